@@ -1,0 +1,1 @@
+"""The rules of the house as pure values: no clock, no input or output, no framework."""

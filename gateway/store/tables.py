@@ -1,0 +1,378 @@
+"""Every table, and what an attacker who can edit it could do.
+
+Two databases: `book` holds the gateway's work, `custody` holds wrapped data keys and nothing else, so that their back-ups
+can have a short life of their own. Every row about an incident names its partnership, and so does every query about one.
+Instants are stored as ISO 8601 text in UTC with microseconds, which sorts as time does on both engines.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant as sortable text; a naive datetime is refused."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant must be aware")
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+book = MetaData()
+custody = MetaData()
+
+
+def _id(name: str = "id") -> Column[str]:
+    return Column(name, String(64), primary_key=True)
+
+
+# Editing it: redirect an agency's messages. Every change is an entry in the ledger, and the old address is told.
+agency = Table(
+    "agency",
+    book,
+    _id(),
+    Column("kind", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("code", String(32)),  # ODS, force, LA code or school URN
+)
+
+# Editing it: let an agency see or miss a partnership's incidents.
+membership = Table(
+    "membership",
+    book,
+    Column("partnership", String(64), primary_key=True),
+    Column("agency", String(64), primary_key=True),
+)
+
+# Editing it: redirect one seat's messages to another address.
+seat = Table(
+    "seat",
+    book,
+    Column("partnership", String(64), primary_key=True),
+    Column("agency", String(64), primary_key=True),
+    Column("role", String(64), primary_key=True),
+    Column("rank", Integer, primary_key=True),  # 0 holder, 1… deputies in order
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    Column("telephone", Text),
+    Column("absent_from", Instant),
+    Column("absent_until", Instant),
+)
+
+# Editing it: change by which way, and to which URL or address, an agency's role is reached.
+way = Table(
+    "way",
+    book,
+    Column("partnership", String(64), primary_key=True),
+    Column("agency", String(64), primary_key=True),
+    Column("role", String(64), primary_key=True),  # "*" for every role of the agency
+    Column("adapter", String(16), nullable=False),
+    Column("address", Text),
+    Column("secret", LargeBinary),  # sealed under the master key
+)
+
+# Editing it: let other software speak for an agency. Key changes are entries in the ledger.
+client = Table(
+    "client",
+    book,
+    _id(),
+    Column("agency", String(64), nullable=False),
+    Column("jwks", JSON, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("status", String(16), nullable=False),  # active, suspended
+    Column("tokens_not_before", Instant),
+    Column("registered_at", Instant, nullable=False),
+)
+
+# Editing it: nothing lasting; proofs live for minutes. Deleting rows allows a replay within that time.
+replay = Table("replay", book, _id("key"), Column("expires_at", Instant, nullable=False, index=True))
+
+# Editing it: have old duties explained by other rules than those in force. Activations are entries in the ledger.
+pack = Table(
+    "pack",
+    book,
+    Column("partnership", String(64), primary_key=True),
+    Column("version", String(32), primary_key=True),
+    Column("files", JSON, nullable=False),  # file name -> text: the whole pack, so old duties stay explainable
+    Column("digest", String(64), nullable=False),
+    Column("activated_at", Instant, nullable=False),
+    Column("activated_by", Text, nullable=False),
+    Column("seconded_by", Text, nullable=False),
+    Column("current", Boolean, nullable=False),
+)
+
+# Editing it: hide an incident or move it to another partnership; its entries in the ledger stay.
+incident = Table(
+    "incident",
+    book,
+    _id(),
+    Column("partnership", String(64), nullable=False),
+    Column("chain", String(64), nullable=False),
+    Column("pack_version", String(32), nullable=False),
+    Column("label", String(64)),
+    Column("state", String(32), nullable=False),
+    Column("outcome", JSON),  # coded outcome of the partners' decision, reached once
+    Column("opened_at", Instant, nullable=False),
+    Column("legal_hold", Boolean, nullable=False, default=False),
+    Column("erased_at", Instant),
+    Index("incident_by_partnership", "partnership", "opened_at"),
+)
+
+# Editing it: show an incident to an agency that is not involved.
+participant = Table(
+    "participant",
+    book,
+    Column("partnership", String(64), primary_key=True),
+    Column("incident", String(64), primary_key=True),
+    Column("agency", String(64), primary_key=True),
+    Column("guest", Boolean, nullable=False, default=False),
+)
+
+# Editing it: move the start of clocks. The statement of the message that brought it commits to it.
+moment = Table(
+    "moment",
+    book,
+    Column("partnership", String(64), primary_key=True),
+    Column("incident", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("message", String(64), nullable=False),
+)
+
+# Editing it: break a message; its content cannot be exchanged unseen, since the ledger commits to it.
+message = Table(
+    "message",
+    book,
+    _id(),
+    Column("partnership", String(64), nullable=False),
+    Column("incident", String(64)),
+    Column("type", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("agency", String(64), nullable=False),  # who speaks
+    Column("client", String(64)),  # by which software, when it came by the API
+    Column("reference", Text, nullable=False),
+    Column("fingerprint", String(64), nullable=False),  # keyed digest of the content: same reference, same content?
+    Column("idempotency_key", Text),
+    Column("in_reply_to", String(64)),
+    Column("facts", JSON, nullable=False),  # moments, codes, agencies, schools: no personal data
+    Column("created_at", Instant, nullable=False),
+    Column("arrived_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("decision", String(16), nullable=False),  # forward, hold, refuse
+    Column("rule", String(64), nullable=False),
+    Column("answer", JSON, nullable=False),  # what the sender was answered: duties; a repeat gets the same
+    Column("receipt", String(64), nullable=False),  # the entry that is this message's receipt
+    Column("sealed", LargeBinary),
+    Column("data_key", String(64)),
+    UniqueConstraint("partnership", "agency", "reference", name="message_reference"),
+    UniqueConstraint("client", "idempotency_key", name="message_idempotency"),
+    Index("message_by_incident", "partnership", "incident", "type"),
+)
+
+# Editing it: stop or repeat a delivery. What was sent is in the ledger.
+delivery = Table(
+    "delivery",
+    book,
+    _id(),
+    Column("partnership", String(64), nullable=False),
+    Column("incident", String(64)),
+    Column("message", String(64), nullable=False),
+    Column("agency", String(64), nullable=False),
+    Column("role", String(64), nullable=False),
+    Column("adapter", String(16), nullable=False),
+    Column("priority", Integer, nullable=False, default=5),  # smaller goes first
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),  # also the fence: a late worker's record is refused
+    Column("created_at", Instant, nullable=False),
+    Column("next_at", Instant),  # every open delivery has a next instant
+    Column("lease_until", Instant),
+    Column("last_reason", String(64)),
+    Column("done_at", Instant),
+    Column("opened_at", Instant),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_by", String(16)),  # person, system
+    ForeignKeyConstraint(["message"], ["message.id"]),
+    Index("delivery_due", "state", "next_at"),
+    Index("delivery_inbox", "agency", "partnership", "created_at"),
+    Index("delivery_by_message", "message"),
+)
+
+# Editing it: move or close a duty. Duties met and missed are entries in the ledger, with the due instant committed.
+duty = Table(
+    "duty",
+    book,
+    _id(),
+    Column("partnership", String(64), nullable=False),
+    Column("incident", String(64), nullable=False),
+    Column("message", String(64), nullable=False),  # the message that made the duty
+    Column("agency", String(64), nullable=False),
+    Column("role", String(64), nullable=False),
+    Column("expects", String(64), nullable=False),  # a message type, or "acknowledgement"
+    Column("clock", String(16), nullable=False),
+    Column("pack_version", String(32), nullable=False),
+    Column("start_at", Instant, nullable=False),
+    Column("due_on", Date),
+    Column("due_at", Instant),
+    Column("due_inclusive", Boolean, nullable=False),  # 17:00:00 itself is in time; midnight is not
+    Column("state", String(16), nullable=False),
+    Column("met_at", Instant),
+    Column("met_by", String(64)),
+    Column("waived_reason", Text),
+    Column("chase_stage", String(16)),  # the last stage chased
+    Column("next_chase_at", Instant),
+    Index("duty_chase", "state", "next_chase_at"),
+    Index("duty_by_incident", "partnership", "incident", "state"),
+    Index("duty_by_agency", "agency", "partnership", "state"),
+)
+
+# Editing it: let something held go on unseen, or hide it from the officer. Releases are entries in the ledger.
+hold = Table(
+    "hold",
+    book,
+    _id(),
+    Column("partnership", String(64), nullable=False),
+    Column("incident", String(64)),
+    Column("subject_kind", String(16), nullable=False),  # message, delivery, mail
+    Column("subject", String(64), nullable=False),
+    Column("reasons", JSON, nullable=False),  # coarse codes
+    Column("held_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Column("settled_by", Text),
+    Column("settled_as", String(16)),  # released, refused, answered
+    Index("hold_open", "partnership", "settled_at"),
+)
+
+# Editing it: match a reply to another letter; the reply stays, and an officer sees both.
+letter = Table(
+    "letter",
+    book,
+    _id("reference"),  # SG-…
+    Column("partnership", String(64), nullable=False),
+    Column("incident", String(64), nullable=False),
+    Column("message", String(64), nullable=False),
+    Column("duty", String(64)),
+    Column("agency", String(64), nullable=False),
+    Column("token", String(64), nullable=False, unique=True),
+    Index("letter_by_message", "message"),
+)
+
+# Editing it: lose or change a received mail; the statement of its arrival commits to its digest.
+raw_mail = Table(
+    "raw_mail",
+    book,
+    _id(),
+    Column("way_in", String(64), nullable=False),  # which mailbox or receiver
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # keyed digest of the raw bytes: exactly once
+    Column("envelope_to", Text),  # our own reply address, which carries only a token
+    Column("arrived_at", Instant, nullable=False),
+    Column("stored_at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),  # stored, read, held, settled
+    Column("kind", String(16)),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("partnership", String(64)),
+    Column("incident", String(64)),
+    Column("letter", String(64)),
+    Column("message", String(64)),
+    Column("sealed", LargeBinary),
+    Column("sealed_reading", LargeBinary),
+    Column("data_key", String(64)),
+    Index("raw_mail_state", "state", "stored_at"),
+)
+
+# Editing it: make a chase state too early that nothing came. Set only by intake, after a complete read.
+watermark = Table("watermark", book, _id("way_in"), Column("read_until", Instant, nullable=False))
+
+# Editing it: nothing unseen; every statement is signed, chained by `prev`, and a leaf of the tree.
+entry = Table(
+    "entry",
+    book,
+    _id(),
+    Column("partnership", String(64)),
+    Column("incident", String(64)),
+    Column("chain", String(64), nullable=False),  # the statement's ref
+    Column("seq", Integer, nullable=False),
+    Column("event", String(96), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("kid", String(64), nullable=False),
+    Column("statement", LargeBinary, nullable=False),  # the leaf's bytes
+    Column("jws", Text, nullable=False),
+    Column("disclosures", LargeBinary),  # salts and values, sealed under the incident's data key
+    Column("data_key", String(64)),
+    Column("leaf_index", BigInteger, unique=True),  # null until sealed
+    UniqueConstraint("chain", "seq", name="entry_chain"),
+    Index("entry_by_incident", "partnership", "incident", "at"),
+    Index("entry_unsealed", "leaf_index", postgresql_where=text("leaf_index IS NULL"), sqlite_where=text("leaf_index IS NULL")),
+)
+
+# Editing it: break a chain; the verifier sees it.
+chain = Table(
+    "chain",
+    book,
+    _id("ref"),
+    Column("partnership", String(64)),
+    Column("incident", String(64)),
+    Column("seq", Integer, nullable=False),  # of the last entry
+    Column("head", String(64), nullable=False),  # leaf hash of the last entry, hex
+)
+
+# Editing it: break proofs; checkpoints, witnesses and bundles already handed out contradict it.
+tile = Table(
+    "tile",
+    book,
+    Column("level", Integer, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("hashes", LargeBinary, nullable=False),  # up to 256 × 32 bytes
+)
+
+# Editing it: as `tile`. One row per sealed batch; `size` is the compare-and-swap guard of the sequencer.
+checkpoint = Table(
+    "checkpoint",
+    book,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("sealed_at", Instant, nullable=False),
+)
+
+# Editing it: unwrap nothing (the master key is elsewhere); deleting a row makes content unreadable for ever.
+data_key = Table(
+    "data_key",
+    custody,
+    _id(),
+    Column("incident", String(64), index=True),  # null until the piece it seals is matched to one
+    Column("wrapped", LargeBinary),  # null once destroyed
+    Column("master", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("destroyed_at", Instant),
+)

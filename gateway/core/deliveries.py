@@ -38,7 +38,9 @@ class Letter:
     text: str
     html: str
     files: tuple[LetterFile, ...] = ()
-    reply_token: str | None = None  # goes into the reply and bounce addresses; it locates, it never authenticates
+    reply_token: str | None = (
+        None  # goes into the reply and bounce addresses; it locates, it never authenticates
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,9 @@ class GatewayError(Exception):
 class Refused(GatewayError):
     """The request cannot be taken; nothing of it was kept."""
 
-    def __init__(self, code: ErrorCode, errors: tuple[FieldError, ...] = (), detail: str | None = None) -> None:
+    def __init__(
+        self, code: ErrorCode, errors: tuple[FieldError, ...] = (), detail: str | None = None
+    ) -> None:
         super().__init__(code.slug)
         self.code = code
         self.errors = errors

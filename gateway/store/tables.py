@@ -122,7 +122,9 @@ pack = Table(
     book,
     Column("partnership", String(64), primary_key=True),
     Column("version", String(32), primary_key=True),
-    Column("files", JSON, nullable=False),  # file name -> text: the whole pack, so old duties stay explainable
+    Column(
+        "files", JSON, nullable=False
+    ),  # file name -> text: the whole pack, so old duties stay explainable
     Column("digest", String(64), nullable=False),
     Column("activated_at", Instant, nullable=False),
     Column("activated_by", Text, nullable=False),
@@ -180,7 +182,9 @@ message = Table(
     Column("agency", String(64), nullable=False),  # who speaks
     Column("client", String(64)),  # by which software, when it came by the API
     Column("reference", Text, nullable=False),
-    Column("fingerprint", String(64), nullable=False),  # keyed digest of the content: same reference, same content?
+    Column(
+        "fingerprint", String(64), nullable=False
+    ),  # keyed digest of the content: same reference, same content?
     Column("idempotency_key", Text),
     Column("in_reply_to", String(64)),
     Column("facts", JSON, nullable=False),  # moments, codes, agencies, schools: no personal data
@@ -211,7 +215,9 @@ delivery = Table(
     Column("adapter", String(16), nullable=False),
     Column("priority", Integer, nullable=False, default=5),  # smaller goes first
     Column("state", String(16), nullable=False),
-    Column("attempt", Integer, nullable=False, default=0),  # also the fence: a late worker's record is refused
+    Column(
+        "attempt", Integer, nullable=False, default=0
+    ),  # also the fence: a late worker's record is refused
     Column("created_at", Instant, nullable=False),
     Column("next_at", Instant),  # every open delivery has a next instant
     Column("lease_until", Instant),
@@ -332,7 +338,12 @@ entry = Table(
     Column("leaf_index", BigInteger, unique=True),  # null until sealed
     UniqueConstraint("chain", "seq", name="entry_chain"),
     Index("entry_by_incident", "partnership", "incident", "at"),
-    Index("entry_unsealed", "leaf_index", postgresql_where=text("leaf_index IS NULL"), sqlite_where=text("leaf_index IS NULL")),
+    Index(
+        "entry_unsealed",
+        "leaf_index",
+        postgresql_where=text("leaf_index IS NULL"),
+        sqlite_where=text("leaf_index IS NULL"),
+    ),
 )
 
 # Editing it: break a chain; the verifier sees it.

@@ -1,0 +1,108 @@
+"""The key ring of one deployment: its signers and its master key, loaded once from a directory.
+
+Layout of the directory: `receipts/<kid>.pem`, `tokens/<kid>.pem`, `log/<kid>.pem` (the last in name order signs, the
+others are retired but still published), `master.key` (32 bytes). Keys made for development carry `development-` in their
+id, are shouted about at start-up and refused in production.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keys.sealing import CannotOpen, DataKey, WrappedKey, new_secret
+from keys.signing import DEVELOPMENT_PREFIX, Algorithm, FileSigner, Signer, write_secret
+
+PURPOSES: dict[str, Algorithm] = {"receipts": "ES256", "tokens": "ES256", "log": "Ed25519"}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Every private key this process may use. `published` are the public keys by purpose, current and retired."""
+
+    receipts: Signer
+    tokens: Signer
+    log: Signer
+    published: Mapping[str, tuple[dict[str, str], ...]]
+    _master: DataKey = field(repr=False)
+    _fingerprint_key: bytes = field(repr=False)
+    _token_key: bytes = field(repr=False)
+
+    @property
+    def are_for_development(self) -> bool:
+        kids = (self.receipts.kid, self.tokens.kid, self.log.kid, self._master.id)
+        return any(kid.startswith(DEVELOPMENT_PREFIX) for kid in kids)
+
+    def new_data_key(self, key_id: str) -> tuple[DataKey, WrappedKey]:
+        """A fresh data key and its wrapped form for the custody store."""
+        key = DataKey(key_id, new_secret())
+        return key, WrappedKey(key_id, self._master.seal(f"data-key:{key_id}", key.secret), self._master.id)
+
+    def unwrap(self, wrapped: WrappedKey) -> DataKey:
+        """The data key, or CannotOpen when it was wrapped under another master key or changed."""
+        if wrapped.master != self._master.id:
+            raise CannotOpen("this data key was wrapped under another master key")
+        return DataKey(wrapped.id, self._master.open(f"data-key:{wrapped.id}", wrapped.wrapped))
+
+    def seal_secret(self, label: str, secret: bytes) -> bytes:
+        """Seal a credential (a webhook secret, say) under the master key itself."""
+        return self._master.seal(f"secret:{label}", secret)
+
+    def open_secret(self, label: str, sealed: bytes) -> bytes:
+        return self._master.open(f"secret:{label}", sealed)
+
+    def fingerprint(self, scope: str, content: bytes) -> str:
+        """A keyed digest, hex: tells whether two contents are equal and nothing to whoever lacks the key."""
+        return hmac.new(self._fingerprint_key, scope.encode() + b"\0" + content, hashlib.sha256).hexdigest()
+
+    def token_mac(self, token: str) -> str:
+        """16 hex characters that mark a reply token as ours. It locates a letter; it authenticates nobody."""
+        return hmac.new(self._token_key, token.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def create(directory: Path, prefix: str) -> None:
+    """Make a full set of keys under `directory` (mode 0700) with ids `<prefix><purpose>-1`; never overwrites."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for purpose, algorithm in PURPOSES.items():
+        folder = directory / purpose
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not any(folder.glob("*.pem")):
+            kid = f"{prefix}{purpose}-1"
+            FileSigner.generate(kid, algorithm).save(folder / f"{kid}.pem")
+    master = directory / "master.key"
+    if not master.exists():
+        write_secret(master, json.dumps({"id": f"{prefix}master-1", "key": new_secret().hex()}).encode())
+
+
+def load(directory: Path) -> KeyRing:
+    """The key ring in `directory`. OSError or ValueError, naming no key material, when it is not whole."""
+    if stat.S_IMODE(directory.stat().st_mode) & 0o077:
+        raise ValueError("the keys directory must be readable by its owner alone (chmod 700)")
+    signers = {purpose: _signers(directory / purpose) for purpose in PURPOSES}
+    document = json.loads((directory / "master.key").read_bytes())
+    master = DataKey(document["id"], bytes.fromhex(document["key"]))
+    return KeyRing(
+        receipts=signers["receipts"][-1],
+        tokens=signers["tokens"][-1],
+        log=signers["log"][-1],
+        published={purpose: tuple(s.public_jwk() for s in found) for purpose, found in signers.items()},
+        _master=master,
+        _fingerprint_key=_derive(master, "fingerprint"),
+        _token_key=_derive(master, "reply-token"),
+    )
+
+
+def _signers(folder: Path) -> list[FileSigner]:
+    found = [FileSigner.load(path) for path in sorted(folder.glob("*.pem"))]
+    if not found:
+        raise ValueError(f"no key for {folder.name}; make a set with `gateway init`")
+    return found
+
+
+def _derive(master: DataKey, purpose: str) -> bytes:
+    return hmac.new(master.secret, f"gateway:{purpose}".encode(), hashlib.sha256).digest()

@@ -1,0 +1,91 @@
+"""What an agency owes by an instant: its states, what meets it, when it is chased.
+
+A duty is met by arrival: what counts is when the answer reached a door of ours, not when we read it. Silence never closes
+a duty; a missed one stays open to be met late, and the lateness stays on record (S4-22).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from gateway.core.messages import RoleId
+
+
+class DutyState(Enum):
+    OPEN = "open"
+    MET = "met"
+    MET_LATE = "met-late"
+    MISSED = "missed"
+    WAIVED = "waived"
+
+
+UNANSWERED = frozenset({DutyState.OPEN, DutyState.MISSED})
+
+
+class Stage(Enum):
+    """The stages of a chase (G-02): half the time, a working day before, at the due instant, one and two days after."""
+
+    HALF = "half"
+    DAY_BEFORE = "day-before"
+    DUE = "due"
+    PLUS_1 = "plus-1"
+    PLUS_2 = "plus-2"
+
+
+STAGES = tuple(Stage)
+
+
+def settled_state(due_at: datetime | None, inclusive: bool, arrived_at: datetime) -> DutyState:
+    """Met, or met late. A duty without a limit (K13) is never late; 17:00:00 itself is in time, midnight is not (C-10)."""
+    if due_at is None or arrived_at < due_at or (inclusive and arrived_at == due_at):
+        return DutyState.MET
+    return DutyState.MET_LATE
+
+
+def latest_stage(plan: Iterable[tuple[Stage, datetime]], now: datetime) -> Stage | None:
+    """The newest stage already reached: after an outage only this one is sent."""
+    reached = [stage for stage, at in plan if at <= now]
+    return reached[-1] if reached else None
+
+
+def next_stage_at(plan: Iterable[tuple[Stage, datetime]], now: datetime) -> datetime | None:
+    return next((at for _, at in plan if at > now), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    seat: RoleId
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a joint decision has come: shown as "2 of 3 have decided, dsp-icb missing"."""
+
+    decided: tuple[RoleId, ...]
+    missing: tuple[RoleId, ...]
+    outcome: str | None
+    dissent: bool
+
+    def in_words(self) -> str:
+        total = len(self.decided) + len(self.missing)
+        if not self.missing:
+            return f"all {total} have decided" + (", with dissent" if self.dissent else "")
+        names = ", ".join(role.removeprefix("dsp-").upper() for role in self.missing)
+        return f"{len(self.decided)} of {total} have decided, {names} missing"
+
+
+def tally(seats: tuple[RoleId, ...], lead: RoleId, votes: Iterable[Vote]) -> Tally:
+    """Count the latest vote of each seat. The outcome exists once all have decided: theirs, or with dissent the lead's.
+
+    A vote of "more information" is a vote; the seat may vote again until the outcome is reached.
+    """
+    latest = {vote.seat: vote.outcome for vote in votes if vote.seat in seats}
+    decided = tuple(seat for seat in seats if seat in latest)
+    missing = tuple(seat for seat in seats if seat not in latest)
+    dissent = len(set(latest.values())) > 1
+    outcome = latest[lead] if not missing else None
+    return Tally(decided, missing, outcome, dissent)

@@ -1,0 +1,206 @@
+"""A partnership's arrangements as a value, and the one decision taken on every message.
+
+The vocabulary is closed: routes say who may send which message and whom it goes to, duties what is then owed by which
+clock, decisions how several seats decide together, consequences what follows, chases who hears of lateness. There is no
+expression language; what does not fit is a new word here, with a test.
+
+`decide` is pure: the same message, pack and directory give the same decision for ever, so old duties stay explainable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import Enum
+
+from gateway.core.clocks import Clock
+from gateway.core.errors import ErrorCode
+from gateway.core.messages import AgencyId, AgencyKind, Message, PartnershipId, RoleId
+from gateway.core.working_days import Calendar
+
+
+class Whom(Enum):
+    """How a rule names recipients; each is resolved from the directory alone."""
+
+    SEAT = "seat"  # whoever holds the role in the partnership
+    INVOLVED = "involved"  # the role at every agency involved in the incident, the sender excepted
+    NAMED = "named"  # the role at the agencies that the message names; at all involved when it names none
+    SCHOOLS = "schools"  # the role at each school that the message names
+    ASKER = "asker"  # the role at the agency whose message is being answered
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    role: RoleId
+    whom: Whom = Whom.SEAT
+
+
+@dataclass(frozen=True, slots=True)
+class DutyRule:
+    """Something owed: by whom, what message (or `acknowledgement`), by which clock."""
+
+    owner: Recipients
+    expects: str
+    clock: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What happens to one message type from certain kinds of agency.
+
+    `moments` are set to the arrival; those that the body brings itself are recorded besides. `when` narrows by coded
+    facts. `opens` lets the message open an incident when it names none. `completes` is false-listed by coded facts: a
+    partial return answers nothing.
+    """
+
+    id: str
+    message: str
+    senders: frozenset[AgencyKind]
+    deliver: tuple[Recipients, ...]
+    duties: tuple[DutyRule, ...] = ()
+    opens: bool = False
+    moments: tuple[str, ...] = ()
+    when: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    incomplete_when: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    clause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JointDecision:
+    """Several seats decide together. With dissent the lead's own answer stands and the dissent is recorded (P-05)."""
+
+    id: str
+    message: str
+    seats: tuple[RoleId, ...]
+    lead: RoleId
+    code: str
+    clause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRule:
+    """A letter drafted when a decision is reached, and held until a person releases it."""
+
+    message: str
+    template: str
+    to: Recipients
+    sender_role: RoleId
+    expects: str
+    clock: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    decision: str
+    outcomes: frozenset[str]
+    moments: tuple[str, ...] = ()
+    letters: tuple[LetterRule, ...] = ()
+    duties: tuple[DutyRule, ...] = ()
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChaseRule:
+    """Who is told at a stage: `owner` or a role of the partnership."""
+
+    stage: str
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One version of a partnership's arrangements."""
+
+    partnership: PartnershipId
+    version: str
+    title: str
+    effective_on: date
+    review_due_on: date
+    calendar: Calendar
+    clocks: Mapping[str, Clock]
+    routes: tuple[Route, ...]
+    decisions: tuple[JointDecision, ...]
+    consequences: tuple[Consequence, ...]
+    chases: tuple[ChaseRule, ...]
+    places: frozenset[str]  # local authority codes that the partnership covers
+    letters: Mapping[str, str] = field(default_factory=dict)  # template name -> text
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Stop for an officer. `reasons` are coarse codes; the route is taken on release."""
+
+    rule: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    rule: str
+    code: ErrorCode
+    pointer: str
+
+
+Decision = Forward | Hold | Refuse
+
+
+def decide(message: Message, pack: Pack, released: bool = False) -> Decision:
+    """Forward, hold or refuse one message under a pack. `released`: an officer has already looked at it."""
+    candidates = [route for route in pack.routes if route.message == message.type]
+    if not candidates:
+        return Refuse("no-such-message-here", ErrorCode.NOT_PERMITTED, "/type")
+    candidates = [route for route in candidates if message.agency_kind in route.senders]
+    if not candidates:
+        return Refuse("sender-not-permitted", ErrorCode.NOT_PERMITTED, "/type")
+    fitting = [route for route in candidates if _matches(route.when, message)]
+    if not fitting:
+        return Hold("no-rule-fits", ("no-rule-fits",))
+    route = fitting[0]
+    if message.incident is None and not route.opens:
+        return Refuse(route.id, ErrorCode.INVALID_MESSAGE, "/incident")
+    reasons = () if released else _doubts(message, pack)
+    return Hold(route.id, reasons) if reasons else Forward(route)
+
+
+def answers_in_full(route: Route, message: Message) -> bool:
+    """Whether this message may meet the duty it answers: a partial return or an extension request may not (G-10)."""
+    return not (route.incomplete_when and _matches(route.incomplete_when, message))
+
+
+def joint_decision(pack: Pack, message_type: str) -> JointDecision | None:
+    return next((decision for decision in pack.decisions if decision.message == message_type), None)
+
+
+def consequence(pack: Pack, decision: str, outcome: str) -> Consequence | None:
+    found = (c for c in pack.consequences if c.decision == decision and outcome in c.outcomes)
+    return next(found, None)
+
+
+def moment_values(route: Route, message: Message) -> dict[str, datetime]:
+    """The start events that this message records: what its body brings, then what the rule sets to the arrival."""
+    return {**message.facts.moments, **dict.fromkeys(route.moments, message.arrived_at)}
+
+
+def may_speak_for(seat_agencies: Mapping[RoleId, AgencyId], role: RoleId, agency: AgencyId) -> bool:
+    """Whether `agency` holds the seat it decides for."""
+    return seat_agencies.get(role) == agency
+
+
+def _matches(wanted: Mapping[str, frozenset[str]], message: Message) -> bool:
+    return all(
+        any(value in allowed for value in message.facts.codes.get(code, ())) for code, allowed in wanted.items()
+    )
+
+
+def _doubts(message: Message, pack: Pack) -> tuple[str, ...]:
+    """What makes a person look first: a place outside the partnership (contract: the place must agree)."""
+    places = message.facts.codes.get("place_authority", ())
+    if pack.places and places and not set(places) & pack.places:
+        return ("place-outside-partnership",)
+    return ()

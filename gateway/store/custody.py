@@ -1,0 +1,53 @@
+"""The custody store: wrapped data keys, in a database of their own with a short back-up life."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, insert, select, update
+
+from gateway.store import tables as t
+from gateway.store.transaction import Tx
+from keys.sealing import WrappedKey
+
+_OF_INCIDENT = (
+    select(t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master)
+    .where(t.data_key.c.incident == bindparam("incident"), t.data_key.c.wrapped.is_not(None))
+    .order_by(t.data_key.c.created_at, t.data_key.c.id)
+    .limit(1)
+)
+
+
+def keep(tx: Tx, key: WrappedKey, incident: str | None, at: datetime) -> None:
+    tx.execute(
+        insert(t.data_key).values(
+            id=key.id, incident=incident, wrapped=key.wrapped, master=key.master, created_at=at
+        )
+    )
+
+
+def of_incident(tx: Tx, incident: str) -> WrappedKey | None:
+    """The incident's own data key; None when it is destroyed or never was."""
+    row = tx.execute(_OF_INCIDENT, {"incident": incident}).first()
+    return None if row is None else WrappedKey(*row)
+
+
+def find(tx: Tx, key_id: str) -> WrappedKey | None:
+    query = select(t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master)
+    row = tx.execute(query.where(t.data_key.c.id == key_id, t.data_key.c.wrapped.is_not(None))).first()
+    return None if row is None else WrappedKey(*row)
+
+
+def attach(tx: Tx, key_id: str, incident: str) -> None:
+    """A piece that came before its incident was matched: its key is destroyed with the incident's from now on."""
+    tx.execute(update(t.data_key).where(t.data_key.c.id == key_id).values(incident=incident))
+
+
+def destroy(tx: Tx, incident: str, key_ids: Sequence[str], at: datetime) -> int:
+    """Destroy every data key of an incident and those named besides; how many there were."""
+    which = (t.data_key.c.incident == incident) | t.data_key.c.id.in_(list(key_ids))
+    done = tx.execute(
+        update(t.data_key).where(which, t.data_key.c.wrapped.is_not(None)).values(wrapped=None, destroyed_at=at)
+    )
+    return done.rowcount

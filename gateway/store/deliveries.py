@@ -1,0 +1,190 @@
+"""The outbox: deliveries owed, claimed under a lease and a fence, and the inbox that agencies read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+
+from gateway.core.deliveries import DeliveryState
+from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId
+from gateway.store import tables as t
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    id: DeliveryId
+    partnership: PartnershipId
+    incident: IncidentId | None
+    message: MessageId
+    agency: AgencyId
+    role: RoleId
+    adapter: str
+    state: DeliveryState
+    attempt: int
+    created_at: datetime
+    next_at: datetime | None
+    last_reason: str | None
+    done_at: datetime | None
+    opened_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    message_type: str
+
+
+_NAMES = (
+    "id",
+    "partnership",
+    "incident",
+    "message",
+    "agency",
+    "role",
+    "adapter",
+    "state",
+    "attempt",
+    "created_at",
+    "next_at",
+    "last_reason",
+    "done_at",
+    "opened_at",
+    "acknowledged_at",
+    "acknowledged_by",
+)
+_ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("message_type")).join(
+    t.message, t.message.c.id == t.delivery.c.message
+)
+_INSERT = insert(t.delivery)
+_DUE = (
+    _ALL.where(
+        t.delivery.c.state == DeliveryState.PENDING.value,
+        t.delivery.c.next_at <= bindparam("now"),
+        or_(t.delivery.c.lease_until.is_(None), t.delivery.c.lease_until <= bindparam("now")),
+    )
+    .order_by(t.delivery.c.priority, t.delivery.c.next_at)
+    .limit(bindparam("most"))
+    .with_for_update(of=t.delivery, skip_locked=True)
+)
+_CLAIM = (
+    update(t.delivery)
+    .where(t.delivery.c.id == bindparam("claimed"))
+    .values(attempt=t.delivery.c.attempt + 1, lease_until=bindparam("until"))
+)
+
+
+def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Record deliveries owed; dispatch is woken after the commit."""
+    if rows:
+        tx.execute(_INSERT, [dict(row) for row in rows])
+        tx.wake()
+
+
+def claim(tx: Tx, now: datetime, lease_until: datetime, most: int) -> list[DeliveryRow]:
+    """Take due deliveries for one worker. The attempt number is the fence: `record` refuses a worker that lost it."""
+    found = [_delivery(row) for row in tx.execute(_DUE, {"now": now, "most": most})]
+    if found:
+        tx.execute(_CLAIM, [{"claimed": row.id, "until": lease_until} for row in found])
+    return [_with_attempt(row, row.attempt + 1) for row in found]
+
+
+def settle(tx: Tx, delivery: DeliveryId, attempt: int, values: Mapping[str, Any]) -> bool:
+    """Write an attempt's outcome if the fence still holds; False when another worker has it or it is final."""
+    done = tx.execute(
+        update(t.delivery)
+        .where(
+            t.delivery.c.id == delivery,
+            t.delivery.c.attempt == attempt,
+            t.delivery.c.state == DeliveryState.PENDING.value,
+        )
+        .values(lease_until=None, **values)
+    )
+    return done.rowcount == 1
+
+
+def next_due_at(tx: Tx) -> datetime | None:
+    """When the next pending delivery wants attention: what dispatch sleeps until."""
+    later = func.max(t.delivery.c.next_at, func.coalesce(t.delivery.c.lease_until, t.delivery.c.next_at))
+    if tx.engine_name == "postgresql":
+        later = func.greatest(t.delivery.c.next_at, t.delivery.c.lease_until)
+    query = select(func.min(later)).where(t.delivery.c.state == DeliveryState.PENDING.value)
+    value = tx.execute(query).scalar()
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def find(tx: Tx, delivery: DeliveryId) -> DeliveryRow | None:
+    row = tx.execute(_ALL.where(t.delivery.c.id == delivery)).first()
+    return None if row is None else _delivery(row)
+
+
+def find_for_agency(tx: Tx, agency: AgencyId, partnerships: Sequence[str], delivery: DeliveryId) -> DeliveryRow | None:
+    """A delivery in this agency's inbox, or None: foreign and unknown look the same."""
+    query = _ALL.where(
+        t.delivery.c.id == delivery,
+        t.delivery.c.agency == agency,
+        t.delivery.c.partnership.in_(partnerships),
+        _in_inbox(),
+    )
+    row = tx.execute(query).first()
+    return None if row is None else _delivery(row)
+
+
+def inbox(
+    tx: Tx, agency: AgencyId, partnerships: Sequence[str], after: tuple[datetime, str] | None, most: int
+) -> list[DeliveryRow]:
+    """What an agency has not yet acknowledged, oldest first, after a cursor (created_at, id)."""
+    query = _ALL.where(
+        t.delivery.c.agency == agency,
+        t.delivery.c.partnership.in_(partnerships),
+        t.delivery.c.acknowledged_at.is_(None),
+        _in_inbox(),
+    )
+    if after is not None:
+        at, last = after
+        query = query.where(
+            or_(t.delivery.c.created_at > at, and_(t.delivery.c.created_at == at, t.delivery.c.id > last))
+        )
+    rows = tx.execute(query.order_by(t.delivery.c.created_at, t.delivery.c.id).limit(most))
+    return [_delivery(row) for row in rows]
+
+
+def change(tx: Tx, delivery: DeliveryId, **values: Any) -> None:
+    tx.execute(update(t.delivery).where(t.delivery.c.id == delivery).values(**values))
+    if values.get("state") == DeliveryState.PENDING.value:
+        tx.wake()
+
+
+def of_message(tx: Tx, message: MessageId) -> list[DeliveryRow]:
+    return [_delivery(row) for row in tx.execute(_ALL.where(t.delivery.c.message == message))]
+
+
+def every(tx: Tx, partnership: PartnershipId | None = None, state: str | None = None) -> list[DeliveryRow]:
+    query = _ALL
+    if partnership is not None:
+        query = query.where(t.delivery.c.partnership == partnership)
+    if state is not None:
+        query = query.where(t.delivery.c.state == state)
+    return [_delivery(row) for row in tx.execute(query.order_by(t.delivery.c.created_at.desc()))]
+
+
+def counts_by_state(tx: Tx) -> dict[str, int]:
+    rows = tx.execute(select(t.delivery.c.state, func.count()).group_by(t.delivery.c.state))
+    return {state: count for state, count in rows}
+
+
+def _in_inbox() -> Any:
+    """An agency sees what is owed to it by any way but e-mail letters, unless held or cancelled."""
+    hidden = (DeliveryState.HELD.value, DeliveryState.CANCELLED.value)
+    return and_(t.delivery.c.state.not_in(hidden), t.delivery.c.adapter != "mail")
+
+
+def _delivery(row: Any) -> DeliveryRow:
+    values = list(row)
+    values[7] = DeliveryState(values[7])
+    return DeliveryRow(*values)
+
+
+def _with_attempt(row: DeliveryRow, attempt: int) -> DeliveryRow:
+    return DeliveryRow(**{**{name: getattr(row, name) for name in (*_NAMES, "message_type")}, "attempt": attempt})

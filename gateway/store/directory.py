@@ -1,0 +1,129 @@
+"""The address book: agencies, memberships, seats and their holders, and the ways they are reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
+from gateway.core.routing import Agency, Directory, Holder, Way
+from gateway.store import tables as t
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRow:
+    """One holder of one seat, as a directory file gives it."""
+
+    agency: AgencyId
+    role: RoleId
+    rank: int
+    name: str
+    email: str | None
+    telephone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WayRow:
+    agency: AgencyId
+    role: RoleId
+    adapter: str
+    address: str | None
+    secret: bytes | None
+
+
+def load(tx: Tx, partnership: PartnershipId) -> Directory:
+    """The whole directory of one partnership as a snapshot."""
+    agencies = tx.execute(
+        select(t.agency)
+        .join(t.membership, t.membership.c.agency == t.agency.c.id)
+        .where(t.membership.c.partnership == partnership)
+    )
+    seats: dict[Seat, list[Holder]] = {}
+    rows = tx.execute(
+        select(t.seat).where(t.seat.c.partnership == partnership).order_by(t.seat.c.agency, t.seat.c.rank)
+    )
+    for row in rows:
+        holder = Holder(row.name, row.email, row.telephone, row.rank, row.absent_from, row.absent_until)
+        seats.setdefault(Seat(AgencyId(row.agency), RoleId(row.role)), []).append(holder)
+    ways = {
+        Seat(AgencyId(row.agency), RoleId(row.role)): Way(row.adapter, row.address, row.secret)
+        for row in tx.execute(select(t.way).where(t.way.c.partnership == partnership))
+    }
+    return Directory.of(
+        partnership,
+        [Agency(AgencyId(a.id), AgencyKind(a.kind), a.name, a.code) for a in agencies],
+        {seat: tuple(holders) for seat, holders in seats.items()},
+        ways,
+    )
+
+
+def partnerships_of(tx: Tx, agency: AgencyId) -> frozenset[str]:
+    rows = tx.execute(select(t.membership.c.partnership).where(t.membership.c.agency == agency))
+    return frozenset(row.partnership for row in rows)
+
+
+def enrol_agencies(tx: Tx, partnership: PartnershipId, agencies: Iterable[Agency]) -> None:
+    """Add or replace agencies and make them members."""
+    for agency in agencies:
+        _put(tx, t.agency, {"id": agency.id}, {"kind": agency.kind.value, "name": agency.name, "code": agency.code})
+        _put(tx, t.membership, {"partnership": partnership, "agency": agency.id}, {})
+
+
+def replace_seats(tx: Tx, partnership: PartnershipId, agency: AgencyId, seats: Iterable[SeatRow]) -> None:
+    """The file's holders of an agency take the place of those before."""
+    rows = list(seats)
+    for role in {row.role for row in rows}:
+        tx.execute(
+            delete(t.seat).where(
+                t.seat.c.partnership == partnership, t.seat.c.agency == agency, t.seat.c.role == role
+            )
+        )
+    for row in rows:
+        tx.execute(
+            insert(t.seat).values(
+                partnership=partnership,
+                agency=agency,
+                role=row.role,
+                rank=row.rank,
+                name=row.name,
+                email=row.email,
+                telephone=row.telephone,
+            )
+        )
+
+
+def set_way(tx: Tx, partnership: PartnershipId, way: WayRow) -> None:
+    _put(
+        tx,
+        t.way,
+        {"partnership": partnership, "agency": way.agency, "role": way.role},
+        {"adapter": way.adapter, "address": way.address, "secret": way.secret},
+    )
+
+
+def set_absence(tx: Tx, partnership: PartnershipId, seat: Seat, rank: int, values: Mapping[str, Any]) -> int:
+    """Announce (or clear) the absence of one holder; how many rows it touched (0: nobody there)."""
+    found = tx.execute(
+        t.seat.update()
+        .where(
+            t.seat.c.partnership == partnership,
+            t.seat.c.agency == seat.agency,
+            t.seat.c.role == seat.role,
+            t.seat.c.rank == rank,
+        )
+        .values(**values)
+    )
+    return found.rowcount
+
+
+def _put(tx: Tx, table: Any, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    where = [table.c[name] == value for name, value in key.items()]
+    exists = tx.execute(select(*[table.c[name] for name in key]).where(*where)).first()
+    if exists is None:
+        tx.execute(insert(table).values(**key, **values))
+    elif values:
+        tx.execute(table.update().where(*where).values(**values))

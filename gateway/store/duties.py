@@ -1,0 +1,150 @@
+"""Duties owed: made with a message, met by an arrival, chased until they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from gateway.core.duties import UNANSWERED, DutyState
+from gateway.core.messages import AgencyId, DutyId, IncidentId, MessageId, PartnershipId, RoleId
+from gateway.store import tables as t
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class DutyRow:
+    id: DutyId
+    partnership: PartnershipId
+    incident: IncidentId
+    message: MessageId
+    agency: AgencyId
+    role: RoleId
+    expects: str
+    clock: str
+    pack_version: str
+    start_at: datetime
+    due_on: date | None
+    due_at: datetime | None
+    due_inclusive: bool
+    state: DutyState
+    met_at: datetime | None
+    met_by: str | None
+    chase_stage: str | None
+    next_chase_at: datetime | None
+
+
+_NAMES = (
+    "id",
+    "partnership",
+    "incident",
+    "message",
+    "agency",
+    "role",
+    "expects",
+    "clock",
+    "pack_version",
+    "start_at",
+    "due_on",
+    "due_at",
+    "due_inclusive",
+    "state",
+    "met_at",
+    "met_by",
+    "chase_stage",
+    "next_chase_at",
+)
+_ALL = select(*[t.duty.c[name] for name in _NAMES])
+_OPEN_STATES = [state.value for state in UNANSWERED]
+_OWED = _ALL.where(
+    t.duty.c.partnership == bindparam("partnership"),
+    t.duty.c.incident == bindparam("incident"),
+    t.duty.c.agency == bindparam("agency"),
+    t.duty.c.expects == bindparam("expects"),
+    t.duty.c.state.in_(_OPEN_STATES),
+).order_by(t.duty.c.start_at, t.duty.c.id)
+_MEET = (
+    update(t.duty)
+    .where(t.duty.c.id == bindparam("duty"))
+    .values(state=bindparam("new_state"), met_at=bindparam("at"), met_by=bindparam("by"), next_chase_at=None)
+)
+_INSERT = insert(t.duty)
+
+
+def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        tx.execute(_INSERT, [dict(row) for row in rows])
+
+
+def owed(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, agency: AgencyId, expects: str
+) -> list[DutyRow]:
+    """What an agency still owes on an incident, earliest first; missed duties too, for they may be met late."""
+    values = {"partnership": partnership, "incident": incident, "agency": agency, "expects": expects}
+    return [_duty(row) for row in tx.execute(_OWED, values)]
+
+
+def meet(tx: Tx, duty: DutyId, state: DutyState, at: datetime, by: str) -> None:
+    tx.execute(_MEET, {"duty": duty, "new_state": state.value, "at": at, "by": by})
+
+
+def change(tx: Tx, duty: DutyId, **values: Any) -> None:
+    tx.execute(update(t.duty).where(t.duty.c.id == duty).values(**values))
+
+
+def find(tx: Tx, duty: DutyId) -> DutyRow | None:
+    row = tx.execute(_ALL.where(t.duty.c.id == duty)).first()
+    return None if row is None else _duty(row)
+
+
+def of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[DutyRow]:
+    query = _ALL.where(t.duty.c.partnership == partnership, t.duty.c.incident == incident)
+    return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.start_at, t.duty.c.id))]
+
+
+def of_agency(tx: Tx, agency: AgencyId, partnerships: Sequence[str], incidents: Sequence[str]) -> list[DutyRow]:
+    """Owed by this agency, or owed to it: on incidents that it is involved in."""
+    query = _ALL.where(
+        t.duty.c.partnership.in_(partnerships),
+        (t.duty.c.agency == agency) | t.duty.c.incident.in_(incidents),
+    )
+    return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.due_at, t.duty.c.id))]
+
+
+def every(tx: Tx, partnership: PartnershipId | None = None) -> list[DutyRow]:
+    query = _ALL if partnership is None else _ALL.where(t.duty.c.partnership == partnership)
+    return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.due_at, t.duty.c.id))]
+
+
+def to_chase(tx: Tx, now: datetime, most: int) -> list[DutyRow]:
+    """Unanswered duties with a stage of their chase reached."""
+    query = (
+        _ALL.where(t.duty.c.state.in_(_OPEN_STATES), t.duty.c.next_chase_at <= now)
+        .order_by(t.duty.c.next_chase_at)
+        .limit(most)
+    )
+    return [_duty(row) for row in tx.execute(query)]
+
+
+def lapsed(tx: Tx, now: datetime, most: int) -> list[DutyRow]:
+    """Open duties whose due instant is past and which are not yet stated as missed."""
+    query = (
+        _ALL.where(t.duty.c.state == DutyState.OPEN.value, t.duty.c.due_at <= now)
+        .order_by(t.duty.c.due_at)
+        .limit(most)
+    )
+    return [_duty(row) for row in tx.execute(query)]
+
+
+def next_chase_at(tx: Tx) -> datetime | None:
+    query = select(func.min(t.duty.c.next_chase_at)).where(t.duty.c.state.in_(_OPEN_STATES))
+    return tx.execute(query).scalar()
+
+
+def _duty(row: Any) -> DutyRow:
+    values = list(row)
+    values[13] = DutyState(values[13])
+    return DutyRow(*values)

@@ -1,0 +1,70 @@
+"""What waits for an officer, and how each wait ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.store import tables as t
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    id: str
+    partnership: PartnershipId
+    incident: IncidentId | None
+    subject_kind: str
+    subject: str
+    reasons: tuple[str, ...]
+    held_at: datetime
+    settled_at: datetime | None
+    settled_as: str | None
+
+
+_ALL = select(
+    t.hold.c.id,
+    t.hold.c.partnership,
+    t.hold.c.incident,
+    t.hold.c.subject_kind,
+    t.hold.c.subject,
+    t.hold.c.reasons,
+    t.hold.c.held_at,
+    t.hold.c.settled_at,
+    t.hold.c.settled_as,
+)
+
+
+def place(tx: Tx, values: Mapping[str, Any]) -> None:
+    tx.execute(insert(t.hold), dict(values))
+
+
+def open_holds(tx: Tx, partnership: PartnershipId | None = None) -> list[HoldRow]:
+    query = _ALL.where(t.hold.c.settled_at.is_(None))
+    if partnership is not None:
+        query = query.where(t.hold.c.partnership == partnership)
+    return [_hold(row) for row in tx.execute(query.order_by(t.hold.c.held_at))]
+
+
+def find(tx: Tx, hold: str) -> HoldRow | None:
+    row = tx.execute(_ALL.where(t.hold.c.id == hold)).first()
+    return None if row is None else _hold(row)
+
+
+def settle(tx: Tx, hold: str, at: datetime, by: str, settled_as: str) -> bool:
+    """End a hold once; False when somebody already did: a double click does it once."""
+    done = tx.execute(
+        update(t.hold)
+        .where(t.hold.c.id == hold, t.hold.c.settled_at.is_(None))
+        .values(settled_at=at, settled_by=by, settled_as=settled_as)
+    )
+    return done.rowcount == 1
+
+
+def _hold(row: Any) -> HoldRow:
+    return HoldRow(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), *row[6:])

@@ -1,0 +1,135 @@
+"""Incidents, who is involved in them, and the instants that start their clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
+from gateway.store import tables as t
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    id: IncidentId
+    partnership: PartnershipId
+    chain: str
+    pack_version: str
+    label: str | None
+    state: str  # open, erasing, erased, closed
+    outcome: Mapping[str, Any] | None
+    opened_at: datetime
+    legal_hold: bool
+    erased_at: datetime | None
+
+
+_COLUMNS = [
+    t.incident.c[name]
+    for name in (
+        "id",
+        "partnership",
+        "chain",
+        "pack_version",
+        "label",
+        "state",
+        "outcome",
+        "opened_at",
+        "legal_hold",
+        "erased_at",
+    )
+]
+_BY_ID = select(*_COLUMNS).where(
+    t.incident.c.partnership == bindparam("partnership"), t.incident.c.id == bindparam("incident")
+)
+_LOCKED = _BY_ID.with_for_update()
+_PARTICIPANTS = select(t.participant.c.agency, t.participant.c.guest).where(
+    t.participant.c.partnership == bindparam("partnership"),
+    t.participant.c.incident == bindparam("incident"),
+)
+
+
+def lock(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> Incident | None:
+    """The incident with its row locked until the transaction ends: every action on an incident begins so."""
+    return _incident(tx.execute(_LOCKED, {"partnership": partnership, "incident": incident}).first())
+
+
+def find(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> Incident | None:
+    return _incident(tx.execute(_BY_ID, {"partnership": partnership, "incident": incident}).first())
+
+
+def partnership_of(tx: Tx, incident: IncidentId) -> PartnershipId | None:
+    """The officer's commands name an incident alone; agencies' requests never come through here."""
+    row = tx.execute(select(t.incident.c.partnership).where(t.incident.c.id == incident)).first()
+    return None if row is None else PartnershipId(row.partnership)
+
+
+def open_new(tx: Tx, values: Mapping[str, Any]) -> None:
+    tx.execute(insert(t.incident), dict(values))
+
+
+def change(tx: Tx, partnership: PartnershipId, incident: IncidentId, **values: Any) -> None:
+    tx.execute(
+        update(t.incident)
+        .where(t.incident.c.partnership == partnership, t.incident.c.id == incident)
+        .values(**values)
+    )
+
+
+def every(tx: Tx, partnership: PartnershipId | None = None) -> list[Incident]:
+    query = select(*_COLUMNS).order_by(t.incident.c.opened_at.desc())
+    if partnership is not None:
+        query = query.where(t.incident.c.partnership == partnership)
+    return [found for row in tx.execute(query) if (found := _incident(row))]
+
+
+def being_erased(tx: Tx) -> list[Incident]:
+    """Erasures that a crash interrupted; the timetable finishes them."""
+    rows = tx.execute(select(*_COLUMNS).where(t.incident.c.state == "erasing"))
+    return [found for row in rows if (found := _incident(row))]
+
+
+def participants(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[AgencyId]:
+    rows = tx.execute(_PARTICIPANTS, {"partnership": partnership, "incident": incident})
+    return [AgencyId(row.agency) for row in rows]
+
+
+def involve(tx: Tx, partnership: PartnershipId, incident: IncidentId, agencies: list[AgencyId]) -> None:
+    """Add agencies to an incident; those already involved stay as they are."""
+    known = set(participants(tx, partnership, incident))
+    fresh = [agency for agency in dict.fromkeys(agencies) if agency not in known]
+    if fresh:
+        rows = [{"partnership": partnership, "incident": incident, "agency": a, "guest": False} for a in fresh]
+        tx.execute(insert(t.participant), rows)
+
+
+def moments(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> dict[str, datetime]:
+    rows = tx.execute(
+        select(t.moment.c.name, t.moment.c.at).where(
+            t.moment.c.partnership == partnership, t.moment.c.incident == incident
+        )
+    )
+    return {row.name: row.at for row in rows}
+
+
+def record_moments(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, message: MessageId, at: Mapping[str, datetime]
+) -> dict[str, datetime]:
+    """Set start events once; a later message never moves a clock that runs (C-13). All that are known afterwards."""
+    known = moments(tx, partnership, incident)
+    fresh = {name: instant for name, instant in at.items() if name not in known}
+    if fresh:
+        rows = [
+            {"partnership": partnership, "incident": incident, "name": name, "at": instant, "message": message}
+            for name, instant in fresh.items()
+        ]
+        tx.execute(insert(t.moment), rows)
+    return {**known, **fresh}
+
+
+def _incident(row: Any) -> Incident | None:
+    return None if row is None else Incident(*row)

@@ -1,0 +1,121 @@
+"""Messages: recorded once, found by their sender's reference, content sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select
+
+from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
+from gateway.store import tables as t
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    id: MessageId
+    partnership: PartnershipId
+    incident: IncidentId | None
+    type: str
+    version: int
+    agency: AgencyId
+    client: str | None
+    reference: str
+    fingerprint: str
+    idempotency_key: str | None
+    in_reply_to: MessageId | None
+    facts: Mapping[str, Any]
+    created_at: datetime
+    arrived_at: datetime
+    decision: str
+    rule: str
+    answer: Mapping[str, Any]
+    receipt: str
+    sealed: bytes | None
+    data_key: str | None
+
+
+_NAMES = (
+    "id",
+    "partnership",
+    "incident",
+    "type",
+    "version",
+    "agency",
+    "client",
+    "reference",
+    "fingerprint",
+    "idempotency_key",
+    "in_reply_to",
+    "facts",
+    "created_at",
+    "arrived_at",
+    "decision",
+    "rule",
+    "answer",
+    "receipt",
+    "sealed",
+    "data_key",
+)
+_ALL = select(*[t.message.c[name] for name in _NAMES])
+_BY_REFERENCE = _ALL.where(
+    t.message.c.partnership == bindparam("partnership"),
+    t.message.c.agency == bindparam("agency"),
+    t.message.c.reference == bindparam("reference"),
+)
+_BY_KEY = _ALL.where(t.message.c.client == bindparam("client"), t.message.c.idempotency_key == bindparam("key"))
+_INSERT = insert(t.message)
+
+
+def record(tx: Tx, values: Mapping[str, Any]) -> None:
+    tx.execute(_INSERT, dict(values))
+
+
+def by_reference(tx: Tx, partnership: PartnershipId, agency: AgencyId, reference: str) -> MessageRow | None:
+    found = tx.execute(_BY_REFERENCE, {"partnership": partnership, "agency": agency, "reference": reference})
+    return _row(found.first())
+
+
+def by_idempotency_key(tx: Tx, client: str, key: str) -> MessageRow | None:
+    return _row(tx.execute(_BY_KEY, {"client": client, "key": key}).first())
+
+
+def find(tx: Tx, partnerships: Sequence[str], message: MessageId) -> MessageRow | None:
+    """A message of any of these partnerships."""
+    query = _ALL.where(t.message.c.id == message, t.message.c.partnership.in_(partnerships))
+    return _row(tx.execute(query).first())
+
+
+def of_incident(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, message_type: str | None = None
+) -> list[MessageRow]:
+    """Oldest first; of one type when named."""
+    query = _ALL.where(t.message.c.partnership == partnership, t.message.c.incident == incident)
+    if message_type is not None:
+        query = query.where(t.message.c.type == message_type)
+    rows = tx.execute(query.order_by(t.message.c.arrived_at, t.message.c.id))
+    return [found for row in rows if (found := _row(row))]
+
+
+def change(tx: Tx, partnership: PartnershipId, message: MessageId, **values: Any) -> None:
+    tx.execute(
+        t.message.update()
+        .where(t.message.c.id == message, t.message.c.partnership == partnership)
+        .values(**values)
+    )
+
+
+def forget_content(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> None:
+    """Erasure: the sealed content goes, and the keyed digest that could still tell a guess from the truth."""
+    tx.execute(
+        t.message.update()
+        .where(t.message.c.partnership == partnership, t.message.c.incident == incident)
+        .values(sealed=None, fingerprint="erased")
+    )
+
+
+def _row(row: Any) -> MessageRow | None:
+    return None if row is None else MessageRow(*row)

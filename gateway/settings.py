@@ -1,0 +1,418 @@
+"""Every setting of one deployment: typed, its unit in its name, safe when absent.
+
+A setting comes from the environment (`GATEWAY_<NAME>`), else from the settings file (TOML: `GATEWAY_SETTINGS_FILE`, or
+`var/gateway.toml` when that is there), else it has its default. An unknown name in the file is refused. Invariant:
+neither an error nor a listing shows the value of a secret; passwords stand in files of their own and never in a setting.
+
+`Settings.check` says what is unsafe together; `serve` and `work` start only when nothing that it finds `refuses`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "GATEWAY_"
+FILE_VARIABLE = "GATEWAY_SETTINGS_FILE"
+DEFAULT_FILE = Path("var/gateway.toml")
+DEVELOPMENT_PREFIX = "development-"  # as in keys.signing: the name of a key that was made for development
+
+Mode = Literal["development", "production"]
+Origin = Literal["environment", "file", "default"]
+Words = Annotated[tuple[str, ...], NoDecode]  # in the environment: separated by commas
+
+
+class SettingsUnreadable(ValueError):
+    """A setting is unknown or has an impossible value: names the setting and never shows the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `advice` is one line; `refuses` means that nothing may be served."""
+
+    check: str
+    ok: bool
+    advice: str
+    refuses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One setting as `gateway doctor` shows it: the variable, what it means, its value without secrets, its origin."""
+
+    variable: str
+    means: str
+    value: str
+    origin: Origin
+
+
+class Settings(BaseSettings):
+    """The settings in force. Make one with `load`; field descriptions are what `gateway init` and `doctor` print."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    # --- what kind of deployment this is
+    mode: Mode = Field(
+        "production", description="development or production; production refuses what is unsafe"
+    )
+    clock: Literal["system", "development"] = Field(
+        "system", description="development: a clock that can be moved, for demonstrations only"
+    )
+    issuer: str = Field(
+        "gateway.example",
+        description="name of this deployment: issuer of receipts and tokens, origin of the log",
+    )
+    public_url: str = Field("https://localhost:8443", description="the address partners use")
+    console_url: str | None = Field(None, description="the address officers use; absent: the public address")
+
+    # --- where things are kept
+    var_dir: Path = Field(Path("var"), description="directory for the databases and working files")
+    database_url: str | None = Field(
+        None, repr=False, description="database of the book; absent: SQLite in the var directory"
+    )
+    custody_url: str | None = Field(
+        None, repr=False, description="database of wrapped data keys; absent: beside the book, apart from it"
+    )
+    broker_url: str | None = Field(
+        None, repr=False, description="Valkey or Redis for several workers; absent: work is done in process"
+    )
+    keys_dir: Path = Field(
+        Path("var/keys"), description="directory of private keys, readable by its owner alone"
+    )
+
+    # --- how the gateway listens
+    listen: str = Field("127.0.0.1:8443", description="host:port, or unix:/path behind a proxy that ends TLS")
+    tls_cert_file: Path | None = Field(
+        None, description="certificate chain (PEM) when listening on host:port"
+    )
+    tls_key_file: Path | None = Field(None, description="its private key (PEM), readable by its owner alone")
+    operator_listen: str = Field(
+        "127.0.0.1:8444", description="host:port of health checks and metrics; loopback"
+    )
+    serving_processes: PositiveInt = Field(1, description="serving processes; more than one needs PostgreSQL")
+    body_limit_bytes: PositiveInt = Field(1_048_576, description="largest request body")
+    attachment_limit_bytes: PositiveInt = Field(26_214_400, description="largest attachment (25 MiB)")
+    request_timeout_seconds: PositiveFloat = Field(30.0, description="longest time to read one request")
+    drain_seconds: PositiveFloat = Field(20.0, description="time that running requests get at shutdown")
+
+    # --- the store and dispatch
+    store_queue_length: PositiveInt = Field(1000, description="transactions that may wait; beyond it 503")
+    store_connections: PositiveInt = Field(8, description="connections of the PostgreSQL pool")
+    lease_seconds: PositiveFloat = Field(
+        120.0, description="how long a claimed delivery is left to its worker"
+    )
+    sweep_interval_seconds: PositiveFloat = Field(2.0, description="how often due work is looked for")
+    deliveries_at_once: PositiveInt = Field(
+        32, description="deliveries that one worker carries at the same time"
+    )
+
+    # --- the ledger
+    seal_interval_seconds: PositiveFloat = Field(
+        0.5, description="how often receipts are sealed into the log"
+    )
+    anchor_interval_seconds: PositiveFloat = Field(
+        60.0, description="how often witnesses and time stamps are asked"
+    )
+    witness_urls: Words = Field((), description="witnesses of the log, separated by commas")
+    timestamp_urls: Words = Field((), description="time-stamping authorities, separated by commas")
+
+    # --- tokens and the console
+    token_lifetime_seconds: PositiveInt = Field(300, description="lifetime of an access token")
+    session_idle_seconds: PositiveInt = Field(
+        900, description="an officer's idle time before signing in again"
+    )
+    session_lifetime_seconds: PositiveInt = Field(28_800, description="an officer's longest session")
+
+    # --- letters by e-mail
+    smtp_url: str | None = Field(
+        None, description="smtp://user@host:port (STARTTLS is required) or smtps://user@host:port"
+    )
+    smtp_password_file: Path | None = Field(None, description="file with the SMTP password")
+    smtp_ca_file: Path | None = Field(
+        None, description="authorities that the mail server's certificate may have"
+    )
+    smtp_timeout_seconds: PositiveFloat = Field(
+        60.0, description="longest wait for one answer of the mail server"
+    )
+    mail_from: str | None = Field(
+        None, description="address that letters come from, in the council's own domain"
+    )
+    mail_domain: str | None = Field(None, description="domain of reply and bounce addresses")
+    mail_authserv_id: str | None = Field(
+        None, description="name of the server whose Authentication-Results are trusted"
+    )
+    imap_url: str | None = Field(None, description="imaps://user@host:port/folder, or imap:// with STARTTLS")
+    imap_password_file: Path | None = Field(None, description="file with the IMAP password")
+    imap_ca_file: Path | None = Field(None, description="authorities that the mailbox's certificate may have")
+    imap_interval_seconds: PositiveFloat = Field(15.0, description="how often the mailbox is read")
+
+    # --- webhooks, fetches and scanning
+    webhook_timeout_seconds: PositiveFloat = Field(15.0, description="longest time for one webhook, in all")
+    fetch_ca_file: Path | None = Field(
+        None, description="authorities for fetches in place of the machine's own"
+    )
+    fetch_development_hosts: Words = Field(
+        (), description="host or host:port that may be private or without TLS; development only"
+    )
+    clamd_socket: Path | None = Field(
+        None, description="socket of clamd; absent: attachments are held, unscanned"
+    )
+
+    @field_validator("witness_urls", "timestamp_urls", "fetch_development_hosts", mode="before")
+    @classmethod
+    def _split_on_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("smtp_url", "imap_url")
+    @classmethod
+    def _names_a_mail_server_and_no_password(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        url, protocol = urlsplit(value), str(info.field_name).partition("_")[0]
+        if url.scheme not in {protocol, f"{protocol}s"} or not url.hostname or url.query:
+            raise ValueError(f"neither {protocol}://user@host:port nor {protocol}s://user@host:port")
+        if url.password is not None:
+            raise ValueError("a password does not belong here but in a file of its own (…_PASSWORD_FILE)")
+        return value
+
+    @field_validator("public_url", "console_url")
+    @classmethod
+    def _is_a_web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        url = urlsplit(value)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.username:
+            raise ValueError("not a web address")
+        return value.rstrip("/")
+
+    @field_validator("listen", "operator_listen")
+    @classmethod
+    def _can_be_listened_on(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if value.startswith("unix:/") or (colon and host and port.isdecimal() and int(port) < 65_536):
+            return value
+        raise ValueError("neither host:port nor unix:/path")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, settings_file())
+
+    # --- what follows from the settings
+
+    @property
+    def book_url(self) -> str:
+        """Where the book is: `database_url`, or SQLite in the var directory."""
+        return self.database_url or f"sqlite:///{self.var_dir / 'gateway.sqlite3'}"
+
+    @property
+    def keys_book_url(self) -> str:
+        """Where wrapped data keys are: `custody_url`, or a SQLite file or PostgreSQL schema `custody` beside the book."""
+        if self.custody_url:
+            return self.custody_url
+        if self.is_on_sqlite:
+            return self.book_url.removesuffix(".sqlite3") + "-custody.sqlite3"
+        joint = "&" if urlsplit(self.book_url).query else "?"
+        return f"{self.book_url}{joint}options={quote('-csearch_path=custody')}"
+
+    @property
+    def is_on_sqlite(self) -> bool:
+        return self.book_url.startswith("sqlite")
+
+    @property
+    def is_production(self) -> bool:
+        return self.mode == "production"
+
+    # --- what is unsafe together
+
+    def check(self) -> list[Finding]:
+        """Everything that was looked at, sound or not. What `refuses` stops `serve` and `work`."""
+        return [*self._checks_of_every_mode(), *(self._checks_of_production() if self.is_production else ())]
+
+    def refusals(self) -> list[Finding]:
+        return [finding for finding in self.check() if finding.refuses and not finding.ok]
+
+    def _checks_of_every_mode(self) -> Iterator[Finding]:
+        yield _must(
+            "one process on SQLite",
+            not (self.is_on_sqlite and (self.serving_processes > 1 or self.broker_url)),
+            "SQLite serves one process: set GATEWAY_DATABASE_URL to PostgreSQL for several processes or workers",
+        )
+        yield _must(
+            "keys and book are apart",
+            self.keys_book_url != self.book_url,
+            "give GATEWAY_CUSTODY_URL another file or schema than GATEWAY_DATABASE_URL",
+        )
+        yield _must(
+            "certificate and key go together",
+            (self.tls_cert_file is None) == (self.tls_key_file is None),
+            "set both GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE, or neither",
+        )
+        yield self._private("keys_dir", 0o077)
+        for name in ("tls_key_file", "smtp_password_file", "imap_password_file"):
+            yield self._private(name, 0o007)
+
+    def _private(self, name: str, forbidden: int) -> Finding:
+        """No access for those in `forbidden` (permission bits). What is not there yet harms nobody."""
+        path: Path | None = getattr(self, name)
+        try:
+            sound = path is None or not stat.S_IMODE(path.stat().st_mode) & forbidden
+        except FileNotFoundError:
+            sound = True
+        except OSError:
+            sound = False
+        return _must(
+            f"{PREFIX}{name.upper()} is private",
+            sound,
+            f"others on this machine can read it, or you cannot: chmod {'go=' if forbidden == 0o077 else 'o='} it",
+        )
+
+    def _checks_of_production(self) -> Iterator[Finding]:
+        yield _must(
+            "system clock", self.clock == "system", "production runs on the system clock: unset GATEWAY_CLOCK"
+        )
+        yield _must(
+            "no development keys",
+            not any(self.keys_dir.glob(f"*/{DEVELOPMENT_PREFIX}*")),
+            "GATEWAY_KEYS_DIR holds keys made for development: make others with `gateway init --production`",
+        )
+        yield _must(
+            "partners reach the gateway over TLS",
+            all(urlsplit(url).scheme == "https" for url in (self.public_url, self.console_url) if url),
+            "GATEWAY_PUBLIC_URL and GATEWAY_CONSOLE_URL begin with https:// in production",
+        )
+        yield _must(
+            "the listener is a socket or has a certificate",
+            self.listen.startswith("unix:") or self.tls_cert_file is not None,
+            "listen on unix:/path behind the TLS proxy, or set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE",
+        )
+        yield _must(
+            "health and metrics stay inside",
+            self.operator_listen.rpartition(":")[0] in {"127.0.0.1", "[::1]", "localhost"}
+            or self.operator_listen.startswith("unix:"),
+            "GATEWAY_OPERATOR_LISTEN is a loopback address or a socket",
+        )
+        yield _must(
+            "fetches go to public hosts over TLS only",
+            not self.fetch_development_hosts,
+            "production has no development hosts: unset GATEWAY_FETCH_DEVELOPMENT_HOSTS",
+        )
+        yield _must(
+            "the deployment has a name of its own",
+            not self.issuer.endswith((".example", "localhost")),
+            "set GATEWAY_ISSUER to the name that stands in receipts, a domain of yours",
+        )
+        yield _must(
+            "the trusted mail server is named",
+            self.imap_url is None or self.mail_authserv_id is not None,
+            "without GATEWAY_MAIL_AUTHSERV_ID no e-mail can be found authentic",
+        )
+        yield Finding(
+            "attachments are scanned",
+            self.clamd_socket is not None,
+            "set GATEWAY_CLAMD_SOCKET; until then every attachment is held for an officer",
+        )
+
+    # --- listing
+
+    def listing(self) -> list[Listed]:
+        """Every setting in the order of this file, its value without secrets and where it came from."""
+        origins = _origins()
+        return [
+            Listed(
+                variable=PREFIX + name.upper(),
+                means=field.description or "",
+                value=_shown(getattr(self, name)),
+                origin=origins.get(name, "default"),
+            )
+            for name, field in type(self).model_fields.items()
+        ]
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings in force; SettingsUnreadable naming what to mend, without its value."""
+        try:
+            return cls()
+        except ValidationError as fault:
+            said = "; ".join(
+                f"{PREFIX}{'_'.join(str(part) for part in error['loc']).upper()}: {error['msg']}"
+                for error in fault.errors(include_input=False, include_context=False, include_url=False)
+            )
+            raise SettingsUnreadable(said) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            raise SettingsUnreadable("the settings file is not TOML") from None
+        except OSError as fault:
+            raise SettingsUnreadable(f"the settings file cannot be read ({fault.strerror})") from None
+
+
+def settings_file() -> Path | None:
+    """The settings file: as the environment names it (it must then be there), else the usual one if it is there."""
+    named = os.environ.get(FILE_VARIABLE)
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise SettingsUnreadable(f"{FILE_VARIABLE} names a file that is not there")
+        return path
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """`GATEWAY_…` names in the environment that are no setting: slips of the pen, shown by `gateway doctor`."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def _must(check: str, ok: bool, advice: str) -> Finding:
+    return Finding(check, ok, "" if ok else advice, refuses=not ok)
+
+
+def _origins() -> dict[str, Origin]:
+    origins: dict[str, Origin] = {}
+    if path := settings_file():
+        origins.update(dict.fromkeys(tomllib.loads(path.read_text()), "file"))
+    for name in Settings.model_fields:
+        if os.environ.get(PREFIX + name.upper()):
+            origins[name] = "environment"
+    return origins
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(_without_credentials(str(word)) for word in value)
+    return _without_credentials(str(value))
+
+
+def _without_credentials(text: str) -> str:
+    """An address without its password, user or query: credentials hide in each of them."""
+    url = urlsplit(text)
+    if not url.netloc:
+        return text.partition("?")[0]
+    host = url.netloc.rpartition("@")[2]
+    return urlunsplit(SplitResult(url.scheme, host, url.path, "", ""))

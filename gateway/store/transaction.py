@@ -1,0 +1,339 @@
+"""Transactions are functions: `await store.transact(fn)` runs `fn(tx) -> value` and returns when it is durable.
+
+What it promises, each with a test on both engines:
+
+1. An exception in `fn` rolls back what `fn` did and nothing else; only its caller sees it.
+2. When the whole batch fails, each function runs again, alone; a serialization failure or a deadlock re-runs it at most
+   three times. Disk full, an I/O error or a lost connection answer all with `Unavailable`. A commit whose answer was
+   lost is unknown: never re-run; the sender's safe repeat finds out.
+3. A caller that goes away cancels nothing. The queue is bounded, then `Unavailable`. The only effect after commit is
+   waking dispatch.
+4. A failed statement ends its function, on SQLite as PostgreSQL always does: use ON CONFLICT, do not catch and go on.
+
+So `fn` must be re-runnable: ids, salts, instants and new keys are made before and passed in; it affects nothing but
+`tx`, and it returns values, never an open result.
+
+SQLite has one writer thread: whatever waits runs one function after another, each in its savepoint, and shares one
+commit, because the disk's flush is most of the cost. PostgreSQL has a thread for each connection and gives every
+function a transaction of its own; the server groups the flushes of concurrent commits itself. What else differs stands
+in `engines.py`; queues and threads in `lane.py`.
+
+A crash before COMMIT returns leaves all of a batch or nothing of it. Nobody was answered: the senders repeat, and
+their reference finds what was kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, CursorResult, Engine
+
+from gateway.core.errors import Unavailable
+from gateway.store import engines
+from gateway.store.engines import EngineName, Verdict
+from gateway.store.lane import Job, Lane
+
+T = TypeVar("T")
+
+RERUNS = 3
+BATCH_LIMIT = (
+    128  # functions that share a commit: bounds the first one's wait, and what is lost with the batch
+)
+
+
+class Tx:
+    """One run of one function in a transaction; over when that function returns."""
+
+    __slots__ = ("_connection", "engine_name", "failure", "is_woken")
+
+    def __init__(self, connection: Connection, engine_name: EngineName) -> None:
+        self._connection: Connection | None = connection
+        self.engine_name = engine_name
+        self.failure: sa.exc.DBAPIError | None = None
+        self.is_woken = False
+
+    def execute(
+        self,
+        statement: sa.Executable,
+        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """SQLAlchemy Core's `Connection.execute`. After a statement has failed, every further one fails too."""
+        if self._connection is None:
+            raise RuntimeError("this transaction is over: return values from the function, do not keep tx")
+        if self.failure is not None:
+            raise self.failure
+        try:
+            return self._connection.execute(statement, parameters)
+        except sa.exc.DBAPIError as failure:
+            self.failure = failure
+            raise
+
+    def wake(self) -> None:
+        """Have dispatch look for work once this transaction is durable."""
+        self.is_woken = True
+
+    def end(self) -> None:
+        """Refuse further use: from here on the connection serves another function."""
+        self._connection = None
+
+
+class Store:
+    """One database: its writers, its readers, their queues. Open it after forking, never before.
+
+    `on_wake` is called in the event loop of the caller whose committed function asked for it.
+    """
+
+    def __init__(
+        self, engine: Engine, metadata: sa.MetaData, *, queue_limit: int, writers: int, readers: int
+    ) -> None:
+        self.engine_name: EngineName = engines.engine_name(engine)
+        self.on_wake: Callable[[], None] | None = None
+        self._engine = engine
+        self._metadata = metadata
+        groups_commits = self.engine_name == "sqlite"
+        self._writing = Lane(
+            "writer",
+            [_Runner(engine, read_only=False) for _ in range(1 if groups_commits else writers)],
+            queue_limit=queue_limit,
+            batch_limit=BATCH_LIMIT if groups_commits else 1,
+            on_wake=self._wake,
+        )
+        self._reading = Lane(
+            "reader", [_Runner(engine, read_only=True) for _ in range(readers)], queue_limit=queue_limit
+        )
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        metadata: sa.MetaData,
+        *,
+        queue_limit: int = 1000,
+        writers: int = 8,
+        readers: int = 4,
+        busy_timeout_seconds: float = 5,
+    ) -> Store:
+        """Start the threads; each connects when first needed. `writers` counts on PostgreSQL only.
+
+        `busy_timeout_seconds` bounds the wait for a lock held elsewhere; then the caller gets `Unavailable`.
+        Raises `Misconfigured` for a URL that is neither a SQLite file nor PostgreSQL, or a file that cannot be opened.
+        """
+        engine = engines.open_engine(url, busy_timeout_seconds=busy_timeout_seconds)
+        return cls(engine, metadata, queue_limit=queue_limit, writers=writers, readers=readers)
+
+    async def transact(self, fn: Callable[[Tx], T], *, shared: bool = True) -> T:
+        """Run `fn` in a transaction and return its value once that is durable.
+
+        `shared=False` keeps it out of other functions' commits on SQLite; on PostgreSQL nothing is shared anyway.
+        Raises what `fn` raised, or `Unavailable`: then nothing is known to be kept, and a safe repeat finds out.
+        """
+        return await self._writing.run(fn, may_share=shared)
+
+    async def read(self, fn: Callable[[Tx], T]) -> T:
+        """Run `fn` on one snapshot, on a connection of its own that cannot write; never waits behind writers."""
+        return await self._reading.run(fn)
+
+    async def scrub(self, tables: Iterable[sa.Table] | None = None) -> None:
+        """Leave nothing of deleted or overwritten values in the database's own files.
+
+        SQLite: rewrites the file and empties the write-ahead log while writers wait; raises `Unavailable` when another
+        snapshot still needs the log, and may be repeated. PostgreSQL: rewrites `tables` (all by default), each under an
+        exclusive lock; its log and archives keep old bytes until they are recycled, so there it is the destroyed data
+        key that erases, and back-ups of the custody database must be short-lived (architecture: keys, erasing).
+        """
+        chosen = list(self._metadata.tables.values() if tables is None else tables)
+        await self._writing.run(_Maintenance(chosen))
+
+    def create_tables(self) -> None:
+        """Create whatever of the metadata is missing, in one transaction. For tests: a deployment migrates."""
+        with self._engine.connect() as connection:
+            driver = engines.driver_connection(connection)
+            driver.execute(engines.begin_statement(self.engine_name, read_only=False))
+            self._metadata.create_all(connection)
+            driver.execute("COMMIT")
+
+    async def aclose(self) -> None:
+        """`close`, without holding up the event loop that waits for the last answers."""
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Take nothing more, finish what waits, close every connection. Blocks; may be called twice."""
+        self._reading.close()
+        self._writing.close()  # last, since the last SQLite connection to close empties the write-ahead log
+        self._engine.dispose()
+
+    def _wake(self) -> None:
+        if self.on_wake is not None:
+            self.on_wake()
+
+
+class _Maintenance:
+    """A job that takes a writer's turn, outside any transaction."""
+
+    def __init__(self, tables: Sequence[sa.Table]) -> None:
+        self._tables = tables
+
+    def __call__(self, connection: Connection) -> None:
+        engines.scrub(connection, self._tables)
+
+
+class _Link:
+    """One thread's connection: made when needed, made anew after a failure that it may not have survived."""
+
+    def __init__(self, engine: Engine, *, read_only: bool) -> None:
+        self.engine_name = engines.engine_name(engine)
+        self._engine = engine
+        self._read_only = read_only
+        self._begin = engines.begin_statement(self.engine_name, read_only=read_only)
+        self._connection: Connection | None = None
+        self._driver: Any = None
+
+    def connection(self) -> Connection:
+        """The open connection; opens it if need be."""
+        if self._connection is None:
+            connection = self._engine.connect()
+            self._connection, self._driver = connection, engines.driver_connection(connection)
+            if self._read_only and self.engine_name == "sqlite":
+                self._driver.execute("PRAGMA query_only=ON")
+        return self._connection
+
+    def begin(self) -> None:
+        """Begin; a PostgreSQL connection that died while it lay idle is replaced, since nothing has run on it yet."""
+        was_open = self._connection is not None
+        self.connection()
+        try:
+            self._driver.execute(self._begin)
+        except Exception:
+            if self._is_connected() or not was_open:
+                raise
+            self.drop()
+            self.connection()
+            self._driver.execute(self._begin)
+
+    def execute(self, statement: str) -> None:
+        self._driver.execute(statement)
+
+    def judge(self, failure: BaseException) -> Verdict:
+        return engines.judge(
+            self._engine, failure, is_connected=self._is_connected(), read_only=self._read_only
+        )
+
+    def undo(self, verdict: Verdict) -> None:
+        """Roll back. A connection that failed with disk, server or network, or cannot roll back, is dropped."""
+        try:
+            if self._is_connected():
+                self._driver.execute("ROLLBACK")
+        except Exception:
+            verdict = Verdict.GONE  # dropping it rolls back as well
+        if verdict is Verdict.GONE:
+            self.drop()
+
+    def drop(self) -> None:
+        connection, self._connection, self._driver = self._connection, None, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+    def _is_connected(self) -> bool:
+        """False once PostgreSQL's driver knows the connection dead; a SQLite file does not hang up."""
+        return self._driver is not None and not getattr(self._driver, "closed", False)
+
+
+class _Runner:
+    """Runs batches on one link, in one thread, and sets every job's outcome."""
+
+    def __init__(self, engine: Engine, *, read_only: bool) -> None:
+        self._link = _Link(engine, read_only=read_only)
+
+    def run(self, batch: Sequence[Job]) -> None:
+        """Several share one commit while nothing goes wrong with it; else each runs alone."""
+        if isinstance(batch[0].fn, _Maintenance):
+            self._maintain(batch[0], batch[0].fn)
+        elif len(batch) == 1:
+            self._run_alone(batch[0], 1 + RERUNS)
+        elif not self._run_shared(batch):
+            for job in batch:
+                self._run_alone(job, RERUNS)
+
+    def close(self) -> None:
+        self._link.drop()
+
+    def _run_shared(self, batch: Sequence[Job]) -> bool:
+        """True when every job has its outcome; False when each must run alone."""
+        try:
+            self._link.begin()
+            for job in batch:
+                self._run_in_savepoint(job)
+            self._link.execute("COMMIT")
+        except BaseException as failure:
+            verdict = self._link.judge(failure)
+            self._link.undo(verdict)
+            if verdict is not Verdict.GONE:
+                return False  # say, a constraint that is checked at commit: alone, each finds whether it was its own
+            for job in batch:
+                # Also for a function that was refused: it may have judged by what another in this batch had written.
+                _fail(job, _unavailable(failure))
+        return True
+
+    def _run_in_savepoint(self, job: Job) -> None:
+        self._link.execute("SAVEPOINT job")
+        try:
+            self._call(job)
+        except BaseException as failure:
+            if self._link.judge(failure) is not Verdict.OWN:
+                raise
+            self._link.execute("ROLLBACK TO job")
+            _fail(job, failure)
+        self._link.execute("RELEASE job")
+
+    def _run_alone(self, job: Job, runs: int) -> None:
+        for _ in range(runs):
+            try:
+                self._link.begin()
+                self._call(job)
+                self._link.execute("COMMIT")
+                return
+            except BaseException as failure:
+                verdict = self._link.judge(failure)
+                self._link.undo(verdict)
+                _fail(job, failure if verdict is Verdict.OWN else _unavailable(failure))
+                if verdict is not Verdict.AGAIN:
+                    return  # GONE may mean that the commit's answer was lost: unknown, so never re-run
+
+    def _call(self, job: Job) -> None:
+        """Run the function and keep its value; a database failure that it swallowed or renamed counts all the same."""
+        tx = Tx(self._link.connection(), self._link.engine_name)
+        try:
+            value = job.fn(tx)
+        except BaseException:
+            if tx.failure is not None and self._link.judge(tx.failure) is not Verdict.OWN:
+                raise tx.failure from None
+            raise
+        finally:
+            tx.end()
+        if tx.failure is not None:
+            raise tx.failure
+        if isinstance(value, sa.Result):
+            raise TypeError("a transaction function returns values, never an open result")
+        job.value, job.error, job.is_woken = value, None, tx.is_woken
+
+    def _maintain(self, job: Job, maintenance: _Maintenance) -> None:
+        try:
+            maintenance(self._link.connection())
+        except BaseException as failure:
+            verdict = self._link.judge(failure)
+            self._link.drop()
+            _fail(job, failure if verdict is Verdict.OWN else _unavailable(failure))
+
+
+def _fail(job: Job, error: BaseException) -> None:
+    job.value, job.error, job.is_woken = None, error, False
+
+
+def _unavailable(cause: BaseException) -> Unavailable:
+    answer = Unavailable("the database cannot take this now")
+    answer.__cause__ = cause
+    return answer

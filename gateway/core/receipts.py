@@ -1,0 +1,214 @@
+"""What can be said in a receipt: the event names, their addresses, and what each does and does not prove.
+
+Names without an owner of ours are those of ETSI EN 319 522-3 (electronic registered delivery), taken because they keep
+apart what loose words run together. Their use is a choice of words: no conformance with that standard is claimed, and no
+qualified service either. Two rules run through the list. A mail server that took a message (SMTP 250) never makes it
+"delivered". Only a person's acknowledgement is an acknowledgement. Every event that tells of a failure carries a reason.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+ETSI_EVENT = "http://uri.etsi.org/19522/Event/"
+
+
+class Event(Enum):
+    """An event's name as it stands in the statement, and one sentence of what is and what is not proved."""
+
+    # submission
+    SUBMISSION_ACCEPTANCE = (
+        "SubmissionAcceptance",
+        "The gateway took the message and owes its delivery; not that anyone else has it.",
+    )
+    SUBMISSION_REJECTION = (
+        "SubmissionRejection",
+        "The gateway refused the message and kept none of its content; not that the refusal was right.",
+    )
+    # between the gateway and another system
+    RELAY_ACCEPTANCE = (
+        "RelayAcceptance",
+        "Another delivery gateway signed that it took over the delivery; not that the recipient has the message.",
+    )
+    RELAY_REJECTION = (
+        "RelayRejection",
+        "Another delivery gateway refused to take over the delivery; not that the recipient refused it.",
+    )
+    RELAY_FAILURE = (
+        "RelayFailure",
+        "No other system took the message after every attempt; not whose fault that was.",
+    )
+    RELAY_TO_NON_ERDS = (
+        "RelayToNonERDS",
+        "An ordinary mail server answered that it took the message; not that it was delivered, shown or read.",
+    )
+    RELAY_TO_NON_ERDS_FAILURE = (
+        "RelayToNonERDSFailure",
+        "An ordinary mail server refused the message or sent it back; not that the recipient knows of it.",
+    )
+    RECEIVED_FROM_NON_ERDS = (
+        "ReceivedFromNonERDS",
+        "A message reached the gateway by ordinary e-mail; not who wrote it, unless another receipt says so.",
+    )
+    # at the recipient's side
+    CONTENT_CONSIGNMENT = (
+        "ContentConsignment",
+        "The message lies where the recipient can collect it; not that anyone has opened it.",
+    )
+    CONTENT_CONSIGNMENT_FAILURE = (
+        "ContentConsignmentFailure",
+        "The message could not be put where the recipient collects; not that the recipient is at fault.",
+    )
+    CONSIGNMENT_NOTIFICATION = (
+        "ConsignmentNotification",
+        "The recipient was sent word that a message waits; not that the word arrived.",
+    )
+    CONSIGNMENT_NOTIFICATION_FAILURE = (
+        "ConsignmentNotificationFailure",
+        "Word that a message waits could not be sent; the message itself still waits.",
+    )
+    NOTIFICATION_DELIVERED = (
+        "NotificationDelivered",
+        "The recipient's side confirmed that word of a waiting message arrived; not that the message was collected.",
+    )
+    NOTIFICATION_ACCESS_TRACKING = (
+        "NotificationAccessTracking",
+        "Word of a waiting message was opened; not that the message was collected.",
+    )
+    NOTIFICATION_FOR_ACCEPTANCE = (
+        "NotificationForAcceptance",
+        "The recipient was asked to accept the message; not that the question arrived.",
+    )
+    NOTIFICATION_FOR_ACCEPTANCE_FAILURE = (
+        "NotificationForAcceptanceFailure",
+        "The question whether the message is accepted could not be sent; nothing about the recipient's answer.",
+    )
+    CONTENT_ACCESS_TRACKING = (
+        "ContentAccessTracking",
+        "The message was opened under the recipient's sign-in or token; not that a person understood it.",
+    )
+    CONTENT_HANDOVER = (
+        "ContentHandover",
+        "The recipient's own system fetched or took the message; not that a person has seen it.",
+    )
+    CONTENT_HANDOVER_FAILURE = (
+        "ContentHandoverFailure",
+        "The recipient's own system did not take the message after every attempt; not why.",
+    )
+    CONSIGNMENT_ACCEPTANCE = (
+        "ConsignmentAcceptance",
+        "A person at the recipient acknowledged the message; not that what it asks was done.",
+    )
+    CONSIGNMENT_REJECTION = (
+        "ConsignmentRejection",
+        "A person at the recipient declined the message; not that the sender was wrong to send it.",
+    )
+    ACCEPTANCE_REJECTION_EXPIRY = (
+        "AcceptanceRejectionExpiry",
+        "The time to accept or decline ran out without an answer reaching the gateway; not why.",
+    )
+    # our own: the life of a message
+    ROUTED = ("Routed", "The rules in force chose these recipients and ways; not that anything was sent yet.")
+    RELAY_ATTEMPT = ("RelayAttempt", "One attempt to hand the message over was made; not that it succeeded.")
+    UNDELIVERABLE = (
+        "DeliveryFailure",
+        "The gateway gave this delivery up and told an officer; not that the recipient was told by other means.",
+    )
+    RECALLED = ("Recalled", "The sender withdrew the message; not that nobody had read it before.")
+    REPLIED = (
+        "Replied",
+        "A reply was matched to the message that asked for it; not that what it says is true.",
+    )
+    HELD = ("Held", "The gateway stopped here and asked an officer; not that anything is wrong.")
+    RELEASED = ("Released", "An officer let a held piece go on; not that it arrived.")
+    # our own: decisions and duties
+    MOMENT_RECORDED = (
+        "MomentRecorded",
+        "A moment that starts clocks was recorded as stated; not that it is true.",
+    )
+    DECISION_REACHED = (
+        "DecisionReached",
+        "All who must decide had decided, with this outcome; not that the decision was right.",
+    )
+    DUTY_OPENED = (
+        "DutyOpened",
+        "An agency owes an answer by the committed instant; not that it knows of it.",
+    )
+    DUTY_MET = (
+        "DutyMet",
+        "What was owed reached the gateway in time or late, as committed; not its quality.",
+    )
+    DUTY_WAIVED = ("DutyWaived", "Two officers released an agency from a duty; not that the duty was done.")
+    DEADLINE_MISSED = (
+        "DeadlineMissed",
+        "Every way in was read past the due instant and nothing had come; not that nothing was done elsewhere.",
+    )
+    REMINDER_SENT = ("ReminderSent", "A reminder was handed to delivery; not that it was read.")
+    ESCALATED = ("Escalated", "The matter was handed to the next role; not that the role has acted.")
+    CLOSED = ("Closed", "The gateway considers this chain complete; not that the matter itself is at an end.")
+    CORRECTED = ("Corrected", "A later message corrects an earlier one; the earlier one stays as it was.")
+    # our own: content and access
+    CONTENT_ERASED = (
+        "ContentErased",
+        "The gateway destroyed its keys to the content; not that other agencies destroyed their copies.",
+    )
+    LEGAL_HOLD_PLACED = (
+        "LegalHoldPlaced",
+        "Erasure was barred from now on; nothing about the content itself.",
+    )
+    LEGAL_HOLD_LIFTED = ("LegalHoldLifted", "Erasure is possible again; not that anything was erased.")
+    EVIDENCE_EXPORTED = ("EvidenceExported", "An evidence bundle was made; not where it went afterwards.")
+    INCIDENT_VIEWED = (
+        "IncidentViewed",
+        "A signed-in person opened the incident; not that it was read or why.",
+    )
+    INCIDENT_SEARCHED = ("IncidentSearched", "A signed-in person searched incidents; not what was then read.")
+    # our own: the gateway itself
+    KEY_INTRODUCED = ("KeyIntroduced", "A key is in use from now on; not that nobody else holds it.")
+    KEY_RETIRED = ("KeyRetired", "A key is no longer used; what it signed before stays good.")
+    KEY_REVOKED = (
+        "KeyRevoked",
+        "A key is not to be trusted from now on; not since when it was in wrong hands.",
+    )
+    PACK_ACTIVATED = ("PackActivated", "A rule pack is in force from now on; not that its rules are right.")
+    DIRECTORY_CHANGED = (
+        "DirectoryChanged",
+        "An entry of the directory was changed by two officers; not that it is true.",
+    )
+    CLIENT_CHANGED = (
+        "ClientChanged",
+        "An agency's software or its keys were changed; not who holds those keys.",
+    )
+    HEARTBEAT = (
+        "Heartbeat",
+        "The gateway was running and counted its open work; not that the count is complete.",
+    )
+    RENEWAL = ("Renewal", "Older evidence was stamped anew; nothing about the events themselves.")
+
+    def __init__(self, text: str, meaning: str) -> None:
+        self.text = text
+        self.meaning = meaning
+
+    @classmethod
+    def named(cls, text: str) -> Event:
+        """The event of that name; KeyError when there is none."""
+        return _BY_NAME[text]
+
+    @property
+    def is_etsi(self) -> bool:
+        """Is the name one of EN 319 522-3, rather than one of ours?"""
+        return self in _ETSI
+
+    @property
+    def needs_reason(self) -> bool:
+        """Does the statement have to carry a coarse reason code?"""
+        return self.text.endswith(_NEGATIVE_ENDINGS)
+
+    def uri(self, issuer: str) -> str:
+        """The event's address: ETSI's, or one under the issuer's own name."""
+        return f"{ETSI_EVENT}{self.text}" if self.is_etsi else f"https://{issuer}/event/{self.text}"
+
+
+_NEGATIVE_ENDINGS = ("Failure", "Rejection", "Expiry", "Missed", "Held", "Waived", "Revoked")
+_BY_NAME = {event.text: event for event in Event}
+_ETSI = frozenset(list(Event)[: list(Event).index(Event.ROUTED)])

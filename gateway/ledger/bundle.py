@@ -1,0 +1,169 @@
+"""Evidence bundles: everything about one incident that a stranger needs to check it without the gateway.
+
+Invariant: a bundle is a stored zip whose bytes follow from its content alone. Every chain that has to do with the incident
+is in it whole. After erasure the same receipts still verify; disclosures and payloads are absent, and the entry that says
+so is there. What is inside is believed only as far as the reader's own policy reaches.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.receipts import Event
+from gateway.ledger import sealing, verify
+from gateway.ledger.summary import README, summary_page
+from gateway.store import log
+from gateway.store.log import EntryRow
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the ledger has about an incident, read on one snapshot.
+
+    `entries` stand in the order of the bundle. `proofs` are by entry id; an entry without one is not sealed yet.
+    `checkpoints` are notes by size; `consistency` holds hashes by (smaller, larger) size.
+    """
+
+    incident: IncidentId
+    entries: tuple[EntryRow, ...]
+    proofs: Mapping[str, str]
+    checkpoints: Mapping[int, str]
+    consistency: Mapping[tuple[int, int], Sequence[bytes]]
+
+
+def gather(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, consistent_with: Sequence[int] = ()
+) -> Gathered:
+    """Read an incident's entries, their proofs under the newest checkpoint, and how that follows on earlier ones.
+
+    Earlier ones are those that statements were made after, and the sizes in `consistent_with` (what the asker pinned).
+    """
+    entries = _in_order(log.entries_of_incident(tx, partnership, incident))
+    newest = log.latest_checkpoint(tx)
+    if newest is None:
+        return Gathered(incident, entries, {}, {}, {})
+    sealed = {
+        entry.leaf_index: entry.id
+        for entry in entries
+        if entry.leaf_index is not None and entry.leaf_index < newest.size
+    }
+    proofs = sealing.prove_all(tx, sealed, newest)
+    checkpoints = {newest.size: newest.note}
+    for size in _anchors(entries):
+        if (named := log.checkpoint_of_size(tx, size)) is not None:
+            checkpoints[size] = named.note
+    earlier = {size for size in {*checkpoints, *consistent_with} if 0 < size < newest.size}
+    return Gathered(
+        incident,
+        entries,
+        {sealed[index]: proof for index, proof in proofs.items()},
+        checkpoints,
+        {(size, newest.size): sealing.prove_consistency(tx, size, newest.size) for size in sorted(earlier)},
+    )
+
+
+def build_bundle(
+    gathered: Gathered,
+    *,
+    disclosures: Mapping[str, Sequence[str]],
+    contents: Mapping[str, bytes],
+    policy: Mapping[str, object],
+) -> bytes:
+    """The zip. `disclosures` and `contents` are by entry id; leave both empty after erasure or to withhold content.
+
+    Contents belong to entries of `SubmissionAcceptance`, and each must be what that entry's `payload_sha256` commits to:
+    ValueError otherwise, so that no bundle leaves that its own verifier would refuse. `policy` is a `policy/1`.
+    """
+    _check_contents(gathered, disclosures, contents)
+    files = {
+        "README.txt": README.encode(),
+        "SUMMARY.html": summary_page(gathered.incident, gathered.entries, set(gathered.proofs)).encode(),
+        "policy.example.json": _json(policy),
+        "verify.py": Path(verify.__file__).read_bytes(),
+        **_key_files(policy),
+    }
+    for number, entry in enumerate(gathered.entries):
+        files[f"receipts/{number:04d}.jws"] = entry.jws.encode()
+        if entry.id in gathered.proofs:
+            files[f"receipts/{number:04d}.proof"] = gathered.proofs[entry.id].encode()
+        if disclosures.get(entry.id):
+            files[f"receipts/{number:04d}.disclosures"] = json.dumps(list(disclosures[entry.id])).encode()
+    files |= {f"payloads/{entry}.bin": content for entry, content in contents.items()}
+    files |= {f"checkpoints/{size}.note": note.encode() for size, note in gathered.checkpoints.items()}
+    for (size1, size2), path in gathered.consistency.items():
+        files[f"consistency/{size1}-{size2}.txt"] = b"".join(base64.b64encode(one) + b"\n" for one in path)
+    return store_zip(files | {"manifest.json": manifest(gathered.incident, gathered.entries, files)})
+
+
+def manifest(incident: str, entries: Sequence[EntryRow], files: Mapping[str, bytes]) -> bytes:
+    """The list of files with their digests, the chains and the count of receipts."""
+    return _json(
+        {
+            "v": "bundle/1",
+            "incident": incident,
+            "refs": sorted({entry.chain for entry in entries}),
+            "count": len(entries),
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
+        }
+    )
+
+
+def store_zip(files: Mapping[str, bytes]) -> bytes:
+    """A zip without compression, times or owners: the same files give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name)  # 1 January 1980
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, files[name])
+    return buffer.getvalue()
+
+
+def _in_order(entries: Sequence[EntryRow]) -> tuple[EntryRow, ...]:
+    """By time as far as that keeps each chain in its own order: clocks of two machines may differ a little."""
+    latest: dict[str, EntryRow] = {}
+    keyed = []
+    for entry in entries:  # each chain comes in order of seq
+        before = latest.get(entry.chain)
+        latest[entry.chain] = entry if before is None or entry.at > before.at else before
+        keyed.append(((latest[entry.chain].at, entry.chain, entry.seq), entry))
+    return tuple(entry for _, entry in sorted(keyed, key=lambda pair: pair[0]))
+
+
+def _anchors(entries: Sequence[EntryRow]) -> set[int]:
+    statements = (json.loads(entry.statement) for entry in entries)
+    return {one["after"]["size"] for one in statements if "after" in one}
+
+
+def _check_contents(
+    gathered: Gathered, disclosures: Mapping[str, Sequence[str]], contents: Mapping[str, bytes]
+) -> None:
+    accepted = {one.id for one in gathered.entries if one.event == Event.SUBMISSION_ACCEPTANCE.text}
+    for entry, content in contents.items():
+        opened = [json.loads(verify.unb64url(one)) for one in disclosures.get(entry, ())]
+        committed = [value for _, name, value in opened if name == "payload_sha256"]
+        if entry not in accepted or committed != [hashlib.sha256(content).hexdigest()]:
+            raise ValueError("a payload is not the one that its receipt commits to")
+
+
+def _key_files(policy: Mapping[str, object]) -> dict[str, bytes]:
+    """The keys one file each, for tools such as `jose`; for information only."""
+    read = verify.load_policy(_json(policy))  # refuses a policy that nobody could use
+    files = {f"keys/log-{number}.vkey": f"{key}\n".encode() for number, key in enumerate(read.logs)}
+    files |= {f"keys/witness-{number}.vkey": f"{key}\n".encode() for number, key in enumerate(read.witnesses)}
+    listed = policy["receipt_keys"]
+    assert isinstance(listed, list)  # load_policy has read it
+    return files | {f"keys/{key['jwk']['kid']}.jwk": _json(key["jwk"]) for key in listed}
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"

@@ -1,0 +1,817 @@
+"""Check an evidence bundle offline: `python verify.py BUNDLE.zip --policy POLICY.json [--json]`.
+
+This one file needs Python 3.11 and the package `cryptography`, nothing of the gateway, no network and no database. It is
+short so that it can be read; a court brings its own copy. Everything that is trusted comes from POLICY.json, which must
+reach you on another path than the bundle: nothing inside the bundle is believed because the bundle says so.
+
+What is checked, in this order: the zip and its manifest; each receipt (compact JWS, RFC 7515, ES256; a canonical JSON
+statement, RFC 8785); the chain of each `ref` without gaps; the disclosures (RFC 9901 digests); each proof that the
+statement is a leaf of the log (C2SP tlog-proof, RFC 9162 section 2.1.3); the signatures on its checkpoint (C2SP
+signed-note, tlog-checkpoint, tlog-cosignature); that all checkpoints are of one history (RFC 9162 section 2.1.4); key
+windows; and that each payload is the one that was committed to.
+
+Verdicts: VALID; PROVISIONAL (a receipt is signed but not yet in the log, or a required time-stamp is pending); INVALID.
+Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain, or the
+gateway, witnesses and time-stamping authority all lying together. Nothing here shows what a person has read.
+Exit status: 0 VALID or PROVISIONAL, 1 INVALID, 2 cannot be read or used wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import io
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+LIMIT_BYTES = 1 << 30  # a bundle is stored, not compressed: its size is what it costs to read
+LIMIT_STATEMENT_BYTES = 65_535  # C2SP tlog-tiles: an entry's length is a uint16
+LIMIT_SIGNATURES = 64
+LOG_KEY, WITNESS_KEY = 0x01, 0x04  # C2SP signed-note and tlog-cosignature signature types
+PATHS = re.compile(
+    r"manifest\.json|README\.txt|SUMMARY\.html|verify\.py|policy\.example\.json|receipts/[0-9]{4,6}\.(jws|proof|disclosures)"
+    r"|checkpoints/[1-9][0-9]{0,18}\.(note|tsr)|consistency/[1-9][0-9]{0,18}-[1-9][0-9]{0,18}\.txt"
+    r"|payloads/ev-[0-9a-f]{32}\.bin|keys/[A-Za-z0-9_-]{1,64}\.(jwk|vkey)"
+)
+REQUIRED = {"_sd", "_sd_alg", "event", "id", "iss", "kid", "prev", "ref", "seq", "time", "v"}
+SHAPES = {
+    "_sd_alg": "sha-256",
+    "event": "[A-Za-z]{1,64}",
+    "id": "ev-[0-9a-f]{32}",
+    "iss": r"[\x21-\x7e]{1,255}",
+    "kid": "[A-Za-z0-9_-]{1,64}",
+    "prev": "([0-9a-f]{64})?",
+    "ref": "[A-Za-z0-9_-]{1,64}",
+    "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",
+    "v": "receipt/1",
+    "reason": "[a-z0-9-]{1,64}",
+}
+COMMITMENT = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in base64url
+POLICY_MEMBERS = {
+    "v": str,
+    "issuer": str,
+    "origin": str,
+    "log": list,
+    "witnesses": list,
+    "quorum": int,
+    "timestamps": str,
+    "receipt_keys": list,
+    "pinned": list,
+    "skew_seconds": int,
+}
+NEEDS_REASON = re.compile(".*(Failure|Rejection|Expiry|Missed|Held|Waived|Revoked)")
+
+
+class Unreadable(Exception):
+    """The input is not a bundle or not a policy: there is nothing to give a verdict on."""
+
+
+class Invalid(Exception):
+    """The bundle breaks a rule. The text is fixed and never repeats what the bundle holds."""
+
+
+# --- bytes -----------------------------------------------------------------------------------------------------------
+
+
+def canonical(value: object) -> bytes:
+    """RFC 8785 for what occurs here: ASCII member names, strings, whole numbers below 2^53."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def strict_json(raw: bytes) -> Any:
+    """JSON without repeated members, fractions or NaN."""
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise Invalid("a JSON member appears twice")
+        return dict(pairs)
+
+    def no_number(_: str) -> None:
+        raise ValueError("only whole numbers are used")
+
+    try:
+        value = json.loads(
+            raw.decode(), object_pairs_hook=members, parse_float=no_number, parse_constant=no_number
+        )
+        canonical(value)  # half a surrogate pair cannot be written as UTF-8
+    except (ValueError, RecursionError) as fault:
+        raise Invalid("this is not strict JSON") from fault
+    return value
+
+
+def b64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def unb64url(text: str) -> bytes:
+    """base64url without padding, in its one canonical form."""
+    try:
+        data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    except ValueError as fault:
+        raise Invalid("this is not base64url") from fault
+    if b64url(data) != text:
+        raise Invalid("base64url is not in its one canonical form")
+    return data
+
+
+def unb64(text: str) -> bytes:
+    """Standard base64 in its one canonical form; ValueError otherwise."""
+    data = base64.b64decode(text.encode("ascii"), validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("base64 is not in its one canonical form")
+    return data
+
+
+def instant(text: str) -> datetime:
+    """An instant in UTC, written with a final Z; ValueError otherwise."""
+    if not text.endswith("Z"):
+        raise ValueError("an instant is written in UTC with a final Z")
+    return datetime.fromisoformat(text)
+
+
+# --- the tree (RFC 9162 section 2.1) ---------------------------------------------------------------------------------
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+    """Is `leaf` (a leaf hash) at `index` of the tree of `size` leaves with `root`? RFC 9162 section 2.1.3.2."""
+    if not 0 <= index < size:
+        return False
+    position, last, current = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0 or len(sibling) != 32:
+            return False
+        if position & 1 or position == last:
+            current = node_hash(sibling, current)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            current = node_hash(current, sibling)
+        position, last = position >> 1, last >> 1
+    return last == 0 and current == root
+
+
+def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> bool:
+    """Is the first tree a prefix of the second? RFC 9162 section 2.1.4.2. From an empty tree nothing is shown: False."""
+    if size1 == size2:
+        return not proof and root1 == root2
+    if not 0 < size1 < size2 or not proof or any(len(part) != 32 for part in proof):
+        return False
+    path = [root1, *proof] if size1 & (size1 - 1) == 0 else list(proof)
+    position, last = size1 - 1, size2 - 1
+    while position & 1:
+        position, last = position >> 1, last >> 1
+    old = new = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            new = node_hash(new, sibling)
+        position, last = position >> 1, last >> 1
+    return last == 0 and old == root1 and new == root2
+
+
+# --- signatures ------------------------------------------------------------------------------------------------------
+
+
+def es256_ok(public: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bool:
+    """ES256 as in RFC 7518 section 3.4: 64 bytes r‖s."""
+    if len(signature) != 64:
+        return False
+    der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    return _accepts(lambda: public.verify(der, data, ec.ECDSA(hashes.SHA256())))
+
+
+def ed25519_ok(public: bytes, signature: bytes, data: bytes) -> bool:
+    """Ed25519 as in RFC 8032, with the 32-byte public key."""
+    return _accepts(lambda: ed25519.Ed25519PublicKey.from_public_bytes(public).verify(signature, data))
+
+
+def _accepts(check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A key for notes: C2SP signed-note `name+id+base64(type ‖ key)`. `kind` 1 signs as a log, 4 as a witness."""
+
+    name: str
+    kind: int
+    public: bytes
+
+    @property
+    def id(self) -> bytes:
+        return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        encoded = base64.b64encode(bytes([self.kind]) + self.public).decode()
+        return f"{self.name}+{self.id.hex()}+{encoded}"
+
+
+def parse_vkey(text: str) -> VerifierKey:
+    """Read a vkey line; ValueError when it is not one or its id does not belong to it."""
+    name, key_id, encoded = text.split("+", 2)
+    raw = unb64(encoded)
+    key = VerifierKey(name, raw[0] if raw else 0, raw[1:])
+    if (
+        len(key.public) != 32
+        or not re.fullmatch(r"[^\s+]+", name)
+        or str(key) != f"{name}+{key_id}+{encoded}"
+    ):
+        raise ValueError("not a verifier key")
+    return key
+
+
+# --- checkpoints and proofs (C2SP) -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A tree head whose signatures held. `cosigned_at` has one instant for each witness that was counted."""
+
+    size: int
+    root: bytes
+    cosigned_at: tuple[datetime, ...] = ()
+
+
+def parse_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
+    """A signed note's text and its signature lines as (key name, key id, signature)."""
+    text, separator, lines = note.rpartition(b"\n\n")
+    try:
+        if not separator or re.search(rb"[\x00-\x09\x0b-\x1f]", note) or not lines.endswith(b"\n"):
+            raise ValueError("not a note")
+        signatures = [_signature_line(line) for line in lines[:-1].decode().split("\n")]
+    except ValueError as fault:
+        raise Invalid("the checkpoint is not a signed note") from fault
+    if len(signatures) > LIMIT_SIGNATURES:
+        raise Invalid("the checkpoint carries too many signatures")
+    return text + b"\n", signatures
+
+
+def _signature_line(line: str) -> tuple[str, bytes, bytes]:
+    match = re.fullmatch(r"— ([^\s+]+) (\S+)", line)
+    raw = unb64(match[2]) if match else b""
+    if match is None or len(raw) < 5:
+        raise ValueError("not a signature line")
+    return match[1], raw[:4], raw[4:]
+
+
+def parse_checkpoint_text(text: bytes) -> tuple[str, int, bytes]:
+    """A checkpoint's origin, size and root; extension lines are refused, since nobody audits them."""
+    lines = text.decode(errors="replace").split("\n")
+    if len(lines) != 4:
+        raise Invalid("the checkpoint has other than three lines")
+    if not re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]):
+        raise Invalid("the checkpoint's size is not a plain number")
+    try:
+        root = unb64(lines[2])
+    except ValueError:
+        root = b""
+    if len(root) != 32:
+        raise Invalid("the checkpoint's root is not a SHA-256 hash")
+    return lines[0], int(lines[1]), root
+
+
+def open_checkpoint(
+    note: bytes, origin: str, logs: Iterable[VerifierKey], witnesses: Iterable[VerifierKey], quorum: int
+) -> Checkpoint:
+    """The tree head, if a log key and at least `quorum` different witnesses signed it."""
+    text, signatures = parse_note(note)
+    found_origin, size, root = parse_checkpoint_text(text)
+    if found_origin != origin:
+        raise Invalid("the checkpoint is of another log")
+    known = {(key.name, key.id): key for key in [*logs, *witnesses]}
+    signed: dict[VerifierKey, datetime | None] = {}
+    for name, key_id, signature in signatures:
+        key = known.get((name, key_id))
+        if key is None:
+            continue  # signed-note: signatures of unknown keys are ignored
+        if key in signed:
+            raise Invalid("a key signed the checkpoint twice")
+        signed[key] = _signed_at(key, text, signature)
+    if not any(key.kind == LOG_KEY for key in signed):
+        raise Invalid("the log's signature on the checkpoint is missing")
+    times = tuple(at for at in signed.values() if at is not None)
+    if len(times) < quorum:
+        raise Invalid("too few witnesses signed the checkpoint")
+    return Checkpoint(size, root, times)
+
+
+def cosigned_message(text: bytes, timestamp: int) -> bytes:
+    """What a witness signs (C2SP tlog-cosignature, Ed25519)."""
+    return b"cosignature/v1\ntime %d\n" % timestamp + text
+
+
+def _signed_at(key: VerifierKey, text: bytes, signature: bytes) -> datetime | None:
+    """When a witness signed, None for the log's own signature; a known key's false signature refuses the whole note."""
+    if key.kind == LOG_KEY:
+        if not ed25519_ok(key.public, signature, text):
+            raise Invalid("the log's signature on the checkpoint is false")
+        return None
+    timestamp = int.from_bytes(signature[:8], "big")
+    if timestamp >> 36 or not ed25519_ok(key.public, signature[8:], cosigned_message(text, timestamp)):
+        raise Invalid("a witness's signature on the checkpoint is false")
+    return datetime.fromtimestamp(timestamp, UTC)
+
+
+def parse_proof(proof: bytes) -> tuple[int, list[bytes], bytes]:
+    """A C2SP tlog-proof@v1 as (leaf index, hashes, checkpoint note)."""
+    head, _, note = proof.partition(b"\n\n")
+    lines = head.decode(errors="replace").split("\n")
+    try:
+        path = [unb64(line) for line in lines[2:]]
+    except ValueError:
+        path = [b""]
+    match = re.fullmatch("index (0|[1-9][0-9]{0,18})", lines[1] if len(lines) > 1 else "")
+    if lines[0] != "c2sp.org/tlog-proof@v1" or match is None or any(len(part) != 32 for part in path):
+        raise Invalid("the proof is not in the form tlog-proof@v1")
+    return int(match[1]), path, note
+
+
+# --- the policy ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptKey:
+    public: ec.EllipticCurvePublicKey
+    nbf: datetime
+    exp: datetime | None
+    revoked: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A checkpoint that the holder of the policy saw itself; `seen` is when."""
+
+    size: int
+    root: bytes
+    seen: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Whom to believe. `skew` is how far two honest clocks may differ."""
+
+    issuer: str
+    origin: str
+    logs: tuple[VerifierKey, ...]
+    witnesses: tuple[VerifierKey, ...]
+    quorum: int
+    timestamps: str
+    receipt_keys: dict[str, ReceiptKey]
+    pinned: tuple[Pinned, ...]
+    skew: timedelta
+
+
+def load_policy(raw: bytes) -> Policy:
+    """Read a policy; Unreadable when it is not one, or allows less than it seems to."""
+    try:
+        policy = _read_policy(strict_json(raw))
+    except (Invalid, KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
+        raise Unreadable("the policy is not of the form policy/1") from fault
+    witnesses = {key.public for key in policy.witnesses}
+    kinds = {key.kind for key in policy.logs} | {key.kind + 16 for key in policy.witnesses}
+    if kinds - {LOG_KEY, WITNESS_KEY + 16} or not policy.logs or len(witnesses) != len(policy.witnesses):
+        raise Unreadable("the policy's log and witness keys must be of their kinds and all different")
+    if not 0 <= policy.quorum <= len(witnesses) or policy.timestamps not in ("none", "required"):
+        raise Unreadable("the policy's quorum or timestamps cannot be met")
+    return policy
+
+
+def _read_policy(data: dict[str, Any]) -> Policy:
+    data = {"witnesses": [], "pinned": [], "skew_seconds": 60, **data}
+    if set(data) != set(POLICY_MEMBERS) or data["v"] != "policy/1":
+        raise ValueError("other members than a policy has")
+    if not all(type(data[name]) is shape for name, shape in POLICY_MEMBERS.items()):
+        raise TypeError("a member of the policy has a wrong form")
+    return Policy(
+        issuer=data["issuer"],
+        origin=data["origin"],
+        logs=tuple(parse_vkey(line) for line in data["log"]),
+        witnesses=tuple(parse_vkey(line) for line in data["witnesses"]),
+        quorum=data["quorum"],
+        timestamps=data["timestamps"],
+        receipt_keys={key["jwk"]["kid"]: _read_key(key) for key in data["receipt_keys"]},
+        pinned=tuple(_read_pin(pin) for pin in data["pinned"]),
+        skew=timedelta(seconds=data["skew_seconds"]),
+    )
+
+
+def _read_pin(data: dict[str, Any]) -> Pinned:
+    root = bytes.fromhex(data["root"])
+    if not _whole(data["size"]) or len(root) != 32:
+        raise ValueError("not a checkpoint")
+    return Pinned(data["size"], root, _maybe_instant(data.get("seen")))
+
+
+def _read_key(data: dict[str, Any]) -> ReceiptKey:
+    jwk = data["jwk"]
+    if (jwk["kty"], jwk["crv"], jwk["alg"]) != ("EC", "P-256", "ES256"):
+        raise ValueError("receipts are signed with ES256")
+    x, y = (int.from_bytes(unb64url(jwk[part]), "big") for part in ("x", "y"))
+    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    return ReceiptKey(
+        public, instant(data["nbf"]), _maybe_instant(data.get("exp")), _maybe_instant(data.get("revoked"))
+    )
+
+
+def _maybe_instant(text: str | None) -> datetime | None:
+    return None if text is None else instant(text)
+
+
+# --- receipts --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Receipt:
+    """A receipt whose signature held."""
+
+    statement: dict[str, Any]
+    leaf: bytes  # the leaf hash
+    disclosed: dict[str, Any] = field(default_factory=dict)
+    index: int | None = None  # None: signed, but no proof that it is in the log
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def time(self) -> datetime:
+        return instant(self.statement["time"])
+
+
+def open_receipt(jws: bytes, policy: Policy) -> Receipt:
+    """A receipt from its compact JWS: strict form, a key of the policy, a true signature, a closed statement."""
+    parts = jws.decode("ascii", errors="replace").split(".")
+    if len(parts) != 3 or len(jws) > 2 * LIMIT_STATEMENT_BYTES:
+        raise Invalid("this is not a compact JWS")
+    header, payload, signature = (unb64url(part) for part in parts)
+    head = strict_json(header)
+    kid = head.get("kid") if isinstance(head, dict) else None
+    if head != {"alg": "ES256", "kid": kid, "typ": "receipt+jws"} or not isinstance(kid, str):
+        raise Invalid("the JWS header has other members than alg ES256, kid and typ receipt+jws")
+    key = policy.receipt_keys.get(kid)
+    if key is None:
+        raise Invalid("the key that signed the receipt is not in the policy")
+    if not es256_ok(key.public, signature, f"{parts[0]}.{parts[1]}".encode()):
+        raise Invalid("the receipt's signature is false")
+    statement = check_statement(payload)
+    if statement["kid"] != kid:
+        raise Invalid("the statement names another key than the signature")
+    if statement["iss"] != policy.issuer:
+        raise Invalid("the statement is of another issuer")
+    receipt = Receipt(statement, leaf_hash(payload))
+    if receipt.time < key.nbf or (key.exp is not None and receipt.time >= key.exp):
+        raise Invalid("the key was not in force at the time that the statement claims")
+    return receipt
+
+
+def check_statement(payload: bytes) -> dict[str, Any]:
+    """The statement, if it is canonical and of the closed form `receipt/1`."""
+    statement = strict_json(payload)
+    if not isinstance(statement, dict) or not REQUIRED <= set(statement) <= REQUIRED | {"after", "reason"}:
+        raise Invalid("the statement has other members than a receipt/1")
+    if canonical(statement) != payload:
+        raise Invalid("the statement is not in canonical form")
+    for name, shape in SHAPES.items():
+        value = statement.get(name, "absent")
+        if (
+            not isinstance(value, str)
+            or re.fullmatch(shape if name in statement else "absent", value) is None
+        ):
+            raise Invalid("a member of the statement has a wrong form")
+    if not _whole(statement["seq"]) or not _is_instant(statement["time"]) or not _after_ok(statement):
+        raise Invalid("the statement's number, time or earlier checkpoint has a wrong form")
+    digests = statement["_sd"]
+    if not isinstance(digests, list) or not all(
+        isinstance(one, str) and COMMITMENT.fullmatch(one) for one in digests
+    ):
+        raise Invalid("the statement's commitments have a wrong form")
+    if digests != sorted(set(digests)):
+        raise Invalid("the statement's commitments are not sorted and different")
+    if "reason" not in statement and NEEDS_REASON.fullmatch(statement["event"]):
+        raise Invalid("an event that tells of a failure has no reason")
+    return statement
+
+
+def _whole(value: object) -> bool:
+    return type(value) is int and 0 < value < 1 << 53
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return instant(text) is not None
+    except ValueError:
+        return False
+
+
+def _after_ok(statement: dict[str, Any]) -> bool:
+    if "after" not in statement:
+        return True
+    after = statement["after"]
+    if not isinstance(after, dict) or set(after) != {"root", "size"} or not isinstance(after["root"], str):
+        return False
+    return _whole(after["size"]) and re.fullmatch("[0-9a-f]{64}", after["root"]) is not None
+
+
+def add_disclosures(receipt: Receipt, raw: bytes) -> None:
+    """Open commitments. A disclosure that matches nothing is refused (RFC 9901 section 7.1), as is a repeated one."""
+    disclosures = strict_json(raw)
+    if not isinstance(disclosures, list) or not all(isinstance(one, str) for one in disclosures):
+        raise Invalid("the disclosures are not a list of strings")
+    open_digests = set(receipt.statement["_sd"])
+    for disclosure in disclosures:
+        digest = b64url(hashlib.sha256(disclosure.encode()).digest())
+        if digest not in open_digests:
+            raise Invalid("a disclosure matches no commitment of its statement")
+        open_digests.remove(digest)
+        parts = strict_json(unb64url(disclosure))
+        if not isinstance(parts, list) or [type(part) for part in parts] not in (
+            [str, str, str],
+            [str, str, int],
+        ):
+            raise Invalid("a disclosure is not a salt, a name and a value")
+        if parts[1] in receipt.disclosed:
+            raise Invalid("two disclosures of one receipt have one name")
+        receipt.disclosed[parts[1]] = parts[2]
+
+
+# --- the bundle ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer. `receipts` counts those in the bundle; `content` is matches, erased or not supplied."""
+
+    verdict: str
+    reason: str
+    receipts: int
+    content: str
+
+
+def verify_bundle(bundle: bytes, policy: Policy, limit_bytes: int = LIMIT_BYTES) -> Finding:
+    """The verdict on a bundle under a policy; Unreadable when it is not a zip at all."""
+    where = "bundle"
+    count = 0
+    try:
+        files = read_zip(bundle, limit_bytes)
+        manifest = check_manifest(files)
+        names = sorted(name[:-4] for name in files if name.endswith(".jws"))
+        count = len(names)
+        receipts: list[Receipt] = []
+        for where in names:
+            receipts.append(_read_receipt(where, files, policy))
+        where = "chain"
+        check_chains(receipts)
+        where = "manifest.json"
+        _check_counts(manifest, receipts, names, files)
+        where = "checkpoints"
+        check_history(receipts, files, policy)
+        where = "content"
+        content = check_content(receipts, files)
+    except Invalid as fault:
+        return Finding("INVALID", f"{where}: {fault}", count, "not supplied")
+    return Finding(*_verdict(receipts, files, policy), count, content)
+
+
+def _verdict(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> tuple[str, str]:
+    unsealed = sum(receipt.index is None for receipt in receipts)
+    if unsealed:
+        return (
+            "PROVISIONAL",
+            f"{unsealed} of {len(receipts)} receipts are signed but not yet proved to be in the log",
+        )
+    if policy.timestamps == "required":
+        there = any(name.endswith(".tsr") for name in files)
+        return "PROVISIONAL", "time-stamp not checked by this program" if there else "time-stamp pending"
+    if policy.quorum == 0:
+        return "VALID", "every receipt is in the log; its time is the gateway's own claim"
+    return "VALID", f"every receipt is in the log, which at least {policy.quorum} witnesses saw"
+
+
+def read_zip(bundle: bytes, limit_bytes: int) -> dict[str, bytes]:
+    """The files of a plainly stored zip. No compression means no bomb; no byte may lie outside of the files listed."""
+    if len(bundle) > limit_bytes:
+        raise Invalid("the bundle is larger than this program reads")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(bundle))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as fault:
+        raise Unreadable("the bundle is not a zip file") from fault
+    entries = archive.infolist()
+    names = {entry.filename for entry in entries}
+    if len(names) != len(entries):
+        raise Invalid("two files have one name")
+    if not all(PATHS.fullmatch(name) and len(Path(name).parts) <= 2 for name in names):
+        raise Invalid("a file has a name that a bundle does not hold")
+    if any(
+        entry.compress_type or entry.flag_bits & ~0x800 or entry.file_size != entry.compress_size
+        for entry in entries
+    ):
+        raise Invalid("a file is not stored plainly")
+    if len(bundle) != 22 + sum(76 + 2 * len(entry.filename) + entry.file_size for entry in entries):
+        raise Invalid("the zip holds data outside of its files")
+    try:
+        return {entry.filename: archive.read(entry) for entry in entries}
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as fault:
+        raise Invalid("the zip is damaged") from fault
+
+
+def check_manifest(files: dict[str, bytes]) -> dict[str, Any]:
+    """The manifest, if it lists exactly the files that are there with their digests."""
+    if "manifest.json" not in files:
+        raise Invalid("manifest.json is missing")
+    manifest = strict_json(files["manifest.json"])
+    if not isinstance(manifest, dict) or set(manifest) != {"v", "incident", "refs", "count", "files"}:
+        raise Invalid("the manifest has other members than a bundle/1")
+    listed = manifest["files"]
+    if manifest["v"] != "bundle/1" or not isinstance(listed, dict):
+        raise Invalid("the manifest is not that of a bundle/1")
+    if set(listed) != set(files) - {"manifest.json"}:
+        raise Invalid("a file is missing, or there is one that the manifest does not list")
+    if any(listed[name] != hashlib.sha256(files[name]).hexdigest() for name in listed):
+        raise Invalid("a file is not the one that the manifest lists")
+    return manifest
+
+
+def _check_counts(
+    manifest: dict[str, Any], receipts: list[Receipt], names: list[str], files: dict[str, bytes]
+) -> None:
+    if manifest["count"] != len(receipts) or manifest["refs"] != sorted(
+        {one.statement["ref"] for one in receipts}
+    ):
+        raise Invalid("the count or the refs are not those of the receipts")
+    if not receipts or names != [f"receipts/{number:04d}" for number in range(len(receipts))]:
+        raise Invalid("the receipts are not numbered from 0000 without gaps")
+    beside = {name.rpartition(".")[0] for name in files if name.startswith("receipts/")}
+    if beside != set(names):
+        raise Invalid("a proof or disclosure belongs to no receipt")
+
+
+def _read_receipt(name: str, files: dict[str, bytes], policy: Policy) -> Receipt:
+    receipt = open_receipt(files[name + ".jws"], policy)
+    if name + ".disclosures" in files:
+        add_disclosures(receipt, files[name + ".disclosures"])
+    if name + ".proof" in files:
+        index, path, note = parse_proof(files[name + ".proof"])
+        checkpoint = open_checkpoint(note, policy.origin, policy.logs, policy.witnesses, policy.quorum)
+        if not verify_inclusion(receipt.leaf, index, checkpoint.size, path, checkpoint.root):
+            raise Invalid("the proof does not lead from the statement to the checkpoint's root")
+        receipt.index, receipt.checkpoint = index, checkpoint
+    return receipt
+
+
+def check_chains(receipts: list[Receipt]) -> None:
+    """Each `ref` is one chain: numbered from 1 without gaps, each naming the one before, put in the log in that order."""
+    if len({receipt.statement["id"] for receipt in receipts}) != len(receipts):
+        raise Invalid("two receipts have one id")
+    last: dict[str, Receipt] = {}
+    for receipt in receipts:
+        before = last.get(receipt.statement["ref"])
+        if receipt.statement["seq"] != (before.statement["seq"] + 1 if before else 1):
+            raise Invalid("a chain has a gap, a repetition or is out of order")
+        if receipt.statement["prev"] != (before.leaf.hex() if before else ""):
+            raise Invalid("a receipt does not name the one before it")
+        if before and receipt.index is not None and (before.index is None or receipt.index <= before.index):
+            raise Invalid("receipts went into the log in an impossible order")
+        last[receipt.statement["ref"]] = receipt
+
+
+def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> None:
+    """All checkpoints are of one history, which holds what the policy pinned; times and keys agree with it."""
+    heads = [receipt.checkpoint for receipt in receipts if receipt.checkpoint is not None]
+    for name in files:
+        if name.endswith(".note"):
+            head = open_checkpoint(files[name], policy.origin, policy.logs, policy.witnesses, policy.quorum)
+            if name != f"checkpoints/{head.size}.note":
+                raise Invalid("a checkpoint's file is not named by its size")
+            heads.append(head)
+    roots: dict[int, bytes] = {}
+    known: list[Checkpoint | Pinned] = [*heads, *policy.pinned]
+    for one in known:
+        if roots.setdefault(one.size, one.root) != one.root:
+            raise Invalid("two checkpoints of one size have different roots")
+    if heads:
+        _check_consistency(roots, max(head.size for head in heads), files)
+    for receipt in receipts:
+        _check_time(receipt, heads, policy)
+
+
+def _check_consistency(roots: dict[int, bytes], newest: int, files: dict[str, bytes]) -> None:
+    if max(roots) > newest:
+        raise Invalid("the log is shorter than a checkpoint that the policy pinned")
+    needed = {f"consistency/{size}-{newest}.txt": size for size in roots if size != newest}
+    there = {name for name in files if name.startswith("consistency/")}
+    if there != set(needed):
+        raise Invalid("a consistency proof between two checkpoints is missing or belongs to none")
+    for name, size in needed.items():
+        try:
+            path = [unb64(line) for line in files[name].decode().removesuffix("\n").split("\n")]
+        except ValueError:
+            path = []
+        if not verify_consistency(size, newest, roots[size], roots[newest], path):
+            raise Invalid("two checkpoints are not of one history")
+
+
+def _check_time(receipt: Receipt, heads: list[Checkpoint], policy: Policy) -> None:
+    """What others saw bounds the claimed time from both sides; a revoked key counts only before its revocation."""
+    after = receipt.statement.get("after")
+    if after is not None:
+        named = [head for head in heads if (head.size, head.root.hex()) == (after["size"], after["root"])]
+        if not named or (receipt.index is not None and receipt.index < after["size"]):
+            raise Invalid("the statement names an earlier checkpoint that is not there or not earlier")
+        if any(at - policy.skew > receipt.time for head in named for at in head.cosigned_at):
+            raise Invalid("the statement claims a time before what it was made after")
+    seen = [at for head in heads if _holds(receipt, head) for at in head.cosigned_at]
+    if any(receipt.time > at + policy.skew for at in seen):
+        raise Invalid("the statement claims a time after witnesses had seen it")
+    revoked = policy.receipt_keys[receipt.statement["kid"]].revoked
+    seen += [pin.seen for pin in policy.pinned if pin.seen is not None and _holds(receipt, pin)]
+    if revoked is not None and (not seen or min(seen) >= revoked):
+        raise Invalid("the key was revoked, and nobody saw the receipt before that")
+
+
+def _holds(receipt: Receipt, head: Checkpoint | Pinned) -> bool:
+    return receipt.index is not None and receipt.index < head.size
+
+
+def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
+    """`matches`, `erased` or `not supplied`; a payload that is not the one committed to is refused."""
+    accepted = {
+        one.statement["id"]: one for one in receipts if one.statement["event"] == "SubmissionAcceptance"
+    }
+    payloads = {name[len("payloads/") : -len(".bin")]: name for name in files if name.startswith("payloads/")}
+    for entry, name in payloads.items():
+        if entry not in accepted:
+            raise Invalid("a payload belongs to no accepted message")
+        if accepted[entry].disclosed.get("payload_sha256") != hashlib.sha256(files[name]).hexdigest():
+            raise Invalid("a payload is not the one that was committed to")
+    if accepted and set(payloads) == set(accepted):
+        return "matches"
+    erased = any(one.statement["event"] == "ContentErased" for one in receipts)
+    bare = not payloads and not any(one.disclosed for one in accepted.values())
+    return "erased" if erased and bare else "not supplied"
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def verify_files(bundle: Path, policy: Path) -> Finding:
+    """The verdict on a bundle's file under a policy's file; Unreadable when either cannot be read."""
+    try:
+        if bundle.stat().st_size > LIMIT_BYTES:
+            raise Unreadable("the bundle is larger than this program reads")
+        return verify_bundle(bundle.read_bytes(), load_policy(policy.read_bytes()))
+    except OSError as fault:
+        raise Unreadable("the bundle or the policy cannot be read") from fault
+
+
+def report(finding: Finding, as_json: bool) -> str:
+    """The finding as one JSON document or in plain words."""
+    members = {name: getattr(finding, name) for name in ("verdict", "reason", "receipts", "content")}
+    if as_json:
+        return json.dumps(members)
+    return "{verdict}: {reason}\nreceipts: {receipts}\ncontent: {content}".format(**members)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Check an evidence bundle offline against a policy.")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--policy", type=Path, required=True, help="whom to trust; obtained on another path")
+    parser.add_argument("--json", action="store_true", help="answer with one JSON document")
+    given = parser.parse_args(arguments)
+    try:
+        finding = verify_files(given.bundle, given.policy)
+    except Unreadable as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 2
+    sys.stdout.write(report(finding, given.json) + "\n")
+    return 1 if finding.verdict == "INVALID" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""The ledger's rows: entries, the chains they form, the tiles of the tree and its checkpoints.
+
+Invariant: a leaf index is given once, without gaps, in one transaction with the tiles and the checkpoint that hold it. The
+unique index on `entry.leaf_index` is what stops a second sequencer: every batch begins at the size before it, so two
+batches on one base always collide there, whatever locks either of them believes it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.store import tables as t
+from gateway.store.transaction import Tx
+
+
+class Overtaken(Exception):
+    """Another sequencer sealed first: this transaction must be rolled back and begun anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last entry of a chain: its number and its leaf hash in hex."""
+
+    partnership: PartnershipId | None
+    incident: IncidentId | None
+    seq: int
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """An entry as it stands. `disclosures` are sealed under `data_key`; `leaf_index` is None until it is sealed."""
+
+    id: str
+    partnership: PartnershipId | None
+    incident: IncidentId | None
+    chain: str
+    seq: int
+    event: str
+    at: datetime
+    kid: str
+    statement: bytes
+    jws: str
+    disclosures: bytes | None
+    data_key: str | None
+    leaf_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    size: int
+    root: bytes
+    note: str
+    sealed_at: datetime
+
+
+_CHAIN = select(t.chain.c.partnership, t.chain.c.incident, t.chain.c.seq, t.chain.c.head).where(
+    t.chain.c.ref == bindparam("ref")
+)
+_ADVANCE = (
+    update(t.chain)
+    .where(t.chain.c.ref == bindparam("of"), t.chain.c.seq == bindparam("was"))
+    .values(seq=bindparam("now"), head=bindparam("top"))
+)
+_ENTRY = select(*t.entry.c)
+_UNSEALED = (
+    select(t.entry.c.id, t.entry.c.statement)
+    .where(t.entry.c.leaf_index.is_(None))
+    .order_by(t.entry.c.seq, t.entry.c.chain)
+    .limit(bindparam("most"))
+)
+_NUMBER = update(t.entry).where(t.entry.c.id == bindparam("entry"), t.entry.c.leaf_index.is_(None))
+_NUMBER = _NUMBER.values(leaf_index=bindparam("index"))
+_CHECKPOINT = select(*t.checkpoint.c)
+
+
+# --- chains and entries ----------------------------------------------------------------------------------------------
+
+
+def chain_head(tx: Tx, ref: str) -> ChainHead | None:
+    """The chain's last entry; on PostgreSQL the row is locked until the transaction ends."""
+    row = tx.execute(_CHAIN.with_for_update(), {"ref": ref}).first()
+    return None if row is None else ChainHead(**row._mapping)
+
+
+def start_chain(
+    tx: Tx, ref: str, partnership: PartnershipId | None, incident: IncidentId | None, seq: int, head: str
+) -> None:
+    values = {"ref": ref, "partnership": partnership, "incident": incident, "seq": seq, "head": head}
+    tx.execute(insert(t.chain), values)
+
+
+def advance_chain(tx: Tx, ref: str, was: int, now: int, head: str) -> bool:
+    """Move a chain's head on; False when it is no longer where it was read."""
+    return tx.execute(_ADVANCE, {"of": ref, "was": was, "now": now, "top": head}).rowcount == 1
+
+
+def add_entries(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    tx.execute(insert(t.entry), [dict(row) for row in rows])
+
+
+def attach_chain(tx: Tx, ref: str, partnership: PartnershipId, incident: IncidentId) -> None:
+    """Give a chain that came before its incident to that incident; one that has an incident already stays with it."""
+    for table, key in ((t.chain, t.chain.c.ref), (t.entry, t.entry.c.chain)):
+        unmatched = and_(key == ref, table.c.incident.is_(None))
+        home = or_(table.c.partnership.is_(None), table.c.partnership == partnership)
+        tx.execute(update(table).where(unmatched, home).values(partnership=partnership, incident=incident))
+
+
+def find_entry(tx: Tx, partnership: PartnershipId | None, entry: str) -> EntryRow | None:
+    """One entry of a partnership; `partnership` None finds only the gateway's own entries."""
+    query = _ENTRY.where(t.entry.c.id == entry, t.entry.c.partnership.is_not_distinct_from(partnership))
+    row = tx.execute(query).first()
+    return None if row is None else EntryRow(**row._mapping)
+
+
+def entries_of_chain(tx: Tx, partnership: PartnershipId | None, ref: str) -> list[EntryRow]:
+    query = _ENTRY.where(t.entry.c.chain == ref, t.entry.c.partnership.is_not_distinct_from(partnership))
+    return [EntryRow(**row._mapping) for row in tx.execute(query.order_by(t.entry.c.seq))]
+
+
+def entries_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[EntryRow]:
+    """Every entry of every chain that has to do with the incident, chains whole, each chain in order."""
+    mine = and_(t.entry.c.partnership == partnership, t.entry.c.incident == incident)
+    query = _ENTRY.where(t.entry.c.chain.in_(select(t.entry.c.chain).where(mine)))
+    query = query.where(t.entry.c.partnership == partnership)
+    return [EntryRow(**row._mapping) for row in tx.execute(query.order_by(t.entry.c.chain, t.entry.c.seq))]
+
+
+# --- the tree: system rows, which belong to no partnership -------------------------------------------------------------
+
+
+def unsealed(tx: Tx, limit: int) -> list[tuple[str, bytes]]:
+    """Ids and statements of entries that are not leaves yet, at most `limit`; no entry before its forerunner's."""
+    return [(row.id, row.statement) for row in tx.execute(_UNSEALED, {"most": limit})]
+
+
+def count_unsealed(tx: Tx) -> int:
+    query = select(func.count()).select_from(t.entry).where(t.entry.c.leaf_index.is_(None))
+    return int(tx.execute(query).scalar_one())
+
+
+def number_leaves(tx: Tx, first: int, entries: Sequence[str]) -> None:
+    """Give leaf indices from `first` on; Overtaken when one is taken or an entry has one."""
+    rows = [{"entry": entry, "index": first + place} for place, entry in enumerate(entries)]
+    try:
+        tx.execute(_NUMBER, rows)
+    except IntegrityError as fault:
+        raise Overtaken("another sequencer gave these leaf indices") from fault
+    given = select(func.count()).select_from(t.entry).where(t.entry.c.leaf_index >= first)
+    if tx.execute(given).scalar_one() != len(rows):
+        raise Overtaken("another sequencer sealed some of these entries")
+
+
+def statements(tx: Tx, first: int, count: int) -> list[bytes]:
+    """The statements at the leaf indices from `first` on, in order."""
+    index = t.entry.c.leaf_index
+    query = select(t.entry.c.statement).where(index >= first, index < first + count).order_by(index)
+    return [row.statement for row in tx.execute(query)]
+
+
+def read_tiles(tx: Tx, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    """The tiles at these (level, number) places that exist."""
+    wanted = or_(*(and_(t.tile.c.level == level, t.tile.c.number == number) for level, number in places))
+    query = select(t.tile.c.level, t.tile.c.number, t.tile.c.hashes).where(wanted)
+    return {(row.level, row.number): row.hashes for row in tx.execute(query)}
+
+
+def write_tiles(tx: Tx, tiles: Mapping[tuple[int, int], bytes], existing: Iterable[tuple[int, int]]) -> None:
+    """Insert tiles, replacing those that `existing` names (partial ones that grew)."""
+    there = set(existing)
+    grown = [_tile(place, hashes) for place, hashes in tiles.items() if place in there]
+    fresh = [_tile(place, hashes) for place, hashes in tiles.items() if place not in there]
+    if grown:
+        here = and_(t.tile.c.level == bindparam("at_level"), t.tile.c.number == bindparam("at_number"))
+        tx.execute(update(t.tile).where(here).values(hashes=bindparam("content")), grown)
+    if fresh:
+        rows = [{"level": r["at_level"], "number": r["at_number"], "hashes": r["content"]} for r in fresh]
+        tx.execute(insert(t.tile), rows)
+
+
+def _tile(place: tuple[int, int], hashes: bytes) -> dict[str, Any]:
+    return {"at_level": place[0], "at_number": place[1], "content": hashes}
+
+
+# --- checkpoints -----------------------------------------------------------------------------------------------------
+
+
+def latest_checkpoint(tx: Tx) -> CheckpointRow | None:
+    row = tx.execute(_CHECKPOINT.order_by(t.checkpoint.c.size.desc()).limit(1)).first()
+    return None if row is None else CheckpointRow(**row._mapping)
+
+
+def checkpoint_of_size(tx: Tx, size: int) -> CheckpointRow | None:
+    row = tx.execute(_CHECKPOINT.where(t.checkpoint.c.size == size)).first()
+    return None if row is None else CheckpointRow(**row._mapping)
+
+
+def add_checkpoint(tx: Tx, previous_size: int, row: CheckpointRow) -> None:
+    """Add a checkpoint if the newest one is still of `previous_size` (compare and swap), else Overtaken."""
+    newest = select(func.coalesce(func.max(t.checkpoint.c.size), 0)).scalar_subquery()
+    columns = t.checkpoint.c
+    values = select(
+        literal(row.size, columns.size.type),
+        literal(row.root, columns.root.type),
+        literal(row.note, columns.note.type),
+        literal(row.sealed_at, columns.sealed_at.type),
+    ).where(newest == previous_size)
+    try:
+        done = tx.execute(insert(t.checkpoint).from_select(["size", "root", "note", "sealed_at"], values))
+    except IntegrityError as fault:
+        raise Overtaken("another sequencer made a checkpoint of this size") from fault
+    if done.rowcount != 1:
+        raise Overtaken("another sequencer made a newer checkpoint")

@@ -1,0 +1,128 @@
+"""Is this really the client? `private_key_jwt` assertions: RFC 7523 section 3, RFC 7521, RFC 10070, FAPI 2.0.
+
+Invariant: an assertion that passed was signed by a live key of an active client, addressed to our issuer and nobody else,
+lives at most 300 seconds, and can be used once. It says nothing until its replay key has been burnt.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.oauth.dpop import CLOCK_SKEW_SECONDS, replay_key
+from gateway.oauth.jose import (
+    ALGORITHM_NAMES,
+    BadSignature,
+    Compact,
+    Malformed,
+    read_header,
+    read_object,
+    split,
+    verify,
+)
+from gateway.oauth.parts import Client, ClientKey, ClientStatus
+from gateway.oauth.reasons import Reason, Rejected
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LONGEST_LIFE_SECONDS = 300
+LONGEST_ASSERTION_BYTES = 8192
+
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,64}\Z")
+_ID = re.compile(r"[\x20-\x7e]{8,256}\Z")
+_TYPES = (None, "JWT", "client-authentication+jwt")
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """An assertion taken apart but not believed: `client_id` serves to look the client up and for nothing else."""
+
+    client_id: str
+    compact: Compact
+    header: dict[str, Any]
+    claims: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A client that proved itself, by which of its keys, and what must still be burnt before it counts."""
+
+    client: Client
+    kid: str
+    replay_key: str
+    expires_at: datetime
+
+
+def read_assertion(raw: str) -> Assertion:
+    """Take an assertion apart; Rejected when it is no strict compact JWS with `iss` and `sub` naming one client id."""
+    try:
+        compact = split(raw.encode(), LONGEST_ASSERTION_BYTES)
+        header, claims = read_header(compact.header), read_object(compact.payload)
+    except Malformed:
+        raise Rejected(Reason.ASSERTION_MALFORMED) from None
+    client_id = claims.get("sub")
+    if not isinstance(client_id, str) or claims.get("iss") != client_id or not _CLIENT_ID.match(client_id):
+        raise Rejected(Reason.ASSERTION_ISSUER)
+    return Assertion(client_id, compact, header, claims)
+
+
+def check_assertion(assertion: Assertion, client: Client | None, issuer: str, at: datetime) -> Authenticated:
+    """Check the assertion of the client that was looked up by its `client_id`; Rejected with the reason.
+
+    1. the client is known   2. typ and alg   3. signature by a live key of the client   4. the client is active
+    5. aud is our issuer, as the sole string   6. exp within 300 s, iat and nbf not in the future   7. jti.
+    What the caller must still do: burn `replay_key`, and refuse when it was known.
+    """
+    if client is None:
+        raise Rejected(Reason.CLIENT_UNKNOWN)
+    key = _check_signature(assertion, client, at)
+    if client.status is not ClientStatus.ACTIVE:
+        raise Rejected(Reason.CLIENT_SUSPENDED)
+    claims = assertion.claims
+    if claims.get("aud") != issuer:  # a list of one is refused too: RFC 10070
+        raise Rejected(Reason.ASSERTION_AUDIENCE)
+    expires_at = _check_times(claims, at.timestamp())
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not _ID.match(jti):
+        raise Rejected(Reason.ASSERTION_ID)
+    return Authenticated(client, key.kid, replay_key("assertion", client.id, jti), expires_at)
+
+
+def _check_signature(assertion: Assertion, client: Client, at: datetime) -> ClientKey:
+    header = assertion.header
+    if header.get("typ") not in _TYPES:
+        raise Rejected(Reason.ASSERTION_TYPE)
+    if header["alg"] not in ALGORITHM_NAMES:
+        raise Rejected(Reason.ASSERTION_ALGORITHM)
+    key = _choose(header, client, at)
+    try:
+        verify(key.public, header["alg"], assertion.compact)
+    except BadSignature:
+        raise Rejected(Reason.ASSERTION_SIGNATURE) from None
+    except Malformed:
+        raise Rejected(Reason.ASSERTION_MALFORMED) from None
+    return key
+
+
+def _choose(header: dict[str, Any], client: Client, at: datetime) -> ClientKey:
+    """The one live key meant by `kid`, or by the algorithm alone when only one key has it: common clients send no kid."""
+    live = [k for k in client.keys if k.is_live(at) and k.public.algorithm == ALGORITHM_NAMES[header["alg"]]]
+    meant = [k for k in live if k.kid == header["kid"]] if "kid" in header else live
+    if len(meant) != 1:
+        raise Rejected(Reason.ASSERTION_KEY)
+    return meant[0]
+
+
+def _check_times(claims: dict[str, Any], now: float) -> datetime:
+    expires = claims.get("exp")
+    latest = (
+        now + LONGEST_LIFE_SECONDS + CLOCK_SKEW_SECONDS
+    )  # a client's clock may be ahead by the tolerated skew
+    if type(expires) is not int or not now < expires <= latest:
+        raise Rejected(Reason.ASSERTION_TIME)
+    for name in ("iat", "nbf"):
+        begins = claims.get(name, 0)
+        if type(begins) is not int or begins > now + CLOCK_SKEW_SECONDS:
+            raise Rejected(Reason.ASSERTION_TIME)
+    return datetime.fromtimestamp(expires + CLOCK_SKEW_SECONDS, UTC)

@@ -1,0 +1,143 @@
+"""What the authorization server is given, and a client as it sees one.
+
+Invariant: there is one public URL. It is issuer, resource identifier and the base of every `htu`; nothing is ever taken from
+a Host or Forwarded header (RFC 9449 section 4.3, RFC 8414 section 3, RFC 9728 section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway.core.errors import Misconfigured
+from gateway.oauth.access_tokens import AccessToken
+from gateway.oauth.jose import PublicKey
+from gateway.oauth.key_policy import public_key
+from gateway.oauth.recent import Recent
+from keys.signing import Signer
+
+Burns = list[
+    tuple[str, datetime]
+]  # keys that may be used once, each with the instant until which it is remembered
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class ClientStatus(Enum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """One registered public key with the time in which it may be used; a None leaves that side open."""
+
+    kid: str
+    public: PublicKey
+    not_before_at: datetime | None = None
+    not_after_at: datetime | None = None
+    is_revoked: bool = False
+
+    def is_live(self, at: datetime) -> bool:
+        starts = self.not_before_at is None or self.not_before_at <= at
+        ends = self.not_after_at is None or at < self.not_after_at
+        return starts and ends and not self.is_revoked
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Software that acts for one agency. Tokens issued before `tokens_not_before` are dead (emergency revocation)."""
+
+    id: str
+    agency: str
+    keys: tuple[ClientKey, ...]
+    scopes: frozenset[str]
+    status: ClientStatus
+    tokens_not_before: datetime | None = None
+    partnerships: frozenset[str] = frozenset()
+
+
+def client_keys(jwks: Mapping[str, Any]) -> tuple[ClientKey, ...]:
+    """The keys of a stored key set; `nbf`, `exp` (seconds) and `revoked` stand beside the key's own members.
+
+    A key that breaks the policy raises KeyRefused: the row was edited by hand, and its client gets no token.
+    """
+    return tuple(_client_key(entry) for entry in jwks["keys"])
+
+
+def _client_key(entry: Mapping[str, Any]) -> ClientKey:
+    kid = str(entry["kid"])
+    return ClientKey(
+        kid, public_key(entry), _instant(entry.get("nbf")), _instant(entry.get("exp")), "revoked" in entry
+    )
+
+
+def _instant(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthParts:
+    """Everything the room may use.
+
+    `other_keys`: public JWKs of the next signing key and of retired ones; the caller drops a retired key once its last token
+    expired (300 s after its last use, plus the 300 s for which the key set may be cached).
+    `find_client(id)`: the client or None; called on every request, so the caller remembers answers for 30 to 60 s.
+    `burn(keys)`: remember all keys at once; True only if none was known before. Unavailable when it cannot be told.
+    `revoke(token_id, until)` and `is_revoked(token_id)`: the list of revoked tokens. `is_revoked` is asked when a token
+    is first seen here and then every 60 s.
+    `scopes_supported`: what the metadata announces; empty announces nothing.
+    """
+
+    public_url: str
+    signer: Signer
+    clock: Callable[[], datetime]
+    find_client: Callable[[str], Awaitable[Client | None]]
+    burn: Callable[[Burns], Awaitable[bool]]
+    revoke: Callable[[str, datetime], Awaitable[None]]
+    is_revoked: Callable[[str], Awaitable[bool]]
+    other_keys: tuple[Mapping[str, str], ...] = ()
+    scopes_supported: tuple[str, ...] = ()
+    token_keys: Mapping[str, PublicKey] = field(init=False)
+    tokens_seen: Recent[bytes, tuple[AccessToken, float]] = field(init=False, repr=False)
+    proof_keys_seen: Recent[bytes, tuple[str, PublicKey]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_public_url(self.public_url)
+        if self.signer.algorithm != "ES256":
+            raise Misconfigured("tokens are signed with ES256: give the token signer a P-256 key")
+        published = (self.signer.public_jwk(), *self.other_keys)
+        object.__setattr__(self, "token_keys", _by_kid(published))
+        object.__setattr__(self, "tokens_seen", Recent(4096))
+        object.__setattr__(self, "proof_keys_seen", Recent(1024))
+
+    @property
+    def issuer(self) -> str:
+        return self.public_url
+
+    @property
+    def resource(self) -> str:
+        """The audience of access tokens and the `resource` of RFC 9728: the whole origin, since its metadata lies at its root."""
+        return self.public_url
+
+
+def _by_kid(jwks: Iterable[Mapping[str, str]]) -> dict[str, PublicKey]:
+    keys = {jwk["kid"]: public_key(jwk) for jwk in jwks}
+    if len(keys) != len(tuple(jwks)):
+        raise Misconfigured("two token keys have the same kid: rename one")
+    return keys
+
+
+def _check_public_url(url: str) -> None:
+    parts = urlsplit(url)
+    plain = f"{parts.scheme}://{parts.netloc}"
+    if url != plain or url != url.lower() or not parts.hostname or "@" in parts.netloc:
+        raise Misconfigured(
+            "the public URL must be scheme://host[:port] in lower case, without path or slash"
+        )
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise Misconfigured("the public URL must be https; http is for loopback in development")

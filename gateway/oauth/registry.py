@@ -1,0 +1,108 @@
+"""The room's parts made from the store: clients, used proofs and revoked tokens.
+
+Invariant: burning is one transaction, so of any number of equal requests exactly one succeeds; a client that was
+suspended is refused everywhere within `CLIENT_REMEMBERED_SECONDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts, client_keys
+from gateway.oauth.recent import Recent
+from gateway.store import clients, replay
+from gateway.store.transaction import Store, Tx
+from keys.signing import Signer
+
+CLIENT_REMEMBERED_SECONDS = 30
+
+Clock = Callable[[], datetime]
+
+
+def parts_of_store(
+    store: Store,
+    *,
+    public_url: str,
+    signer: Signer,
+    clock: Clock,
+    other_keys: tuple[Mapping[str, str], ...] = (),
+    scopes_supported: tuple[str, ...] = (),
+) -> OAuthParts:
+    """OAuthParts on the database; see OAuthParts for the arguments. One per process: it holds the memories."""
+    registry = Registry(store, clock)
+    return OAuthParts(
+        public_url=public_url,
+        signer=signer,
+        clock=clock,
+        find_client=registry.find_client,
+        burn=registry.burn,
+        revoke=registry.revoke,
+        is_revoked=registry.is_revoked,
+        other_keys=other_keys,
+        scopes_supported=scopes_supported,
+    )
+
+
+def client_of_row(row: clients.ClientRow) -> Client:
+    """A client as this room sees it; KeyRefused when a stored key breaks the policy."""
+    return Client(
+        id=row.id,
+        agency=row.agency,
+        keys=client_keys(row.jwks),
+        scopes=frozenset(row.scopes),
+        status=ClientStatus(row.status),
+        tokens_not_before=row.tokens_not_before,
+        partnerships=frozenset(row.partnerships),
+    )
+
+
+class Registry:
+    """Answers from the store, remembering clients for a short while; unknown ones are never remembered."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: Recent[str, tuple[Client, float]] = Recent(1024)
+
+    async def find_client(self, client_id: str) -> Client | None:
+        """The client, at most 30 s old, or None; Unavailable when the store cannot tell."""
+        now = self._clock().timestamp()
+        known = self._known.get(client_id)
+        if known is not None and now < known[1]:
+            return known[0]
+        row = await self._store.read(lambda tx: clients.find(tx, client_id))
+        if row is None:
+            self._known.forget(client_id)
+            return None
+        client = client_of_row(row)
+        self._known.put(client_id, (client, now + CLIENT_REMEMBERED_SECONDS))
+        return client
+
+    async def burn(self, keys: Burns) -> bool:
+        """True when none of the keys had been burnt before, and now all are; else False, and none is."""
+        now = self._clock()
+        try:
+            await self._store.transact(lambda tx: _burn_all(tx, keys, now))
+        except _Known:
+            return False
+        return True
+
+    async def revoke(self, token_id: str, until: datetime) -> None:
+        """Have the token refused until it has expired; twice is as good as once."""
+        now = self._clock()
+        await self._store.transact(lambda tx: replay.burn(tx, clients.revocation_key(token_id), until, now))
+
+    async def is_revoked(self, token_id: str) -> bool:
+        return await self._store.read(lambda tx: clients.is_token_revoked(tx, token_id))
+
+
+class _Known(Exception):
+    """Raised inside the transaction to roll the other keys back."""
+
+
+def _burn_all(tx: Tx, keys: Burns, now: datetime) -> None:
+    for key, expires_at in keys:
+        if not replay.burn(tx, key, expires_at, now):
+            raise _Known
+    # A crash here: either all keys are burnt and nobody was answered (the client asks again with new ones), or none is.

@@ -1,0 +1,211 @@
+"""The six endpoints over HTTP.
+
+Invariant: an answer that lets somebody in leaves only after everything used once has been burnt in one atomic step; when that
+cannot be told (the store is down), nothing leaves but 503. Answers are never stored by caches; the published documents may be,
+for five minutes.
+
+One request at `/oauth2/…`: read the form -> check the DPoP proof -> look the client up -> authlib's states with our checks
+-> burn -> revoke or answer. Assertions and tokens never reach the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.core.errors import Unavailable
+from gateway.oauth import metadata
+from gateway.oauth.assertions import ASSERTION_TYPE, Assertion, read_assertion
+from gateway.oauth.authorization import Answer, Exchange, Server, refusal
+from gateway.oauth.dpop import Proof, check_proof
+from gateway.oauth.forms import read_form
+from gateway.oauth.parts import OAuthParts
+from gateway.oauth.reasons import OAuthError, Reason, Rejected
+from gateway.oauth.resource import sole_proof
+
+_PUBLISHED_SECONDS = 300
+_PRIVATE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_PUBLIC = {"Cache-Control": f"public, max-age={_PUBLISHED_SECONDS}"}
+
+_log = structlog.get_logger()
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def oauth_routes(parts: OAuthParts) -> APIRouter:
+    """A router with the metadata, the key set and the three endpoints; all six are public, the last three authenticate
+    the client themselves."""
+    router, server = APIRouter(tags=["oauth"]), Server(parts)
+    for path, document in (
+        (metadata.SERVER_METADATA_PATH, metadata.server_metadata(parts)),
+        (metadata.RESOURCE_METADATA_PATH, metadata.resource_metadata(parts)),
+        (metadata.JWKS_PATH, metadata.key_set(parts)),
+    ):
+        router.add_api_route(path, _published(document), methods=["GET"], name=path.rsplit("/", 1)[-1])
+    for path, endpoint in (
+        (metadata.TOKEN_PATH, "token"),
+        (metadata.REVOKE_PATH, "revocation"),
+        (metadata.INTROSPECT_PATH, "introspection"),
+    ):
+        router.add_api_route(
+            path,
+            _endpoint(endpoint, server, parts),
+            methods=["POST"],
+            name=endpoint,
+            responses=_DOCUMENTED,
+            openapi_extra=_FORM,
+        )
+    return router
+
+
+def _published(document: dict[str, Any]) -> Handler:
+    async def publish(_: Request) -> Response:
+        return JSONResponse(document, headers=_PUBLIC)
+
+    return publish
+
+
+def _endpoint(endpoint: str, server: Server, parts: OAuthParts) -> Handler:
+    async def answer(request: Request) -> Response:
+        try:
+            reply = await _serve(endpoint, request, server, parts)
+        except Rejected as rejected:
+            _log_refusal(endpoint, rejected.reason, None)
+            reply = refusal(rejected.reason)
+        except Unavailable as unavailable:
+            return _unavailable(unavailable.retry_after_seconds)
+        return JSONResponse(reply.body, reply.status, headers=_PRIVATE)
+
+    return answer
+
+
+async def _serve(endpoint: str, request: Request, server: Server, parts: OAuthParts) -> Answer:
+    exchange = await _prepare(endpoint, request, parts)
+    answer = server.respond(endpoint, exchange)
+    if answer.reason is None and not await parts.burn(exchange.burns):
+        answer = refusal(Reason.REPLAYED)
+    if answer.reason is not None:
+        _log_refusal(endpoint, answer.reason, exchange)
+        return answer
+    return await _complete(endpoint, exchange, answer, parts)
+
+
+async def _prepare(endpoint: str, request: Request, parts: OAuthParts) -> Exchange:
+    """Everything that waits, done before authlib: read the form, check the proof, look the client up."""
+    form, at = await read_form(request), parts.clock()
+    assertion = _read_client_assertion(form, request)
+    proof = _check_token_proof(request, at, parts) if endpoint == "token" else None
+    client = await parts.find_client(assertion.client_id)
+    return Exchange(form, assertion, client, proof, at, new_token_id=secrets.token_urlsafe(18))
+
+
+def _read_client_assertion(form: dict[str, str], request: Request) -> Assertion:
+    offers_other = "client_secret" in form or "authorization" in request.headers
+    raw = form.get("client_assertion")
+    if offers_other:
+        raise Rejected(Reason.TWO_METHODS if raw else Reason.SECRET_OFFERED)
+    if not raw or form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise Rejected(Reason.ASSERTION_MISSING)
+    assertion = read_assertion(raw)
+    if form.get("client_id", assertion.client_id) != assertion.client_id:  # RFC 7521 section 4.2
+        raise Rejected(Reason.CLIENT_ID_DIFFERS)
+    return assertion
+
+
+def _check_token_proof(request: Request, at: datetime, parts: OAuthParts) -> Proof:
+    return check_proof(
+        sole_proof([value for name, value in request.scope["headers"] if name == b"dpop"]),
+        method="POST",
+        url=parts.public_url + metadata.TOKEN_PATH,
+        now=at.timestamp(),
+        keys_seen=parts.proof_keys_seen,
+    )
+
+
+async def _complete(endpoint: str, exchange: Exchange, answer: Answer, parts: OAuthParts) -> Answer:
+    """After the burn: what the endpoint promised."""
+    who = _names(exchange)
+    if exchange.issued is not None:
+        _log.info("oauth.token_issued", token=exchange.issued.id, **who)
+    elif exchange.shown is None:
+        pass
+    elif endpoint == "revocation":
+        until = datetime.fromtimestamp(exchange.shown.expires_at, UTC)
+        await parts.revoke(exchange.shown.id, until)
+        parts.tokens_seen.forget(hashlib.sha256(exchange.form["token"].encode()).digest())
+        _log.info("oauth.token_revoked", token=exchange.shown.id, **who)
+    elif await parts.is_revoked(exchange.shown.id) or _is_recalled(exchange):
+        return Answer(200, {"active": False})
+    return answer
+
+
+def _is_recalled(exchange: Exchange) -> bool:
+    """Whether the client's tokens of that time were all revoked at once."""
+    assert exchange.client
+    assert exchange.shown
+    earliest = exchange.client.tokens_not_before
+    return earliest is not None and exchange.shown.issued_at < earliest.timestamp()
+
+
+def _log_refusal(endpoint: str, reason: Reason, exchange: Exchange | None) -> None:
+    _log.warning("oauth.refused", endpoint=endpoint, reason=reason.code, **_names(exchange))
+
+
+def _names(exchange: Exchange | None) -> dict[str, str]:
+    """Registered names only: what an unproved caller wrote in its place does not reach the log."""
+    if exchange is None or exchange.client is None:
+        return {}
+    claimed = exchange.assertion.header.get("kid")
+    kids = [key.kid for key in exchange.client.keys if key.kid == claimed]
+    proved = [exchange.authenticated.kid] if exchange.authenticated else kids
+    return {"client": exchange.client.id, **({"kid": proved[0]} if proved else {})}
+
+
+def _unavailable(retry_after_seconds: int) -> Response:
+    error = OAuthError.TEMPORARILY_UNAVAILABLE
+    body = {"error": error.word, "error_description": error.description}
+    return JSONResponse(body, error.status, headers={**_PRIVATE, "Retry-After": str(retry_after_seconds)})
+
+
+_ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+}
+_DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/json": {"schema": _ERROR_SCHEMA}}}
+    for status, text in (
+        (400, "The request, its scope or its DPoP proof is not right"),
+        (401, "The client is not authenticated"),
+        (503, "Cannot answer now"),
+    )
+}
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["client_assertion_type", "client_assertion"],
+                    "properties": {
+                        "grant_type": {"type": "string"},
+                        "scope": {"type": "string"},
+                        "token": {"type": "string"},
+                        "client_id": {"type": "string"},
+                        "client_assertion_type": {"type": "string"},
+                        "client_assertion": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from gateway.core.clocks import Reminder
 from gateway.core.messages import RoleId
 
 
@@ -25,19 +26,6 @@ class DutyState(Enum):
 UNANSWERED = frozenset({DutyState.OPEN, DutyState.MISSED})
 
 
-class Stage(Enum):
-    """The stages of a chase (G-02): half the time, a working day before, at the due instant, one and two days after."""
-
-    HALF = "half"
-    DAY_BEFORE = "day-before"
-    DUE = "due"
-    PLUS_1 = "plus-1"
-    PLUS_2 = "plus-2"
-
-
-STAGES = tuple(Stage)
-
-
 def settled_state(due_at: datetime | None, inclusive: bool, arrived_at: datetime) -> DutyState:
     """Met, or met late. A duty without a limit (K13) is never late; 17:00:00 itself is in time, midnight is not (C-10)."""
     if due_at is None or arrived_at < due_at or (inclusive and arrived_at == due_at):
@@ -45,14 +33,14 @@ def settled_state(due_at: datetime | None, inclusive: bool, arrived_at: datetime
     return DutyState.MET_LATE
 
 
-def latest_stage(plan: Iterable[tuple[Stage, datetime]], now: datetime) -> Stage | None:
+def latest_reached(plan: Iterable[Reminder], now: datetime) -> Reminder | None:
     """The newest stage already reached: after an outage only this one is sent."""
-    reached = [stage for stage, at in plan if at <= now]
+    reached = [reminder for reminder in plan if reminder.at <= now]
     return reached[-1] if reached else None
 
 
-def next_stage_at(plan: Iterable[tuple[Stage, datetime]], now: datetime) -> datetime | None:
-    return next((at for _, at in plan if at > now), None)
+def next_chase_at(plan: Iterable[Reminder], now: datetime) -> datetime | None:
+    return next((reminder.at for reminder in plan if reminder.at > now), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class Circumstances:
 @dataclass(frozen=True, slots=True)
 class Resolved:
     seats: tuple[Seat, ...]
-    gaps: tuple[str, ...]  # coarse codes: nobody-holds:<role>, unknown-agency:<slug>, unknown-school
+    gaps: tuple[str, ...]  # coarse codes: nobody-holds-<role>, unknown-agency, unknown-school
 
 
 def resolve(recipients: Recipients, directory: Directory, now: Circumstances) -> Resolved:
@@ -111,7 +111,7 @@ def resolve(recipients: Recipients, directory: Directory, now: Circumstances) ->
     match recipients.whom:
         case Whom.SEAT:
             seats = directory.seats_of(role)
-            return Resolved(seats, () if seats else (f"nobody-holds:{role}",))
+            return Resolved(seats, () if seats else (f"nobody-holds-{role}",))
         case Whom.INVOLVED:
             return _at(role, [a for a in now.involved if a != now.sender], directory)
         case Whom.NAMED:
@@ -132,9 +132,9 @@ def _at(role: RoleId, agencies: Iterable[AgencyId], directory: Directory) -> Res
     for agency in dict.fromkeys(agencies):
         seat = Seat(agency, role)
         if agency not in directory.agencies:
-            gaps.append(f"unknown-agency:{agency}")
+            gaps.append("unknown-agency")
         elif seat in directory.seats or Seat(agency, RoleId("*")) in directory.ways:
             seats.append(seat)
         else:
-            gaps.append(f"nobody-holds:{role}")
+            gaps.append(f"nobody-holds-{role}")
     return Resolved(tuple(seats), tuple(gaps))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
 
-from gateway.core.clocks import Clock
+from gateway.core.clocks import Clock, Stage
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import AgencyId, AgencyKind, Message, PartnershipId, RoleId
 from gateway.core.working_days import Calendar
@@ -102,9 +102,9 @@ class Consequence:
 
 @dataclass(frozen=True, slots=True)
 class ChaseRule:
-    """Who is told at a stage: `owner` or a role of the partnership."""
+    """Who is told at a stage: `owner`, `owner-lead` (the owner's agency safeguarding lead) or a partnership's role."""
 
-    stage: str
+    stage: Stage
     to: tuple[str, ...]
 
 

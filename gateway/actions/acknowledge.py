@@ -1,0 +1,74 @@
+"""Acknowledge or decline a delivery. Only a person's acknowledgement is one, and only it meets a duty to acknowledge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.actions.hold import hold
+from gateway.actions.prove import Said, Stated, Subject, prove
+from gateway.core.duties import settled_state
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import AgencyId, DeliveryId
+from gateway.core.receipts import Event
+from gateway.parts import Parts, Work
+from gateway.store import deliveries, duties, incidents
+from gateway.store.deliveries import DeliveryRow
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What the recipient says of a delivery. `name` is committed to, never written in clear."""
+
+    agency: AgencyId
+    partnerships: tuple[str, ...]
+    delivery: DeliveryId
+    by: Literal["person", "system", "declined"]
+    role: str
+    name: str | None = None
+    reason: str | None = None
+
+
+def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Stated:
+    """State the recipient's answer; a person's also meets a duty to acknowledge. Refused when it is not theirs."""
+    row = deliveries.find_for_agency(tx, asked.agency, asked.partnerships, asked.delivery)
+    if row is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    if row.incident is not None:
+        incidents.lock(tx, row.partnership, row.incident)
+    if row.acknowledged_by == "person" or (row.acknowledged_by is not None and asked.by != "person"):
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This delivery has been answered already.")
+    said = [_said(asked, row)]
+    if asked.by == "person":
+        said += _meet(tx, work, row)
+    if asked.by == "declined":
+        hold(tx, work, row.partnership, row.incident, ("delivery", row.id), ("declined",))
+    deliveries.change(tx, row.id, acknowledged_at=work.at, acknowledged_by=asked.by)
+    subject = Subject(row.message, row.partnership, row.incident, work.key)
+    return prove(tx, parts, work, subject, said)[0]
+
+
+def _said(asked: Acknowledgement, row: DeliveryRow) -> Said:
+    fields = {"delivery": row.id, "recipient": row.agency, "role": asked.role, "by": asked.by}
+    fields |= {"name": asked.name} if asked.name else {}
+    match asked.by:
+        case "person":
+            return Said(Event.CONSIGNMENT_ACCEPTANCE, fields)
+        case "system":
+            return Said(Event.CONTENT_HANDOVER, fields)
+        case "declined":
+            return Said(Event.CONSIGNMENT_REJECTION, fields | {"words": asked.reason or ""}, reason="declined")
+
+
+def _meet(tx: Tx, work: Work, row: DeliveryRow) -> list[Said]:
+    """The duty to acknowledge this very message, if the agency has one."""
+    if row.incident is None:
+        return []
+    owed = duties.owed(tx, row.partnership, row.incident, row.agency, "acknowledgement")
+    for duty in owed:
+        if duty.message == row.message:
+            state = settled_state(duty.due_at, duty.due_inclusive, work.at)
+            duties.meet(tx, duty.id, state, work.at, row.id)
+            return [Said(Event.DUTY_MET, {"duty": duty.id, "clock": duty.clock}, reason=state.value)]
+    return []

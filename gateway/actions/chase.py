@@ -1,0 +1,162 @@
+"""Chase a duty: remind its owner, tell others when it is late, and state a silence once every way in has been read.
+
+Each duty and stage is chased once, by the reference of the chase itself; after an outage only the latest stage is sent.
+Chases carry no personal data (G-02).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.actions.draft_letters import own_message_row, sha256
+from gateway.actions.forward import Forwarded, delivery_row
+from gateway.actions.hold import hold
+from gateway.actions.prove import Said, Subject, prove
+from gateway.core import clocks
+from gateway.core.clocks import Reminder, Stage
+from gateway.core.duties import UNANSWERED, DutyState, latest_reached, next_chase_at
+from gateway.core.identifiers import IdKind
+from gateway.core.messages import DutyId, Facts, Message, MessageId, RoleId, Seat
+from gateway.core.receipts import Event
+from gateway.parts import Parts, Work
+from gateway.store import duties, incidents, messages
+from gateway.store.duties import DutyRow
+from gateway.store.incidents import Incident
+from gateway.store.transaction import Tx
+
+MARGIN = timedelta(minutes=1)  # a silence is stated only when every way in is read this far past the due instant
+REMINDERS = (Stage.HALF, Stage.DAY_BEFORE)
+
+
+@dataclass(frozen=True, slots=True)
+class Chase:
+    """A duty to look at. `read_until` is how far every way in has been read completely."""
+
+    duty: DutyId
+    read_until: datetime
+
+
+def chase(tx: Tx, parts: Parts, work: Work, asked: Chase) -> list[str]:
+    """Do what is due on one duty now; what was done: a stage's name, `missed`, or nothing."""
+    found = duties.find(tx, asked.duty)
+    incident = incidents.lock(tx, found.partnership, found.incident) if found else None
+    duty = duties.find(tx, asked.duty)  # as it is under the lock
+    if duty is None or incident is None or incident.state != "open" or duty.state not in UNANSWERED:
+        return []
+    done = _state_silence(tx, parts, work, duty, incident, asked.read_until)
+    due = clocks.due(work.pack.clocks[duty.clock], duty.start_at, work.pack.calendar)
+    plan = clocks.reminders(due, work.pack.calendar)
+    reached = latest_reached(plan, work.at)
+    if reached is not None and reached.stage.value != duty.chase_stage:
+        _send(tx, parts, work, duty, incident, reached)
+        done.append(reached.stage.value)
+    duties.change(
+        tx,
+        duty.id,
+        chase_stage=reached.stage.value if reached else duty.chase_stage,
+        next_chase_at=next_chase_at(plan, work.at),
+    )
+    return done
+    # A crash before the commit leaves the stage unchased; the timetable comes by again.
+
+
+def _state_silence(
+    tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, read_until: datetime
+) -> list[str]:
+    """State that nothing had reached the gateway by the due instant; never before all ways in are read past it."""
+    if duty.state is not DutyState.OPEN or duty.due_at is None or read_until < duty.due_at + MARGIN:
+        return []
+    duties.change(tx, duty.id, state=DutyState.MISSED.value)
+    fields = {
+        "duty": duty.id,
+        "owner": f"{duty.role}@{duty.agency}",
+        "expects": duty.expects,
+        "clock": duty.clock,
+        "due_at": duty.due_at.isoformat(),
+        "read_until": read_until.isoformat(),
+    }
+    subject = Subject(incident.chain, incident.partnership, incident.id, work.key)
+    prove(tx, parts, work, subject, [Said(Event.DEADLINE_MISSED, fields, reason="nothing-received")])
+    return ["missed"]
+
+
+def _send(
+    tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, reached: Reminder
+) -> None:
+    """One chase message to everyone whom the pack names for this stage."""
+    sender = next(iter(work.directory.seats_of(RoleId("sbu"))), None)
+    rule = next((rule for rule in work.pack.chases if rule.stage is reached.stage), None)
+    if sender is None or rule is None or work.key is None:
+        return
+    reference = f"{duty.id}:{reached.stage.value}"
+    if messages.by_reference(tx, incident.partnership, sender.agency, reference) is not None:
+        return
+    seats, gaps = _recipients(work, duty, rule.to)
+    message = _message(work, incident, sender, reference)
+    raw = json.dumps(_document(work, message, duty, reached), ensure_ascii=False).encode()
+    event = Event.REMINDER_SENT if reached.stage in REMINDERS else Event.ESCALATED
+    reason = None if event is Event.REMINDER_SENT else reached.stage.value
+    fields = {"duty": duty.id, "stage": reached.stage.value, "payload_sha256": sha256(raw)}
+    to = " ".join(f"{seat.role}@{seat.agency}" for seat in seats)
+    subject = Subject(message.id, incident.partnership, incident.id, work.key)
+    accepted = Said(Event.SUBMISSION_ACCEPTANCE, fields | {"recipients": to, "type": "chase"})
+    receipt = prove(tx, parts, work, subject, [accepted, Said(event, {"duty": duty.id}, reason=reason)])[0]
+    fingerprint = parts.keys.fingerprint("content", raw)
+    facts: dict[str, Any] = {"moments": {}, "codes": {}, "agencies": [], "schools": []}
+    answer = {"duties": [], "jws": receipt.jws, "disclosures": list(receipt.disclosures)}
+    row = own_message_row(work, message, "chase", raw, fingerprint, facts)
+    messages.record(tx, row | {"receipt": receipt.id, "answer": answer})
+    Forwarded(deliveries=[delivery_row(work, message, incident, seat) for seat in seats]).record(tx)
+    for gap in gaps:
+        hold(tx, work, incident.partnership, incident.id, ("message", message.id), (gap,))
+
+
+def _recipients(work: Work, duty: DutyRow, to: tuple[str, ...]) -> tuple[list[Seat], list[str]]:
+    seats: list[Seat] = []
+    gaps: list[str] = []
+    for word in to:
+        if word == "owner":
+            seats.append(Seat(duty.agency, duty.role))
+        elif word == "owner-lead":
+            seats.append(Seat(duty.agency, RoleId("agency-safeguarding-lead")))
+        elif found := work.directory.seats_of(RoleId(word)):
+            seats.extend(found)
+        else:
+            gaps.append(f"nobody-holds-{word}")
+    return list(dict.fromkeys(seats)), gaps
+
+
+def _message(work: Work, incident: Incident, sender: Seat, reference: str) -> Message:
+    kind = work.directory.agencies[sender.agency].kind
+    message_id = MessageId(work.supply.id(IdKind.MESSAGE))
+    partnership = incident.partnership
+    return Message(
+        message_id, "chase", 1, partnership, sender.agency, kind, reference, incident.id, None, work.at, Facts()
+    )
+
+
+def _document(work: Work, message: Message, duty: DutyRow, reached: Reminder) -> Mapping[str, Any]:
+    return {
+        "type": "chase",
+        "version": 1,
+        "partnership": message.partnership,
+        "reference": message.reference,
+        "incident": message.incident,
+        "in_reply_to": duty.message,
+        "created_at": work.at.isoformat().replace("+00:00", "Z"),
+        "author": {"name": "Safeguarding gateway", "post": "Timetable"},
+        "lawful_basis": "public-task",
+        "marking": "OFFICIAL",
+        "attachments": [],
+        "do_not_contact": [],
+        "body": {
+            "duty": duty.id,
+            "expects": duty.expects,
+            "stage": reached.stage.value,
+            "due_at": duty.due_at.isoformat().replace("+00:00", "Z") if duty.due_at else None,
+        },
+    }

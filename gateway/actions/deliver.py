@@ -1,0 +1,107 @@
+"""Record what came of one attempt to deliver, and what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, assert_never
+
+from gateway.actions.hold import hold
+from gateway.actions.prove import Said, Subject, prove
+from gateway.core.deliveries import (
+    Delivered,
+    DeliveryState,
+    Fault,
+    Outcome,
+    Relayed,
+    TryLater,
+    Undeliverable,
+    next_attempt_at,
+)
+from gateway.core.receipts import Event
+from gateway.parts import Parts, Work
+from gateway.store import deliveries
+from gateway.store.deliveries import DeliveryRow
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt and its outcome. The attempt number is the fence."""
+
+    delivery: DeliveryRow
+    outcome: Outcome
+
+
+def deliver(tx: Tx, parts: Parts, work: Work, asked: Attempted) -> DeliveryState | None:
+    """Record one attempt; the new state, or None when another worker holds the fence or the delivery is final."""
+    values, said = _consequences(asked, work)
+    row = asked.delivery
+    if not deliveries.settle(tx, row.id, row.attempt, values):
+        return None
+    subject = Subject(row.message, row.partnership, row.incident, work.key)
+    prove(tx, parts, work, subject, [said])
+    state = DeliveryState(values.get("state", DeliveryState.PENDING.value))
+    if state in (DeliveryState.FAILED_PARTNER, DeliveryState.FAILED_SYSTEM):
+        reason = values["last_reason"]
+        hold(tx, work, row.partnership, row.incident, ("failed-delivery", row.id), (reason,))
+    return state
+    # A crash between carrying and this commit leaves the lease to run out: the parcel is carried again under the same id.
+
+
+def _consequences(asked: Attempted, work: Work) -> tuple[dict[str, Any], Said]:
+    outcome = asked.outcome
+    match outcome:
+        case Delivered():
+            return _done(DeliveryState.DELIVERED, work), _said(asked, outcome.event, outcome.evidence)
+        case Relayed():
+            return _done(DeliveryState.RELAYED, work), _said(asked, outcome.event, outcome.evidence)
+        case Undeliverable():
+            partner = outcome.fault is Fault.PARTNER
+            state = DeliveryState.FAILED_PARTNER if partner else DeliveryState.FAILED_SYSTEM
+            return _failed(state, outcome.reason, work), _failure(asked, outcome.reason, outcome.evidence)
+        case TryLater():
+            return _later(asked, outcome, work)
+        case _:
+            assert_never(outcome)
+
+
+def _later(asked: Attempted, outcome: TryLater, work: Work) -> tuple[dict[str, Any], Said]:
+    row = asked.delivery
+    at = next_attempt_at(row.attempt, row.created_at, work.at, outcome)
+    if at is None:
+        values = _failed(DeliveryState.FAILED_PARTNER, outcome.reason, work)
+        return values, _failure(asked, outcome.reason, outcome.evidence)
+    values = {"next_at": max(at, work.at + timedelta(milliseconds=1)), "last_reason": outcome.reason}
+    return values, Said(Event.RELAY_ATTEMPT, _fields(asked, outcome.evidence), reason=outcome.reason)
+
+
+def _done(state: DeliveryState, work: Work) -> dict[str, Any]:
+    return {"state": state.value, "done_at": work.at, "next_at": None, "last_reason": None}
+
+
+def _failed(state: DeliveryState, reason: str, work: Work) -> dict[str, Any]:
+    return {"state": state.value, "done_at": work.at, "next_at": None, "last_reason": reason}
+
+
+def _said(asked: Attempted, event: str, evidence: Mapping[str, str]) -> Said:
+    return Said(Event.named(event), _fields(asked, evidence))
+
+
+def _failure(asked: Attempted, reason: str, evidence: Mapping[str, str]) -> Said:
+    by_mail = asked.delivery.adapter == "mail"
+    event = Event.RELAY_TO_NON_ERDS_FAILURE if by_mail else Event.UNDELIVERABLE
+    return Said(event, _fields(asked, evidence), reason=reason)
+
+
+def _fields(asked: Attempted, evidence: Mapping[str, str]) -> dict[str, str | int]:
+    row = asked.delivery
+    return {
+        "delivery": row.id,
+        "recipient": row.agency,
+        "role": row.role,
+        "way": row.adapter,
+        "attempt": row.attempt,
+        **evidence,
+    }

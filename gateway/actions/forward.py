@@ -1,0 +1,188 @@
+"""What a forwarded message sets going: moments, deliveries, duties owed, duties met. Works it out, then records it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gateway.actions.prove import Said
+from gateway.core import clocks
+from gateway.core.deliveries import DeliveryState
+from gateway.core.duties import DutyState, next_chase_at, settled_state
+from gateway.core.identifiers import IdKind
+from gateway.core.messages import AgencyId, Message, Seat
+from gateway.core.receipts import Event
+from gateway.core.routing import Circumstances, resolve
+from gateway.core.rules import DutyRule, Recipients, Route, answers_in_full, moment_values
+from gateway.parts import Work
+from gateway.store import deliveries, duties, incidents, messages
+from gateway.store.incidents import Incident
+from gateway.store.transaction import Tx
+
+URGENT, ORDINARY = 3, 5
+
+
+@dataclass(slots=True)
+class Forwarded:
+    """What follows from a message. `record` writes it once the message itself is written."""
+
+    deliveries: list[Mapping[str, Any]] = field(default_factory=list)
+    duties: list[Mapping[str, Any]] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+
+    @property
+    def recipients(self) -> list[str]:
+        return [f"{row['role']}@{row['agency']}:{row['adapter']}" for row in self.deliveries]
+
+    @property
+    def duties_in_short(self) -> list[str]:
+        return [f"{row['clock']}:{row['role']}@{row['agency']}={_instant(row['due_at'])}" for row in self.duties]
+
+    @property
+    def duties_for_sender(self) -> list[dict[str, Any]]:
+        """The duties that follow, as the sender is told them."""
+        return [duty_document(row) for row in self.duties]
+
+    def record(self, tx: Tx) -> None:
+        deliveries.owe(tx, self.deliveries)
+        duties.owe(tx, self.duties)
+
+
+def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> Forwarded:
+    """Everything a rule sets going for one message of an incident whose row is locked."""
+    now = circumstances(tx, message, incident)
+    result = Forwarded()
+    seats = [_seats(work, to, now, result) for to in route.deliver]
+    for seat in dict.fromkeys(seat for found in seats for seat in found):
+        result.deliveries.append(delivery_row(work, message, incident, seat))
+    known = _record_moments(tx, message, incident, moment_values(route, message))
+    for rule in route.duties:
+        add_duties(work, message.id, incident, rule, known, now, result)
+    _involve(tx, message, incident, result)
+    _meet(tx, message, incident, route, result)
+    return result
+
+
+def circumstances(tx: Tx, message: Message, incident: Incident) -> Circumstances:
+    """What recipients may depend on, read only where it matters."""
+    involved = tuple(incidents.participants(tx, incident.partnership, incident.id))
+    asker: AgencyId | None = None
+    if message.in_reply_to is not None:
+        answered = messages.find(tx, [incident.partnership], message.in_reply_to)
+        asker = answered.agency if answered and answered.incident == incident.id else None
+    facts = message.facts
+    return Circumstances(message.agency, involved, facts.agencies, facts.schools, asker)
+
+
+def delivery_row(
+    work: Work, message: Message, incident: Incident, seat: Seat, held: bool = False
+) -> dict[str, Any]:
+    way = work.directory.way_to(seat)
+    return {
+        "id": work.supply.id(IdKind.DELIVERY),
+        "partnership": incident.partnership,
+        "incident": incident.id,
+        "message": message.id,
+        "agency": seat.agency,
+        "role": seat.role,
+        "adapter": way.adapter,
+        "priority": ORDINARY if message.type == "learning-digest" else URGENT,
+        "state": (DeliveryState.HELD if held else DeliveryState.PENDING).value,
+        "attempt": 0,
+        "created_at": work.at,
+        "next_at": None if held else work.at,
+    }
+
+
+def add_duties(
+    work: Work,
+    cause: str,
+    incident: Incident,
+    rule: DutyRule,
+    moments: Mapping[str, datetime],
+    now: Circumstances,
+    result: Forwarded,
+) -> None:
+    """A duty for each owner, due by its clock; a clock whose start has not happened yet makes none."""
+    clock = work.pack.clocks[rule.clock]
+    beginning = clocks.begins(clock, moments)
+    if beginning is None:
+        return
+    due = clocks.due(clock, beginning.at, work.pack.calendar)
+    plan = clocks.reminders(due, work.pack.calendar)
+    for seat in _seats(work, rule.owner, now, result):
+        result.duties.append(
+            {
+                "id": work.supply.id(IdKind.DUTY),
+                "partnership": incident.partnership,
+                "incident": incident.id,
+                "message": cause,
+                "agency": seat.agency,
+                "role": seat.role,
+                "expects": rule.expects,
+                "clock": rule.clock,
+                "pack_version": work.pack.version,
+                "start_at": due.start_at,
+                "due_on": due.due_on,
+                "due_at": due.due_at,
+                "due_inclusive": due.inclusive,
+                "state": DutyState.OPEN.value,
+                "next_chase_at": next_chase_at(plan, work.at),
+            }
+        )
+
+
+def duty_document(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A duty as agencies see it."""
+    return {
+        "id": row["id"],
+        "agency": row["agency"],
+        "role": row["role"],
+        "expects": row["expects"],
+        "clock": row["clock"],
+        "due_on": row["due_on"].isoformat() if row["due_on"] else None,
+        "due_at": _instant(row["due_at"]),
+        "state": row["state"],
+    }
+
+
+def _seats(work: Work, to: Recipients, now: Circumstances, result: Forwarded) -> tuple[Seat, ...]:
+    found = resolve(to, work.directory, now)
+    result.gaps.extend(gap for gap in found.gaps if gap not in result.gaps)
+    return found.seats
+
+
+def _record_moments(
+    tx: Tx, message: Message, incident: Incident, values: Mapping[str, datetime]
+) -> Mapping[str, datetime]:
+    if not values:
+        return {}
+    return incidents.record_moments(tx, incident.partnership, incident.id, message.id, values)
+
+
+def _involve(tx: Tx, message: Message, incident: Incident, result: Forwarded) -> None:
+    """Whoever sends, receives, owes or is named belongs to the incident from now on."""
+    named = [AgencyId(row["agency"]) for row in (*result.deliveries, *result.duties)]
+    incidents.involve(tx, incident.partnership, incident.id, [message.agency, *named, *message.facts.agencies])
+
+
+def _meet(tx: Tx, message: Message, incident: Incident, route: Route, result: Forwarded) -> None:
+    """The earliest duty that this message answers is met by its arrival; a seat answers only its own."""
+    if not answers_in_full(route, message):
+        return
+    seats = message.facts.codes.get("seat", ())
+    for duty in duties.owed(tx, incident.partnership, incident.id, message.agency, message.type):
+        if seats and duty.role not in seats:
+            continue
+        state = settled_state(duty.due_at, duty.due_inclusive, message.arrived_at)
+        duties.meet(tx, duty.id, state, message.arrived_at, message.id)
+        fields = {"duty": duty.id, "clock": duty.clock, "due_at": _instant(duty.due_at) or "no limit"}
+        result.said.append(Said(Event.DUTY_MET, fields, reason=state.value))
+        return
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,75 @@
+"""Say in the ledger that something happened: the statements of one chain, in order, inside the action's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.receipts import Event
+from gateway.ledger.appending import Issuer, append_all
+from gateway.ledger.statement import draft
+from gateway.parts import Parts, Work
+from gateway.store.transaction import Tx
+from keys.sealing import DataKey
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing to state. `fields` are committed to under salts, never written in clear; `reason` is a coarse code."""
+
+    event: Event
+    fields: Mapping[str, str | int] = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose chain it is: a message's id or an incident's chain, with the key that seals the disclosures."""
+
+    ref: str
+    partnership: PartnershipId | None
+    incident: IncidentId | None
+    key: DataKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """An appended entry as it can be handed out: a receipt and what opens its commitments."""
+
+    id: str
+    jws: str
+    disclosures: tuple[str, ...]
+
+
+def prove(
+    tx: Tx, parts: Parts, work: Work, subject: Subject, said: Sequence[Said], at: datetime | None = None
+) -> list[Stated]:
+    """Append statements to a subject's chain, in the order given.
+
+    Without a data key (after erasure, for a refused message, for matters of the deployment) nothing is committed to: the
+    event and its coarse reason stand alone.
+    """
+    key = subject.key
+    drafts = [
+        draft(
+            one.event,
+            subject.ref,
+            at or work.at,
+            one.fields if key is not None else {},
+            reason=one.reason,
+            random=work.supply.take,
+        )
+        for one in said
+    ]
+    entries = append_all(
+        tx,
+        Issuer(parts.settings.issuer, parts.keys.receipts),
+        drafts,
+        partnership=subject.partnership,
+        incident=subject.incident,
+        seal=None if key is None else key.seal,
+        data_key=None if key is None else key.id,
+    )
+    return [Stated(e.id, e.jws, d.disclosures) for e, d in zip(entries, drafts, strict=True)]

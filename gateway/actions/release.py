@@ -1,0 +1,144 @@
+"""Let something held go on, on an officer's word: a letter, a message the rules stopped, or mail that needed reading."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from gateway.actions.decide_jointly import decide_jointly
+from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
+from gateway.actions.prove import Said, Subject, prove
+from gateway.core.deliveries import DeliveryState
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import AgencyId, Facts, Message, MessageId
+from gateway.core.receipts import Event
+from gateway.core.rules import DutyRule, Forward, LetterRule, Recipients, Whom, decide
+from gateway.parts import Parts, Work
+from gateway.store import deliveries, duties, holds, incidents, mail, messages
+from gateway.store.holds import HoldRow
+from gateway.store.incidents import Incident
+from gateway.store.messages import MessageRow
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An officer's word on one hold. `refuse` ends it without letting anything go on."""
+
+    hold: str
+    officer: str
+    refuse: bool = False
+    reason: str = ""
+
+
+def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
+    """End a hold once and let its subject go on (or not); Refused when it is unknown or already ended."""
+    held = holds.find(tx, asked.hold)
+    if held is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    incident = incidents.lock(tx, held.partnership, held.incident) if held.incident else None
+    if incident is not None and incident.state != "open":
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is closed or erased.")
+    if not holds.settle(tx, held.id, work.at, asked.officer, "refused" if asked.refuse else "released"):
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Somebody has already dealt with this.")
+    ref = _subject_ref(tx, held, incident)
+    subject = Subject(ref, held.partnership, held.incident, work.key)
+    fields = {"officer": asked.officer, "hold": held.id, "outcome": "refused" if asked.refuse else "released"}
+    prove(tx, parts, work, subject, [Said(Event.RELEASED, fields, reason=_reason(asked))])
+    if incident is not None and not asked.refuse:
+        _go_on(tx, parts, work, held, incident)
+    elif asked.refuse and held.subject_kind == "delivery":
+        deliveries.change(tx, held.subject, state=DeliveryState.CANCELLED.value, done_at=work.at, next_at=None)
+    if held.subject_kind == "mail":
+        mail.change_raw(tx, held.subject, state="settled")
+    return held
+    # A crash before the commit leaves the hold as it was; the officer clicks again.
+
+
+def _reason(asked: Release) -> str:
+    return "refused-by-officer" if asked.refuse else "released-by-officer"
+
+
+def _subject_ref(tx: Tx, held: HoldRow, incident: Incident | None) -> str:
+    if held.subject_kind == "delivery":
+        delivery = deliveries.find(tx, held.subject)
+        return delivery.message if delivery else held.id
+    if held.subject_kind == "message":
+        return held.subject
+    return incident.chain if incident else held.id
+
+
+def _go_on(tx: Tx, parts: Parts, work: Work, held: HoldRow, incident: Incident) -> None:
+    if held.subject_kind == "delivery":
+        deliveries.change(tx, held.subject, state=DeliveryState.PENDING.value, next_at=work.at)
+        _owe_the_reply(tx, work, held, incident)
+    elif held.subject_kind == "message":
+        row = messages.find(tx, [held.partnership], MessageId(held.subject))
+        if row is not None and row.decision == "hold":
+            _forward_held(tx, parts, work, row, incident)
+
+
+def _owe_the_reply(tx: Tx, work: Work, held: HoldRow, incident: Incident) -> None:
+    """A released letter starts the clock of its answer (K13: `letter_sent_at`)."""
+    delivery = deliveries.find(tx, held.subject)
+    rule = delivery and _letter_rule(work, delivery.message_type)
+    if not delivery or not rule:
+        return
+    result = Forwarded()
+    owner = Recipients(delivery.role, Whom.NAMED)
+    duty = DutyRule(owner, rule.expects, rule.clock)
+    now = replace(circumstances(tx, _stub(delivery.message, incident, work), incident), named=(delivery.agency,))
+    add_duties(work, delivery.message, incident, duty, {"letter_sent_at": work.at}, now, result)
+    duties.owe(tx, result.duties)
+
+
+def _letter_rule(work: Work, message_type: str) -> LetterRule | None:
+    letters = (letter for c in work.pack.consequences for letter in c.letters)
+    return next((letter for letter in letters if letter.message == message_type), None)
+
+
+def _stub(message: MessageId, incident: Incident, work: Work) -> Message:
+    row_agency = AgencyId("")
+    kind = next(iter(work.directory.agencies.values())).kind
+    partnership = incident.partnership
+    return Message(message, "", 1, partnership, row_agency, kind, "", incident.id, None, work.at, Facts())
+
+
+def _forward_held(tx: Tx, parts: Parts, work: Work, row: MessageRow, incident: Incident) -> None:
+    """What the rules held now takes its route: clocks start from its arrival, not from the release."""
+    message = message_of(row, work)
+    decision = decide(message, work.pack, released=True)
+    if not isinstance(decision, Forward):
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="No rule of the pack in force takes this message.")
+    result = forward(tx, work, message, incident, decision.route)
+    subject = Subject(message.id, message.partnership, incident.id, work.key)
+    if result.said:
+        prove(tx, parts, work, subject, result.said)
+    messages.change(tx, row.partnership, row.id, decision="forward", rule=decision.route.id)
+    result.record(tx)
+    decide_jointly(tx, parts, work, message, incident)
+
+
+def message_of(row: MessageRow, work: Work) -> Message:
+    """A stored message as the core sees it."""
+    facts: Any = row.facts if not isinstance(row.facts, str) else json.loads(row.facts)
+    return Message(
+        row.id,
+        row.type,
+        row.version,
+        row.partnership,
+        row.agency,
+        work.directory.agencies[row.agency].kind,
+        row.reference,
+        row.incident,
+        row.in_reply_to,
+        row.arrived_at,
+        Facts(
+            {name: datetime.fromisoformat(at) for name, at in facts["moments"].items()},
+            {name: tuple(values) for name, values in facts["codes"].items()},
+            tuple(AgencyId(agency) for agency in facts["agencies"]),
+            tuple(facts["schools"]),
+        ),
+    )

@@ -1,0 +1,264 @@
+"""Take one message: the step where the gateway begins to owe its delivery.
+
+Everything typed and authenticated comes through here: from the API, from a school's e-mail, from an officer who took a
+telephone call. The sender's reference makes a repeat safe: the same reference with the same content gives the same answer
+for as long as the record exists; with other content it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sender
+from gateway.actions.forward import Forwarded, forward
+from gateway.actions.hold import hold
+from gateway.actions.prove import Said, Stated, Subject, prove
+from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.core.messages import Facts, IncidentId, Message
+from gateway.core.receipts import Event
+from gateway.core.rules import Forward, Hold, Refuse, decide
+
+from gateway.parts import Parts, Work
+from gateway.store import incidents, messages, replay
+from gateway.store.incidents import Incident
+from gateway.store.transaction import Tx
+
+CANNOT_REPEAT = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A read message with its exact bytes. `proof` is the replay key that must be burned with it (RFC 9449 section 11.1).
+
+    `opens` is the incident id to use if the message opens one; its data key is then `Work.key`. `recorded_by` names the
+    officer who entered what another agency said, by telephone for instance.
+    """
+
+    raw: bytes
+    payload_sha256: str
+    message: Message
+    fingerprint: str
+    created_at: datetime
+    opens: IncidentId
+    client: str | None = None
+    idempotency_key: str | None = None
+    proof: tuple[str, datetime] | None = None
+    recorded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to the sender. `receipt` is the signed statement; a promise until it is sealed."""
+
+    id: str
+    incident: IncidentId
+    reference: str
+    decision: str
+    duties: tuple[Mapping[str, Any], ...]
+    receipt_id: str
+    jws: str
+    disclosures: tuple[str, ...]
+    is_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Authenticated, typed and refused by the rules: stated in the ledger, without content."""
+
+    code: ErrorCode
+    pointer: str
+
+
+def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Rejected:
+    """Record one message with everything that follows from it, or find the answer it had before."""
+    if asked.proof is not None and not replay.burn(tx, *asked.proof, work.at):
+        raise Refused(ErrorCode.PROOF_REPLAYED)
+    before = _answered_before(tx, parts, work, asked)
+    if before is not None:
+        return before
+    incident = _incident_of(tx, work, asked)
+    message = replace(asked.message, incident=incident.id if incident else None)
+    decision = decide(message, work.pack)
+    if isinstance(decision, Forward) and (pointer := not_a_seat_of_the_sender(work, message)):
+        decision = Refuse(decision.route.id, ErrorCode.NOT_PERMITTED, pointer)
+    if isinstance(decision, Refuse):
+        return _reject(tx, parts, work, asked, decision)
+    incident = incident or _open(tx, work, asked)
+    return _accept(tx, parts, work, asked, replace(message, incident=incident.id), incident, decision)
+    # A crash before the commit leaves nothing; the sender repeats. After it the deliveries are owed: dispatch claims them.
+
+
+def _answered_before(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | None:
+    """The earlier answer to this reference; Refused when the reference or the Idempotency-Key had other content."""
+    message = asked.message
+    row = messages.by_reference(tx, message.partnership, message.agency, message.reference)
+    if asked.idempotency_key is not None and asked.client is not None:
+        keyed = messages.by_idempotency_key(tx, asked.client, asked.idempotency_key)
+        if keyed is not None and (row is None or keyed.id != row.id):
+            raise Refused(ErrorCode.KEY_REUSED)
+    if row is None:
+        return None
+    if row.fingerprint == CANNOT_REPEAT:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The record of this reference has been erased.")
+    if row.fingerprint != asked.fingerprint or row.incident is None:
+        raise Refused(ErrorCode.REFERENCE_REUSED)
+    return Accepted(
+        row.id,
+        row.incident,
+        row.reference,
+        row.decision,
+        tuple(row.answer["duties"]),
+        row.receipt,
+        row.answer["jws"],
+        tuple(row.answer["disclosures"]),
+        is_repeat=True,
+    )
+
+
+def _incident_of(tx: Tx, work: Work, asked: Submission) -> Incident | None:
+    """The incident named, locked; not found when it is foreign or unknown, which look the same."""
+    message = asked.message
+    if message.incident is None:
+        return None
+    incident = incidents.lock(tx, message.partnership, message.incident)
+    if incident is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    involved = incidents.participants(tx, message.partnership, incident.id)
+    if message.agency not in involved:
+        raise Refused(ErrorCode.NOT_FOUND)
+    if incident.state != "open" or work.key is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This incident takes no more messages.")
+    return incident
+
+
+def _open(tx: Tx, work: Work, asked: Submission) -> Incident:
+    partnership = asked.message.partnership
+    values = {
+        "id": asked.opens,
+        "partnership": partnership,
+        "chain": f"inc-{work.supply.take(16).hex()}",
+        "pack_version": work.pack.version,
+        "label": None,
+        "state": "open",
+        "outcome": None,
+        "opened_at": work.at,
+        "legal_hold": False,
+        "erased_at": None,
+    }
+    incidents.open_new(tx, values)
+    return Incident(**values)
+
+
+def _reject(tx: Tx, parts: Parts, work: Work, asked: Submission, decision: Refuse) -> Rejected:
+    subject = Subject(asked.message.id, asked.message.partnership, None, None)
+    prove(tx, parts, work, subject, [Said(Event.SUBMISSION_REJECTION, reason=decision.code.slug)])
+    return Rejected(decision.code, decision.pointer)
+
+
+def _accept(
+    tx: Tx,
+    parts: Parts,
+    work: Work,
+    asked: Submission,
+    message: Message,
+    incident: Incident,
+    decision: Forward | Hold,
+) -> Accepted:
+    result = Forwarded() if isinstance(decision, Hold) else forward(tx, work, message, incident, decision.route)
+    receipt, rest = _statements(asked, message, work, decision, result)
+    entries = prove(tx, parts, work, _subject(message, work), [receipt, *rest])
+    answer = _answer(message, decision, result, entries[0])
+    _record(tx, work, asked, message, decision, answer)
+    result.record(tx)
+    if isinstance(decision, Hold):
+        hold(tx, work, message.partnership, incident.id, ("message", message.id), decision.reasons)
+    for gap in result.gaps:
+        hold(tx, work, message.partnership, incident.id, ("message", message.id), (gap,))
+    if isinstance(decision, Forward):
+        decide_jointly(tx, parts, work, message, incident)
+    return answer
+
+
+def _statements(
+    asked: Submission, message: Message, work: Work, decision: Forward | Hold, result: Forwarded
+) -> tuple[Said, list[Said]]:
+    fields = {
+        "sender": message.agency,
+        "type": message.type,
+        "reference": message.reference,
+        "incident": message.incident or "",
+        "payload_sha256": asked.payload_sha256,
+        "arrived_at": message.arrived_at.isoformat(),
+        "rule": decision.rule if isinstance(decision, Hold) else decision.route.id,
+        "pack": f"{work.pack.partnership}@{work.pack.version}",
+        "recipients": " ".join(result.recipients),
+        "duties": " ".join(result.duties_in_short),
+    }
+    if asked.recorded_by is not None:
+        fields["recorded_by"] = asked.recorded_by
+    rest = [Said(Event.HELD, reason=reason) for reason in (decision.reasons if isinstance(decision, Hold) else ())]
+    return Said(Event.SUBMISSION_ACCEPTANCE, fields), rest + result.said
+
+
+def _answer(message: Message, decision: Forward | Hold, result: Forwarded, receipt: Stated) -> Accepted:
+    if message.incident is None:
+        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError("/incident", "missing"),))
+    return Accepted(
+        message.id,
+        message.incident,
+        message.reference,
+        "hold" if isinstance(decision, Hold) else "forward",
+        tuple(result.duties_for_sender),
+        receipt.id,
+        receipt.jws,
+        receipt.disclosures,
+    )
+
+
+def _record(
+    tx: Tx, work: Work, asked: Submission, message: Message, decision: Forward | Hold, answer: Accepted
+) -> None:
+    assert work.key is not None
+    messages.record(
+        tx,
+        {
+            "id": message.id,
+            "partnership": message.partnership,
+            "incident": message.incident,
+            "type": message.type,
+            "version": message.version,
+            "agency": message.agency,
+            "client": asked.client,
+            "reference": message.reference,
+            "fingerprint": asked.fingerprint,
+            "idempotency_key": asked.idempotency_key,
+            "in_reply_to": message.in_reply_to,
+            "facts": facts_document(message.facts),
+            "created_at": asked.created_at,
+            "arrived_at": message.arrived_at,
+            "recorded_at": work.at,
+            "decision": answer.decision,
+            "rule": decision.rule if isinstance(decision, Hold) else decision.route.id,
+            "answer": {"duties": list(answer.duties), "jws": answer.jws, "disclosures": list(answer.disclosures)},
+            "receipt": answer.receipt_id,
+            "sealed": work.key.seal(f"message:{message.id}", asked.raw),
+            "data_key": work.key.id,
+        },
+    )
+
+
+def _subject(message: Message, work: Work) -> Subject:
+    return Subject(message.id, message.partnership, message.incident, work.key)
+
+
+def facts_document(facts: Facts) -> dict[str, Any]:
+    """Facts as they are stored: no personal data is among them."""
+    return {
+        "moments": {name: at.isoformat() for name, at in facts.moments.items()},
+        "codes": {name: list(values) for name, values in facts.codes.items()},
+        "agencies": list(facts.agencies),
+        "schools": list(facts.schools),
+    }

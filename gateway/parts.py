@@ -1,0 +1,172 @@
+"""What an action or an edge may use, and the one way to run an action.
+
+`Parts.perform` makes everything that must be made before a transaction (the instant, randomness, the incident's data key),
+runs the action as one transaction and returns when it is durable. An action may be run again by the store, so its random
+values come from a seed made before: the same run gives the same ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from gateway.core.deliveries import Adapter
+from gateway.core.errors import ErrorCode, Misconfigured, Refused
+from gateway.core.identifiers import IdKind, make_id, make_incident_id
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.routing import Directory
+from gateway.core.rules import Pack
+from gateway.partnerships import packs
+from gateway.settings import Settings
+from gateway.store import custody, directory, packs as pack_rows
+from gateway.store.transaction import Store, Tx
+from keys.custody import KeyRing
+from keys.sealing import DataKey
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+Clock = Callable[[], datetime]
+
+SNAPSHOT_LIFE = timedelta(seconds=2)  # how long a directory or pack changed elsewhere may go unseen
+
+
+class Supply:
+    """Random bytes for one run of an action, drawn from a seed: a re-run draws the same."""
+
+    __slots__ = ("_drawn", "_seed")
+
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+        self._drawn = 0
+
+    def take(self, count: int) -> bytes:
+        """`count` fresh bytes (SHAKE-256 of the seed and a counter)."""
+        self._drawn += 1
+        return hashlib.shake_256(self._seed + self._drawn.to_bytes(4, "big")).digest(count)
+
+    def id(self, kind: IdKind) -> str:
+        return make_id(kind, self.take(16))
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one run of an action is given besides its input. `key` is the incident's data key when it has one."""
+
+    at: datetime
+    supply: Supply
+    pack: Pack
+    directory: Directory
+    key: DataKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A partnership as it stood when it was last read."""
+
+    pack: Pack
+    directory: Directory
+    read_at: datetime
+
+
+@dataclass(slots=True)
+class Partnerships:
+    """The partnerships in force here: activated packs and directories, re-read after two seconds."""
+
+    store: Store
+    clock: Clock
+    _snapshots: dict[PartnershipId, Snapshot] = field(default_factory=dict)
+
+    async def snapshot(self, partnership: PartnershipId) -> Snapshot:
+        """The partnership, or Refused(not-found) when no pack of that name is in force here."""
+        known = self._snapshots.get(partnership)
+        if known is not None and timedelta(0) <= self.clock() - known.read_at < SNAPSHOT_LIFE:
+            return known
+        fresh = await self.store.read(lambda tx: self._read(tx, partnership))
+        self._snapshots[partnership] = fresh
+        return fresh
+
+    def forget(self) -> None:
+        """Re-read everything at the next use: after a change made by this process."""
+        self._snapshots.clear()
+
+    def _read(self, tx: Tx, partnership: PartnershipId) -> Snapshot:
+        row = pack_rows.current(tx, partnership)
+        if row is None:
+            raise Refused(ErrorCode.NOT_PERMITTED, detail="This partnership is not in force here.")
+        known = self._snapshots.get(partnership)
+        same = known is not None and known.pack.version == row.version
+        pack = known.pack if known is not None and same else packs.parse(partnership, row.files)
+        return Snapshot(pack, directory.load(tx, partnership), self.clock())
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a running gateway is made of. Built once, by `app`."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    custody: Store
+    keys: KeyRing
+    partnerships: Partnerships
+    adapters: Mapping[str, Adapter]
+
+    @property
+    def origin(self) -> str:
+        """The log's name (C2SP checkpoint origin) and the receipts' issuer."""
+        return self.settings.issuer
+
+    async def perform(
+        self,
+        action: Callable[[Tx, Parts, Work, Asked], Answer],
+        asked: Asked,
+        partnership: PartnershipId,
+        incident: IncidentId | None,
+        new_key_for: IncidentId | None = None,
+    ) -> Answer:
+        """Run one action as one durable transaction.
+
+        `incident` names whose data key is opened for it; `new_key_for` makes a key for an incident yet to be opened. The key
+        is durable before the content it seals: a crash between leaves an unused key, which the timetable sweeps.
+        """
+        snapshot = await self.partnerships.snapshot(partnership)
+        seed = secrets.token_bytes(32)
+        at = self.clock()
+        key = await (self.make_key(new_key_for, at) if new_key_for else self.key_of(incident))
+
+        def run(tx: Tx) -> Answer:
+            return action(tx, self, Work(at, Supply(seed), snapshot.pack, snapshot.directory, key), asked)
+
+        return await self.store.transact(run)
+
+    async def key_of(self, incident: IncidentId | None) -> DataKey | None:
+        """The incident's data key, unwrapped for one request; None when it has none or it was destroyed."""
+        if incident is None:
+            return None
+        wrapped = await self.custody.read(lambda tx: custody.of_incident(tx, incident))
+        return None if wrapped is None else self.keys.unwrap(wrapped)
+
+    async def key_by_id(self, key_id: str | None) -> DataKey | None:
+        if key_id is None:
+            return None
+        wrapped = await self.custody.read(lambda tx: custody.find(tx, key_id))
+        return None if wrapped is None else self.keys.unwrap(wrapped)
+
+    async def make_key(self, incident: IncidentId | None, at: datetime) -> DataKey:
+        """A fresh data key, durable in the custody store before it seals anything."""
+        key, wrapped = self.keys.new_data_key(f"key-{secrets.token_hex(16)}")
+        await self.custody.transact(lambda tx: custody.keep(tx, wrapped, incident, at))
+        return key
+
+    def new_incident_id(self) -> IncidentId:
+        return IncidentId(make_incident_id(secrets.token_bytes(5)))
+
+    def adapter(self, name: str) -> Adapter:
+        found = self.adapters.get(name)
+        if found is None:
+            raise Misconfigured(f"no adapter {name!r} is set up here; see `gateway doctor`")
+        return found

@@ -1,0 +1,285 @@
+"""The one guarded HTTP connection out of the building: webhooks, witnesses, time stamps, clients' published keys.
+
+Addresses come from partners, so each is a way to make this house talk to its own inside (server-side request forgery).
+What holds for every call:
+
+1. `https` only, no user in the address, no redirect followed, no proxy from the environment, no cookies.
+2. The host is resolved once. If any address that comes back is not a public one (loopback, private, link-local with the
+   cloud's metadata, shared, multicast, reserved, or an IPv4 one of these wrapped in IPv6), nothing is connected; else
+   the connection goes to just these addresses, and the certificate must still be the host's (TLS 1.2 or newer).
+3. One time limit over everything; of the answer's body no more than a limit is read, and nothing is unpacked.
+
+Hosts of a development machine can be excepted by name from 1 (TLS) and 2; production refuses to start with any.
+The caller must still treat the answer as a stranger's. Source: OWASP's SSRF prevention; RFC 6890 for the address blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+AGENT = "safeguarding-gateway"
+
+# Public by number yet inside by use: a cloud's own services, and relays that reach elsewhere.
+ALSO_INSIDE = tuple(
+    ip_network(block)
+    for block in (
+        "168.63.129.16/32",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "100::/64",
+        "2001::/23",
+        "2002::/16",
+        "5f00::/16",
+    )
+)
+NAT64 = ip_network("64:ff9b::/96")
+
+
+class FetchFailed(Exception):
+    """No answer came. `reason` is a coarse code: url-refused, address-refused, dns, tls, time-out, refused-connection,
+    connection-lost, not-http. It never holds the address."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the far end said. `body` is whole only if `complete`; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    complete: bool
+    evidence: Mapping[str, str]  # tls version and the SHA-256 of the far end's certificate
+
+
+class Fetcher:
+    """Makes guarded requests and keeps connections open between them. Belongs to one event loop; close it there."""
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        development_hosts: Collection[str] = (),
+        total_seconds: float = 15.0,
+        connections: int = 100,
+        resolve: Resolve | None = None,
+    ) -> None:
+        self._tls = tls or ssl.create_default_context()
+        self._tls.minimum_version = max(self._tls.minimum_version, ssl.TLSVersion.TLSv1_2)
+        self._excepted = frozenset(host.lower() for host in development_hosts)
+        self._total_seconds = total_seconds
+        self._connections = connections
+        self._resolve = resolve or system_resolve
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        body_limit_bytes: int = 4096,
+    ) -> Answer:
+        """One request and the answer to it, whatever its status; FetchFailed when no answer came."""
+        address = self._permitted(url)
+        try:
+            async with self._open_session().request(
+                method, address, headers=headers, data=body, allow_redirects=False
+            ) as response:
+                read, complete = await _read(response, body_limit_bytes)
+                return Answer(
+                    status=response.status,
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    body=read,
+                    complete=complete,
+                    evidence=getattr(response, "evidence", {}),
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as fault:
+            raise FetchFailed(_reason(fault)) from None
+
+    async def aclose(self) -> None:
+        """Close the connections kept open; a repeat does nothing, and a later request opens anew."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _permitted(self, url: str) -> URL:
+        """The parsed address; FetchFailed for what rule 1 or, with a bare number as host, rule 2 refuses."""
+        try:
+            parsed = URL(url)
+            host, port = parsed.host, parsed.port
+        except ValueError:
+            raise FetchFailed("url-refused") from None
+        if not host or not port or parsed.user is not None or parsed.password is not None:
+            raise FetchFailed("url-refused")
+        if self._is_excepted(host, port):
+            if parsed.scheme not in {"http", "https"}:
+                raise FetchFailed("url-refused")
+            return parsed
+        if parsed.scheme != "https":
+            raise FetchFailed("url-refused")
+        if _is_number(host) and not is_public(host):
+            raise FetchFailed("address-refused")
+        return parsed
+
+    def _is_excepted(self, host: str, port: int) -> bool:
+        return host.lower() in self._excepted or f"{host.lower()}:{port}" in self._excepted
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    resolver=_GuardedResolver(self._resolve, self._is_excepted),
+                    ssl=self._tls,
+                    use_dns_cache=False,  # a connection kept open stays where it is; a new one asks anew
+                    limit=self._connections,
+                    limit_per_host=8,
+                ),
+                response_class=_WitnessedResponse,
+                timeout=aiohttp.ClientTimeout(total=self._total_seconds),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": AGENT},
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+
+def is_public(address: str) -> bool:
+    """Whether this IP address is one of the public internet, for connecting to."""
+    number = ip_address(address)
+    if isinstance(number, IPv6Address):
+        if number.ipv4_mapped is not None:
+            return _is_public_number(number.ipv4_mapped)
+        if number in NAT64:
+            return _is_public_number(IPv4Address(int(number) & 0xFFFF_FFFF))
+        if number.is_site_local or number.scope_id is not None:
+            return False
+    return _is_public_number(number)
+
+
+def _is_public_number(number: IPv4Address | IPv6Address) -> bool:
+    if number.is_multicast or number.is_reserved or number.is_unspecified or not number.is_global:
+        return False
+    return not any(number in block for block in ALSO_INSIDE if block.version == number.version)
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def system_resolve(host: str, port: int) -> list[str]:
+    """The host's addresses as this machine's resolver gives them."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class _AddressRefused(OSError):
+    """The host has an address inside."""
+
+
+class _GuardedResolver(AbstractResolver):
+    """Resolves once and answers all addresses or, when one of them lies inside, none: a host that mixes them is an
+    attack (DNS rebinding) or a mistake, and picking the harmless ones would hide it."""
+
+    def __init__(self, resolve: Resolve, is_excepted: Callable[[str, int], bool]) -> None:
+        self._resolve = resolve
+        self._is_excepted = is_excepted
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        addresses = await self._resolve(host, port)
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "no address")
+        if not self._is_excepted(host, port) and not all(map(is_public, addresses)):
+            raise _AddressRefused("not a public address")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class _WitnessedResponse(aiohttp.ClientResponse):
+    """A response that notes who answered before its connection goes back to the pool."""
+
+    evidence: Mapping[str, str]
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        transport = connection.transport
+        self.evidence = _evidence(transport.get_extra_info("ssl_object") if transport else None)
+        return await super().start(connection)
+
+
+def _evidence(tls: ssl.SSLObject | None) -> Mapping[str, str]:
+    certificate = tls.getpeercert(binary_form=True) if tls else None
+    if tls is None or certificate is None:
+        return {}
+    return {"tls": tls.version() or "", "certificate_sha256": hashlib.sha256(certificate).hexdigest()}
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
+    """At most `limit` bytes, and whether that was all. A body that breaks off is incomplete, not a failure: the status
+    line has been said. What is left unread closes the connection, so that nobody feeds us for ever."""
+    read = bytearray()
+    try:
+        while len(read) <= limit and (chunk := await response.content.read(limit + 1 - len(read))):
+            read += chunk
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        response.close()
+        return bytes(read[:limit]), False
+    if len(read) > limit:
+        response.close()
+    return bytes(read[:limit]), len(read) <= limit
+
+
+def _reason(fault: Exception) -> str:
+    """The coarse code of what went wrong, from the inside of aiohttp's wrapping out."""
+    inner = getattr(fault, "os_error", fault)
+    match inner:
+        case _AddressRefused():
+            return "address-refused"
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
+            return "dns"
+        case ssl.SSLError() | aiohttp.ClientSSLError() | ssl.CertificateError():
+            return "tls"
+        case TimeoutError():
+            return "time-out"
+        case ConnectionRefusedError():
+            return "refused-connection"
+        case aiohttp.InvalidURL() | UnicodeError():
+            return "url-refused"
+        case aiohttp.ClientResponseError():
+            return "not-http"
+    return "refused-connection" if isinstance(fault, aiohttp.ClientConnectorError) else "connection-lost"

@@ -1,0 +1,176 @@
+"""One contract for every adapter: what dispatch may rely on, whoever is at the far end.
+
+A new adapter joins by one entry in `WAYS`: a context manager that yields a `Way` (an adapter, a parcel for it, and what
+its far end was sent).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from adapters.fetch import Fetcher
+from adapters.inbox import InboxAdapter
+from adapters.memory import Break, Deny, Fail, Lose, MemoryAdapter, Stall
+from adapters.webhook import WebhookAdapter
+from gateway.core.deliveries import Adapter, Delivered, Outcome, Parcel, Relayed, TryLater, Undeliverable
+from gateway.core.messages import DeliveryId
+from tests.adapters.far_end import far_end, loopback, trusting
+from tests.adapters.parcels import AT, CONTENT, SECRET, a_parcel
+
+
+@dataclass
+class Way:
+    """One adapter and its far end. `sent` is every byte that left, one item for each attempt that arrived."""
+
+    adapter: Adapter
+    parcel: Parcel
+    sent: Callable[[], list[bytes]]
+    breaks: Callable[[], Awaitable[None]]  # from now on the far end cannot be reached
+    is_thin: bool = True
+
+
+@asynccontextmanager
+async def by_inbox() -> AsyncIterator[Way]:
+    async def nothing_to_break() -> None: ...
+
+    yield Way(InboxAdapter(), a_parcel(None, secret=None), list, nothing_to_break)
+
+
+@asynccontextmanager
+async def by_memory() -> AsyncIterator[Way]:
+    adapter = MemoryAdapter()
+
+    async def breaks() -> None:
+        adapter.tell(Fail(TryLater("refused-connection")), times=100)
+
+    yield Way(
+        adapter, a_parcel("memory"), lambda: [p.delivery.encode() for p in adapter.held.values()], breaks
+    )
+
+
+@asynccontextmanager
+async def by_webhook() -> AsyncIterator[Way]:
+    async with far_end() as end:
+        fetcher = Fetcher(tls=trusting(), resolve=loopback, development_hosts=[end.host], total_seconds=10)
+        adapter = WebhookAdapter(fetcher, lambda: AT, "https://gateway.example")
+
+        async def breaks() -> None:
+            await adapter.aclose()
+            await end.goes_away()
+
+        yield Way(
+            adapter,
+            a_parcel(end.url),
+            lambda: [repr(sorted(r.headers.items())).encode() + r.body for r in end.received],
+            breaks,
+        )
+
+
+WAYS: dict[str, Callable[[], AbstractAsyncContextManager[Way]]] = {
+    "inbox": by_inbox,
+    "memory": by_memory,
+    "webhook": by_webhook,
+}
+
+
+@pytest.fixture(params=WAYS)
+async def way(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
+    async with WAYS[request.param]() as found:
+        assert found.adapter.name == request.param, "rule packs know an adapter by this name"
+        yield found
+        await found.adapter.aclose()
+
+
+async def test_a_parcel_that_arrives_is_delivered_or_relayed_under_an_event_name(way: Way) -> None:
+    outcome = await way.adapter.deliver(way.parcel)
+    assert isinstance(outcome, Delivered | Relayed)
+    assert outcome.event.isidentifier(), "an event name of ETSI EN 319 522-3"
+
+
+async def test_the_same_parcel_twice_is_safe_and_goes_by_one_id(way: Way) -> None:
+    first = await way.adapter.deliver(way.parcel)
+    second = await way.adapter.deliver(replace(way.parcel, attempt=2))
+    assert type(first) is type(second)
+    assert all(way.parcel.delivery.encode() in sent for sent in way.sent())
+    assert way.sent() or way.adapter.name == "inbox", "only the inbox sends nothing"
+
+
+async def test_a_far_end_that_cannot_be_reached_is_an_outcome_and_never_raises(way: Way) -> None:
+    await way.breaks()
+    outcome = await way.adapter.deliver(way.parcel)
+    assert isinstance(outcome, Outcome)
+    if way.adapter.name != "inbox":
+        assert isinstance(outcome, TryLater), "a broken network passes: nothing is given up for it"
+
+
+async def test_an_impossible_address_is_an_outcome_and_never_raises(way: Way) -> None:
+    for address in (None, "", "\r\nX: y", "https://", "a@b@c", "\ud800", "x" * 100_000):
+        assert isinstance(await way.adapter.deliver(replace(way.parcel, address=address)), Outcome)
+
+
+async def test_many_parcels_at_once_each_get_their_answer(way: Way) -> None:
+    parcels = [replace(way.parcel, delivery=DeliveryId(f"dlv-{number}")) for number in range(20)]
+    outcomes = await asyncio.gather(*map(way.adapter.deliver, parcels))
+    assert all(isinstance(outcome, Delivered | Relayed) for outcome in outcomes)
+
+
+async def test_closing_twice_is_harmless_and_so_is_closing_unused(way: Way) -> None:
+    await way.adapter.aclose()
+    await way.adapter.deliver(way.parcel)
+    await way.adapter.aclose()
+    await way.adapter.aclose()
+
+
+async def test_an_adapter_works_again_after_it_was_closed(way: Way) -> None:
+    await way.adapter.deliver(way.parcel)
+    await way.adapter.aclose()
+    assert isinstance(await way.adapter.deliver(way.parcel), Delivered | Relayed)
+
+
+async def test_no_personal_data_and_no_secret_leaves_through_a_thin_adapter(way: Way) -> None:
+    outcome = await way.adapter.deliver(way.parcel)
+    left = b"".join(way.sent()).decode() + repr(outcome)
+    if way.is_thin:
+        assert not [word for word in CONTENT if word in left]
+    assert SECRET not in left
+
+
+async def test_reasons_are_coarse_codes_without_the_address(way: Way) -> None:
+    await way.breaks()
+    outcome = await way.adapter.deliver(way.parcel)
+    if isinstance(outcome, TryLater | Undeliverable):
+        assert outcome.reason.replace("-", "").isalpha()
+        assert outcome.reason.islower()
+    assert "partner.example" not in repr(outcome)
+
+
+async def test_the_memory_adapter_can_be_told_to_fail_lie_and_break() -> None:
+    adapter, parcel = MemoryAdapter(), a_parcel("memory")
+    later = TryLater("time-out")
+    for order in (Fail(later), Lose(), Break(), Deny()):
+        adapter.tell(order)
+    assert (await adapter.deliver(parcel), dict(adapter.held)) == (later, {})
+    assert isinstance(await adapter.deliver(parcel), Delivered)
+    assert adapter.held == {}, "it lied: nothing is held"
+    with pytest.raises(RuntimeError):
+        await adapter.deliver(parcel)
+    assert isinstance(await adapter.deliver(parcel), TryLater)
+    assert list(adapter.held) == [parcel.delivery], "it lied: it is held"
+    assert adapter.attempts[parcel.delivery] == 4
+
+
+async def test_the_memory_adapter_can_be_told_to_stall() -> None:
+    adapter, parcel, until = MemoryAdapter(), a_parcel("memory"), asyncio.Event()
+    adapter.tell(Stall(until))
+    carrying = asyncio.create_task(adapter.deliver(parcel))
+    await asyncio.sleep(0)
+    assert not carrying.done()
+    assert adapter.held == {}
+    until.set()
+    assert isinstance(await carrying, Delivered)
+    assert list(adapter.held) == [parcel.delivery]

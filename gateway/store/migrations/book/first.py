@@ -1,0 +1,304 @@
+"""The first tables of the book: written by `python -m gateway.store.migrations.first`, not by hand."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "book_first"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "agency",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("code", sa.String(length=32), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "chain",
+        sa.Column("ref", sa.String(length=64), nullable=False),
+        sa.Column("partnership", sa.String(length=64), nullable=True),
+        sa.Column("incident", sa.String(length=64), nullable=True),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("head", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("ref"),
+    )
+    op.create_table(
+        "checkpoint",
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("sealed_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("size"),
+    )
+    op.create_table(
+        "client",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("jwks", sa.JSON(), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("tokens_not_before", sa.String(length=27), nullable=True),
+        sa.Column("registered_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "duty",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("incident", sa.String(length=64), nullable=False),
+        sa.Column("message", sa.String(length=64), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=64), nullable=False),
+        sa.Column("expects", sa.String(length=64), nullable=False),
+        sa.Column("clock", sa.String(length=16), nullable=False),
+        sa.Column("pack_version", sa.String(length=32), nullable=False),
+        sa.Column("start_at", sa.String(length=27), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("due_at", sa.String(length=27), nullable=True),
+        sa.Column("due_inclusive", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("met_at", sa.String(length=27), nullable=True),
+        sa.Column("met_by", sa.String(length=64), nullable=True),
+        sa.Column("waived_reason", sa.Text(), nullable=True),
+        sa.Column("chase_stage", sa.String(length=16), nullable=True),
+        sa.Column("next_chase_at", sa.String(length=27), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("duty_by_agency", "duty", ["agency", "partnership", "state"], unique=False)
+    op.create_index("duty_by_incident", "duty", ["partnership", "incident", "state"], unique=False)
+    op.create_index("duty_chase", "duty", ["state", "next_chase_at"], unique=False)
+    op.create_table(
+        "entry",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partnership", sa.String(length=64), nullable=True),
+        sa.Column("incident", sa.String(length=64), nullable=True),
+        sa.Column("chain", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("event", sa.String(length=96), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("kid", sa.String(length=64), nullable=False),
+        sa.Column("statement", sa.LargeBinary(), nullable=False),
+        sa.Column("jws", sa.Text(), nullable=False),
+        sa.Column("disclosures", sa.LargeBinary(), nullable=True),
+        sa.Column("data_key", sa.String(length=64), nullable=True),
+        sa.Column("leaf_index", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("chain", "seq", name="entry_chain"),
+        sa.UniqueConstraint("leaf_index"),
+    )
+    op.create_index("entry_by_incident", "entry", ["partnership", "incident", "at"], unique=False)
+    op.create_index(
+        "entry_unsealed",
+        "entry",
+        ["leaf_index"],
+        unique=False,
+        postgresql_where=sa.text("leaf_index IS NULL"),
+        sqlite_where=sa.text("leaf_index IS NULL"),
+    )
+    op.create_table(
+        "hold",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("incident", sa.String(length=64), nullable=True),
+        sa.Column("subject_kind", sa.String(length=16), nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("held_at", sa.String(length=27), nullable=False),
+        sa.Column("settled_at", sa.String(length=27), nullable=True),
+        sa.Column("settled_by", sa.Text(), nullable=True),
+        sa.Column("settled_as", sa.String(length=16), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hold_open", "hold", ["partnership", "settled_at"], unique=False)
+    op.create_table(
+        "incident",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("chain", sa.String(length=64), nullable=False),
+        sa.Column("pack_version", sa.String(length=32), nullable=False),
+        sa.Column("label", sa.String(length=64), nullable=True),
+        sa.Column("state", sa.String(length=32), nullable=False),
+        sa.Column("outcome", sa.JSON(), nullable=True),
+        sa.Column("opened_at", sa.String(length=27), nullable=False),
+        sa.Column("legal_hold", sa.Boolean(), nullable=False),
+        sa.Column("erased_at", sa.String(length=27), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("incident_by_partnership", "incident", ["partnership", "opened_at"], unique=False)
+    op.create_table(
+        "letter",
+        sa.Column("reference", sa.String(length=64), nullable=False),
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("incident", sa.String(length=64), nullable=False),
+        sa.Column("message", sa.String(length=64), nullable=False),
+        sa.Column("duty", sa.String(length=64), nullable=True),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("token", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("reference"),
+        sa.UniqueConstraint("token"),
+    )
+    op.create_index("letter_by_message", "letter", ["message"], unique=False)
+    op.create_table(
+        "membership",
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("partnership", "agency"),
+    )
+    op.create_table(
+        "message",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("incident", sa.String(length=64), nullable=True),
+        sa.Column("type", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("client", sa.String(length=64), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("idempotency_key", sa.Text(), nullable=True),
+        sa.Column("in_reply_to", sa.String(length=64), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.String(length=27), nullable=False),
+        sa.Column("arrived_at", sa.String(length=27), nullable=False),
+        sa.Column("recorded_at", sa.String(length=27), nullable=False),
+        sa.Column("decision", sa.String(length=16), nullable=False),
+        sa.Column("rule", sa.String(length=64), nullable=False),
+        sa.Column("answer", sa.JSON(), nullable=False),
+        sa.Column("receipt", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("data_key", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("client", "idempotency_key", name="message_idempotency"),
+        sa.UniqueConstraint("partnership", "agency", "reference", name="message_reference"),
+    )
+    op.create_index("message_by_incident", "message", ["partnership", "incident", "type"], unique=False)
+    op.create_table(
+        "moment",
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("incident", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("message", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("partnership", "incident", "name"),
+    )
+    op.create_table(
+        "pack",
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("activated_at", sa.String(length=27), nullable=False),
+        sa.Column("activated_by", sa.Text(), nullable=False),
+        sa.Column("seconded_by", sa.Text(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("partnership", "version"),
+    )
+    op.create_table(
+        "participant",
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("incident", sa.String(length=64), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("guest", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("partnership", "incident", "agency"),
+    )
+    op.create_table(
+        "raw_mail",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("way_in", sa.String(length=64), nullable=False),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=False),
+        sa.Column("uid", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("envelope_to", sa.Text(), nullable=True),
+        sa.Column("arrived_at", sa.String(length=27), nullable=False),
+        sa.Column("stored_at", sa.String(length=27), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("partnership", sa.String(length=64), nullable=True),
+        sa.Column("incident", sa.String(length=64), nullable=True),
+        sa.Column("letter", sa.String(length=64), nullable=True),
+        sa.Column("message", sa.String(length=64), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("sealed_reading", sa.LargeBinary(), nullable=True),
+        sa.Column("data_key", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest"),
+    )
+    op.create_index("raw_mail_state", "raw_mail", ["state", "stored_at"], unique=False)
+    op.create_table(
+        "replay",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_index(op.f("ix_replay_expires_at"), "replay", ["expires_at"], unique=False)
+    op.create_table(
+        "seat",
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=64), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("telephone", sa.Text(), nullable=True),
+        sa.Column("absent_from", sa.String(length=27), nullable=True),
+        sa.Column("absent_until", sa.String(length=27), nullable=True),
+        sa.PrimaryKeyConstraint("partnership", "agency", "role", "rank"),
+    )
+    op.create_table(
+        "tile",
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("level", "number"),
+    )
+    op.create_table(
+        "watermark",
+        sa.Column("way_in", sa.String(length=64), nullable=False),
+        sa.Column("read_until", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("way_in"),
+    )
+    op.create_table(
+        "way",
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=64), nullable=False),
+        sa.Column("adapter", sa.String(length=16), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("secret", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("partnership", "agency", "role"),
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("partnership", sa.String(length=64), nullable=False),
+        sa.Column("incident", sa.String(length=64), nullable=True),
+        sa.Column("message", sa.String(length=64), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=64), nullable=False),
+        sa.Column("adapter", sa.String(length=16), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.String(length=27), nullable=False),
+        sa.Column("next_at", sa.String(length=27), nullable=True),
+        sa.Column("lease_until", sa.String(length=27), nullable=True),
+        sa.Column("last_reason", sa.String(length=64), nullable=True),
+        sa.Column("done_at", sa.String(length=27), nullable=True),
+        sa.Column("opened_at", sa.String(length=27), nullable=True),
+        sa.Column("acknowledged_at", sa.String(length=27), nullable=True),
+        sa.Column("acknowledged_by", sa.String(length=16), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["message"],
+            ["message.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("delivery_by_message", "delivery", ["message"], unique=False)
+    op.create_index("delivery_due", "delivery", ["state", "next_at"], unique=False)
+    op.create_index("delivery_inbox", "delivery", ["agency", "partnership", "created_at"], unique=False)

@@ -1,0 +1,36 @@
+"""Which one-use keys (proofs of possession, assertions) have been seen: each is burnt once within its life.
+
+A crash after a burn leaves the key burnt and its bearer unanswered: the bearer makes a fresh proof. RFC 9449 section 11.1
+(DPoP proof replay), RFC 7523 section 3 item 7 (assertion `jti`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from gateway.store import tables as t
+from gateway.store.tables import Instant
+from gateway.store.transaction import Tx
+
+# Both engines speak this; it is atomic on both, and a burn by a transaction still open is waited for.
+_BURN = sa.text(
+    "INSERT INTO replay (key, expires_at) VALUES (:key, :expires_at)"
+    " ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE replay.expires_at <= :now"
+).bindparams(sa.bindparam("expires_at", type_=Instant()), sa.bindparam("now", type_=Instant()))
+_SWEEP = sa.delete(t.replay).where(t.replay.c.expires_at <= sa.bindparam("now"))
+
+
+def burn(tx: Tx, key: str, expires_at: datetime, now: datetime) -> bool:
+    """True when `key` is used for the first time; False when it was used and has not expired by `now`.
+
+    The caller must have refused what is expired or lives too long, and makes `key` a digest over issuer and id, at most
+    64 characters, so that one client's ids cannot burn another's.
+    """
+    return tx.execute(_BURN, {"key": key, "expires_at": expires_at, "now": now}).rowcount == 1
+
+
+def sweep(tx: Tx, now: datetime) -> int:
+    """Forget keys that have expired by `now`; how many there were."""
+    return tx.execute(_SWEEP, {"now": now}).rowcount

@@ -1,0 +1,35 @@
+"""One serving process for each SQLite database: a second one was measured no faster, with a tail ten times longer.
+
+The kernel drops the lock with the process that holds it, so a crash leaves a file that locks nobody out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.core.errors import Misconfigured
+
+
+@contextmanager
+def serving_lock(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` while serving. Raises `Misconfigured` when another process holds it."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise Misconfigured(f"the lock file cannot be opened: {fault.strerror}") from fault
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Misconfigured(
+                "another gateway is serving this database: stop it first, or use PostgreSQL for several"
+            ) from None
+        yield
+    finally:
+        os.close(
+            descriptor
+        )  # lets go of the lock; the file stays, so that no two processes lock different files

@@ -167,7 +167,11 @@ def _when(answer: Due, calendar: Calendar) -> str:
         case DayEnd.COB:
             return f"{_hour(wall)} on {_day(answer.due_on)}"
         case DayEnd.HOURS:
-            return f"{wall:%H:%M:%S} on {_day(answer.due_on)} ({wall:%Z})"
+            return f"{_exact(wall)} on {_day(answer.due_on)} ({wall:%Z})"
+
+
+def _exact(wall: datetime) -> str:
+    return f"{wall:%H:%M:%S}" if wall.second or wall.microsecond else f"{wall:%H:%M}"
 
 
 def _hour(wall: datetime) -> str:

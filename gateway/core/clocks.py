@@ -244,24 +244,25 @@ def is_met(due: Due, event_at: datetime) -> bool:
 def reminders(due: Due, calendar: Calendar) -> tuple[Reminder, ...]:
     """When to remind and escalate (G-02): half-way, one working day before, at due, one and two working days after.
 
-    Strictly ordered; nothing at or before the start. For clocks in days the first two fall into office hours, and the
-    half-way one is left out when the other comes first. Empty where there is no limit. Raises CalendarEnds.
+    Strictly ordered, nothing at or before the start. For clocks in days the first two fall into office hours; a short
+    clock has one of them (nobody is reminded on the day it started). Empty where there is no limit. Raises CalendarEnds.
     """
     if due.due_at is None or due.due_on is None:
         return ()
-    half_at, day_before_at = _half_way_at(due, due.due_at, calendar), _day_before_at(due, calendar)
-    if due.start_at < day_before_at <= half_at:
-        half_at = due.start_at  # left out below
-    one_on = next_working_day(calendar, due.due_on, local=due.clock.local_closures)
-    two_on = next_working_day(calendar, one_on, local=due.clock.local_closures)
-    stages = (
-        Reminder(Stage.HALF, half_at),
-        Reminder(Stage.DAY_BEFORE, day_before_at),
+    local = due.clock.local_closures
+    before_on = previous_working_day(calendar, due.due_on, local=local)
+    one_on = next_working_day(calendar, due.due_on, local=local)
+    two_on = next_working_day(calendar, one_on, local=local)
+    after = (
         Reminder(Stage.DUE, due.due_at),
         Reminder(Stage.ONE_AFTER, _same_end_at(due, one_on, calendar)),
         Reminder(Stage.TWO_AFTER, _same_end_at(due, two_on, calendar)),
     )
-    return tuple(each for each in stages if each.at > due.start_at)
+    half = Reminder(Stage.HALF, _half_way_at(due, due.due_at, calendar))
+    if before_on <= calendar.local(due.start_at).date():
+        return _after_start(due, (half, *after))
+    day_before = Reminder(Stage.DAY_BEFORE, _same_start_at(due, before_on, calendar))
+    return _after_start(due, ((half, day_before) if half.at < day_before.at else (day_before,)) + after)
 
 
 def recalculate(clock: Clock, start_at: datetime, old: Calendar, new: Calendar) -> tuple[Due, Due]:
@@ -358,8 +359,14 @@ def _day_end_at(day_end: DayEnd, on: date, calendar: Calendar) -> datetime:
             assert_never(day_end)
 
 
+def _after_start(due: Due, plan: tuple[Reminder, ...]) -> tuple[Reminder, ...]:
+    return tuple(each for each in plan if each.at > due.start_at)
+
+
 def _half_way_at(due: Due, due_at: datetime, calendar: Calendar) -> datetime:
-    """Half of the elapsed time; for clocks in days the next moment in office hours, if that is before the due."""
+    """Half of the working days, at opening; half of the elapsed time for other units, in office hours if it can be."""
+    if due.clock.unit is Unit.WORKING_DAYS and due.counted:
+        return calendar.instant(due.counted[(len(due.counted) - 1) // 2], calendar.opens)
     half_at = due.start_at + (due_at - due.start_at) / 2
     if due.clock.day_end is DayEnd.HOURS:
         return half_at
@@ -377,19 +384,15 @@ def _in_office_hours_at(at: datetime, calendar: Calendar, *, local: bool) -> dat
     return calendar.instant(next_working_day(calendar, wall.date(), local=local), calendar.opens)
 
 
-def _day_before_at(due: Due, calendar: Calendar) -> datetime:
-    """Opening time of the working day before the due day; for hours the same wall time on that day."""
-    assert due.due_on is not None
-    assert due.due_at is not None
-    before_on = previous_working_day(calendar, due.due_on, local=due.clock.local_closures)
+def _same_start_at(due: Due, on: date, calendar: Calendar) -> datetime:
+    """Opening time of another day; for hours the wall time of the due."""
     if due.clock.day_end is DayEnd.HOURS:
-        return calendar.instant(before_on, calendar.local(due.due_at).time())
-    return calendar.instant(before_on, calendar.opens)
+        return _same_end_at(due, on, calendar)
+    return calendar.instant(on, calendar.opens)
 
 
 def _same_end_at(due: Due, on: date, calendar: Calendar) -> datetime:
     """The end of another day as this due's day ends; for hours the same wall time."""
-    assert due.due_at is not None
-    if due.clock.day_end is DayEnd.HOURS:
+    if due.clock.day_end is DayEnd.HOURS and due.due_at is not None:
         return calendar.instant(on, calendar.local(due.due_at).time())
     return _day_end_at(due.clock.day_end, on, calendar)

@@ -58,15 +58,16 @@ def pack_names() -> tuple[str, ...]:
     return tuple(sorted(rules.parent.name for rules in FOLDER.glob("*/rules.toml")))
 
 
-def load_clock_table(pack: str) -> ClockTable:
-    """The clocks of a shipped pack, by a name from `pack_names`. Raises Misconfigured.
+def load_clock_table(pack: str, folder: Path = FOLDER) -> ClockTable:
+    """The clocks of the pack in `folder / pack`, a name from `pack_names`. Raises Misconfigured.
 
-    A pack that lacks or changes a clock of the statutory minimum is refused.
+    A pack that lacks or changes a clock of the shipped statutory minimum is refused.
     """
-    table = read_clock_table(_rules_text(pack))
+    table = read_clock_table((folder / pack / "rules.toml").read_text(encoding="utf-8"))
     if table.header.name != pack:
         raise Misconfigured(f"{pack}/rules.toml: [pack] name must be the name of its folder")
-    if changed := weakened(table.clocks, read_clock_table(_rules_text(STATUTORY_MINIMUM)).clocks):
+    minimum = read_clock_table((FOLDER / STATUTORY_MINIMUM / "rules.toml").read_text(encoding="utf-8"))
+    if changed := weakened(table.clocks, minimum.clocks):
         raise Misconfigured(f"{pack}/rules.toml: restore the statutory clocks {', '.join(changed)}")
     return table
 
@@ -99,10 +100,6 @@ def weakened(clocks: Mapping[str, Clock], minimum: Mapping[str, Clock]) -> tuple
     return tuple(
         name for name, clock in minimum.items() if name not in clocks or _limit(clocks[name]) != _limit(clock)
     )
-
-
-def _rules_text(pack: str) -> str:
-    return (FOLDER / pack / "rules.toml").read_text(encoding="utf-8")
 
 
 def _limit(clock: Clock) -> Clock:

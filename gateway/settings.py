@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -88,7 +88,9 @@ class Settings(BaseSettings):
         None, repr=False, description="database of the book; absent: SQLite in the var directory"
     )
     custody_url: str | None = Field(
-        None, repr=False, description="database of wrapped data keys; absent: beside the book, apart from it"
+        None,
+        repr=False,
+        description="database of wrapped data keys; absent: a SQLite file beside the book; PostgreSQL needs one",
     )
     broker_url: str | None = Field(
         None, repr=False, description="Valkey or Redis for several workers; absent: work is done in process"
@@ -232,13 +234,10 @@ class Settings(BaseSettings):
 
     @property
     def keys_book_url(self) -> str:
-        """Where wrapped data keys are: `custody_url`, or a SQLite file or PostgreSQL schema `custody` beside the book."""
-        if self.custody_url:
-            return self.custody_url
-        if self.is_on_sqlite:
-            return self.book_url.removesuffix(".sqlite3") + "-custody.sqlite3"
-        joint = "&" if urlsplit(self.book_url).query else "?"
-        return f"{self.book_url}{joint}options={quote('-csearch_path=custody')}"
+        """Where wrapped data keys are: `custody_url`, or a SQLite file beside the book; PostgreSQL shares one database."""
+        if self.custody_url or not self.is_on_sqlite:
+            return self.custody_url or self.book_url
+        return self.book_url.removesuffix(".sqlite3") + "-custody.sqlite3"
 
     @property
     def is_on_sqlite(self) -> bool:
@@ -263,11 +262,7 @@ class Settings(BaseSettings):
             not (self.is_on_sqlite and (self.serving_processes > 1 or self.broker_url)),
             "SQLite serves one process: set GATEWAY_DATABASE_URL to PostgreSQL for several processes or workers",
         )
-        yield _must(
-            "keys and book are apart",
-            self.keys_book_url != self.book_url,
-            "give GATEWAY_CUSTODY_URL another file or schema than GATEWAY_DATABASE_URL",
-        )
+        yield self._keys_are_apart()
         yield _must(
             "certificate and key go together",
             (self.tls_cert_file is None) == (self.tls_key_file is None),
@@ -276,6 +271,14 @@ class Settings(BaseSettings):
         yield self._private("keys_dir", 0o077)
         for name in ("tls_key_file", "smtp_password_file", "imap_password_file"):
             yield self._private(name, 0o007)
+
+    def _keys_are_apart(self) -> Finding:
+        """In one database with the book, a back-up of it would keep erased incidents readable for as long as it lasts."""
+        apart = self.keys_book_url != self.book_url
+        advice = "set GATEWAY_CUSTODY_URL to a database of its own, with a short back-up retention of its own"
+        return Finding(
+            "data keys and book are apart", apart, "" if apart else advice, self.is_production and not apart
+        )
 
     def _private(self, name: str, forbidden: int) -> Finding:
         """No access for those in `forbidden` (permission bits). What is not there yet harms nobody."""
@@ -342,15 +345,19 @@ class Settings(BaseSettings):
 
     def listing(self) -> list[Listed]:
         """Every setting in the order of this file, its value without secrets and where it came from."""
-        origins = _origins()
+        origins, file = _origins(), settings_file()
+        where: Origin = "environment" if os.environ.get(FILE_VARIABLE) else "default"
         return [
-            Listed(
-                variable=PREFIX + name.upper(),
-                means=field.description or "",
-                value=_shown(getattr(self, name)),
-                origin=origins.get(name, "default"),
-            )
-            for name, field in type(self).model_fields.items()
+            Listed(FILE_VARIABLE, "the settings file in force, if any", str(file or ""), where),
+            *(
+                Listed(
+                    variable=PREFIX + name.upper(),
+                    means=field.description or "",
+                    value=_shown(getattr(self, name)),
+                    origin=origins.get(name, "default"),
+                )
+                for name, field in type(self).model_fields.items()
+            ),
         ]
 
     @classmethod

@@ -1,0 +1,223 @@
+"""The operator's commands: `init` writes a configuration, `migrate` brings the databases up to date, `doctor` looks.
+
+Exit status: 0 done, 1 the answer is no, 2 wrong use or unreadable input, with one line on standard error that says what
+to do. With `--json` standard output is one JSON document and nothing else. No command shows the value of a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.core.errors import GatewayError, Misconfigured
+from gateway.settings import (
+    DEFAULT_FILE,
+    FILE_VARIABLE,
+    PREFIX,
+    Finding,
+    Settings,
+    SettingsUnreadable,
+    unknown_variables,
+)
+from gateway.store import migrations
+from keys import custody
+from keys.signing import DEVELOPMENT_PREFIX
+
+LEAST_FREE_BYTES = 1_073_741_824
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
+]
+
+
+@app.command()
+def init(
+    production: Annotated[
+        bool, typer.Option("--production", help="For real use: no development keys.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a settings file and a set of keys; what is already there is kept.
+
+    Example: gateway init
+    """
+    with _one_line_on_failure():
+        file = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE)
+        is_new = _write_settings(file, "production" if production else "development")
+        settings = Settings.load()
+        settings.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        custody.create(settings.keys_dir, "" if settings.is_production else DEVELOPMENT_PREFIX)
+    told = {"settings": str(file), "is_new": is_new, "keys": str(settings.keys_dir), "mode": settings.mode}
+    lines = [
+        f"{'Wrote' if is_new else 'Kept'} {file} (mode: {settings.mode})",
+        f"Keys are in {settings.keys_dir}" + ("" if settings.is_production else ", for DEVELOPMENT ONLY"),
+        "Next: gateway migrate, then gateway doctor",
+    ]
+    _answer(told, lines, as_json)
+
+
+@app.command()
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the databases to the tables of this release; nothing happens when they are there already.
+
+    Example: gateway migrate
+    """
+    with _one_line_on_failure():
+        settings = Settings.load()
+        settings.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for which, url in _databases(settings).items():
+            migrations.migrate(url, which)
+    told = [{"database": which, "is_current": True} for which in _databases(settings)]
+    _answer(told, [f"{row['database']}: up to date" for row in told], as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at settings, keys and databases, and say what to do about what is wrong: exit 1 if anything is.
+
+    Lists every setting with its value (never a secret) and where it comes from.
+
+    Example: gateway doctor --json
+    """
+    with _one_line_on_failure():
+        settings = Settings.load()
+        findings = examine(settings)
+        listing = settings.listing()
+    rows: list[dict[str, object]] = [
+        {"check": found.check, "ok": found.ok, "advice": found.advice} for found in findings
+    ]
+    rows += [
+        {
+            "check": entry.variable,
+            "ok": True,
+            "advice": entry.means,
+            "value": entry.value,
+            "origin": entry.origin,
+        }
+        for entry in listing
+    ]
+    lines = [f"{'ok  ' if found.ok else 'MEND'}  {found.check}{_remedy(found)}" for found in findings]
+    lines += ["", *(f"{entry.variable}={entry.value}  ({entry.origin}: {entry.means})" for entry in listing)]
+    _answer(rows, lines, as_json)
+    if not all(found.ok for found in findings):
+        raise typer.Exit(1)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Everything that `doctor` looks at, in the order of what must be mended first."""
+    unknown = unknown_variables(os.environ)
+    return [
+        Finding(
+            "no unknown settings in the environment",
+            not unknown,
+            f"not a setting, perhaps misspelt: {', '.join(unknown)}" if unknown else "",
+        ),
+        *settings.check(),
+        _keys(settings),
+        _disk(settings),
+        *(_database(which, url) for which, url in _databases(settings).items()),
+    ]
+
+
+def _databases(settings: Settings) -> dict[migrations.Which, str]:
+    return {"book": settings.book_url, "custody": settings.keys_book_url}
+
+
+def _keys(settings: Settings) -> Finding:
+    try:
+        ring = custody.load(settings.keys_dir)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Finding("the key ring opens", False, "make keys with `gateway init`, or mend GATEWAY_KEYS_DIR")
+    if settings.is_production and ring.are_for_development:
+        return Finding("the key ring opens", False, "these keys were made for development: make others", True)
+    return Finding("the key ring opens", True, "")
+
+
+def _disk(settings: Settings) -> Finding:
+    try:
+        enough = shutil.disk_usage(settings.var_dir).free >= LEAST_FREE_BYTES
+    except OSError:
+        return Finding("there is room on the disk", False, "GATEWAY_VAR_DIR is not there: run `gateway init`")
+    return Finding("there is room on the disk", enough, "" if enough else "less than 1 GiB is free")
+
+
+def _database(which: migrations.Which, url: str) -> Finding:
+    """Whether it is reached and up to date. A SQLite file that is not there is not made by looking."""
+    check = f"the {which} database is up to date"
+    file = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
+    if file is not None and not Path(file).is_file():
+        return Finding(check, False, "it is not there yet: run `gateway migrate`")
+    try:
+        current = migrations.is_current(url, which)
+    except (SQLAlchemyError, GatewayError, OSError):
+        variable = "GATEWAY_DATABASE_URL" if which == "book" else "GATEWAY_CUSTODY_URL"
+        return Finding(check, False, f"it cannot be reached: is it running, and is {variable} right?")
+    return Finding(check, current, "" if current else "run `gateway migrate`")
+
+
+def _write_settings(file: Path, mode: str) -> bool:
+    """Write every setting with its meaning, commented out but for the mode; False when the file is there already."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write("\n".join(_settings_text(mode)) + "\n")
+    return True
+
+
+def _settings_text(mode: str) -> Iterator[str]:
+    yield "# Settings of the safeguarding gateway. What is commented out has the value shown."
+    yield f"# A variable of the environment ({PREFIX}<NAME>) goes before a line here. `gateway doctor` lists them all."
+    for name, field in Settings.model_fields.items():
+        yield f"\n# {field.description}"
+        yield f'mode = "{mode}"' if name == "mode" else f"# {name} = {_toml(field.default)}".rstrip()
+
+
+def _toml(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case int() | float():
+            return str(value)
+        case tuple():
+            return json.dumps(list(value))
+    return json.dumps(str(value))
+
+
+@contextmanager
+def _one_line_on_failure() -> Iterator[None]:
+    """What an operator can mend is one line on standard error and exit 2."""
+    try:
+        yield
+    except (SettingsUnreadable, Misconfigured) as fault:
+        _stop(str(fault))
+    except SQLAlchemyError:
+        _stop("the database cannot be reached or refuses: is it running, and are its URL and role right?")
+    except OSError as fault:
+        _stop(f"{fault.filename or 'a file'}: {fault.strerror}")
+
+
+def _stop(line: str) -> None:
+    sys.stderr.write(line.replace("\n", " ") + "\n")
+    raise typer.Exit(2)
+
+
+def _remedy(found: Finding) -> str:
+    return f": {found.advice}" if found.advice else ""
+
+
+def _answer(document: object, lines: list[str], as_json: bool) -> None:
+    typer.echo(json.dumps(document, indent=2) if as_json else "\n".join(lines))

@@ -1,0 +1,184 @@
+"""`gateway init`, `migrate` and `doctor`: what an operator does first, from nothing to a sound deployment."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli.operator import app
+from gateway.settings import PREFIX, Settings
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in an empty directory, with no setting in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+    runner = CliRunner()
+    return lambda *words: runner.invoke(app, words)
+
+
+def test_from_nothing_to_sound_in_three_commands(run: Run) -> None:
+    assert run("doctor").exit_code == 1
+    assert run("init").exit_code == 0
+    assert run("migrate").exit_code == 0
+    assert run("doctor").exit_code == 0
+
+
+def test_doctor_answers_one_json_document_with_checks_and_every_setting(run: Run) -> None:
+    run("init")
+    result = run("doctor", "--json")
+    rows = json.loads(result.stdout)
+    assert result.exit_code == 1, "not migrated yet"
+    assert all({"check", "ok", "advice"} <= row.keys() for row in rows)
+    wrong = {row["check"]: row["advice"] for row in rows if not row["ok"]}
+    assert set(wrong) == {"the book database is up to date", "the custody database is up to date"}
+    assert all("gateway migrate" in advice for advice in wrong.values())
+    listed = {row["check"]: row["origin"] for row in rows if "origin" in row}
+    assert set(listed) == {PREFIX + name.upper() for name in Settings.model_fields} | {
+        "GATEWAY_SETTINGS_FILE"
+    }
+    assert listed["GATEWAY_MODE"] == "file"
+
+
+def test_looking_makes_nothing(run: Run) -> None:
+    run("doctor")
+    assert list(Path().iterdir()) == []
+
+
+def test_init_keeps_what_is_there(run: Run) -> None:
+    first = told(run("init", "--json"))
+    Path("var/gateway.toml").write_text('mode = "development"\nissuer = "mine.test"\n')
+    kept = {path: path.read_bytes() for path in Path("var").rglob("*") if path.is_file()}
+    second = told(run("init", "--json"))
+    assert (first["is_new"], second["is_new"]) == (True, False)
+    assert kept == {path: path.read_bytes() for path in Path("var").rglob("*") if path.is_file()}
+
+
+def test_init_writes_every_setting_with_its_default_and_a_file_that_stays_readable(run: Run) -> None:
+    run("init")
+    text = Path("var/gateway.toml").read_text()
+    assert stat.S_IMODE(Path("var/gateway.toml").stat().st_mode) == 0o600
+    assert tomllib.loads(text) == {"mode": "development"}
+    lines = [line.removeprefix("# ") for line in text.splitlines() if " = " in line]
+    defaults = tomllib.loads("\n".join(lines))
+    assert Settings(**defaults | {"mode": "production"}) == Settings(mode="production")
+    assert all(f"{name} =" in text for name in Settings.model_fields)
+
+
+def test_keys_are_private_and_made_for_the_mode(run: Run) -> None:
+    run("init")
+    assert stat.S_IMODE(Path("var/keys").stat().st_mode) == 0o700
+    assert all(key.stem.startswith("development-") for key in Path("var/keys").rglob("*.pem"))
+    Path("var").rename("development")
+    assert told(run("init", "--production", "--json"))["mode"] == "production"
+    made = list(Path("var/keys").rglob("*.pem"))
+    assert made
+    assert not [key for key in made if key.stem.startswith("development-")]
+
+
+def test_the_settings_file_and_directories_named_in_the_environment_are_used(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_SETTINGS_FILE", str(tmp_path / "etc/gateway.toml"))
+    monkeypatch.setenv("GATEWAY_KEYS_DIR", str(tmp_path / "custody"))
+    monkeypatch.setenv("GATEWAY_VAR_DIR", str(tmp_path / "data"))
+    for command in ("init", "migrate", "doctor"):
+        assert run(command).exit_code == 0
+    assert (tmp_path / "etc/gateway.toml").is_file()
+    assert (tmp_path / "custody/master.key").is_file()
+    assert (tmp_path / "data/gateway.sqlite3").is_file()
+    assert not (tmp_path / "var").exists()
+
+
+def test_migrating_again_changes_nothing(run: Run) -> None:
+    run("init")
+    first, second = told(run("migrate", "--json")), told(run("migrate", "--json"))
+    assert (
+        first
+        == second
+        == [
+            {"database": "book", "is_current": True},
+            {"database": "custody", "is_current": True},
+        ]
+    )
+
+
+def test_migrate_and_doctor_work_on_postgresql(
+    run: Run, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init")
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", postgres_url)
+    monkeypatch.setenv("GATEWAY_CUSTODY_URL", "sqlite:///var/custody.sqlite3")
+    assert run("migrate").exit_code == 0
+    assert run("doctor").exit_code == 0
+
+
+def test_development_keys_in_production_are_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("init")
+    monkeypatch.setenv("GATEWAY_MODE", "production")
+    wrong = [row["check"] for row in json.loads(run("doctor", "--json").stdout) if not row["ok"]]
+    assert "no development keys" in wrong
+    assert "the key ring opens" in wrong
+
+
+@pytest.mark.parametrize("command", ["init", "migrate", "doctor"])
+def test_a_bad_setting_is_one_line_and_exit_2(
+    run: Run, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_LEASE_SECONDS", "hunter2")
+    result = run(command)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "GATEWAY_LEASE_SECONDS" in result.stderr
+    assert "hunter2" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://gateway:hunter2@127.0.0.1:1/book", "sqlite:////nowhere/at/all/book.sqlite3", "mysql://db"],
+)
+def test_a_database_that_cannot_be_reached_is_one_line_and_exit_2(
+    run: Run, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", url)
+    result = run("migrate")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert "hunter2" not in result.stderr
+    assert run("doctor").exit_code == 1
+
+
+def test_an_unknown_setting_in_the_environment_is_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_ISUER", "slip.test")
+    wrong = [row for row in json.loads(run("doctor", "--json").stdout) if not row["ok"]]
+    assert "GATEWAY_ISUER" in wrong[0]["advice"]
+
+
+@pytest.mark.parametrize("command", ["init", "migrate", "doctor"])
+def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: gateway {command}" in result.stdout
+
+
+def test_an_unknown_option_is_wrong_use(run: Run) -> None:
+    assert run("doctor", "--loudly").exit_code == 2
+
+
+def told(result: Result) -> Any:
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)

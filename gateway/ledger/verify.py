@@ -155,7 +155,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Is `leaf` (a leaf hash) at `index` of the tree of `size` leaves with `root`? RFC 9162 section 2.1.3.2."""
-    if not 0 <= index < size:
+    if not 0 <= index < size or len(leaf) != 32:
         return False
     position, last, current = index, size - 1, leaf
     for sibling in proof:
@@ -173,7 +173,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> bool:
     """Is the first tree a prefix of the second? RFC 9162 section 2.1.4.2. From an empty tree nothing is shown: False."""
-    if size1 == size2:
+    if 0 < size1 == size2:
         return not proof and root1 == root2
     if not 0 < size1 < size2 or not proof or any(len(part) != 32 for part in proof):
         return False
@@ -397,11 +397,13 @@ def load_policy(raw: bytes) -> Policy:
         policy = _read_policy(strict_json(raw))
     except (Invalid, KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
         raise Unreadable("the policy is not of the form policy/1") from fault
-    witnesses = {key.public for key in policy.witnesses}
-    kinds = {key.kind for key in policy.logs} | {key.kind + 16 for key in policy.witnesses}
-    if kinds - {LOG_KEY, WITNESS_KEY + 16} or not policy.logs or len(witnesses) != len(policy.witnesses):
-        raise Unreadable("the policy's log and witness keys must be of their kinds and all different")
-    if not 0 <= policy.quorum <= len(witnesses) or policy.timestamps not in ("none", "required"):
+    keys = [*policy.logs, *policy.witnesses]
+    kinds = [key.kind for key in policy.logs], [key.kind for key in policy.witnesses]
+    if not policy.logs or set(kinds[0]) != {LOG_KEY} or set(kinds[1]) - {WITNESS_KEY}:
+        raise Unreadable("the policy's log and witness keys are not of their kinds")
+    if len({key.public for key in keys}) != len(keys):
+        raise Unreadable("the policy names one key twice")
+    if not 0 <= policy.quorum <= len(policy.witnesses) or policy.timestamps not in ("none", "required"):
         raise Unreadable("the policy's quorum or timestamps cannot be met")
     return policy
 
@@ -412,6 +414,9 @@ def _read_policy(data: dict[str, Any]) -> Policy:
         raise ValueError("other members than a policy has")
     if not all(type(data[name]) is shape for name, shape in POLICY_MEMBERS.items()):
         raise TypeError("a member of the policy has a wrong form")
+    receipt_keys = {key["jwk"]["kid"]: _read_key(key) for key in data["receipt_keys"]}
+    if len(receipt_keys) != len(data["receipt_keys"]):
+        raise ValueError("two receipt keys have one id")
     return Policy(
         issuer=data["issuer"],
         origin=data["origin"],
@@ -419,7 +424,7 @@ def _read_policy(data: dict[str, Any]) -> Policy:
         witnesses=tuple(parse_vkey(line) for line in data["witnesses"]),
         quorum=data["quorum"],
         timestamps=data["timestamps"],
-        receipt_keys={key["jwk"]["kid"]: _read_key(key) for key in data["receipt_keys"]},
+        receipt_keys=receipt_keys,
         pinned=tuple(_read_pin(pin) for pin in data["pinned"]),
         skew=timedelta(seconds=data["skew_seconds"]),
     )
@@ -581,7 +586,9 @@ def verify_bundle(bundle: bytes, policy: Policy, limit_bytes: int = LIMIT_BYTES)
     try:
         files = read_zip(bundle, limit_bytes)
         manifest = check_manifest(files)
-        names = sorted(name[:-4] for name in files if name.endswith(".jws"))
+        names = sorted(
+            (name[:-4] for name in files if name.endswith(".jws")), key=lambda name: (len(name), name)
+        )
         count = len(names)
         receipts: list[Receipt] = []
         for where in names:
@@ -742,8 +749,8 @@ def _check_time(receipt: Receipt, heads: list[Checkpoint], policy: Policy) -> No
     after = receipt.statement.get("after")
     if after is not None:
         named = [head for head in heads if (head.size, head.root.hex()) == (after["size"], after["root"])]
-        if not named or (receipt.index is not None and receipt.index < after["size"]):
-            raise Invalid("the statement names an earlier checkpoint that is not there or not earlier")
+        if not named:
+            raise Invalid("the statement names an earlier checkpoint that is not there")
         if any(at - policy.skew > receipt.time for head in named for at in head.cosigned_at):
             raise Invalid("the statement claims a time before what it was made after")
     seen = [at for head in heads if _holds(receipt, head) for at in head.cosigned_at]

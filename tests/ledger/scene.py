@@ -1,0 +1,216 @@
+"""A small incident whose evidence can be spoiled at any one layer, with everything above that layer made anew and signed.
+
+A tamper case changes one step; the later ones (signature, tree, checkpoint, witnesses, manifest, zip) follow from it, so
+that exactly one rule is broken.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway.core.receipts import Event
+from gateway.ledger import bundle, tiles, tree
+from gateway.ledger.checkpoint import cosignature, log_key, proof_text, sign_checkpoint, witness_key
+from gateway.ledger.policy import ReceiptKeyWindow, make_policy
+from gateway.ledger.statement import commitment, disclosure, sign_statement
+from gateway.ledger.verify import Finding, canonical, load_policy, verify_bundle
+from keys.signing import FileSigner
+
+ISSUER = "gateway.example"
+ORIGIN = "gateway.example/ledger/2026"
+START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+COSIGNED = START + timedelta(hours=2)
+PAYLOAD = b'{"type":"referral","invented":true}'
+
+RECEIPTS = FileSigner.generate("receipts-2026", "ES256")
+OTHER_RECEIPTS = FileSigner.generate("receipts-other", "ES256")
+LOG = FileSigner.generate("log-2026", "Ed25519")
+OTHER_LOG = FileSigner.generate("log-other", "Ed25519")
+WITNESSES = {f"witness-{n}.example": FileSigner.generate(f"witness-{n}", "Ed25519") for n in (1, 2, 3)}
+
+Change = Callable[[Any], Any]
+
+
+class Memory:
+    """Tiles in memory."""
+
+    def __init__(self, leaves: list[bytes]) -> None:
+        self.tiles = tiles.grow(lambda level, number: b"", 0, leaves)
+
+    def __call__(self, level: int, number: int) -> bytes:
+        return self.tiles.get((level, number), b"")
+
+
+def entry_id(number: int) -> str:
+    return f"ev-{number:032x}"
+
+
+def statement(
+    number: int, event: Event, ref: str, seq: int, opened: list[str], **more: object
+) -> dict[str, Any]:
+    """A statement as a dict; `prev` is filled in when the scene is played."""
+    return {
+        "_sd": sorted(commitment(one) for one in opened),
+        "_sd_alg": "sha-256",
+        "event": event.text,
+        "id": entry_id(number),
+        "iss": ISSUER,
+        "kid": RECEIPTS.kid,
+        "prev": "",
+        "ref": ref,
+        "seq": seq,
+        "time": f"{START + timedelta(minutes=number):%Y-%m-%dT%H:%M:%S}.000Z",
+        "v": "receipt/1",
+    } | more
+
+
+class Scene:
+    """Two chains, six receipts, foreign leaves before, between and after them; three witnesses."""
+
+    def __init__(self) -> None:
+        import hashlib
+
+        digest = hashlib.sha256(PAYLOAD).hexdigest()
+        self.opened: list[list[str]] = [
+            [
+                disclosure(b"a" * 16, "payload_sha256", digest),
+                disclosure(b"b" * 16, "sender", "Wearmouth Police"),
+            ],
+            [disclosure(b"c" * 16, "recipients", 3)],
+            [],
+            [disclosure(b"d" * 16, "actor", "R. Example")],
+            [],
+            [],
+        ]
+        events = [
+            (Event.SUBMISSION_ACCEPTANCE, "msg-one", 1, {}),
+            (Event.ROUTED, "msg-one", 2, {}),
+            (Event.DUTY_OPENED, "chain-two", 1, {}),
+            (Event.CONSIGNMENT_ACCEPTANCE, "msg-one", 3, {}),
+            (Event.DEADLINE_MISSED, "chain-two", 2, {"reason": "k11"}),
+            (Event.CLOSED, "chain-two", 3, {}),
+        ]
+        self.statements = [
+            statement(number, event, ref, seq, self.opened[number], **more)
+            for number, (event, ref, seq, more) in enumerate(events)
+        ]
+        self.signers = [RECEIPTS] * len(events)
+        self.payloads: dict[str, bytes] = {entry_id(0): PAYLOAD}
+        self.foreign = [tree.leaf_hash(b"another incident %d" % number) for number in range(300)]
+        self.positions = [5, 40, 41, 200, 258, 270]  # where the receipts stand in the log
+        self.indices = list(self.positions)  # what their proofs say
+        self.unsealed: set[int] = set()
+        self.older: list[int] = []  # sizes of earlier checkpoints in the bundle
+        self.log = LOG
+        self.origin = ORIGIN
+        self.cosigned_at = COSIGNED
+        self.witnesses = dict(WITNESSES)
+        self.policy = make_policy(
+            ISSUER,
+            ORIGIN,
+            [log_key(ORIGIN, LOG)],
+            [ReceiptKeyWindow(RECEIPTS.public_jwk(), START - timedelta(days=1))],
+            witnesses=[witness_key(name, signer) for name, signer in WITNESSES.items()],
+            quorum=2,
+        )
+        self.links = True  # fill in `prev`
+        self.on_payload: Callable[[int, bytes], bytes] = lambda number, payload: payload
+        self.on_jws: Callable[[int, str], str] = lambda number, jws: jws
+        self.on_text: Change = lambda text: text
+        self.on_note: Change = lambda note: note
+        self.on_proof: Callable[[int, str], str] = lambda number, proof: proof
+        self.on_files: Change = lambda files: files
+        self.on_manifest: Change = lambda manifest: manifest
+        self.on_listed: Change = lambda files: files
+        self.on_zip: Change = lambda content: content
+
+    # --- playing it ---
+
+    def play(self) -> Finding:
+        """Make everything anew from the first changed step, and verify."""
+        return verify_bundle(self.zip(), load_policy(json.dumps(self.policy).encode()))
+
+    def zip(self) -> bytes:
+        self.payload_bytes = self._payloads()
+        leaves = list(self.foreign)
+        for position, payload in zip(self.positions, self.payload_bytes, strict=True):
+            leaves[position] = tree.leaf_hash(payload)
+        self.leaves = leaves
+        files = self.on_files(self._files(leaves))
+        listed = self.on_listed(files | {"manifest.json": self._manifest(files)})
+        return self.on_zip(bundle.store_zip(listed))
+
+    def note(self, leaves: list[bytes], size: int) -> str:
+        """A checkpoint of the first `size` leaves with its witnesses."""
+        root = tree.root_hash(Memory(leaves[:size]), size)
+        note = sign_checkpoint(self.log, self.origin, size, root)
+        if (text := self.on_text(note.split("\n\n")[0] + "\n")) != note.split("\n\n")[0] + "\n":
+            key = log_key(self.origin, self.log)
+            line = base64.b64encode(key.id + self.log.sign(text.encode())).decode()
+            note = f"{text}\n— {key.name} {line}\n"
+        cosigned = "".join(self.cosign(name, note) for name in self.witnesses)
+        return str(self.on_note(note + cosigned))
+
+    def cosign(self, name: str, note: str) -> str:
+        return cosignature(self.witnesses[name], name, note, self.cosigned_at)
+
+    def _payloads(self) -> list[bytes]:
+        payloads: list[bytes] = []
+        last: dict[str, str] = {}
+        for number, one in enumerate(self.statements):
+            if self.links:
+                one["prev"] = last.get(one["ref"], "")
+            payload = self.on_payload(number, canonical(one))
+            payloads.append(payload)
+            last[one["ref"]] = tree.leaf_hash(payload).hex()
+        return payloads
+
+    def _files(self, leaves: list[bytes]) -> dict[str, bytes]:
+        size = len(leaves)
+        note = self.note(leaves, size)
+        read = Memory(leaves)
+        files = {"README.txt": b"read me", f"checkpoints/{size}.note": note.encode()}
+        for number, payload in enumerate(self.payload_bytes):
+            name = f"receipts/{number:04d}"
+            files[name + ".jws"] = self.on_jws(number, sign_statement(payload, self.signers[number])).encode()
+            if self.opened[number]:
+                files[name + ".disclosures"] = json.dumps(self.opened[number]).encode()
+            if number not in self.unsealed:
+                path = tree.inclusion_proof(read, self.positions[number], size)
+                files[name + ".proof"] = self.on_proof(
+                    number, proof_text(self.indices[number], path, note)
+                ).encode()
+        for entry, content in self.payloads.items():
+            files[f"payloads/{entry}.bin"] = content
+        for older in self.older:
+            files[f"checkpoints/{older}.note"] = self.note(leaves, older).encode()
+            files[f"consistency/{older}-{size}.txt"] = consistency_text(leaves, older)
+        return files
+
+    def _manifest(self, files: dict[str, bytes]) -> bytes:
+        import hashlib
+
+        value = {
+            "v": "bundle/1",
+            "incident": "SI-7K3M-9QPX-2D",
+            "refs": sorted({one["ref"] for one in self.statements}),
+            "count": sum(name.endswith(".jws") for name in files),
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        }
+        changed = self.on_manifest(value)
+        return changed if isinstance(changed, bytes) else json.dumps(changed).encode()
+
+
+def consistency_text(leaves: list[bytes], older: int) -> bytes:
+    path = tree.consistency_proof(Memory(leaves), older, len(leaves))
+    return b"".join(base64.b64encode(one) + b"\n" for one in path)
+
+
+def root_of(scene: Scene, size: int) -> str:
+    """The root in hex of the scene's log at `size`, as it stands before any change."""
+    scene.zip()
+    return tree.root_hash(Memory(scene.leaves[:size]), size).hex()

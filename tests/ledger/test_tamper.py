@@ -1,0 +1,961 @@
+"""Evidence that was tampered with is refused, each time by the check that is meant to: one case for every check.
+
+Each case spoils one step of the scene; everything after that step is signed and sealed anew. A test below reads the
+verifier's source and fails when a refusal has no case here, or two refusals share their words.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.ledger import verify
+from gateway.ledger.checkpoint import log_key
+from gateway.ledger.statement import commitment, disclosure
+from gateway.ledger.verify import b64url, canonical
+from tests.ledger.scene import (
+    ORIGIN,
+    OTHER_LOG,
+    OTHER_RECEIPTS,
+    RECEIPTS,
+    START,
+    WITNESSES,
+    Scene,
+    consistency_text,
+    entry_id,
+    root_of,
+)
+
+Case = Callable[[Scene], None]
+CASES: list[tuple[str, str, Case]] = []
+
+
+def case(message: str) -> Callable[[Case], Case]:
+    def add(spoil: Case) -> Case:
+        CASES.append((spoil.__name__, message, spoil))
+        return spoil
+
+    return add
+
+
+def change_jws(scene: Scene, number: int, change: Callable[[str], str]) -> None:
+    scene.on_jws = lambda n, jws: change(jws) if n == number else jws
+
+
+def change_statement_text(scene: Scene, number: int, change: Callable[[bytes], bytes]) -> None:
+    scene.on_payload = lambda n, payload: change(payload) if n == number else payload
+
+
+def change_proof(scene: Scene, number: int, change: Callable[[str], str]) -> None:
+    scene.on_proof = lambda n, proof: change(proof) if n == number else proof
+
+
+def resign(header: object, jws: str, signer: Any = RECEIPTS) -> str:
+    raw = header if isinstance(header, bytes) else canonical(header)
+    signing_input = f"{b64url(raw)}.{jws.split('.')[1]}"
+    return f"{signing_input}.{b64url(signer.sign(signing_input.encode()))}"
+
+
+def replace_zip(scene: Scene, build: Callable[[zipfile.ZipFile, dict[str, bytes]], None]) -> None:
+    def rebuild(content: bytes) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            build(archive, files)
+        return buffer.getvalue()
+
+    scene.on_zip = rebuild
+
+
+# --- the receipt -----------------------------------------------------------------------------------------------------
+
+FALSE_SIGNATURE = "the receipt's signature is false"
+WRONG_HEADER = "the JWS header has other members than alg ES256, kid and typ receipt+jws"
+WRONG_MEMBER = "a member of the statement has a wrong form"
+
+
+@case(FALSE_SIGNATURE)
+def statement_changed(scene: Scene) -> None:
+    def change(jws: str) -> str:
+        header, payload, signature = jws.split(".")
+        told = verify.unb64url(payload).replace(b"T09:03:00", b"T08:03:00")
+        return f"{header}.{b64url(told)}.{signature}"
+
+    change_jws(scene, 3, change)
+
+
+@case(FALSE_SIGNATURE)
+def bit_flipped_in_the_signature(scene: Scene) -> None:
+    def change(jws: str) -> str:
+        head, _, signature = jws.rpartition(".")
+        raw = bytearray(verify.unb64url(signature))
+        raw[10] ^= 4
+        return f"{head}.{b64url(bytes(raw))}"
+
+    change_jws(scene, 0, change)
+
+
+@case(FALSE_SIGNATURE)
+def attackers_key_under_the_true_name(scene: Scene) -> None:
+    change_jws(
+        scene,
+        0,
+        lambda jws: resign({"alg": "ES256", "kid": RECEIPTS.kid, "typ": "receipt+jws"}, jws, OTHER_RECEIPTS),
+    )
+
+
+@case(FALSE_SIGNATURE)
+def signature_of_zeros(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: jws.rpartition(".")[0] + "." + b64url(bytes(64)))
+
+
+@case(FALSE_SIGNATURE)
+def signature_one_byte_short(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: jws.rpartition(".")[0] + "." + b64url(bytes(63)))
+
+
+@case("the key that signed the receipt is not in the policy")
+def signed_with_a_key_nobody_trusts(scene: Scene) -> None:
+    scene.signers[2] = OTHER_RECEIPTS
+    scene.statements[2]["kid"] = OTHER_RECEIPTS.kid
+
+
+@case("the statement names another key than the signature")
+def statement_names_another_key(scene: Scene) -> None:
+    scene.statements[2]["kid"] = "receipts-2025"
+
+
+@case(WRONG_HEADER)
+def algorithm_none(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: resign({"alg": "none", "kid": RECEIPTS.kid, "typ": "receipt+jws"}, jws))
+
+
+@case(WRONG_HEADER)
+def key_in_the_header(scene: Scene) -> None:
+    header = {"alg": "ES256", "jwk": OTHER_RECEIPTS.public_jwk(), "kid": RECEIPTS.kid, "typ": "receipt+jws"}
+    change_jws(scene, 0, lambda jws: resign(header, jws, OTHER_RECEIPTS))
+
+
+@case(WRONG_HEADER)
+def other_type_of_token(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: resign({"alg": "ES256", "kid": RECEIPTS.kid, "typ": "JWT"}, jws))
+
+
+@case(WRONG_HEADER)
+def header_is_not_an_object(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: resign(["ES256"], jws))
+
+
+@case(WRONG_HEADER)
+def key_id_is_not_text(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: resign({"alg": "ES256", "kid": 7, "typ": "receipt+jws"}, jws))
+
+
+@case("this is not a compact JWS")
+def jws_of_two_parts(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: jws.rpartition(".")[0])
+
+
+@case("this is not a compact JWS")
+def jws_larger_than_any_statement(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: jws + "A" * 140_000)
+
+
+@case("base64url is not in its one canonical form")
+def base64url_with_padding(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: jws + "==")
+
+
+@case("base64url is not in its one canonical form")
+def base64url_with_loose_last_bits(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: jws[:-1] + chr(ord(jws[-1]) + 1))
+
+
+@case("this is not base64url")
+def base64url_with_letters_beyond_ascii(scene: Scene) -> None:
+    change_jws(scene, 0, lambda jws: jws[:-2] + "é")
+
+
+@case("a JSON member appears twice")
+def member_named_twice(scene: Scene) -> None:
+    change_statement_text(scene, 0, lambda p: p.replace(b'"seq":1', b'"seq":1,"seq":1'))
+
+
+@case("a JSON member appears twice")
+def header_member_named_twice(scene: Scene) -> None:
+    header = b'{"alg":"none","alg":"ES256","kid":"receipts-2026","typ":"receipt+jws"}'
+    change_jws(scene, 0, lambda jws: resign(header, jws))
+
+
+@case("this is not strict JSON")
+def fraction_in_the_statement(scene: Scene) -> None:
+    change_statement_text(scene, 0, lambda p: p.replace(b'"seq":1', b'"seq":1.0'))
+
+
+@case("this is not strict JSON")
+def nested_beyond_measure(scene: Scene) -> None:
+    change_statement_text(scene, 0, lambda _: b"[" * 60_000)
+
+
+@case("this is not strict JSON")
+def half_a_surrogate_pair(scene: Scene) -> None:
+    change_statement_text(scene, 0, lambda p: p.replace(b'"receipt/1"', b'"\\ud800"'))
+
+
+@case("the statement is not in canonical form")
+def members_out_of_order(scene: Scene) -> None:
+    change_statement_text(
+        scene, 0, lambda p: json.dumps(dict(reversed(json.loads(p).items())), separators=(",", ":")).encode()
+    )
+
+
+@case("the statement is not in canonical form")
+def spaces_between_members(scene: Scene) -> None:
+    change_statement_text(scene, 0, lambda p: json.dumps(json.loads(p), sort_keys=True).encode())
+
+
+@case("the statement has other members than a receipt/1")
+def personal_data_in_clear(scene: Scene) -> None:
+    scene.statements[0]["child"] = "Invented Person"
+
+
+@case("the statement has other members than a receipt/1")
+def statement_without_a_number(scene: Scene) -> None:
+    del scene.statements[5]["seq"]
+
+
+@case("the statement has other members than a receipt/1")
+def tree_node_in_place_of_a_statement(scene: Scene) -> None:
+    change_statement_text(scene, 0, lambda _: b'"a node is not a leaf"')
+
+
+def _wrong_member(name: str, value: object) -> None:
+    def spoil(scene: Scene) -> None:
+        scene.statements[5][name] = value
+        scene.links = name != "prev"
+
+    spoil.__name__ = (
+        f"wrong_{name}_{type(value).__name__}_{hashlib.sha256(repr(value).encode()).hexdigest()[:4]}"
+    )
+    case(WRONG_MEMBER)(spoil)
+
+
+for _name, _value in [
+    ("_sd_alg", "sha-512"),
+    ("event", "Closed now"),
+    ("event", 7),
+    ("id", "ev-1"),
+    ("iss", "gateway example"),
+    ("kid", "../key"),
+    ("prev", "0" * 63),
+    ("ref", "sender@example"),
+    ("time", "2026-11-20T09:05:00Z"),
+    ("v", "receipt/2"),
+    ("reason", "550 no such user <a@b.example>"),
+    ("reason", None),
+    ("reason", ""),
+]:
+    _wrong_member(_name, _value)
+
+WRONG_NUMBER = "the statement's number, time or earlier checkpoint has a wrong form"
+for _name, _value in [
+    ("seq", 0),
+    ("seq", 1 << 53),
+    ("seq", True),
+    ("seq", "3"),
+    ("time", "2026-13-20T09:05:00.000Z"),
+    ("after", {"root": "00", "size": 3}),
+    ("after", {"root": "0" * 64, "size": 0}),
+    ("after", {"root": "0" * 64}),
+    ("after", {"root": 5, "size": 3}),
+    ("after", "0" * 64),
+]:
+
+    def _spoil(scene: Scene, name: str = _name, value: object = _value) -> None:
+        scene.statements[5][name] = value
+
+    _spoil.__name__ = f"wrong_{_name}_{_value!r}"
+    case(WRONG_NUMBER)(_spoil)
+
+
+@case("the statement is of another issuer")
+def receipt_of_another_issuer(scene: Scene) -> None:
+    scene.statements[2]["iss"] = "other.example"
+
+
+@case("the statement's commitments have a wrong form")
+def commitment_too_short(scene: Scene) -> None:
+    scene.statements[5]["_sd"] = ["AAAA"]
+
+
+@case("the statement's commitments have a wrong form")
+def commitment_with_loose_last_bits(scene: Scene) -> None:
+    scene.statements[5]["_sd"] = ["A" * 42 + "B"]
+
+
+@case("the statement's commitments have a wrong form")
+def commitments_not_a_list(scene: Scene) -> None:
+    scene.statements[5]["_sd"] = {}
+
+
+@case("the statement's commitments are not sorted and different")
+def commitments_unsorted(scene: Scene) -> None:
+    scene.statements[0]["_sd"].reverse()
+
+
+@case("the statement's commitments are not sorted and different")
+def commitment_twice(scene: Scene) -> None:
+    scene.statements[0]["_sd"] = scene.statements[0]["_sd"][:1] * 2
+
+
+@case("an event that tells of a failure has no reason")
+def failure_without_a_reason(scene: Scene) -> None:
+    del scene.statements[4]["reason"]
+
+
+@case("the key was not in force at the time that the statement claims")
+def signed_before_the_key_was_in_force(scene: Scene) -> None:
+    scene.policy["receipt_keys"][0]["nbf"] = "2026-11-20T09:02:30.000Z"
+
+
+@case("the key was not in force at the time that the statement claims")
+def signed_when_the_key_had_expired(scene: Scene) -> None:
+    scene.policy["receipt_keys"][0]["exp"] = "2026-11-20T09:02:00.000Z"
+
+
+# --- chains ----------------------------------------------------------------------------------------------------------
+
+GAP = "a chain has a gap, a repetition or is out of order"
+
+
+@case("two receipts have one id")
+def one_id_used_twice(scene: Scene) -> None:
+    scene.statements[5]["id"] = scene.statements[4]["id"]
+
+
+@case(GAP)
+def middle_receipt_dropped_and_files_renumbered(scene: Scene) -> None:
+    drop(scene, 1)
+
+
+@case("a receipt does not name the one before it")
+def middle_receipt_dropped_and_statements_renumbered(scene: Scene) -> None:
+    scene.zip()
+    before = scene.statements[3]["prev"]
+    drop(scene, 1)
+    scene.statements[2] |= {"seq": 2, "prev": before}
+    scene.links = False
+
+
+@case(GAP)
+def last_receipt_twice(scene: Scene) -> None:
+    for one in (scene.statements, scene.signers, scene.opened, scene.positions, scene.indices):
+        one.append(one[5])  # type: ignore[attr-defined]
+    scene.statements[6] = scene.statements[5] | {"id": entry_id(6)}
+    scene.positions[6] = scene.indices[6] = 280
+
+
+@case(GAP)
+def chain_that_begins_later(scene: Scene) -> None:
+    scene.statements[2]["seq"], scene.statements[4]["seq"], scene.statements[5]["seq"] = 2, 3, 4
+
+
+@case(GAP)
+def two_messages_in_one_chain(scene: Scene) -> None:
+    scene.statements[2]["ref"] = "msg-one"
+
+
+@case("a receipt does not name the one before it")
+def first_receipt_names_one_before_it(scene: Scene) -> None:
+    scene.zip()
+    scene.statements[0]["prev"] = "0" * 64
+    scene.links = False
+
+
+@case("receipts went into the log in an impossible order")
+def two_receipts_of_a_chain_swapped_in_the_log(scene: Scene) -> None:
+    scene.positions[0], scene.positions[1] = 40, 5
+    scene.indices = list(scene.positions)
+
+
+@case("receipts went into the log in an impossible order")
+def sealed_after_one_that_is_not(scene: Scene) -> None:
+    scene.unsealed = {1}
+
+
+def drop(scene: Scene, number: int) -> None:
+    for one in (scene.statements, scene.signers, scene.opened, scene.positions, scene.indices):
+        del one[number]  # type: ignore[attr-defined]
+
+
+# --- proofs ----------------------------------------------------------------------------------------------------------
+
+NO_PATH = "the proof does not lead from the statement to the checkpoint's root"
+NO_PROOF = "the proof is not in the form tlog-proof@v1"
+
+
+@case(NO_PATH)
+def proof_of_another_leaf(scene: Scene) -> None:
+    scene.positions[2], scene.indices[2] = 50, 40
+
+
+@case(NO_PATH)
+def statement_signed_again_with_the_true_key(scene: Scene) -> None:
+    from gateway.ledger.statement import sign_statement
+
+    def backdate(number: int, jws: str) -> str:
+        if number != 3:
+            return jws
+        return sign_statement(
+            verify.unb64url(jws.split(".")[1]).replace(b"T09:03:00", b"T08:03:00"), RECEIPTS
+        )
+
+    scene.on_jws = backdate
+
+
+@case(NO_PATH)
+def index_one_too_large(scene: Scene) -> None:
+    scene.indices[0] += 1
+
+
+@case(NO_PATH)
+def index_one_too_small(scene: Scene) -> None:
+    scene.indices[0] -= 1
+
+
+@case(NO_PATH)
+def index_beyond_the_tree(scene: Scene) -> None:
+    scene.indices[0] = 300
+
+
+@case(NO_PATH)
+def proof_one_hash_short(scene: Scene) -> None:
+    change_proof(scene, 0, lambda proof: "\n".join([*proof.split("\n")[:2], *proof.split("\n")[3:]]))
+
+
+@case(NO_PATH)
+def proof_one_hash_long(scene: Scene) -> None:
+    change_proof(
+        scene, 0, lambda proof: proof.replace("index 5\n", "index 5\n" + proof.split("\n")[2] + "\n", 1)
+    )
+
+
+@case(NO_PATH)
+def proof_hash_changed(scene: Scene) -> None:
+    other = base64.b64encode(bytes(32)).decode()
+    change_proof(scene, 0, lambda proof: proof.replace(proof.split("\n")[2], other, 1))
+
+
+@case(NO_PROOF)
+def index_with_a_leading_zero(scene: Scene) -> None:
+    change_proof(scene, 0, lambda proof: proof.replace("index 5", "index 05"))
+
+
+@case(NO_PROOF)
+def proof_of_another_version(scene: Scene) -> None:
+    change_proof(scene, 0, lambda proof: proof.replace("@v1", "@v2"))
+
+
+@case(NO_PROOF)
+def proof_with_extra_data(scene: Scene) -> None:
+    change_proof(scene, 0, lambda proof: proof.replace("index", "extra AAAA\nindex"))
+
+
+@case(NO_PROOF)
+def proof_hash_not_canonical(scene: Scene) -> None:
+    def change(proof: str) -> str:
+        first = proof.split("\n")[2]
+        return proof.replace(first, first[:-2] + chr(ord(first[-2]) + 1) + "=", 1)
+
+    change_proof(scene, 0, change)
+
+
+@case(NO_PROOF)
+def proof_that_is_empty(scene: Scene) -> None:
+    change_proof(scene, 0, lambda _: "")
+
+
+# --- checkpoints -----------------------------------------------------------------------------------------------------
+
+NOT_A_NOTE = "the checkpoint is not a signed note"
+LOG_FALSE = "the log's signature on the checkpoint is false"
+
+
+@case("the log's signature on the checkpoint is missing")
+def log_signature_gone(scene: Scene) -> None:
+    scene.on_note = lambda note: "".join(line for line in note.splitlines(True) if f"— {ORIGIN} " not in line)
+
+
+@case(LOG_FALSE)
+def root_changed(scene: Scene) -> None:
+    other = base64.b64encode(bytes(32)).decode()
+    scene.on_note = lambda note: note.replace(note.split("\n")[2], other, 1)
+
+
+@case(LOG_FALSE)
+def tree_size_changed(scene: Scene) -> None:
+    scene.on_note = lambda note: note.replace("\n300\n", "\n299\n", 1)
+
+
+@case("the log's signature on the checkpoint is missing")
+def signed_by_another_log_of_that_name(scene: Scene) -> None:
+    scene.log = OTHER_LOG
+
+
+@case("too few witnesses signed the checkpoint")
+def quorum_missing(scene: Scene) -> None:
+    scene.witnesses = {name: WITNESSES[name] for name in list(WITNESSES)[:1]}
+
+
+@case("too few witnesses signed the checkpoint")
+def witnesses_nobody_named(scene: Scene) -> None:
+    scene.witnesses = {f"other-{number}.example": OTHER_LOG for number in range(3)}
+
+
+@case("a key signed the checkpoint twice")
+def one_witness_twice(scene: Scene) -> None:
+    scene.witnesses = {"witness-1.example": WITNESSES["witness-1.example"]}
+    scene.on_note = lambda note: note + note.splitlines(True)[-1]
+
+
+@case("a witness's signature on the checkpoint is false")
+def witness_signed_something_else(scene: Scene) -> None:
+    def change(note: str) -> str:
+        *head, last = note.splitlines(True)
+        name, encoded = last.split()[1:]
+        raw = bytearray(base64.b64decode(encoded))
+        raw[-1] ^= 1
+        return "".join(head) + f"— {name} {base64.b64encode(raw).decode()}\n"
+
+    scene.on_note = change
+
+
+@case("a witness's signature on the checkpoint is false")
+def witness_whose_time_was_moved(scene: Scene) -> None:
+    def change(note: str) -> str:
+        *head, last = note.splitlines(True)
+        name, encoded = last.split()[1:]
+        raw = bytearray(base64.b64decode(encoded))
+        raw[11] ^= 1
+        return "".join(head) + f"— {name} {base64.b64encode(raw).decode()}\n"
+
+    scene.on_note = change
+
+
+@case("the checkpoint is of another log")
+def checkpoint_of_another_log(scene: Scene) -> None:
+    scene.origin = "other.example/ledger"
+    scene.policy["log"].append(str(log_key("other.example/ledger", OTHER_LOG)))
+    scene.log = OTHER_LOG
+
+
+@case("the checkpoint's size is not a plain number")
+def size_with_a_leading_zero(scene: Scene) -> None:
+    scene.on_text = lambda text: text.replace("\n300\n", "\n0300\n")
+
+
+@case("the checkpoint has other than three lines")
+def extension_line(scene: Scene) -> None:
+    scene.on_text = lambda text: text + "extension\n"
+
+
+@case("the checkpoint's root is not a SHA-256 hash")
+def root_too_short(scene: Scene) -> None:
+    scene.on_text = lambda text: "\n".join([*text.split("\n")[:2], "AAAA", ""])
+
+
+@case("the checkpoint's root is not a SHA-256 hash")
+def root_not_canonical(scene: Scene) -> None:
+    def change(text: str) -> str:
+        origin, size, root, _ = text.split("\n")
+        return f"{origin}\n{size}\n{root[:-2]}{chr(ord(root[-2]) + 1)}=\n"
+
+    scene.on_text = change
+
+
+@case(NOT_A_NOTE)
+def note_with_carriage_returns(scene: Scene) -> None:
+    scene.on_note = lambda note: note.replace("\n", "\r\n")
+
+
+@case(NOT_A_NOTE)
+def note_without_its_last_newline(scene: Scene) -> None:
+    scene.on_note = lambda note: note[:-1]
+
+
+@case(NOT_A_NOTE)
+def signature_line_with_a_hyphen(scene: Scene) -> None:
+    scene.on_note = lambda note: note.replace("—", "-")
+
+
+@case(NOT_A_NOTE)
+def signature_line_too_short(scene: Scene) -> None:
+    scene.on_note = lambda note: note + "— other.example AAAA\n"
+
+
+@case("the checkpoint carries too many signatures")
+def signatures_without_end(scene: Scene) -> None:
+    scene.on_note = lambda note: note + "— other.example AAAAAAAA\n" * 70
+
+
+@case("a checkpoint's file is not named by its size")
+def checkpoint_under_another_size(scene: Scene) -> None:
+    def change(files: dict[str, bytes]) -> dict[str, bytes]:
+        return files | {"checkpoints/299.note": files["checkpoints/300.note"]}
+
+    scene.on_files = change
+
+
+# --- one history -----------------------------------------------------------------------------------------------------
+
+NO_CONSISTENCY = "a consistency proof between two checkpoints is missing or belongs to none"
+
+
+def pin(scene: Scene, size: int, root: str, seen: str | None = None) -> None:
+    scene.policy["pinned"].append({"size": size, "root": root, "seen": seen})
+
+
+@case("two checkpoints of one size have different roots")
+def split_view_against_a_pinned_checkpoint(scene: Scene) -> None:
+    pin(scene, 300, "11" * 32)
+
+
+@case("two checkpoints are not of one history")
+def fork_signed_and_witnessed_again(scene: Scene) -> None:
+    pin(scene, 100, "11" * 32)
+    scene.older = [100]
+    scene.on_files = lambda files: {n: c for n, c in files.items() if n != "checkpoints/100.note"}
+
+
+@case("the log is shorter than a checkpoint that the policy pinned")
+def log_cut_below_what_was_seen(scene: Scene) -> None:
+    pin(scene, 301, "11" * 32)
+
+
+@case(NO_CONSISTENCY)
+def pinned_checkpoint_without_a_consistency_proof(scene: Scene) -> None:
+    pin(scene, 100, root_of(scene, 100))
+
+
+@case(NO_CONSISTENCY)
+def consistency_proof_that_belongs_to_none(scene: Scene) -> None:
+    scene.on_files = lambda files: files | {"consistency/7-300.txt": consistency_text(scene.leaves, 7)}
+
+
+@case("two checkpoints are not of one history")
+def consistency_proof_not_in_base64(scene: Scene) -> None:
+    scene.older = [100]
+    scene.on_files = lambda files: files | {"consistency/100-300.txt": b"not base64"}
+
+
+# --- times and keys --------------------------------------------------------------------------------------------------
+
+NO_AFTER = "the statement names an earlier checkpoint that is not there"
+
+
+@case(NO_AFTER)
+def earlier_checkpoint_invented(scene: Scene) -> None:
+    scene.statements[5]["after"] = {"root": "22" * 32, "size": 100}
+
+
+@case(NO_AFTER)
+def earlier_checkpoint_with_another_root(scene: Scene) -> None:
+    scene.older = [100]
+    scene.statements[5]["after"] = {"root": "22" * 32, "size": 100}
+
+
+@case("the statement claims a time before what it was made after")
+def back_dated_by_the_operator(scene: Scene) -> None:
+    scene.older = [100]
+    scene.statements[5]["after"] = {"root": root_of(scene, 100), "size": 100}
+
+
+@case("the statement claims a time after witnesses had seen it")
+def post_dated_by_the_operator(scene: Scene) -> None:
+    scene.cosigned_at = START - timedelta(hours=1)
+
+
+REVOKED = "the key was revoked, and nobody saw the receipt before that"
+
+
+@case(REVOKED)
+def key_revoked_before_anyone_saw_the_receipt(scene: Scene) -> None:
+    scene.policy["receipt_keys"][0]["revoked"] = "2026-11-20T10:30:00.000Z"
+
+
+@case(REVOKED)
+def key_revoked_and_no_witness_asked_for(scene: Scene) -> None:
+    scene.policy |= {"witnesses": [], "quorum": 0}
+    scene.policy["receipt_keys"][0]["revoked"] = "2027-11-20T10:30:00.000Z"
+
+
+@case(REVOKED)
+def key_revoked_and_not_in_the_log(scene: Scene) -> None:
+    scene.unsealed = set(range(6))
+    scene.policy["receipt_keys"][0]["revoked"] = "2027-11-20T10:30:00.000Z"
+
+
+# --- disclosures and content -----------------------------------------------------------------------------------------
+
+NO_MATCH = "a disclosure matches no commitment of its statement"
+BAD_DISCLOSURE = "a disclosure is not a salt, a name and a value"
+BAD_DISCLOSURES = "the disclosures are not a list of strings"
+
+
+@case(NO_MATCH)
+def disclosure_forged(scene: Scene) -> None:
+    scene.opened[0][1] = disclosure(b"b" * 16, "sender", "Other Police")
+
+
+@case(NO_MATCH)
+def disclosure_moved_to_another_receipt(scene: Scene) -> None:
+    scene.opened[5] = [scene.opened[0][1]]
+
+
+@case(NO_MATCH)
+def disclosure_given_twice(scene: Scene) -> None:
+    scene.opened[0].append(scene.opened[0][0])
+
+
+def _committed(value: object) -> Case:
+    """A disclosure of odd form that the statement does commit to."""
+
+    def spoil(scene: Scene) -> None:
+        odd = b64url(json.dumps(value).encode())
+        scene.opened[5] = [odd]
+        scene.statements[5]["_sd"] = [commitment(odd)]
+
+    spoil.__name__ = f"disclosure_{value!r}"
+    return spoil
+
+
+for _odd in (
+    ["salt", "name"],
+    ["salt", "name", True],
+    ["salt", 1, "value"],
+    {"a": 1},
+    ["salt", "name", {"x": 1}],
+):
+    case(BAD_DISCLOSURE)(_committed(_odd))
+
+
+@case("two disclosures of one receipt have one name")
+def two_disclosures_of_one_name(scene: Scene) -> None:
+    scene.opened[5] = [disclosure(b"x" * 16, "actor", "one"), disclosure(b"y" * 16, "actor", "two")]
+    scene.statements[5]["_sd"] = sorted(commitment(one) for one in scene.opened[5])
+
+
+@case(BAD_DISCLOSURES)
+def disclosures_not_a_list(scene: Scene) -> None:
+    scene.on_files = lambda files: files | {"receipts/0000.disclosures": b"{}"}
+
+
+@case(BAD_DISCLOSURES)
+def disclosures_not_of_strings(scene: Scene) -> None:
+    scene.on_files = lambda files: files | {"receipts/0000.disclosures": b"[1]"}
+
+
+@case("a payload is not the one that was committed to")
+def payload_changed(scene: Scene) -> None:
+    scene.payloads[entry_id(0)] += b" "
+
+
+@case("a payload is not the one that was committed to")
+def payload_whose_commitment_is_not_opened(scene: Scene) -> None:
+    del scene.opened[0][0]
+
+
+@case("a payload belongs to no accepted message")
+def payload_of_something_else(scene: Scene) -> None:
+    scene.payloads[entry_id(1)] = b"x"
+
+
+# --- the zip and its manifest ----------------------------------------------------------------------------------------
+
+NOT_LISTED = "a file is missing, or there is one that the manifest does not list"
+ODD_NAME = "a file has a name that a bundle does not hold"
+NOT_PLAIN = "a file is not stored plainly"
+NUMBERS = "the receipts are not numbered from 0000 without gaps"
+COUNTS = "the count or the refs are not those of the receipts"
+
+
+@case(NOT_LISTED)
+def extra_file(scene: Scene) -> None:
+    scene.on_listed = lambda files: files | {"SUMMARY.html": b"<p>it was all quite different</p>"}
+
+
+@case(NOT_LISTED)
+def missing_file(scene: Scene) -> None:
+    scene.on_listed = lambda files: {n: c for n, c in files.items() if n != "receipts/0005.jws"}
+
+
+@case("a file is not the one that the manifest lists")
+def file_changed(scene: Scene) -> None:
+    scene.on_listed = lambda files: files | {"README.txt": b"trust me"}
+
+
+@case("manifest.json is missing")
+def manifest_missing(scene: Scene) -> None:
+    scene.on_listed = lambda files: {n: c for n, c in files.items() if n != "manifest.json"}
+
+
+@case("the manifest has other members than a bundle/1")
+def manifest_with_another_member(scene: Scene) -> None:
+    scene.on_manifest = lambda manifest: manifest | {"verdict": "VALID"}
+
+
+@case("the manifest is not that of a bundle/1")
+def manifest_of_another_version(scene: Scene) -> None:
+    scene.on_manifest = lambda manifest: manifest | {"v": "bundle/2"}
+
+
+@case("the manifest is not that of a bundle/1")
+def manifest_whose_files_are_a_list(scene: Scene) -> None:
+    scene.on_manifest = lambda manifest: manifest | {"files": []}
+
+
+@case(COUNTS)
+def count_too_small(scene: Scene) -> None:
+    scene.on_manifest = lambda manifest: manifest | {"count": 5}
+
+
+@case(COUNTS)
+def chain_not_named(scene: Scene) -> None:
+    scene.on_manifest = lambda manifest: manifest | {"refs": ["msg-one"]}
+
+
+@case(NUMBERS)
+def receipts_with_a_gap_in_their_numbers(scene: Scene) -> None:
+    def change(files: dict[str, bytes]) -> dict[str, bytes]:
+        return {name.replace("0005", "0006"): content for name, content in files.items()}
+
+    scene.on_files = change
+
+
+@case(NUMBERS)
+def bundle_without_receipts(scene: Scene) -> None:
+    scene.on_files = lambda files: {
+        n: c for n, c in files.items() if not n.startswith(("receipts/", "payloads/"))
+    }
+    scene.on_manifest = lambda manifest: manifest | {"refs": []}
+
+
+@case("a proof or disclosure belongs to no receipt")
+def proof_without_a_receipt(scene: Scene) -> None:
+    scene.on_files = lambda files: files | {"receipts/0006.proof": files["receipts/0005.proof"]}
+
+
+@case("two files have one name")
+def two_files_of_one_name(scene: Scene) -> None:
+    def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("README.txt", b"another")
+
+    replace_zip(scene, build)
+
+
+for _path in (
+    "../README.txt",
+    "/etc/passwd",
+    "receipts/0000.es256.jws",
+    "receipts\\0000.jws",
+    "a/b/c",
+    "keys/.jwk",
+):
+
+    def _odd_path(scene: Scene, path: str = _path) -> None:
+        scene.on_files = lambda files: files | {path: b"x"}
+
+    _odd_path.__name__ = f"path_{_path}"
+    case(ODD_NAME)(_odd_path)
+
+
+@case(NOT_PLAIN)
+def compressed_bomb(scene: Scene) -> None:
+    def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        archive.writestr("SUMMARY.html", bytes(50_000_000), zipfile.ZIP_DEFLATED)
+
+    replace_zip(scene, build)
+
+
+@case("the zip holds data outside of its files")
+def data_before_the_zip(scene: Scene) -> None:
+    scene.on_zip = lambda content: b"#!/bin/sh\n" + content
+
+
+@case("the zip holds data outside of its files")
+def comment_on_the_zip(scene: Scene) -> None:
+    def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        archive.comment = b"look here"
+
+    replace_zip(scene, build)
+
+
+@case("the zip is damaged")
+def bit_flipped_in_a_file(scene: Scene) -> None:
+    scene.on_zip = lambda content: content.replace(b"read me", b"reed me", 1)
+
+
+# --- the tests -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("message", "spoil"), [pytest.param(m, s, id=n) for n, m, s in CASES])
+def test_tampered_evidence_is_refused_by_the_check_that_is_meant_to(message: str, spoil: Case) -> None:
+    scene = Scene()
+    spoil(scene)
+    finding = scene.play()
+    assert (finding.verdict, finding.reason.partition(": ")[2]) == ("INVALID", message)
+
+
+def test_the_scene_without_tampering_is_valid() -> None:
+    """Without this, every case above could be refused for a fault of the scene."""
+    finding = Scene().play()
+    assert (finding.verdict, finding.receipts, finding.content) == ("VALID", 6, "matches")
+    assert finding.reason == "every receipt is in the log, which at least 2 witnesses saw"
+
+
+def test_a_bundle_beyond_the_limit_is_refused_unread() -> None:
+    scene = Scene()
+    content = scene.zip()
+    finding = verify.verify_bundle(
+        content, verify.load_policy(json.dumps(scene.policy).encode()), len(content) - 1
+    )
+    assert finding.reason == "bundle: the bundle is larger than this program reads"
+
+
+def test_every_refusal_of_the_verifier_has_a_case_and_words_of_its_own() -> None:
+    """So a check that were switched off would be noticed: each message comes from one place and is provoked above."""
+    tree = ast.parse(Path(verify.__file__).read_text())
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Invalid"
+    ]
+    messages = [ast.literal_eval(call.args[0]) for call in calls]
+    assert len(messages) == len(set(messages))
+    assert set(messages) - {"the bundle is larger than this program reads"} == {
+        message for _, message, _ in CASES
+    }
+
+
+def test_words_of_refusals_never_repeat_what_the_bundle_holds() -> None:
+    tree = ast.parse(Path(verify.__file__).read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    refusals = [call for call in calls if ast.unparse(call.func) in ("Invalid", "Unreadable")]
+    assert refusals
+    assert all(isinstance(call.args[0], ast.Constant) for call in refusals)

@@ -1,0 +1,145 @@
+"""The house keeps its own rules: flat, plainly named, small functions, one clock, one custody."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.structure.source import ROOT, Source, house, suite, tracked
+
+HIDES_AN_EDGE = {
+    "utils",
+    "util",
+    "common",
+    "helpers",
+    "helper",
+    "services",
+    "service",
+    "manager",
+    "managers",
+    "misc",
+}
+
+# What may stand on a third level: migrations, pages with what they need, and rule packs (data).
+DEEPER = re.compile(
+    r"gateway/(store/migrations/|(api|console|respond)/(templates|static|assets)/|partnerships/[a-z0-9-]+/)"
+)
+
+WALL_CLOCK = {
+    "datetime.now", "datetime.utcnow", "datetime.today", "datetime.datetime.now", "datetime.datetime.utcnow",
+    "date.today", "datetime.date.today", "time.time", "time.time_ns", "time.localtime", "time.gmtime", "uuid1",
+}  # fmt: skip
+MAY_READ_THE_CLOCK = {"gateway/app.py"}
+
+PRIVATE_KEY_WORK = {
+    "load_pem_private_key", "load_der_private_key", "load_ssh_private_key", "generate_private_key", "private_bytes",
+    "derive_private_key", "from_private_bytes", "private_bytes_raw", "private_numbers", "AESGCM", "AESGCMSIV",
+    "ChaCha20Poly1305", "Fernet", "aes_key_wrap", "aes_key_unwrap", "PKCS7SignatureBuilder",
+    "pkcs7_decrypt_der", "pkcs7_decrypt_smime", "load_pkcs12", "load_key_and_certificates",
+}  # fmt: skip
+
+
+def test_there_is_no_third_level_but_for_migrations_pages_and_rule_packs() -> None:
+    deep = [name for name in tracked() if name.startswith("gateway/") and name.count("/") > 2]
+    assert not [name for name in deep if not DEEPER.match(name)]
+
+
+def test_no_name_hides_an_edge() -> None:
+    assert not [
+        name
+        for name in tracked()
+        if {re.sub(r"\.\w+$", "", part) for part in name.split("/")} & HIDES_AN_EDGE
+    ]
+
+
+def test_functions_over_fifty_lines_are_under_three_in_a_hundred() -> None:
+    lengths = {
+        f"{source.name}:{node.name}": _lines(node) for source in house() for node in _functions(source)
+    }
+    long = {name: lines for name, lines in lengths.items() if lines > 50}
+    assert len(long) < 0.03 * len(lengths), long
+
+
+def test_modules_over_five_hundred_lines_are_under_three_in_a_hundred() -> None:
+    counted = {source.name: source.text.count("\n") for source in house()}
+    long = {name: lines for name, lines in counted.items() if lines > 500}
+    assert len(long) < 0.03 * len(counted), long
+
+
+def test_only_app_reads_the_wall_clock() -> None:
+    """Everything else is told the time, so that tests and demonstrations can say what it is."""
+    assert not [
+        (source.name, sorted(found))
+        for source in house()
+        if source.name not in MAY_READ_THE_CLOCK and (found := set(source.names()) & WALL_CLOCK)
+    ]
+
+
+def test_only_custody_works_with_private_keys_and_data_keys() -> None:
+    assert not [
+        (source.name, sorted(found))
+        for source in house()
+        if not source.name.startswith("keys/") and (found := set(source.names()) & PRIVATE_KEY_WORK)
+    ]
+
+
+def test_no_random_number_that_can_be_guessed_is_used() -> None:
+    """`secrets` and `os.urandom` only: ids, salts and tokens must not be foreseen."""
+    assert not [source.name for source in house() if "random" in source.imports()]
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [source.name for source in house() if not ast.get_docstring(source.tree)]
+    assert not [name for name in silent if not name.endswith("__init__.py")]
+
+
+def test_no_test_waits_for_time_to_pass() -> None:
+    """`sleep(0)` gives way and is no wait; longer ones are bounds in the code under test, or a defect."""
+    waits = [
+        (source.name, node.lineno)
+        for source in suite()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "time.sleep"
+        and not re.search(r"# (until|poll)", source.text.splitlines()[node.lineno - 1])
+    ]
+    assert not waits, "poll for what you wait for, and say so: # until …"
+
+
+@pytest.mark.parametrize("room", ["gateway/core/"])
+def test_the_core_has_no_coroutines(room: str) -> None:
+    assert not [
+        source.name
+        for source in house()
+        if source.name.startswith(room)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.AsyncFunctionDef | ast.Await) and not _is_protocol(source, node)
+    ]
+
+
+def test_the_project_has_a_lock_for_each_list_of_packages() -> None:
+    for name in ("runtime", "dev", "uv"):
+        assert (ROOT / f"deploy/locks/{name}.in").is_file()
+        assert (ROOT / f"deploy/locks/{name}.txt").is_file()
+
+
+def _functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (
+        node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
+def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _is_protocol(source: Source, node: ast.AST) -> bool:
+    """Whether this stands in a `Protocol`: a promise about others, not work of the core."""
+    return any(
+        isinstance(outer, ast.ClassDef) and any(ast.unparse(base) == "Protocol" for base in outer.bases)
+        for outer in ast.walk(source.tree)
+        if isinstance(outer, ast.ClassDef) and node in list(ast.walk(outer))
+    )

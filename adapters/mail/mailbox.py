@@ -1,0 +1,222 @@
+"""The way in by e-mail: our mailbox on a mail server, read over IMAP with TLS.
+
+Invariants: a mail is handed over before it is marked, marked means moved to a folder and never deleted, and a mail that
+could not be handed over stays and comes again. So a crash anywhere brings a mail twice at most, and telling repeats apart
+is the intake's work (a digest of the raw bytes). IDLE is a hint, so there is always a poll as well.
+Everything here blocks: run it in a thread. Sources: RFC 9051 and 3501, RFC 2177 (IDLE), RFC 6851 (MOVE).
+"""
+
+from __future__ import annotations
+
+import imaplib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from urllib.parse import unquote, urlsplit
+
+from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxStartTls
+
+from adapters.mail.reading import MOST_BYTES
+from adapters.mail.sending import client_tls
+
+LONGEST_IDLE_SECONDS = 28 * 60.0
+FAULTS = (OSError, imaplib.IMAP4.error, ImapToolsError)  # what a network, a server or its certificate may do
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where our mail lies. `implicit_tls` is imaps; otherwise STARTTLS is demanded."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    implicit_tls: bool = False
+    ca_file: str | None = None
+    folder: str = "INBOX"
+    processed_folder: str = "Processed"
+    timeout_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RawMail:
+    """One mail as it lies there. (uidvalidity, uid) is its identity for as long as the server keeps its word."""
+
+    uidvalidity: int
+    uid: int
+    raw: bytes
+    arrived_at: datetime  # the server's internal date
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a reader has come; with another uidvalidity it means nothing and reading starts again."""
+
+    uidvalidity: int
+    last_uid: int
+
+
+def account_from_url(url: str, ca_file: str | None = None) -> Account:
+    """An account from `imap://user:password@host[:port]` (STARTTLS) or `imaps://…`; ValueError otherwise."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"imap", "imaps"} or not parts.hostname or not parts.username:
+        raise ValueError("the mailbox is written imaps://user:password@host:port")
+    implicit = parts.scheme == "imaps"
+    return Account(
+        parts.hostname,
+        parts.port or (993 if implicit else 143),
+        unquote(parts.username),
+        unquote(parts.password or ""),
+        implicit,
+        ca_file,
+    )
+
+
+class Mailbox:
+    """One open session with the mailbox; use it as a context manager, in one thread."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._box: BaseMailBox | None = None
+        self.uidvalidity = 0
+
+    def __enter__(self) -> Mailbox:
+        account, tls = self._account, client_tls(self._account.ca_file)
+        opened: BaseMailBox
+        if account.implicit_tls:
+            opened = MailBox(account.host, account.port, account.timeout_seconds, ssl_context=tls)
+        else:
+            opened = MailBoxStartTls(account.host, account.port, account.timeout_seconds, ssl_context=tls)
+        try:
+            opened.login(account.username, account.password, initial_folder=account.folder)
+            self._box = opened
+            self.uidvalidity = self._read_uidvalidity()
+            if not opened.folder.exists(account.processed_folder):
+                opened.folder.create(account.processed_folder)
+        except BaseException:
+            opened.client.shutdown()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        box, self._box = self._box, None
+        if box is None:
+            return
+        try:
+            box.logout()
+        except FAULTS:
+            box.client.shutdown()
+
+    def fetch(self, since: Position | None = None) -> Iterator[RawMail]:
+        """The mails that lie in the folder and were not yet marked, oldest first; bounded to the size we read."""
+        after = since.last_uid if since is not None and since.uidvalidity == self.uidvalidity else 0
+        uids = sorted(int(uid) for uid in self._opened().uids())
+        for uid in (uid for uid in uids if uid > after):
+            mail = self._fetch_one(uid)
+            if mail is not None:
+                yield mail
+
+    def mark(self, uid: int) -> None:
+        """Move one mail to the folder of processed ones; call it only when its raw bytes are durably ours."""
+        self._opened().move(str(uid), self._account.processed_folder)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the server reports something or the time is up; True when something was reported."""
+        return bool(self._opened().idle.wait(timeout=min(seconds, LONGEST_IDLE_SECONDS)))
+
+    def _opened(self) -> BaseMailBox:
+        if self._box is None:
+            raise ValueError("the mailbox is not open")
+        return self._box
+
+    def _read_uidvalidity(self) -> int:
+        answer = self._opened().folder.status(self._account.folder, ("UIDVALIDITY",))
+        return int(answer["UIDVALIDITY"])
+
+    def _fetch_one(self, uid: int) -> RawMail | None:
+        """One mail, not marked as seen; None when it went away meanwhile."""
+        wanted = f"(INTERNALDATE BODY.PEEK[]<0.{MOST_BYTES + 1}>)"
+        _, answer = self._opened().client.uid("FETCH", str(uid), wanted)
+        for item in answer or ():
+            if isinstance(item, tuple) and len(item) == 2:
+                trailer = b" ".join(part for part in answer if isinstance(part, bytes))
+                return RawMail(
+                    self.uidvalidity, uid, bytes(item[1]), _internal_date(item[0] + b" " + trailer)
+                )
+        return None
+
+
+def watch(
+    account: Account,
+    store: Callable[[RawMail], None],
+    stop: threading.Event,
+    *,
+    caught_up: Callable[[], None] = lambda: None,
+    trouble: Callable[[str], None] = lambda reason: None,
+    poll_seconds: float = 240.0,
+    retry_seconds: float = 15.0,
+) -> None:
+    """Hand over every mail until `stop` is set: read all, wait for news or the poll, read again; reconnect for ever.
+
+    `store` must be durable when it returns; what it raises leaves that mail where it is. `caught_up` is called after each
+    time that everything lying there was handed over (the watermark), `trouble` with a coarse code when a session ends.
+    """
+    while not stop.is_set():
+        try:
+            with Mailbox(account) as mailbox:
+                _watch_session(mailbox, store, stop, caught_up, poll_seconds)
+        except FAULTS as error:
+            trouble(trouble_code(error))
+            stop.wait(retry_seconds)
+
+
+def trouble_code(error: BaseException) -> str:
+    """A coarse code without content: tls, login, time-out, or connection."""
+    name = type(error).__name__
+    if "SSL" in name or "Certificate" in name:
+        return "tls"
+    if "Login" in name:
+        return "login"
+    return "time-out" if isinstance(error, TimeoutError) else "connection"
+
+
+def _watch_session(
+    mailbox: Mailbox,
+    store: Callable[[RawMail], None],
+    stop: threading.Event,
+    caught_up: Callable[[], None],
+    poll_seconds: float,
+) -> None:
+    while not stop.is_set():
+        for mail in mailbox.fetch():
+            store(mail)
+            mailbox.mark(mail.uid)
+            if stop.is_set():
+                return
+        caught_up()
+        _wait(mailbox, stop, poll_seconds)
+
+
+def _wait(mailbox: Mailbox, stop: threading.Event, poll_seconds: float) -> None:
+    """Wait in short steps, so that stopping is prompt though IDLE blocks."""
+    waited = 0.0
+    step = min(2.0, poll_seconds)
+    while waited < poll_seconds and not stop.is_set():
+        if mailbox.wait(step):
+            return
+        waited += step
+
+
+_INTERNAL_DATE = re.compile(rb'INTERNALDATE "([^"]{20,30})"')
+
+
+def _internal_date(answer: bytes) -> datetime:
+    match = _INTERNAL_DATE.search(answer)
+    if match is None:
+        raise imaplib.IMAP4.abort("no internal date")
+    return datetime.strptime(match[1].decode("ascii").strip(), "%d-%b-%Y %H:%M:%S %z")

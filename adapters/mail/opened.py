@@ -1,0 +1,163 @@
+"""One e-mail opened: headers, bodies and files, from raw bytes.
+
+Only for use inside the limited child process, after the byte-level look of `reading.py`: the standard library's parser can
+be driven to gigabytes by a hostile header, so headers are read with the old `compat32` policy and decoded one by one,
+bounded. Sources: RFC 5322, RFC 2045-2049.
+"""
+
+from __future__ import annotations
+
+import email
+import email.header
+import email.message
+import email.policy
+import email.utils
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from adapters.mail.findings import Attached
+
+_LONGEST_FIELD = 8 * 1024
+_LONGEST_BODY = 256 * 1024
+_SIGNATURE_TYPES = frozenset(
+    {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
+)
+
+
+class Malformed(ValueError):
+    """The mail breaks a rule in a way that makes reading it by machine unsafe."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """What is in the mail. Bodies are the texts to read; files are everything else, inline pictures apart."""
+
+    message: email.message.Message
+    headers: tuple[tuple[str, str], ...]
+    plain: list[str] = field(default_factory=list)
+    html: list[str] = field(default_factory=list)
+    files: list[Attached] = field(default_factory=list)
+    pictures: list[Attached] = field(default_factory=list)
+    encrypted: bool = False
+    forwarded: bool = False  # a whole mail is attached
+
+    def all(self, name: str) -> list[str]:
+        """The raw values of every field of that name, in order, unfolded."""
+        return [value for field_name, value in self.headers if field_name == name.lower()]
+
+    def one(self, name: str) -> str:
+        """The first field of that name, decoded for reading; "" when absent."""
+        values = self.all(name)
+        return decoded(values[0]) if values else ""
+
+    def written_on(self) -> date | None:
+        """The day the Date field states, in its own zone."""
+        try:
+            return email.utils.parsedate_to_datetime(self.one("date")).date()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+
+
+def open_mail(raw: bytes) -> Opened:
+    """The parts of one mail; raises Malformed or what the parser raises (the child turns all into "unreadable")."""
+    message = email.message_from_bytes(raw, policy=email.policy.compat32)
+    headers = tuple((name.lower(), _unfolded(value)) for name, value in message.raw_items())
+    opened = Opened(message, headers)
+    for part, related in _leaves(message, False):
+        _sort(part, related, opened)
+    return opened
+
+
+def decoded(value: str) -> str:
+    """A header value with its encoded words decoded (RFC 2047); bounded, and never raises for bad encodings."""
+    if len(value) > _LONGEST_FIELD:
+        raise Malformed("a header field is too long")
+    try:
+        pieces = email.header.decode_header(value)
+    except (ValueError, TypeError, email.errors.HeaderParseError):
+        return value
+    return "".join(
+        piece if isinstance(piece, str) else _text(piece, charset or "ascii") for piece, charset in pieces
+    )
+
+
+def addresses(values: list[str]) -> list[str]:
+    """Every address that stands in these raw fields, lower case."""
+    return [address.lower() for _, address in email.utils.getaddresses(values) if "@" in address]
+
+
+def _unfolded(value: object) -> str:
+    text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return re.sub(r"\r?\n(?=[ \t])", "", text).replace("\r", " ").replace("\n", " ").strip()
+
+
+def _leaves(message: email.message.Message, related: bool) -> Iterator[tuple[email.message.Message, bool]]:
+    payload = message.get_payload()
+    if message.get_content_maintype() == "multipart" and isinstance(payload, list):
+        inside = related or message.get_content_subtype() == "related"
+        for part in payload:
+            if isinstance(part, email.message.Message):
+                yield from _leaves(part, inside)
+    else:
+        yield message, related
+
+
+def _sort(part: email.message.Message, related: bool, opened: Opened) -> None:
+    kind = part.get_content_type()
+    if kind in _SIGNATURE_TYPES or kind.startswith(
+        ("message/delivery", "message/disposition", "message/global")
+    ):
+        return
+    if kind in {"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"}:
+        opened.encrypted = True
+        return
+    if kind in {"message/rfc822", "text/rfc822-headers"}:
+        opened.forwarded = opened.forwarded or kind == "message/rfc822"
+        return
+    name = _file_name(part)
+    is_text = (
+        kind in {"text/plain", "text/html"} and part.get_content_disposition() != "attachment" and not name
+    )
+    content = _content(part)
+    if is_text:
+        (opened.plain if kind == "text/plain" else opened.html).append(
+            _text(content, part.get_content_charset() or "utf-8")
+        )
+        return
+    if not content and not name:
+        return
+    attached = Attached(name or "unnamed", kind[:100], len(content), hashlib.sha256(content).hexdigest())
+    inline = related and kind.startswith("image/") and part.get("Content-ID") is not None
+    (opened.pictures if inline else opened.files).append(attached)
+
+
+def _content(part: email.message.Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
+
+
+def _file_name(part: email.message.Message) -> str:
+    """The file's name for showing only: no path, no control characters."""
+    try:
+        name = decoded(part.get_filename() or "")
+    except (Malformed, ValueError, TypeError, LookupError):
+        return "unnamed"
+    return re.sub(r"[\x00-\x1f\x7f/\\]", "", name)[:150]
+
+
+def _text(content: bytes, charset: str) -> str:
+    """Bytes as text: the declared character set where it is a safe one, else UTF-8, else Windows Latin."""
+    if len(content) > _LONGEST_BODY:
+        raise Malformed("a text is too long to read by machine")
+    named = charset.lower().replace("_", "-")
+    if named in {"utf-7", "unicode-1-1-utf-7", "idna", "punycode", "unicode-escape", "raw-unicode-escape"}:
+        named = "ascii"  # characters that mean others: never interpreted
+    for candidate in (named, "utf-8", "cp1252"):
+        try:
+            return content.decode(candidate)
+        except (LookupError, ValueError):
+            continue
+    return content.decode("latin-1")

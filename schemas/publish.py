@@ -1,0 +1,102 @@
+"""Writes the public JSON Schema files from the models: `python -m schemas.publish`.
+
+The invariant: the same models give the same bytes, and a released schema never changes (contract section 4). What is
+released stands in `v1/SHA256SUMS`; publishing adds new files to it and refuses to change one that it names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from schemas.envelope import Envelope
+from schemas.registry import FOLDER, REGISTRY, body_of, schema_path
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Generator(GenerateJsonSchema):
+    """JSON Schema 2020-12 without the titles that pydantic makes up from names."""
+
+    schema_dialect = DIALECT
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def generate(self, schema: CoreSchema, mode: str = "validation") -> JsonSchemaValue:
+        made = super().generate(schema, "validation")
+        for definition in made.get("$defs", {}).values():
+            definition.pop("title", None)
+            definition["description"] = _unwrapped(definition["description"])
+        return made
+
+
+def schema_of(model: type[Envelope[Any]]) -> JsonSchemaValue:
+    """The closed JSON Schema of a whole message: envelope and body, with its type and version fixed."""
+    made = model.model_json_schema(schema_generator=_Generator)
+    body = body_of(model)
+    properties = made.pop("properties")
+    properties["type"] = {"const": body.TYPE, "description": "The message type."}
+    properties["version"] = {"const": body.VERSION, "description": "The version of this schema."}
+    required = made.pop("required")
+    if body.ANSWERS:
+        answered = next(option for option in properties["in_reply_to"]["anyOf"] if option["type"] == "string")
+        properties["in_reply_to"] = {**answered, "description": properties["in_reply_to"]["description"]}
+        required.append("in_reply_to")
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:safeguarding-gateway:schema:{body.TYPE}:{body.VERSION}",
+        "title": f"{body.TITLE} ({body.CODE}), version {body.VERSION}",
+        "description": _unwrapped(body.__doc__ or body.TITLE),
+        "type": "object",
+        "additionalProperties": False,
+        "required": required,
+        "properties": properties,
+        "$defs": made["$defs"],
+    }
+
+
+def _unwrapped(docstring: str) -> str:
+    """Paragraphs without the line breaks of the source, so that re-wrapping a docstring publishes nothing."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in docstring.strip().split("\n\n"))
+
+
+def schema_bytes(model: type[Envelope[Any]]) -> bytes:
+    """The published file of a message type, the same on every run."""
+    return (json.dumps(schema_of(model), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def released() -> dict[str, str]:
+    """The SHA-256 digest of each released schema file, by its path under `schemas/`."""
+    sums = FOLDER / "v1" / "SHA256SUMS"
+    lines = sums.read_text("ascii").splitlines() if sums.exists() else []
+    return {name: digest for digest, name in (line.split("  ") for line in lines)}
+
+
+def main() -> int:
+    """Publish what is new; 1 when a released schema would change."""
+    sums = released()
+    changed = []
+    for (slug, version), model in REGISTRY.items():
+        path, content = schema_path(slug, version), schema_bytes(model)
+        name, digest = str(path.relative_to(FOLDER)), hashlib.sha256(content).hexdigest()
+        if sums.setdefault(name, digest) != digest:
+            changed.append(name)
+            continue
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    if changed:
+        print(f"released, so not changed; make a new version: {', '.join(changed)}", file=sys.stderr)
+        return 1
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+    (FOLDER / "v1" / "SHA256SUMS").write_text(lines, "ascii")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

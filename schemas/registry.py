@@ -1,0 +1,59 @@
+"""The one table of message types: a new type is its file, its example and one line here.
+
+A version that has been released stays in the table for as long as anyone may send it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from schemas.acknowledgement import Acknowledgement
+from schemas.call_log import CallLog
+from schemas.chase import Chase
+from schemas.correction import Correction
+from schemas.dsl_confirmation import DslConfirmation
+from schemas.dsl_letter import DslLetter
+from schemas.envelope import Envelope
+from schemas.information_request import InformationRequest
+from schemas.information_return import InformationReturn
+from schemas.model import Body
+from schemas.referral import Referral
+from schemas.sin_record import SinRecord
+from schemas.triage_decision import TriageDecision
+
+FOLDER = Path(__file__).parent
+
+REGISTRY: Mapping[tuple[str, int], type[Envelope[Any]]] = {
+    (CallLog.TYPE, 1): Envelope[CallLog],
+    (Referral.TYPE, 1): Envelope[Referral],
+    (TriageDecision.TYPE, 1): Envelope[TriageDecision],
+    (SinRecord.TYPE, 1): Envelope[SinRecord],
+    (DslLetter.TYPE, 1): Envelope[DslLetter],
+    (DslConfirmation.TYPE, 1): Envelope[DslConfirmation],
+    (InformationRequest.TYPE, 1): Envelope[InformationRequest],
+    (InformationReturn.TYPE, 1): Envelope[InformationReturn],
+    (Acknowledgement.TYPE, 1): Envelope[Acknowledgement],
+    (Chase.TYPE, 1): Envelope[Chase],
+    (Correction.TYPE, 1): Envelope[Correction],
+}
+TYPES = frozenset(slug for slug, _ in REGISTRY)
+
+
+def body_of(model: type[Envelope[Any]]) -> type[Body]:
+    """The body class of an envelope in the table."""
+    body = model.model_fields["body"].annotation
+    if not (isinstance(body, type) and issubclass(body, Body)):
+        raise TypeError("an envelope in the table has a body class of its own")
+    return body
+
+
+def schema_path(slug: str, version: int = 1) -> Path:
+    """Where the published JSON Schema of a type stands."""
+    return FOLDER / f"v{version}" / f"{slug}.schema.json"
+
+
+def example_path(slug: str, version: int = 1) -> Path:
+    """Where the valid, wholly invented example of a type stands."""
+    return FOLDER / f"v{version}" / "examples" / f"{slug}.json"

@@ -1,0 +1,111 @@
+"""A migrated database has the tables of this release, on both engines, and a migration is all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from gateway.store import engines
+from gateway.store.migrations import Which, is_current, metadata, migrate, version_table
+from gateway.store.transaction import Store
+from tests import servers
+
+HISTORIES: tuple[Which, ...] = get_args(Which)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def two_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Two empty databases on one engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/one.sqlite", f"sqlite:///{tmp_path}/two.sqlite"
+        return
+    postgres: servers.PostgresServer = request.getfixturevalue("postgres")
+    urls = postgres.fresh_database(), postgres.fresh_database()
+    yield urls
+    for url in urls:
+        postgres.drop_database(url)
+
+
+def described(url: str, ignore: str = "") -> dict[str, Any]:
+    """All that an engine tells of every table, in an order of its own."""
+    with engines.open_engine(url).connect() as connection:
+        inspector = sa.inspect(connection)
+        return {
+            table: {
+                "columns": {
+                    column["name"]: {**column, "type": repr(column["type"])}
+                    for column in inspector.get_columns(table)
+                },
+                "primary key": inspector.get_pk_constraint(table),
+                "foreign keys": inspector.get_foreign_keys(table),
+                "unique": sorted(map(repr, inspector.get_unique_constraints(table))),
+                "checks": sorted(map(repr, inspector.get_check_constraints(table))),
+                "indexes": sorted(map(plain, inspector.get_indexes(table))),
+            }
+            for table in inspector.get_table_names()
+            if table != ignore
+        }
+
+
+def plain(index: Any) -> str:
+    """An index as text; the condition of a partial one is an object without a text of its own."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return repr({**index, "dialect_options": options})
+
+
+@pytest.mark.parametrize("which", HISTORIES)
+def test_a_migrated_database_equals_the_tables(which: Which, two_urls: tuple[str, str]) -> None:
+    """When this fails while nothing is released: `python -m gateway.store.migrations.first`."""
+    migrated, created = two_urls
+    migrate(migrated, which)
+    store = Store.open(created, metadata(which))
+    store.create_tables()
+    store.close()
+    assert described(migrated, ignore=version_table(which)) == described(created)
+    with engines.open_engine(migrated).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": version_table(which)})
+        assert compare_metadata(context, metadata(which)) == []
+
+
+@pytest.mark.parametrize("which", HISTORIES)
+def test_a_database_knows_whether_it_is_current_and_migrating_twice_changes_nothing(
+    which: Which, database_url: str
+) -> None:
+    assert not is_current(database_url, which)
+    migrate(database_url, which)
+    assert is_current(database_url, which)
+    before = described(database_url)
+    migrate(database_url, which)
+    assert described(database_url) == before
+
+
+def test_both_histories_may_share_a_database(database_url: str) -> None:
+    for which in HISTORIES:
+        migrate(database_url, which)
+    assert all(is_current(database_url, which) for which in HISTORIES)
+
+
+def test_processes_that_migrate_at_once_take_turns(database_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(migrate, database_url, "custody") for _ in range(4)]:
+            done.result()
+    assert is_current(database_url, "custody")
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(database_url: str) -> None:
+    with engines.open_engine(database_url).connect() as connection:
+        connection.execute(sa.text("CREATE TABLE watermark (something_else INTEGER)"))
+    with pytest.raises(sa.exc.DBAPIError):
+        migrate(database_url, "book")
+    assert list(described(database_url)) == ["watermark"]
+    with engines.open_engine(database_url).connect() as connection:
+        connection.execute(sa.text("DROP TABLE watermark"))
+    migrate(database_url, "book")
+    assert is_current(database_url, "book")

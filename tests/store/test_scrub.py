@@ -1,0 +1,92 @@
+"""After deleting and scrubbing, nothing of a value is left in the database's own files."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from gateway.core.errors import Unavailable
+from gateway.store.transaction import Store, Tx
+from tests import servers
+from tests.store.conftest import keep, kept, note
+
+# A short value, one that fills a page, and one that spills over many.
+SECRETS = {number: f"secret-{number}-" * length for number, length in ((1, 1), (2, 300), (3, 30_000))}
+
+
+def traces(files: Iterable[Path]) -> set[int]:
+    """The secrets of which anything is left in these files."""
+    content = b"".join(file.read_bytes() for file in files if file.is_file())
+    return {number for number in SECRETS if f"secret-{number}-".encode() in content}
+
+
+def sqlite_files(url: str) -> list[Path]:
+    """The database, its log, its index, and whatever else SQLite put beside them."""
+    return list(Path(str(make_url(url).database)).parent.iterdir())
+
+
+async def keep_and_lose_secrets(store: Store) -> None:
+    """Write the secrets among other notes; overwrite the first, delete the others."""
+    for number in range(100):
+        await store.transact(keep(number, SECRETS.get(number, "nothing of note")))
+    await store.transact(
+        lambda tx: tx.execute(sa.update(note).where(note.c.id == 1).values(text="")).rowcount
+    )
+    await store.transact(lambda tx: tx.execute(sa.delete(note).where(note.c.id.in_([2, 3]))).rowcount)
+
+
+async def test_sqlite_keeps_no_byte_of_what_was_deleted(sqlite_store: Store, sqlite_url: str) -> None:
+    await keep_and_lose_secrets(sqlite_store)
+    assert traces(sqlite_files(sqlite_url)) == set(SECRETS)  # in the write-ahead log, if nowhere else
+    await sqlite_store.scrub()
+    assert traces(sqlite_files(sqlite_url)) == set()
+    assert len(await kept(sqlite_store)) == 98
+    assert await sqlite_store.transact(keep(2)) == 2
+
+
+async def test_a_snapshot_in_use_makes_scrubbing_unavailable_and_it_may_be_repeated(
+    sqlite_store: Store, sqlite_url: str
+) -> None:
+    await keep_and_lose_secrets(sqlite_store)
+    has_looked, may_end = threading.Event(), threading.Event()
+
+    def look_long(tx: Tx) -> int:
+        count = tx.execute(sa.select(sa.func.count()).select_from(note)).scalar_one()
+        has_looked.set()
+        assert may_end.wait(30)
+        return int(count)
+
+    reading = asyncio.ensure_future(sqlite_store.read(look_long))
+    await asyncio.to_thread(has_looked.wait, 30)
+    with pytest.raises(Unavailable):
+        await sqlite_store.scrub()
+    may_end.set()
+    assert await reading == 98
+    await sqlite_store.scrub()
+    assert traces(sqlite_files(sqlite_url)) == set()
+
+
+async def test_postgresql_keeps_no_byte_of_what_was_deleted_in_its_tables(
+    postgres_store: Store, postgres: servers.PostgresServer, postgres_url: str
+) -> None:
+    """Its write-ahead log keeps old bytes until recycled: there, the destroyed data key is what erases."""
+    plainly = sa.text(
+        "ALTER TABLE note ALTER COLUMN text SET STORAGE EXTERNAL"
+    )  # else long ones are compressed
+    await postgres_store.transact(lambda tx: tx.execute(plainly).rowcount)
+    await keep_and_lose_secrets(postgres_store)
+    name = make_url(postgres_url).database
+    number = postgres.administer(f"SELECT oid FROM pg_database WHERE datname = '{name}'")[0][0]
+    folder = postgres.folder / "data" / "base" / str(number)
+    postgres.administer("CHECKPOINT")
+    assert traces(folder.iterdir()) == set(SECRETS)
+    await postgres_store.scrub([note])
+    postgres.administer("CHECKPOINT")  # forgets the file that the rewritten table replaced
+    assert traces(folder.iterdir()) == set()
+    assert len(await kept(postgres_store)) == 98

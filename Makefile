@@ -34,7 +34,7 @@ check: env
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
-	$(BIN)/lint-imports --quiet
+	@$(BIN)/lint-imports >.lint-imports.log || { cat .lint-imports.log; exit 1; }
 	$(BIN)/deptry --no-ansi gateway adapters schemas keys
 
 bench: env
@@ -72,8 +72,8 @@ NODE_HOME = $(shell $(BIN)/python -c 'import importlib.util as u; print(*u.find_
 npm: $(if $(wildcard $(NPM_PROJECT)/package-lock.json),$(NPM_PROJECT)/node_modules/.ready)
 
 $(NPM_PROJECT)/node_modules/.ready: $(NPM_PROJECT)/package-lock.json $(VENV)/.locked
-	cd $(NPM_PROJECT) && PATH="$(NODE_HOME)/bin:$$PATH" \
-	    npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+	cd $(NPM_PROJECT) && PATH="$(abspath $(NODE_HOME))/bin:$$PATH" \
+	    node "$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 # --- the locks: no host and no address ends up in them ----------------------------------------------------------------

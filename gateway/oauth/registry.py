@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+import structlog
+
+from gateway.oauth.key_policy import KeyRefused
 from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts, client_keys
 from gateway.oauth.recent import Recent
 from gateway.store import clients, replay
@@ -16,6 +19,8 @@ from gateway.store.transaction import Store, Tx
 from keys.signing import Signer
 
 CLIENT_REMEMBERED_SECONDS = 30
+
+_log = structlog.get_logger()
 
 Clock = Callable[[], datetime]
 
@@ -75,7 +80,11 @@ class Registry:
         if row is None:
             self._known.forget(client_id)
             return None
-        client = client_of_row(row)
+        try:
+            client = client_of_row(row)
+        except KeyRefused as refused:  # the row was edited by hand: nobody gets in by it
+            _log.error("oauth.stored_key_refused", client=row.id, fault=refused.fault.name.lower())
+            return None
         self._known.put(client_id, (client, now + CLIENT_REMEMBERED_SECONDS))
         return client
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
 
-from gateway.core.messages import AgencyId, PartnershipId
+from gateway.core.messages import AgencyId
 from gateway.store import tables as t
+from gateway.store.directory import partnerships_of
 from gateway.store.transaction import Tx
 
 ACTIVE = "active"
@@ -37,7 +38,7 @@ class ClientRow:
     status: str  # ACTIVE or SUSPENDED
     tokens_not_before: datetime | None
     registered_at: datetime
-    partnerships: frozenset[PartnershipId]
+    partnerships: frozenset[str]
 
 
 def find(tx: Tx, client_id: str) -> ClientRow | None:
@@ -104,7 +105,6 @@ def revocation_key(token_id: str) -> str:
 
 
 _BY_ID = select(t.client).where(t.client.c.id == bindparam("client"))
-_PARTNERSHIPS = select(t.membership.c.partnership).where(t.membership.c.agency == bindparam("agency"))
 _BURNT = select(t.replay.c.key).where(t.replay.c.key == bindparam("key"))
 
 
@@ -113,7 +113,6 @@ def _change(tx: Tx, client_id: str, values: Mapping[str, Any]) -> bool:
 
 
 def _row(tx: Tx, row: Row[Any]) -> ClientRow:
-    partnerships = tx.execute(_PARTNERSHIPS, {"agency": row.agency}).scalars()
     return ClientRow(
         id=row.id,
         agency=AgencyId(row.agency),
@@ -122,5 +121,5 @@ def _row(tx: Tx, row: Row[Any]) -> ClientRow:
         status=row.status,
         tokens_not_before=row.tokens_not_before,
         registered_at=row.registered_at,
-        partnerships=frozenset(PartnershipId(name) for name in partnerships),
+        partnerships=partnerships_of(tx, AgencyId(row.agency)),
     )

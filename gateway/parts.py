@@ -12,12 +12,13 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from gateway.core.deliveries import Adapter
+from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.identifiers import IdKind, make_id, make_incident_id
 from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.replies import MailExpected, MailReading
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
 from gateway.partnerships import packs
@@ -30,6 +31,9 @@ from keys.sealing import DataKey
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 Clock = Callable[[], datetime]
+
+Compose = Callable[[Mapping[str, str], Mapping[str, Any], str | None], Letter]  # templates, message, reply token
+ReadMail = Callable[[bytes, MailExpected], MailReading]  # blocks for seconds: call it in a thread
 
 SNAPSHOT_LIFE = timedelta(seconds=2)  # how long a directory or pack changed elsewhere may go unseen
 
@@ -114,11 +118,8 @@ class Parts:
     keys: KeyRing
     partnerships: Partnerships
     adapters: Mapping[str, Adapter]
-
-    @property
-    def origin(self) -> str:
-        """The log's name (C2SP checkpoint origin) and the receipts' issuer."""
-        return self.settings.issuer
+    compose: Compose
+    read_mail: ReadMail
 
     async def perform(
         self,

@@ -30,6 +30,13 @@ from gateway.store.transaction import Tx
 
 MARGIN = timedelta(minutes=1)  # a silence is stated only when every way in is read this far past the due instant
 REMINDERS = (Stage.HALF, Stage.DAY_BEFORE)
+STAGE_NAMES = {  # as the public schema of a chase has them
+    Stage.HALF: "half-way",
+    Stage.DAY_BEFORE: "day-before",
+    Stage.DUE: "due",
+    Stage.ONE_AFTER: "overdue-1",
+    Stage.TWO_AFTER: "overdue-2",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ def _send(
     rule = next((rule for rule in work.pack.chases if rule.stage is reached.stage), None)
     if sender is None or rule is None or work.key is None:
         return
-    reference = f"{duty.id}:{reached.stage.value}"
+    reference = f"{duty.id}-{reached.stage.value}"
     if messages.by_reference(tx, incident.partnership, sender.agency, reference) is not None:
         return
     seats, gaps = _recipients(work, duty, rule.to)
@@ -155,8 +162,11 @@ def _document(work: Work, message: Message, duty: DutyRow, reached: Reminder) ->
         "do_not_contact": [],
         "body": {
             "duty": duty.id,
+            "stage": STAGE_NAMES[reached.stage],
             "expects": duty.expects,
-            "stage": reached.stage.value,
+            "clock": duty.clock,
+            "owed_by": {"agency": duty.agency, "role": duty.role},
+            "due_on": duty.due_on.isoformat() if duty.due_on else None,
             "due_at": duty.due_at.isoformat().replace("+00:00", "Z") if duty.due_at else None,
         },
     }

@@ -56,8 +56,8 @@ def _pupils(tx: Tx, work: Work, incident: Incident) -> list[Pupil]:
         for child in _body(work, row).get("children", []):
             urn = child.get("school_urn")
             if urn:
-                name = f"{child['given_name']} {child['family_name']}"
-                found.setdefault((urn, name.casefold()), Pupil(name, urn, child.get("born_on")))
+                name = " ".join(filter(None, (child.get("given_names"), child.get("family_name"))))
+                found.setdefault((urn, name.casefold()), Pupil(name, urn, child.get("date_of_birth")))
     return list(found.values())
 
 
@@ -149,7 +149,7 @@ def _letter_document(
         "adviser": {"name": adviser.name, "telephone": adviser.telephone or ""},
     }
     if pupil.born_on is not None:
-        body["child_born_on"] = pupil.born_on
+        body["child_date_of_birth"] = pupil.born_on
     document = {
         "type": message.type,
         "version": 1,

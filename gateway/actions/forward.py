@@ -15,7 +15,7 @@ from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, Message, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, resolve
-from gateway.core.rules import DutyRule, Recipients, Route, answers_in_full, moment_values
+from gateway.core.rules import DutyRule, Recipients, Route, answers_in_full, moment_values, must_not_be_told
 from gateway.parts import Work
 from gateway.store import deliveries, duties, incidents, messages
 from gateway.store.incidents import Incident
@@ -57,7 +57,10 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     result = Forwarded()
     seats = [_seats(work, to, now, result) for to in route.deliver]
     for seat in dict.fromkeys(seat for found in seats for seat in found):
-        result.deliveries.append(delivery_row(work, message, incident, seat))
+        if must_not_be_told(message, seat.agency, seat.role):
+            result.gaps.append("do-not-contact")  # an officer finds another recipient
+        else:
+            result.deliveries.append(delivery_row(work, message, incident, seat))
     known = _record_moments(tx, message, incident, moment_values(route, message))
     for rule in route.duties:
         add_duties(work, message.id, incident, rule, known, now, result)

@@ -148,6 +148,10 @@ class Event(Enum):
     CLOSED = ("Closed", "The gateway considers this chain complete; not that the matter itself is at an end.")
     CORRECTED = ("Corrected", "A later message corrects an earlier one; the earlier one stays as it was.")
     # our own: content and access
+    ERASURE_ORDERED = (
+        "ErasureOrdered",
+        "Two officers ordered that the content be erased; not that it is erased yet.",
+    )
     CONTENT_ERASED = (
         "ContentErased",
         "The gateway destroyed its keys to the content; not that other agencies destroyed their copies.",

@@ -187,11 +187,6 @@ def moment_values(route: Route, message: Message) -> dict[str, datetime]:
     return {**message.facts.moments, **dict.fromkeys(route.moments, message.arrived_at)}
 
 
-def may_speak_for(seat_agencies: Mapping[RoleId, AgencyId], role: RoleId, agency: AgencyId) -> bool:
-    """Whether `agency` holds the seat it decides for."""
-    return seat_agencies.get(role) == agency
-
-
 def _matches(wanted: Mapping[str, frozenset[str]], message: Message) -> bool:
     return all(
         any(value in allowed for value in message.facts.codes.get(code, ())) for code, allowed in wanted.items()
@@ -199,8 +194,17 @@ def _matches(wanted: Mapping[str, frozenset[str]], message: Message) -> bool:
 
 
 def _doubts(message: Message, pack: Pack) -> tuple[str, ...]:
-    """What makes a person look first: a place outside the partnership (contract: the place must agree)."""
-    places = message.facts.codes.get("place_authority", ())
+    """What makes a person look first: a place outside the partnership, or a named person who must not be told (G-08)."""
+    reasons = []
+    places = message.facts.codes.get("place", ())
     if pack.places and places and not set(places) & pack.places:
-        return ("place-outside-partnership",)
-    return ()
+        reasons.append("place-outside-partnership")
+    if "person" in message.facts.codes.get("do_not_contact", ()):
+        reasons.append("do-not-contact-person")
+    return tuple(reasons)
+
+
+def must_not_be_told(message: Message, agency: AgencyId, role: RoleId) -> bool:
+    """Whether the sender says that this seat is not to be contacted, because the concern is about it (G-08)."""
+    avoided = message.facts.codes.get("do_not_contact", ())
+    return any(f"{a}/{r}" in avoided for a in (agency, "*") for r in (role, "*"))

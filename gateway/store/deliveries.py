@@ -174,6 +174,19 @@ def counts_by_state(tx: Tx) -> dict[str, int]:
     return {state: count for state, count in rows}
 
 
+def cancel_open(tx: Tx, partnership: PartnershipId, incident: IncidentId, at: datetime) -> None:
+    """Erasure: nothing of the incident is sent any more."""
+    tx.execute(
+        update(t.delivery)
+        .where(
+            t.delivery.c.partnership == partnership,
+            t.delivery.c.incident == incident,
+            t.delivery.c.state.in_((DeliveryState.HELD.value, DeliveryState.PENDING.value)),
+        )
+        .values(state=DeliveryState.CANCELLED.value, next_at=None, done_at=at)
+    )
+
+
 def _in_inbox() -> Any:
     """An agency sees what is owed to it by any way but e-mail letters, unless held or cancelled."""
     hidden = (DeliveryState.HELD.value, DeliveryState.CANCELLED.value)

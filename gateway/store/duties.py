@@ -105,13 +105,17 @@ def of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> lis
     return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.start_at, t.duty.c.id))]
 
 
-def of_agency(tx: Tx, agency: AgencyId, partnerships: Sequence[str], incidents: Sequence[str]) -> list[DutyRow]:
-    """Owed by this agency, or owed to it: on incidents that it is involved in."""
-    query = _ALL.where(
-        t.duty.c.partnership.in_(partnerships),
-        (t.duty.c.agency == agency) | t.duty.c.incident.in_(incidents),
+def by_and_to(tx: Tx, agency: AgencyId, partnerships: Sequence[str]) -> tuple[list[DutyRow], list[DutyRow]]:
+    """Duties owed by an agency, and those that its own messages laid on others."""
+    here = t.duty.c.partnership.in_(partnerships)
+    mine = _ALL.where(here, t.duty.c.agency == agency)
+    asked = select(t.message.c.id).where(t.message.c.agency == agency, t.message.c.partnership.in_(partnerships))
+    to_me = _ALL.where(here, t.duty.c.agency != agency, t.duty.c.message.in_(asked))
+    soonest = (t.duty.c.due_at, t.duty.c.id)
+    return (
+        [_duty(row) for row in tx.execute(mine.order_by(*soonest))],
+        [_duty(row) for row in tx.execute(to_me.order_by(*soonest))],
     )
-    return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.due_at, t.duty.c.id))]
 
 
 def every(tx: Tx, partnership: PartnershipId | None = None) -> list[DutyRow]:

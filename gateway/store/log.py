@@ -219,3 +219,12 @@ def add_checkpoint(tx: Tx, previous_size: int, row: CheckpointRow) -> None:
         raise Overtaken("another sequencer made a checkpoint of this size") from fault
     if done.rowcount != 1:
         raise Overtaken("another sequencer made a newer checkpoint")
+
+
+def forget_disclosures(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> None:
+    """Erasure: what opened the commitments goes; the statements and their place in the tree stay."""
+    tx.execute(
+        update(entry)
+        .where(entry.c.partnership == partnership, entry.c.incident == incident)
+        .values(disclosures=None)
+    )

@@ -1,0 +1,69 @@
+"""Erase an incident: its data keys are destroyed, and the ledger still verifies.
+
+Three steps, because the data keys stand in a database of their own: the incident is closed to new work (`erasing`), the keys
+are destroyed, the erasure is stated and the sealed columns emptied. A crash between two steps leaves the state `erasing`,
+which the timetable takes up again; no step does harm twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.actions.prove import Said, Subject, prove
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.receipts import Event
+from gateway.parts import Parts, Work
+from gateway.store import deliveries, incidents, log, mail, messages
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Two officers' word on one incident. `reason` is a coarse code."""
+
+    incident: IncidentId
+    officer: str
+    second_officer: str
+    reason: str
+
+
+def begin_erasure(tx: Tx, parts: Parts, work: Work, asked: Erasure) -> list[str]:
+    """Close the incident to new work; the ids of every data key to destroy. Refused under a legal hold."""
+    partnership = work.pack.partnership
+    incident = incidents.lock(tx, partnership, asked.incident)
+    if incident is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    if asked.officer.strip().casefold() == asked.second_officer.strip().casefold():
+        raise Refused(ErrorCode.NOT_PERMITTED, detail="Erasure needs a second officer, another person.")
+    if incident.legal_hold:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="A legal hold forbids erasure.")
+    if incident.state == "erased":
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This incident is erased already.")
+    if incident.state != "erasing":
+        incidents.change(tx, partnership, incident.id, state="erasing")
+        subject = Subject(incident.chain, partnership, incident.id, None)
+        prove(tx, parts, work, subject, [Said(Event.ERASURE_ORDERED, reason=asked.reason)])
+    return data_keys_of(tx, partnership, incident.id)
+
+
+def data_keys_of(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[str]:
+    """Every data key that any row of an incident names."""
+    named = {row.data_key for row in messages.of_incident(tx, partnership, incident)}
+    named |= {row.data_key for row in mail.raw_of_incident(tx, partnership, incident)}
+    return sorted(key for key in named if key)
+
+
+def finish_erasure(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> None:
+    """State that the content is erased and empty the sealed columns, once the keys are destroyed."""
+    partnership = work.pack.partnership
+    incident = incidents.lock(tx, partnership, incident_id)
+    if incident is None or incident.state != "erasing":
+        return
+    subject = Subject(incident.chain, partnership, incident.id, None)
+    prove(tx, parts, work, subject, [Said(Event.CONTENT_ERASED, reason="data-keys-destroyed")])
+    messages.forget_content(tx, partnership, incident.id)
+    mail.forget_raw(tx, partnership, incident.id)
+    log.forget_disclosures(tx, partnership, incident.id)
+    deliveries.cancel_open(tx, partnership, incident.id, work.at)
+    incidents.change(tx, partnership, incident.id, state="erased", erased_at=work.at)

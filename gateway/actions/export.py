@@ -1,0 +1,91 @@
+"""Gather everything about one incident into an evidence bundle that a stranger can check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.actions.prove import Said, Subject, prove
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.receipts import Event
+from gateway.ledger.appending import disclosures_label
+from gateway.ledger.bundle import Gathered, build_bundle, gather
+from gateway.ledger.checkpoint import log_key
+from gateway.ledger.policy import ReceiptKeyWindow, make_policy
+from gateway.parts import Parts, Work
+from gateway.store import incidents, messages
+from gateway.store.transaction import Tx
+from keys.sealing import CannotOpen, DataKey
+
+KEYS_IN_FORCE_FROM = datetime(2020, 1, 1, tzinfo=UTC)  # until key changes are entries of the log, the window is open
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Who exports which incident, with or without content."""
+
+    incident: IncidentId
+    officer: str
+    with_content: bool = True
+
+
+def export(tx: Tx, parts: Parts, work: Work, asked: Export) -> None:
+    """State that evidence is exported, before it is: what leaves the house leaves an entry."""
+    partnership = work.pack.partnership
+    incident = incidents.lock(tx, partnership, asked.incident)
+    if incident is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    subject = Subject(incident.chain, partnership, incident.id, work.key)
+    fields = {"officer": asked.officer, "content": "yes" if asked.with_content else "no"}
+    prove(tx, parts, work, subject, [Said(Event.EVIDENCE_EXPORTED, fields)])
+
+
+def read_bundle(
+    tx: Tx, parts: Parts, partnership: PartnershipId, incident: IncidentId, key: DataKey | None
+) -> bytes:
+    """The bundle of one incident on one snapshot. Without `key` (erased, or withheld) it has neither content nor disclosures."""
+    gathered = gather(tx, partnership, incident)
+    disclosures = {} if key is None else _open_disclosures(gathered, key)
+    contents = {} if key is None else _contents(tx, gathered, partnership, incident, key)
+    return build_bundle(gathered, disclosures=disclosures, contents=contents, policy=own_policy(parts))
+
+
+def own_policy(parts: Parts) -> dict[str, object]:
+    """What to verify this deployment's bundles with. For information: a verifier's trust comes from another path."""
+    windows = [ReceiptKeyWindow(key, KEYS_IN_FORCE_FROM) for key in parts.keys.published["receipts"]]
+    return make_policy(
+        parts.settings.issuer, parts.settings.issuer, [log_key(parts.settings.issuer, parts.keys.log)], windows
+    )
+
+
+def _open_disclosures(gathered: Gathered, key: DataKey) -> Mapping[str, list[str]]:
+    opened: dict[str, list[str]] = {}
+    for entry in gathered.entries:
+        if entry.disclosures is not None and entry.data_key == key.id:
+            opened[entry.id] = json.loads(key.open(disclosures_label(entry.id), entry.disclosures))
+    return opened
+
+
+def _contents(
+    tx: Tx, gathered: Gathered, partnership: PartnershipId, incident: IncidentId, key: DataKey
+) -> dict[str, bytes]:
+    """The exact bytes of every message, by the entry that commits to them."""
+    accepted = {e.chain: e.id for e in gathered.entries if e.event == Event.SUBMISSION_ACCEPTANCE.text}
+    found: dict[str, bytes] = {}
+    for row in messages.of_incident(tx, partnership, incident):
+        if row.sealed is not None and row.data_key == key.id and row.id in accepted:
+            found[accepted[row.id]] = _opened(key, row.id, row.sealed)
+    return found
+
+
+def _opened(key: DataKey, message: str, sealed: bytes) -> bytes:
+    try:
+        return key.open(f"message:{message}", sealed)
+    except CannotOpen:
+        raise Refused(ErrorCode.INTERNAL, detail="A message's content does not open; see the log.") from None
+
+

@@ -1,0 +1,129 @@
+"""What a received mail comes to: an answer recorded, a hold for an officer, or a note that it answers nothing.
+
+The raw mail was stored durably before anything read it. Nothing is dropped: what cannot be taken without a person is held
+with its reasons, and an automatic reply or a bounce never closes a duty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.actions.hold import hold
+from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.submit import Accepted, Submission, submit
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.receipts import Event
+from gateway.parts import Parts, Work
+from gateway.store import incidents, mail
+from gateway.store.mail import LetterRow, RawMail
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One mail as it was read. `answer` is set when its answers may be recorded without a person.
+
+    `reading` is the whole reading (suggestions and reasons), kept sealed for the officer.
+    """
+
+    mail: str
+    kind: str
+    reasons: tuple[str, ...]
+    letter: LetterRow | None
+    answer: Submission | None
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    mail_key_id: str | None = None
+
+
+def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
+    """Settle one stored mail once: `answered`, `held`, `noted`, or `done` when it was settled before."""
+    raw = mail.lock_raw(tx, asked.mail)
+    if raw is None or raw.state != "stored":
+        return "done"
+    _state_arrival(tx, parts, work, raw, asked)
+    if asked.answer is not None and asked.letter is not None:
+        return _record_answer(tx, parts, work, raw, asked, asked.answer, asked.letter)
+    if asked.kind in ("auto_reply", "read_receipt") and asked.letter is not None:
+        _settle(tx, raw, asked, "read")
+        return "noted"
+    return _hold(tx, work, raw, asked)
+    # A crash before the commit leaves the mail stored and unread; intake reads it again.
+
+
+def _state_arrival(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read) -> None:
+    """That a mail came, and what kind of thing it was; its digest is committed to under the incident's key."""
+    letter = asked.letter
+    key = work.key if letter is not None else None
+    subject = Subject(
+        raw.id, letter.partnership if letter else None, letter.incident if letter else None, key
+    )
+    fields = {"arrived_at": raw.arrived_at.isoformat(), "kind": asked.kind}
+    if letter is not None:
+        incidents.lock(tx, letter.partnership, letter.incident)
+        fields["letter"] = letter.reference
+    prove(tx, parts, work, subject, [Said(Event.RECEIVED_FROM_NON_ERDS, fields)])
+
+
+def _record_answer(
+    tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, answer: Submission, letter: LetterRow
+) -> str:
+    outcome = submit(tx, parts, work, answer)
+    if not isinstance(outcome, Accepted):
+        return _hold(tx, work, raw, asked)
+    _settle(tx, raw, asked, "settled", message=outcome.id)
+    subject = Subject(letter.message, letter.partnership, letter.incident, work.key)
+    prove(tx, parts, work, subject, [Said(Event.REPLIED, {"reply": outcome.id})])
+    return "answered"
+
+
+def _hold(tx: Tx, work: Work, raw: RawMail, asked: Read) -> str:
+    letter = asked.letter
+    partnership = letter.partnership if letter else work.pack.partnership
+    _settle(tx, raw, asked, "held")
+    hold(tx, work, partnership, letter.incident if letter else None, ("mail", raw.id), asked.reasons or (asked.kind,))
+    return "held"
+
+
+def _settle(tx: Tx, raw: RawMail, asked: Read, state: str, message: str | None = None) -> None:
+    letter = asked.letter
+    mail.change_raw(
+        tx,
+        raw.id,
+        state=state,
+        kind=asked.kind,
+        partnership=letter.partnership if letter else None,
+        incident=letter.incident if letter else None,
+        letter=letter.reference if letter else None,
+        message=message,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OfficersAnswer:
+    """An officer has read a held mail and says what the school answered."""
+
+    hold: str
+    officer: str
+    answer: Submission
+
+
+def answer_held_mail(tx: Tx, parts: Parts, work: Work, asked: OfficersAnswer) -> Accepted:
+    """Record the answer of a held mail on an officer's word; Refused when somebody already dealt with it."""
+    from gateway.actions.release import Release, release
+
+    held = release(tx, parts, work, Release(asked.hold, asked.officer))
+    if held.subject_kind != "mail":
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This hold is not a mail: release or refuse it.")
+    outcome = submit(tx, parts, work, asked.answer)
+    if not isinstance(outcome, Accepted):
+        raise Refused(outcome.code)
+    mail.change_raw(tx, held.subject, message=outcome.id)
+    return outcome
+
+
+def reading_document(reading: Mapping[str, Any]) -> bytes:
+    """A reading as it is sealed beside its mail."""
+    return json.dumps(reading, ensure_ascii=False).encode()

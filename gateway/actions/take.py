@@ -1,0 +1,95 @@
+"""From a read message to a recorded one: what must be made before the transaction, then the transaction.
+
+The same for every door: the API, a school's e-mail, an officer's word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.actions.submit import Accepted, Submission, submit
+from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.core.identifiers import IdKind, make_id
+from gateway.core.messages import AgencyId, IncidentId, Message, MessageId, PartnershipId
+from gateway.parts import Parts
+from schemas import Envelope, facts
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """For whom a message is taken: an agency, by its own software or on an officer's word (`recorded_by`).
+
+    `partnerships` are those that the agency is enrolled in. `proof` is a replay key to burn with the message.
+    """
+
+    agency: AgencyId
+    partnerships: frozenset[str]
+    client: str | None = None
+    idempotency_key: str | None = None
+    proof: tuple[str, datetime] | None = None
+    recorded_by: str | None = None
+
+
+async def prepare(
+    parts: Parts, raw: bytes, envelope: Envelope[Any], speaker: Speaker, arrived_at: datetime | None = None
+) -> Submission:
+    """A read message made ready for `submit`: who speaks, what rules may read of it, and everything random."""
+    partnership = PartnershipId(envelope.partnership)
+    if partnership not in speaker.partnerships:
+        raise Refused(ErrorCode.NOT_PERMITTED, (FieldError("/partnership", "not-enrolled"),))
+    if envelope.attachments:
+        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError("/attachments", "unknown-attachment"),))
+    snapshot = await parts.partnerships.snapshot(partnership)
+    agency = snapshot.directory.agencies.get(speaker.agency)
+    if agency is None:
+        raise Refused(ErrorCode.NOT_PERMITTED, (FieldError("/partnership", "not-enrolled"),))
+    message = Message(
+        MessageId(make_id(IdKind.MESSAGE, secrets.token_bytes(16))),
+        envelope.type,
+        envelope.version,
+        partnership,
+        agency.id,
+        agency.kind,
+        envelope.reference,
+        IncidentId(envelope.incident) if envelope.incident else None,
+        MessageId(envelope.in_reply_to) if envelope.in_reply_to else None,
+        arrived_at or parts.clock(),
+        facts(envelope),
+    )
+    return Submission(
+        raw,
+        hashlib.sha256(raw).hexdigest(),
+        message,
+        parts.keys.fingerprint("content", _canonical(raw)),
+        envelope.created_at,
+        parts.new_incident_id(),
+        speaker.client,
+        speaker.idempotency_key,
+        speaker.proof,
+        speaker.recorded_by,
+    )
+
+
+async def take(parts: Parts, submission: Submission) -> Accepted:
+    """Run the submission as one durable transaction; Refused when the rules refuse it."""
+    message = submission.message
+    outcome = await parts.perform(
+        submit,
+        submission,
+        message.partnership,
+        message.incident,
+        new_key_for=None if message.incident else submission.opens,
+    )
+    if not isinstance(outcome, Accepted):
+        raise Refused(outcome.code, (FieldError(outcome.pointer, outcome.code.slug),))
+    return outcome
+
+
+def _canonical(raw: bytes) -> bytes:
+    """Content for comparing repeats: the same members and values, whatever their order and spacing."""
+    return json.dumps(json.loads(raw), sort_keys=True, separators=(",", ":")).encode()

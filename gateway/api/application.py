@@ -1,0 +1,75 @@
+"""The HTTP surface for agencies: every route in one table, each authenticated or listed as public."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.api import duties, inbox, messages, receipts
+from gateway.api.door import SCOPES, Door
+from gateway.api.openapi import openapi_document
+from gateway.api.problems import HEADERS, guarded, problem
+from gateway.core.errors import ErrorCode
+from gateway.oauth.registry import parts_of_store
+from gateway.oauth.routes import oauth_routes
+from gateway.parts import Parts
+
+Handler = Callable[[Door, Request], Awaitable[Response]]
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", "/v1/messages", messages.post_message),
+    ("GET", "/v1/messages/{message}", messages.get_message),
+    ("GET", "/v1/messages/{message}/receipts", messages.get_message_receipts),
+    ("GET", "/v1/receipts/jwks", receipts.get_jwks),
+    ("GET", "/v1/receipts/policy", receipts.get_policy),
+    ("GET", "/v1/receipts/{receipt}", receipts.get_receipt),
+    ("GET", "/v1/receipts/{receipt}/proof", receipts.get_proof),
+    ("GET", "/v1/duties", duties.get_duties),
+    ("GET", "/v1/incidents/{incident}", messages.get_incident),
+    ("GET", "/v1/partnerships/{partnership}/directory", duties.get_directory),
+    ("GET", "/v1/inbox", inbox.get_inbox),
+    ("GET", "/v1/inbox/{delivery}", inbox.get_delivery),
+    ("POST", "/v1/inbox/{delivery}/acknowledgement", inbox.post_acknowledgement),
+    ("POST", "/v1/inbox/{delivery}/decline", inbox.post_decline),
+    ("GET", "/v1/log/checkpoint", receipts.get_checkpoint),
+    ("GET", "/v1/log/tile/{tile:path}", receipts.get_tile),
+)
+PUBLIC = frozenset({"/v1/receipts/jwks", "/v1/receipts/policy", "/openapi.json"})
+
+
+def agency_api(parts: Parts) -> FastAPI:
+    """The application that agencies' systems talk to."""
+    oauth = parts_of_store(
+        parts.store,
+        public_url=parts.settings.public_url,
+        signer=parts.keys.tokens,
+        clock=parts.clock,
+        scopes_supported=SCOPES,
+    )
+    door = Door(parts, oauth)
+    app = FastAPI(title="Safeguarding gateway", openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(oauth_routes(oauth))
+    for method, path, handler in ROUTES:
+        app.router.routes.append(Route(path, guarded(partial(handler, door)), methods=[method]))
+    app.router.routes.append(Route("/openapi.json", _openapi, methods=["GET"]))
+    app.add_exception_handler(HTTPException, _http_fault)
+    return app
+
+
+async def _openapi(request: Request) -> Response:
+    paths = [(method, path, handler.__doc__ or "") for method, path, handler in ROUTES]
+    return JSONResponse(openapi_document(paths, PUBLIC), headers={"Cache-Control": "public, max-age=300"})
+
+
+async def _http_fault(request: Request, fault: Exception) -> Response:
+    """What the framework itself refuses, in our words: unknown paths and methods."""
+    status = fault.status_code if isinstance(fault, HTTPException) else 500
+    codes = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
+    code = codes.get(status, ErrorCode.MALFORMED_REQUEST if status < 500 else ErrorCode.INTERNAL)
+    return problem(code, headers=dict(HEADERS))

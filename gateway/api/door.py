@@ -1,0 +1,94 @@
+"""What every request of an agency passes: who is calling, how large is the body, is it what it says it is.
+
+Authentication comes before the body is read. The body is read under a size cap and a deadline, whatever its Content-Length
+claims.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from gateway.core.errors import ErrorCode, Refused
+from gateway.oauth.parts import OAuthParts
+from gateway.oauth.resource import Principal, authenticate, need_scope, replayed
+from gateway.parts import Parts
+
+WRITE, READ, LOG = "messages.write", "messages.read", "log.read"
+SCOPES = (WRITE, READ, LOG)
+
+_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):\s*(?=,|$)")
+_KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255}?)"?')
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the endpoints share."""
+
+    parts: Parts
+    oauth: OAuthParts
+
+    async def caller(self, request: Request, scope: str) -> Principal:
+        """The authenticated caller, whose proof the endpoint still has to burn."""
+        raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
+        principal = await authenticate(
+            request.scope["headers"], request.method, raw_path.decode("latin-1"), self.oauth
+        )
+        need_scope(principal, scope, self.oauth)
+        return principal
+
+    async def reader(self, request: Request, scope: str = READ) -> Principal:
+        """The caller of a request that is no submission: its proof is burnt here."""
+        principal = await self.caller(request, scope)
+        if not await self.oauth.burn([principal.proof]):
+            raise replayed(self.oauth)
+        return principal
+
+
+async def read_body(request: Request, limit_bytes: int, deadline_seconds: float) -> bytes:
+    """The body's bytes; Refused when it is not JSON by its type, too large or too slow."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json" or "content-encoding" in request.headers:
+        raise Refused(ErrorCode.UNSUPPORTED_MEDIA_TYPE)
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            async for piece in request.stream():
+                size += len(piece)
+                if size > limit_bytes:
+                    raise Refused(ErrorCode.TOO_LARGE)
+                pieces.append(piece)
+    except TimeoutError:
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="The body took too long to arrive.") from None
+    body = b"".join(pieces)
+    _check_digest(request, body)
+    return body
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The Idempotency-Key, when one was sent; Refused when it is not one printable value of at most 255 characters."""
+    sent = request.headers.getlist("idempotency-key")
+    if not sent:
+        return None
+    match = _KEY.fullmatch(sent[0].strip())
+    if len(sent) > 1 or match is None:
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Idempotency-Key is not one printable value.")
+    return match.group(1)
+
+
+def _check_digest(request: Request, body: bytes) -> None:
+    """RFC 9530: when a sha-256 Content-Digest is sent it must be that of the bytes received."""
+    sent = request.headers.get("content-digest")
+    if sent is None:
+        return
+    found = _DIGEST.search(sent)
+    expected = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    if found is None or not hmac.compare_digest(found.group(1), expected):
+        raise Refused(ErrorCode.DIGEST_MISMATCH)

@@ -1,0 +1,58 @@
+"""Duties owed by and to an agency, and the partnership's directory as far as agencies may see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.api.door import READ, Door
+from gateway.api.problems import HEADERS
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import AgencyId, PartnershipId
+from gateway.store import duties
+from gateway.store.duties import DutyRow
+
+
+async def get_duties(door: Door, request: Request) -> Response:
+    """`owed_by_me` and `owed_to_me` (on incidents where my agency's message made the duty), soonest due first."""
+    principal = await door.reader(request, READ)
+    agency = AgencyId(principal.agency)
+    partnerships = sorted(principal.partnerships)
+    mine, to_me = await door.parts.store.read(lambda tx: duties.by_and_to(tx, agency, partnerships))
+    document = {"owed_by_me": [_duty(d) for d in mine], "owed_to_me": [_duty(d) for d in to_me]}
+    return JSONResponse(document, headers=HEADERS)
+
+
+async def get_directory(door: Door, request: Request) -> Response:
+    """Agencies of a partnership and the roles held there: no person's name, address or number."""
+    principal = await door.reader(request, READ)
+    partnership = PartnershipId(request.path_params["partnership"])
+    if partnership not in principal.partnerships:
+        raise Refused(ErrorCode.NOT_FOUND)
+    directory = (await door.parts.partnerships.snapshot(partnership)).directory
+    roles: dict[str, list[str]] = {}
+    for seat in directory.seats:
+        roles.setdefault(seat.agency, []).append(seat.role)
+    agencies = [
+        {"id": a.id, "kind": a.kind.value, "name": a.name, "code": a.code, "roles": sorted(roles.get(a.id, []))}
+        for a in sorted(directory.agencies.values(), key=lambda a: a.id)
+    ]
+    return JSONResponse({"partnership": partnership, "agencies": agencies}, headers=HEADERS)
+
+
+def _duty(row: DutyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "incident": row.incident,
+        "message": row.message,
+        "agency": row.agency,
+        "role": row.role,
+        "expects": row.expects,
+        "clock": row.clock,
+        "due_on": row.due_on.isoformat() if row.due_on else None,
+        "due_at": row.due_at.isoformat().replace("+00:00", "Z") if row.due_at else None,
+        "state": row.state.value,
+        "met_by": row.met_by,
+    }

@@ -1,0 +1,192 @@
+"""An agency's inbox: what waits, one item with its content, and the answers to it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.actions.acknowledge import Acknowledgement, acknowledge
+from gateway.actions.collect import Collection, collect
+from gateway.api.door import READ, WRITE, Door, read_body
+from gateway.api.problems import HEADERS
+from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.core.messages import AgencyId, DeliveryId
+from gateway.oauth.resource import Principal
+from gateway.store import deliveries, messages
+from gateway.store.deliveries import DeliveryRow
+from schemas import strict_json
+
+Said = TypeVar("Said", bound=BaseModel)
+
+PAGE, MOST = 25, 100
+LONGEST_WAIT_SECONDS = 30
+LOOK_AGAIN_SECONDS = 0.5
+
+_WAIT = re.compile(r"(?:^|,)\s*wait=(\d{1,3})\s*(?:,|$)")
+
+
+class AcknowledgementBody(BaseModel):
+    """What the recipient says. `by: person` is the only acknowledgement; `by: system` is a hand-over."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    by: Literal["person", "system"]
+    role: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    name: str | None = Field(None, min_length=1, max_length=200)
+
+
+class DeclineBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+async def get_inbox(door: Door, request: Request) -> Response:
+    """Unacknowledged deliveries, oldest first, by pages; `Prefer: wait=N` waits up to 30 s for the first to come."""
+    principal = await door.reader(request, READ)
+    after = _cursor(request.query_params.get("after"))
+    most = _limit(request.query_params.get("limit"))
+    wanted = _WAIT.search(request.headers.get("prefer", ""))
+    deadline = asyncio.get_running_loop().time() + min(int(wanted[1]) if wanted else 0, LONGEST_WAIT_SECONDS)
+    while True:
+        rows = await door.parts.store.read(
+            lambda tx: deliveries.inbox(
+                tx, AgencyId(principal.agency), sorted(principal.partnerships), after, most
+            )
+        )
+        if rows or asyncio.get_running_loop().time() >= deadline or await request.is_disconnected():
+            break
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    document: dict[str, Any] = {"deliveries": [_item(row) for row in rows]}
+    document["next"] = _next(rows[-1]) if len(rows) == most else None
+    return JSONResponse(document, headers=HEADERS)
+
+
+async def get_delivery(door: Door, request: Request) -> Response:
+    """One delivery with the message it carries; stated as a hand-over to the agency's system."""
+    principal = await door.reader(request, READ)
+    row = await _find(door, principal, request)
+    asked = Collection(
+        AgencyId(principal.agency), tuple(sorted(principal.partnerships)), row.id, principal.client_id
+    )
+    row = await door.parts.perform(collect, asked, row.partnership, row.incident)
+    message = await door.parts.store.read(lambda tx: messages.find(tx, [row.partnership], row.message))
+    key = await door.parts.key_by_id(message.data_key if message else None)
+    if message is None or message.sealed is None or key is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this message has been erased.")
+    content = json.loads(key.open(f"message:{message.id}", message.sealed))
+    return JSONResponse(
+        {**_item(row), "from": message.agency, "content": content, "receipt": message.receipt}, headers=HEADERS
+    )
+
+
+async def post_acknowledgement(door: Door, request: Request) -> Response:
+    """Acknowledge a delivery: as a person, or as a system, which is no acknowledgement."""
+    principal = await door.caller(request, WRITE)
+    said = _read(AcknowledgementBody, await read_body(request, 16_384, 10))
+    return await _answer(door, request, principal, said.by, said.role, said.name, None)
+
+
+async def post_decline(door: Door, request: Request) -> Response:
+    """Decline a delivery with a reason; an officer hears of it."""
+    principal = await door.caller(request, WRITE)
+    said = _read(DeclineBody, await read_body(request, 16_384, 10))
+    return await _answer(door, request, principal, "declined", "", None, said.reason)
+
+
+async def _answer(
+    door: Door,
+    request: Request,
+    principal: Principal,
+    by: Literal["person", "system", "declined"],
+    role: str,
+    name: str | None,
+    reason: str | None,
+) -> Response:
+    if not await door.oauth.burn([principal.proof]):
+        raise Refused(ErrorCode.PROOF_REPLAYED)
+    row = await _find(door, principal, request)
+    partnerships = tuple(sorted(principal.partnerships))
+    asked = Acknowledgement(
+        AgencyId(principal.agency), partnerships, row.id, by, role or row.role, name, reason
+    )
+    stated = await door.parts.perform(acknowledge, asked, row.partnership, row.incident)
+    document = {
+        "delivery": row.id,
+        "by": by,
+        "receipt": {"id": stated.id, "jws": stated.jws, "disclosures": list(stated.disclosures)},
+    }
+    return JSONResponse(document, 201, HEADERS)
+
+
+async def _find(door: Door, principal: Principal, request: Request) -> DeliveryRow:
+    wanted = DeliveryId(request.path_params["delivery"])
+    row = await door.parts.store.read(
+        lambda tx: deliveries.find_for_agency(
+            tx, AgencyId(principal.agency), sorted(principal.partnerships), wanted
+        )
+    )
+    if row is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return row
+
+
+def _item(row: DeliveryRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "message": row.message,
+        "type": row.message_type,
+        "incident": row.incident,
+        "partnership": row.partnership,
+        "role": row.role,
+        "created_at": _text(row.created_at),
+        "opened_at": _text(row.opened_at) if row.opened_at else None,
+    }
+
+
+def _read(model: type[Said], raw: bytes) -> Said:
+    try:
+        return model.model_validate(strict_json.parse(raw))
+    except ValidationError as fault:
+        found = fault.errors(include_url=False, include_input=False, include_context=False)
+        known = model.model_fields
+        raise Refused(
+            ErrorCode.INVALID_MESSAGE,
+            tuple(FieldError("/" + str(e["loc"][0] if e["loc"][0] in known else ""), "invalid") for e in found),
+        ) from None
+
+
+def _next(row: DeliveryRow) -> str:
+    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode()
+
+
+def _cursor(text: str | None) -> tuple[datetime, str] | None:
+    if text is None:
+        return None
+    try:
+        at, _, last = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
+        instant = datetime.fromisoformat(at)
+    except (ValueError, binascii.Error):
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="`after` is not a page that was given out.") from None
+    if instant.tzinfo is None:
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="`after` is not a page that was given out.")
+    return instant, last
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return PAGE
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST:
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="`limit` is a whole number from 1 to 100.")
+    return int(text)
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

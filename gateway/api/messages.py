@@ -1,0 +1,138 @@
+"""`POST /v1/messages`, the one door, and what a sender may read of its own messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.actions.submit import Accepted
+from gateway.actions.take import Speaker, prepare, take
+from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
+from gateway.api.problems import HEADERS
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import AgencyId, IncidentId, MessageId
+from gateway.store import deliveries, incidents, log, messages
+from gateway.store.messages import MessageRow
+from schemas import read_message
+
+
+async def post_message(door: Door, request: Request) -> Response:
+    """Take one message: 201 with the signed receipt, the incident and the duties that follow."""
+    principal = await door.caller(request, WRITE)
+    settings = door.parts.settings
+    raw = await read_body(request, settings.body_limit_bytes, settings.request_timeout_seconds)
+    envelope = read_message(raw)
+    key = idempotency_key(request)
+    speaker = Speaker(AgencyId(principal.agency), principal.partnerships, principal.client_id, key, principal.proof)
+    answer = await take(door.parts, await prepare(door.parts, raw, envelope, speaker))
+    headers = HEADERS | {"Location": f"/v1/messages/{answer.id}"}
+    if answer.is_repeat:
+        headers["Idempotency-Replayed"] = "true"
+    return JSONResponse(accepted_document(answer), 201, headers)
+
+
+def accepted_document(answer: Accepted) -> dict[str, Any]:
+    """The answer of the contract."""
+    return {
+        "id": answer.id,
+        "incident": answer.incident,
+        "reference": answer.reference,
+        "decision": answer.decision,
+        "duties": [dict(duty) for duty in answer.duties],
+        "receipt": {
+            "id": answer.receipt_id,
+            "jws": answer.jws,
+            "disclosures": list(answer.disclosures),
+        },
+    }
+
+
+async def get_message(door: Door, request: Request) -> Response:
+    """The state of a message that my agency sent: its deliveries and duties."""
+    principal = await door.reader(request, READ)
+    row = await own_message(door, principal.agency, principal.partnerships, request.path_params["message"])
+    sent = await door.parts.store.read(lambda tx: deliveries.of_message(tx, row.id))
+    document = {
+        "id": row.id,
+        "incident": row.incident,
+        "reference": row.reference,
+        "type": row.type,
+        "decision": row.decision,
+        "arrived_at": _text(row.arrived_at),
+        "duties": row.answer["duties"],
+        "receipt": {"id": row.receipt, "jws": row.answer["jws"]},
+        "deliveries": [
+            {
+                "id": delivery.id,
+                "agency": delivery.agency,
+                "role": delivery.role,
+                "state": delivery.state.value,
+                "acknowledged_by": delivery.acknowledged_by,
+            }
+            for delivery in sent
+        ],
+    }
+    return JSONResponse(document, headers=HEADERS)
+
+
+async def get_message_receipts(door: Door, request: Request) -> Response:
+    """Every receipt of a message that my agency sent, oldest first."""
+    principal = await door.reader(request, READ)
+    row = await own_message(door, principal.agency, principal.partnerships, request.path_params["message"])
+    entries = await door.parts.store.read(lambda tx: log.entries_of_chain(tx, row.partnership, row.id))
+    document = [
+        {"id": entry.id, "event": entry.event, "jws": entry.jws, "sealed": entry.leaf_index is not None}
+        for entry in entries
+    ]
+    return JSONResponse({"receipts": document}, headers=HEADERS)
+
+
+async def own_message(
+    door: Door, agency: str, partnerships: frozenset[str], message: str
+) -> MessageRow:
+    """A message of this agency; not found otherwise, whether it exists or not."""
+    row = await door.parts.store.read(lambda tx: messages.find(tx, sorted(partnerships), MessageId(message)))
+    if row is None or row.agency != agency:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return row
+
+
+async def get_incident(door: Door, request: Request) -> Response:
+    """The timeline of an incident, as far as my agency sent or received it."""
+    principal = await door.reader(request, READ)
+    incident = IncidentId(request.path_params["incident"])
+    document = await door.parts.store.read(
+        lambda tx: _timeline(tx, AgencyId(principal.agency), principal.partnerships, incident)
+    )
+    return JSONResponse(document, headers=HEADERS)
+
+
+def _timeline(tx: Any, agency: AgencyId, partnerships: frozenset[str], incident: IncidentId) -> dict[str, Any]:
+    partnership = incidents.partnership_of(tx, incident)
+    if partnership is None or partnership not in partnerships:
+        raise Refused(ErrorCode.NOT_FOUND)
+    if agency not in incidents.participants(tx, partnership, incident):
+        raise Refused(ErrorCode.NOT_FOUND)
+    found = incidents.find(tx, partnership, incident)
+    seen = [
+        row
+        for row in messages.of_incident(tx, partnership, incident)
+        if row.agency == agency or any(d.agency == agency for d in deliveries.of_message(tx, row.id))
+    ]
+    return {
+        "id": incident,
+        "partnership": partnership,
+        "opened_at": _text(found.opened_at) if found else None,
+        "label": found.label if found else None,
+        "outcome": dict(found.outcome) if found and found.outcome else None,
+        "timeline": [
+            {"id": row.id, "type": row.type, "from": row.agency, "arrived_at": _text(row.arrived_at)}
+            for row in seen
+        ],
+    }
+
+
+def _text(at: Any) -> str:
+    return str(at.isoformat().replace("+00:00", "Z"))

@@ -1,0 +1,84 @@
+"""Problem documents (RFC 9457): the only place that makes them. They never echo what was sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.core.errors import ErrorCode, Refused, Unavailable
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+TYPES = "https://docs.gateway.example/problems/"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000",
+}
+
+_log = structlog.get_logger()
+
+
+def guarded(endpoint: Endpoint) -> Endpoint:
+    """An endpoint whose refusals become problem documents, and whose bugs say nothing but that there was one."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Refused as refused:
+            return _refusal(refused)
+        except Unavailable as fault:
+            _log.warning("api.unavailable", reason=fault.reason)
+            return problem(ErrorCode.UNAVAILABLE, headers={"Retry-After": str(fault.retry_after_seconds)})
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception as fault:
+            _log.error("api.fault", fault=type(fault).__name__, where=_where(fault))
+            return problem(ErrorCode.INTERNAL)
+
+    return answer
+
+
+def problem(
+    code: ErrorCode,
+    errors: list[dict[str, str]] | None = None,
+    detail: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """One problem document. `detail` is in our own words."""
+    body: dict[str, object] = {
+        "type": TYPES + code.slug,
+        "title": code.title,
+        "status": code.status,
+        "code": code.slug,
+        "instance": f"urn:uuid:{uuid.uuid4()}",
+    }
+    if detail is not None:
+        body["detail"] = detail
+    if errors:
+        body["errors"] = errors
+    return JSONResponse(
+        body, code.status, HEADERS | (headers or {}), media_type="application/problem+json"
+    )
+
+
+def _refusal(refused: Refused) -> JSONResponse:
+    errors = [{"pointer": fault.pointer, "code": fault.code} for fault in refused.errors]
+    challenge = getattr(refused, "www_authenticate", None)
+    return problem(
+        refused.code, errors, refused.detail, {"WWW-Authenticate": challenge} if challenge else None
+    )
+
+
+def _where(fault: BaseException) -> str:
+    """File and line of a bug: enough to find it, and no value of any variable."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

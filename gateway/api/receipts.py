@@ -1,0 +1,99 @@
+"""Receipts, their proofs and the log, for those who may read them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from gateway.actions.export import own_policy
+from gateway.api.door import LOG, READ, Door
+from gateway.api.problems import HEADERS
+from gateway.core.errors import ErrorCode, Refused
+from gateway.ledger import sealing
+from gateway.oauth.resource import Principal
+from gateway.store import log, messages
+from gateway.store.log import EntryRow
+from gateway.store.transaction import Tx
+
+_TILE = re.compile(r"(\d{1,2})/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?")
+
+
+async def get_receipt(door: Door, request: Request) -> Response:
+    """A receipt of a message that my agency sent."""
+    principal = await door.reader(request, READ)
+    entry = await door.parts.store.read(lambda tx: _own_entry(tx, principal, request.path_params["receipt"]))
+    return JSONResponse(_document(entry), headers=HEADERS)
+
+
+async def get_proof(door: Door, request: Request) -> Response:
+    """The offline proof that a receipt is in the log (tlog-proof@v1); 404 until it is sealed, normally within a second."""
+    principal = await door.reader(request, READ)
+    proof = await door.parts.store.read(lambda tx: _proof(tx, principal, request.path_params["receipt"]))
+    if proof is None:
+        raise Refused(ErrorCode.NOT_FOUND, detail="This receipt is not sealed yet; ask again in a second.")
+    return PlainTextResponse(proof, headers=HEADERS)
+
+
+async def get_jwks(door: Door, request: Request) -> Response:
+    """The public keys of receipts, current and retired."""
+    keys = [dict(key) for key in door.parts.keys.published["receipts"]]
+    return JSONResponse({"keys": keys}, headers=HEADERS | {"Cache-Control": "public, max-age=300"})
+
+
+async def get_policy(door: Door, request: Request) -> Response:
+    """The policy to verify with, for information: trust comes from a copy that reached you on another path."""
+    return JSONResponse(own_policy(door.parts), headers=HEADERS | {"Cache-Control": "public, max-age=300"})
+
+
+async def get_checkpoint(door: Door, request: Request) -> Response:
+    """The newest signed tree head (C2SP tlog-checkpoint); witnesses and auditors only."""
+    await door.reader(request, LOG)
+    newest = await door.parts.store.read(log.latest_checkpoint)
+    if newest is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return PlainTextResponse(newest.note, headers=HEADERS)
+
+
+async def get_tile(door: Door, request: Request) -> Response:
+    """A tile of the log (C2SP tlog-tiles); witnesses and auditors only."""
+    await door.reader(request, LOG)
+    match = _TILE.fullmatch(request.path_params["tile"])
+    if match is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    level, number = int(match[1]), int(match[2].replace("x", "").replace("/", ""))
+    width = int(match[3]) if match[3] else 256
+    tile = await door.parts.store.read(lambda tx: sealing.served_tile(tx, level, number, width))
+    if tile is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return Response(tile, headers=HEADERS, media_type="application/octet-stream")
+
+
+def _own_entry(tx: Tx, principal: Principal, wanted: str) -> EntryRow:
+    for partnership in sorted(principal.partnerships):
+        entry = log.find_entry(tx, partnership, wanted)  # type: ignore[arg-type]
+        if entry is None:
+            continue
+        message = messages.find(tx, [partnership], entry.chain)  # type: ignore[arg-type]
+        if message is not None and message.agency == principal.agency:
+            return entry
+    raise Refused(ErrorCode.NOT_FOUND)
+
+
+def _proof(tx: Tx, principal: Principal, wanted: str) -> str | None:
+    entry = _own_entry(tx, principal, wanted)
+    newest = log.latest_checkpoint(tx)
+    if newest is None or entry.leaf_index is None or entry.leaf_index >= newest.size:
+        return None
+    return sealing.prove(tx, entry.leaf_index, newest)
+
+
+def _document(entry: EntryRow) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "event": entry.event,
+        "jws": entry.jws,
+        "sealed": entry.leaf_index is not None,
+    }

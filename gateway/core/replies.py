@@ -1,0 +1,37 @@
+"""One received mail as it was read: what the actions see of it, whichever way in it came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class MailExpected:
+    """What a reader is told: the addresses enrolled for the letter, our own addresses it came to, our letters' texts."""
+
+    enrolled: tuple[str, ...] = ()
+    envelope_to: tuple[str, ...] = ()
+    letters: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MailReading:
+    """`kind` and `verdict` are the words of `gateway mail read`. `answers` hold only what may be recorded without a person.
+
+    `document` is the whole reading, with suggestions and reasons, to be kept sealed for the officer.
+    """
+
+    kind: str
+    verdict: str
+    reference: str | None
+    token: str | None
+    answers: Mapping[str, Any]
+    flags: tuple[str, ...]
+    reasons: tuple[str, ...]
+    document: Mapping[str, Any]
+
+    @property
+    def is_complete(self) -> bool:
+        return self.kind == "reply" and self.verdict == "complete"

@@ -1,0 +1,100 @@
+"""Carry what is owed: claim due deliveries under a lease, carry them with no transaction open, record what came of each.
+
+A worker that dies leaves its leases to run out and the parcels are carried again under the same ids. A worker that is
+overtaken finds the fence moved on and records nothing. Everything is in the database: waking is only a hint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+
+import structlog
+
+from gateway.actions.deliver import Attempted, deliver
+from gateway.core.deliveries import Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
+from gateway.core.messages import Seat
+from gateway.core.routing import Directory
+from gateway.parts import Parts
+from gateway.store import deliveries, mail, messages
+from gateway.store.deliveries import DeliveryRow
+from gateway.store.messages import MessageRow
+
+AT_ONCE = 64
+
+_log = structlog.get_logger()
+
+
+async def carry_due(parts: Parts) -> int:
+    """Carry one batch of due deliveries; how many there were."""
+    now = parts.clock()
+    until = now + timedelta(seconds=parts.settings.lease_seconds)
+    claimed = await parts.store.transact(lambda tx: deliveries.claim(tx, now, until, AT_ONCE))
+    if claimed:
+        await asyncio.gather(*(_carry(parts, row) for row in claimed))
+    return len(claimed)
+
+
+async def _carry(parts: Parts, row: DeliveryRow) -> None:
+    try:
+        outcome = await _attempt(parts, row)
+        state = await parts.perform(deliver, Attempted(row, outcome), row.partnership, row.incident)
+        _log.info("delivery.attempted", delivery=row.id, way=row.adapter, state=state.value if state else "overtaken")
+    except Exception as fault:  # the lease runs out and the delivery is carried again
+        _log.error("delivery.fault", delivery=row.id, fault=type(fault).__name__, words=str(fault)[:200])
+
+
+async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
+    """One try. What an adapter raises is our fault: try later, and an officer sees it when patience runs out."""
+    if row.adapter == "inbox":
+        return await parts.adapter("inbox").deliver(_parcel(row, None, None, None))
+    snapshot = await parts.partnerships.snapshot(row.partnership)
+    message = await parts.store.read(lambda tx: messages.find(tx, [row.partnership], row.message))
+    if message is None:
+        return Undeliverable("message-missing", Fault.SYSTEM)
+    way = snapshot.directory.way_to(Seat(row.agency, row.role))
+    secret = None
+    if way.secret is not None:
+        label = f"way:{row.partnership}:{row.agency}"
+        secret = parts.keys.open_secret(label, way.secret).decode()
+    address, letter = way.address, None
+    if row.adapter == "mail":
+        address, letter = await _letter(parts, row, message, snapshot.directory)
+        if address is None or letter is None:
+            return Undeliverable("nobody-to-write-to", Fault.SYSTEM)
+    try:
+        return await parts.adapter(row.adapter).deliver(_parcel(row, address, letter, secret))
+    except Exception as fault:
+        _log.error("adapter.fault", way=row.adapter, fault=type(fault).__name__)
+        return TryLater("our-fault")
+
+
+def _parcel(row: DeliveryRow, address: str | None, letter: Letter | None, secret: str | None) -> Parcel:
+    return Parcel(
+        row.id,
+        row.message,
+        row.message_type,
+        row.incident,
+        row.agency,
+        row.role,
+        address,
+        row.attempt,
+        row.created_at,
+        letter,
+        secret,
+    )
+
+
+async def _letter(
+    parts: Parts, row: DeliveryRow, message: MessageRow, directory: Directory
+) -> tuple[str | None, Letter | None]:
+    """The words of a letter and the person in the seat at this moment (a deputy when the lead is absent)."""
+    holder = directory.present_holder(Seat(row.agency, row.role), parts.clock())
+    key = await parts.key_by_id(message.data_key)
+    if holder is None or holder.email is None or key is None or message.sealed is None:
+        return None, None
+    document = json.loads(key.open(f"message:{message.id}", message.sealed))
+    known = await parts.store.read(lambda tx: mail.letter_of_message(tx, message.id))
+    pack = (await parts.partnerships.snapshot(row.partnership)).pack
+    return holder.email, parts.compose(pack.letters, document, known.token if known else None)

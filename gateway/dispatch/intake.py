@@ -1,0 +1,169 @@
+"""Mail coming in: raw bytes are durable before anything reads them, each mail is read once, nothing is dropped.
+
+Fetch -> store under a data key of its own -> mark on the server -> read in a limited child process -> `reply`. A crash at any
+point repeats a step that finds its work done: raw bytes are known by their keyed digest, a settled mail by its state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from datetime import datetime
+
+import structlog
+
+from gateway.actions.keep_mail import Arrived, keep_mail
+from gateway.actions.reply import Read, reading_document, reply
+from gateway.actions.submit import Submission
+from gateway.actions.take import Speaker, prepare
+from gateway.core.messages import PartnershipId, RoleId, Seat
+from gateway.core.replies import MailExpected, MailReading
+from gateway.parts import Parts
+from gateway.store import custody, mail, packs
+from gateway.store.mail import LetterRow, RawMail
+from schemas import read_message
+
+AT_ONCE = 4
+DSL = RoleId("dsl")
+
+_TOKEN = re.compile(r"\+([0-9a-f]{36})@")
+_log = structlog.get_logger()
+
+
+async def keep(
+    parts: Parts,
+    way_in: str,
+    raw: bytes,
+    *,
+    envelope_to: str | None,
+    arrived_at: datetime,
+    uidvalidity: int = 0,
+    uid: int = 0,
+) -> bool:
+    """Make one mail durable; True when it is new. After this returns, the far end may be told that we have it."""
+    at = parts.clock()
+    key = await parts.make_key(None, at)
+    arrived = Arrived(f"eml-{secrets.token_hex(16)}", way_in, uidvalidity, uid, raw, envelope_to, arrived_at)
+    is_new = await parts.store.transact(lambda tx: keep_mail(tx, parts, key, arrived, at))
+    _log.info("mail.kept", mail=arrived.id, way_in=way_in, new=is_new)
+    return is_new
+
+
+async def read_kept(parts: Parts) -> int:
+    """Read one batch of kept mail; how many there were."""
+    waiting = await parts.store.read(lambda tx: mail.unread(tx, AT_ONCE))
+    for raw in waiting:
+        await _read_one(parts, raw)
+    return len(waiting)
+
+
+async def _read_one(parts: Parts, raw: RawMail) -> None:
+    key = await parts.key_by_id(raw.data_key)
+    if key is None or raw.sealed is None:
+        await parts.store.transact(lambda tx: mail.change_raw(tx, raw.id, state="settled", kind="erased"))
+        return
+    content = key.open(f"raw-mail:{raw.id}", raw.sealed)
+    reading, letter = await _understand(parts, raw, content)
+    sealed = key.seal(f"reading:{raw.id}", reading_document(reading.document))
+    await parts.store.transact(lambda tx: mail.change_raw(tx, raw.id, sealed_reading=sealed))
+    answer = await _answer(parts, raw, reading, letter) if letter and reading.is_complete else None
+    asked = Read(raw.id, reading.kind, _coarse(reading, letter), letter, answer)
+    partnership = letter.partnership if letter else await _any_partnership(parts)
+    outcome = await parts.perform(reply, asked, partnership, letter.incident if letter else None)
+    if letter is not None:
+        incident = letter.incident
+        await parts.custody.transact(lambda tx: custody.attach(tx, key.id, incident))
+    _log.info("mail.read", mail=raw.id, kind=reading.kind, verdict=reading.verdict, outcome=outcome)
+
+
+async def _understand(parts: Parts, raw: RawMail, content: bytes) -> tuple[MailReading, LetterRow | None]:
+    """Which letter it answers, by the token in our own address or else the reference it quotes; then what it says."""
+    to = (raw.envelope_to,) if raw.envelope_to else ()
+    token = _TOKEN.search(raw.envelope_to or "")
+    letter = await _letter(parts, token[1] if token else None, None)
+    if letter is None:
+        first = await asyncio.to_thread(parts.read_mail, content, MailExpected((), to))
+        letter = await _letter(parts, first.token, first.reference)
+        if letter is None:
+            return first, None
+    enrolled = await _enrolled(parts, letter)
+    reading = await asyncio.to_thread(parts.read_mail, content, MailExpected(enrolled, to))
+    if reading.reference is not None and reading.reference != letter.reference:
+        return reading, None  # it speaks of another letter than the address it came to: a person decides
+    return reading, letter
+
+
+async def _letter(parts: Parts, token: str | None, reference: str | None) -> LetterRow | None:
+    if token is not None and parts.keys.token_mac(token[:20]) == token[20:]:
+        found = await parts.store.read(lambda tx: mail.letter_by_token(tx, token))
+        if found is not None:
+            return found
+    if reference is not None:
+        return await parts.store.read(lambda tx: mail.letter_by_reference(tx, reference))
+    return None
+
+
+async def _enrolled(parts: Parts, letter: LetterRow) -> tuple[str, ...]:
+    """The addresses of the school's leads and deputies as enrolled."""
+    snapshot = await parts.partnerships.snapshot(letter.partnership)
+    holders = snapshot.directory.seats.get(Seat(letter.agency, DSL), ())
+    return tuple(holder.email for holder in holders if holder.email)
+
+
+async def _answer(parts: Parts, raw: RawMail, reading: MailReading, letter: LetterRow) -> Submission:
+    return await confirmation(parts, letter, reading.answers, raw.arrived_at, f"mail-{raw.id}")
+
+
+async def confirmation(
+    parts: Parts,
+    letter: LetterRow,
+    answers: object,
+    arrived_at: datetime,
+    reference: str,
+    recorded_by: str | None = None,
+) -> Submission:
+    """A school's answers as a `dsl-confirmation` on the school's behalf, through the same door as every message."""
+    snapshot = await parts.partnerships.snapshot(letter.partnership)
+    lead = snapshot.directory.present_holder(Seat(letter.agency, DSL), arrived_at)
+    name = lead.name if lead else snapshot.directory.agencies[letter.agency].name
+    stated = {k: v for k, v in dict(answers).items() if v is not None}  # type: ignore[call-overload]
+    document = {
+        "type": "dsl-confirmation",
+        "version": 1,
+        "partnership": letter.partnership,
+        "reference": reference,
+        "incident": letter.incident,
+        "in_reply_to": letter.message,
+        "created_at": arrived_at.isoformat(),
+        "author": {"name": name, "post": "Designated safeguarding lead"},
+        "lawful_basis": "public-task",
+        "marking": "OFFICIAL-SENSITIVE",
+        "attachments": [],
+        "do_not_contact": [],
+        "body": {
+            "letter_reference": letter.reference,
+            **stated,
+            "answered_by": {"name": name, "post": "Designated safeguarding lead"},
+        },
+    }
+    content = json.dumps(document, ensure_ascii=False).encode()
+    speaker = Speaker(letter.agency, frozenset({letter.partnership}), recorded_by=recorded_by)
+    return await prepare(parts, content, read_message(content), speaker, arrived_at)
+
+
+def _coarse(reading: MailReading, letter: LetterRow | None) -> tuple[str, ...]:
+    """Why a person must look, as coarse codes without content."""
+    reasons = [reading.kind.replace("_", "-"), *(flag.replace("_", "-") for flag in reading.flags)]
+    if letter is None:
+        reasons.append("no-letter-matched")
+    return tuple(dict.fromkeys(reasons))
+
+
+async def _any_partnership(parts: Parts) -> PartnershipId:
+    """Mail that belongs to no letter is held where an officer sees it: in the first partnership in force."""
+    rows = await parts.store.read(packs.in_force)
+    return rows[0].partnership
+
+

@@ -1,0 +1,88 @@
+"""The in-process loop: carries, reads, watches clocks and seals while the gateway serves.
+
+One task per job, each at its own pace, all woken when a transaction made work. What it misses, the next sweep finds: the
+database is the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+from gateway.dispatch.carrying import carry_due
+from gateway.dispatch.intake import read_kept
+from gateway.dispatch.timetable import chase_due, finish_erasures, seal_waiting, sweep_proofs
+from gateway.parts import Parts
+
+CHASE_SECONDS = 1.0
+HOUSEKEEPING_SECONDS = 30.0
+
+_log = structlog.get_logger()
+
+Job = Callable[[], Awaitable[object]]
+
+
+class Dispatch:
+    """Everything that runs beside the API in one process. `ways_in` names what must be read before a silence is stated."""
+
+    def __init__(self, parts: Parts, ways_in: frozenset[str] = frozenset()) -> None:
+        self._parts = parts
+        self._ways_in = ways_in
+        self._woken = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin; call within the event loop that serves."""
+        self._parts.store.on_wake = self._woken.set
+        parts, settings = self._parts, self._parts.settings
+        jobs: list[tuple[Job, float]] = [
+            (lambda: seal_waiting(parts), settings.seal_interval_seconds),
+            (lambda: chase_due(parts, self._ways_in), CHASE_SECONDS),
+            (lambda: self._housekeeping(), HOUSEKEEPING_SECONDS),
+        ]
+        self._tasks = [asyncio.create_task(self._every(job, pause)) for job, pause in jobs]
+        self._tasks.append(asyncio.create_task(self._carry()))
+
+    async def stop(self) -> None:
+        """Finish what runs; nothing is lost by stopping at any point."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _carry(self) -> None:
+        """Carry and read while there is work; then sleep until woken or until the sweep."""
+        pause = self._parts.settings.sweep_interval_seconds
+        while True:
+            self._woken.clear()
+            busy = await self._guarded(self._carry_and_read)
+            if not busy:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), pause)
+
+    async def _carry_and_read(self) -> bool:
+        carried = await carry_due(self._parts)
+        read = await read_kept(self._parts)
+        return bool(carried or read)
+
+    async def _housekeeping(self) -> None:
+        await finish_erasures(self._parts)
+        await sweep_proofs(self._parts)
+
+    async def _every(self, job: Job, pause_seconds: float) -> None:
+        while True:
+            await self._guarded(job)
+            await asyncio.sleep(pause_seconds)
+
+    async def _guarded(self, job: Job) -> object:
+        """A job's fault is logged and the loop goes on: work that was not done is still there."""
+        try:
+            return await job()
+        except Exception as fault:
+            _log.error("dispatch.fault", fault=type(fault).__name__, words=str(fault)[:200])
+            await asyncio.sleep(self._parts.settings.sweep_interval_seconds)
+            return None

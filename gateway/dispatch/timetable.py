@@ -1,0 +1,91 @@
+"""What is done because time passes: chases, silences, seals, finished erasures, swept proofs.
+
+Each step reads what is due from the database and does it through an action; running twice, or on two machines, is harmless.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from gateway.actions.chase import MARGIN, Chase, chase
+from gateway.actions.erase import data_keys_of, finish_erasure
+from gateway.actions.seal import seal
+from gateway.core.messages import PartnershipId
+from gateway.parts import Parts
+from gateway.store import custody, duties, incidents, mail, replay
+from gateway.store.duties import DutyRow
+from gateway.store.log import Overtaken
+from gateway.store.transaction import Tx
+
+AT_ONCE = 50
+API = "api"
+
+_log = structlog.get_logger()
+
+
+async def seal_waiting(parts: Parts) -> int:
+    """Seal until nothing waits; the size of the tree, or 0 when nothing was sealed."""
+    size = 0
+    while True:
+        at = parts.clock()
+        try:
+            made = await parts.store.transact(lambda tx, at=at: seal(tx, parts, at), shared=False)  # type: ignore[misc]
+        except Overtaken:
+            continue
+        if made is None:
+            return size
+        size = made.size
+
+
+async def chase_due(parts: Parts, ways_in: frozenset[str]) -> int:
+    """Look at every duty whose stage or due instant is reached; how many there were."""
+    now = parts.clock()
+    read_until = await parts.store.read(lambda tx: _read_until(tx, now, ways_in))
+    due = await parts.store.read(lambda tx: _due(tx, now, read_until))
+    for duty in due:
+        done = await parts.perform(chase, Chase(duty.id, read_until), duty.partnership, duty.incident)
+        if done:
+            _log.info("duty.chased", duty=duty.id, clock=duty.clock, done=done)
+    return len(due)
+
+
+async def finish_erasures(parts: Parts) -> int:
+    """Take up erasures that a crash interrupted."""
+    waiting = await parts.store.read(incidents.being_erased)
+    for incident in waiting:
+        await complete_erasure(parts, incident.partnership, incident.id)
+    return len(waiting)
+
+
+async def complete_erasure(parts: Parts, partnership: PartnershipId, incident: str) -> None:
+    """Destroy the data keys, state the erasure, and leave nothing in free pages."""
+    named = await parts.store.read(lambda tx: data_keys_of(tx, partnership, incident))  # type: ignore[arg-type]
+    at = parts.clock()
+    await parts.custody.transact(lambda tx: custody.destroy(tx, incident, named, at))
+    await parts.custody.scrub()
+    await parts.perform(finish_erasure, incident, partnership, None)  # type: ignore[arg-type]
+    await parts.store.scrub()
+
+
+async def sweep_proofs(parts: Parts) -> None:
+    """Forget proofs of possession that no one could replay any more."""
+    now = parts.clock()
+    await parts.store.transact(lambda tx: replay.sweep(tx, now))
+
+
+def _read_until(tx: Tx, now: datetime, ways_in: frozenset[str]) -> datetime:
+    """How far every way in is read: the API answers as it reads; a mailbox as far as its watermark says."""
+    marks = mail.watermarks(tx)
+    missing = now - timedelta(days=36500)
+    reached = [marks.get(way, missing) for way in ways_in]
+    unread = mail.oldest_unread_arrival(tx)
+    return min([now, *reached, *([unread] if unread else [])])
+
+
+def _due(tx: Tx, now: datetime, read_until: datetime) -> list[DutyRow]:
+    found = {duty.id: duty for duty in duties.to_chase(tx, now, AT_ONCE)}
+    for duty in duties.lapsed(tx, read_until - MARGIN, AT_ONCE):
+        found.setdefault(duty.id, duty)
+    return list(found.values())

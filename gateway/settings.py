@@ -144,7 +144,7 @@ class Settings(BaseSettings):
 
     # --- letters by e-mail
     smtp_url: str | None = Field(
-        None, description="smtp://user@host:port (STARTTLS is required) or smtps://user@host:port"
+        None, description="smtp://user@host:port of the mail relay; STARTTLS is required"
     )
     smtp_password_file: Path | None = Field(None, description="file with the SMTP password")
     smtp_ca_file: Path | None = Field(
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     mail_authserv_id: str | None = Field(
         None, description="name of the server whose Authentication-Results are trusted"
     )
-    imap_url: str | None = Field(None, description="imaps://user@host:port/folder, or imap:// with STARTTLS")
+    imap_url: str | None = Field(None, description="imaps://user@host:port, or imap:// with STARTTLS")
     imap_password_file: Path | None = Field(None, description="file with the IMAP password")
     imap_ca_file: Path | None = Field(None, description="authorities that the mailbox's certificate may have")
     imap_interval_seconds: PositiveFloat = Field(15.0, description="how often the mailbox is read")
@@ -189,9 +189,9 @@ class Settings(BaseSettings):
     def _names_a_mail_server_and_no_password(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
             return None
-        url, protocol = urlsplit(value), str(info.field_name).partition("_")[0]
-        if url.scheme not in {protocol, f"{protocol}s"} or not url.hostname or url.query:
-            raise ValueError(f"neither {protocol}://user@host:port nor {protocol}s://user@host:port")
+        url, schemes = urlsplit(value), {"smtp"} if info.field_name == "smtp_url" else {"imaps", "imap"}
+        if url.scheme not in schemes or not url.hostname or url.query:
+            raise ValueError(f"not an address of the form {max(schemes)}://user@host:port")
         if url.password is not None:
             raise ValueError("a password does not belong here but in a file of its own (…_PASSWORD_FILE)")
         return value

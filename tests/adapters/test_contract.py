@@ -7,14 +7,20 @@ its far end was sent).
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
+import trustme
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from adapters.fetch import Fetcher
 from adapters.inbox import InboxAdapter
+from adapters.mail.letter import Correspondence
+from adapters.mail.sending import MailAdapter, Relay
 from adapters.memory import Break, Deny, Fail, Lose, MemoryAdapter, Stall
 from adapters.webhook import WebhookAdapter
 from gateway.core.deliveries import Adapter, Delivered, Outcome, Parcel, Relayed, TryLater, Undeliverable
@@ -71,8 +77,53 @@ async def by_webhook() -> AsyncIterator[Way]:
         )
 
 
+@asynccontextmanager
+async def by_mail() -> AsyncIterator[Way]:
+    async with relay() as (port, taken, ca_file, goes_away):
+        adapter = MailAdapter(
+            Relay("localhost", port, ca_file=str(ca_file), timeout_seconds=10),
+            Correspondence("council.example", "safeguarding@council.example", "A council"),
+        )
+
+        async def breaks() -> None:
+            await adapter.aclose()
+            goes_away()
+
+        parcel = a_parcel("dsl@school.example", secret=None)
+        yield Way(adapter, parcel, lambda: list(taken), breaks, is_thin=False)
+
+
+class _Taking:
+    """The relay's handler: keeps the bytes of every letter it takes."""
+
+    def __init__(self) -> None:
+        self.letters: list[bytes] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        self.letters.append(envelope.content)
+        return "250 taken"
+
+
+@asynccontextmanager
+async def relay() -> AsyncIterator[tuple[int, list[bytes], Path, Callable[[], None]]]:
+    """A mail relay on loopback that demands STARTTLS: its port, what it took, its authority, and how it goes away."""
+    authority, handler = trustme.CA(), _Taking()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(tls)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(handler, hostname="relay.example", require_starttls=True, tls_context=tls),
+        "127.0.0.1",
+        0,
+    )
+    with authority.cert_pem.tempfile() as ca_file:
+        yield server.sockets[0].getsockname()[1], handler.letters, Path(ca_file), server.close
+    server.close()
+
+
 WAYS: dict[str, Callable[[], AbstractAsyncContextManager[Way]]] = {
     "inbox": by_inbox,
+    "mail": by_mail,
     "memory": by_memory,
     "webhook": by_webhook,
 }

@@ -113,8 +113,11 @@ def verify(key: PublicKey, algorithm: str, token: Compact) -> None:
     """BadSignature unless `token` was signed with this key under the one algorithm that the key allows."""
     if ALGORITHM_NAMES.get(algorithm) != key.algorithm:
         raise BadSignature("algorithm and key differ")
-    signature = decode(token.signature)
-    signed = token.header + b"." + token.payload
+    verify_bytes(key, token.header + b"." + token.payload, decode(token.signature))
+
+
+def verify_bytes(key: PublicKey, signed: bytes, signature: bytes) -> None:
+    """BadSignature unless `signature` is this key's over `signed`: raw r‖s for ES256 (RFC 7518 section 3.4)."""
     try:
         match key.key:
             case ec.EllipticCurvePublicKey() as point:

@@ -54,7 +54,12 @@ class Door:
     clock: Clock
 
     def caller(
-        self, alg: str = "ES256", *, client_id: str | None = None, scopes: tuple[str, ...] = SCOPES, key: Key | None = None
+        self,
+        alg: str = "ES256",
+        *,
+        client_id: str | None = None,
+        scopes: tuple[str, ...] = SCOPES,
+        key: Key | None = None,
     ) -> Caller:
         """A client enrolled for an invented police force."""
         key = key or Key.make(alg, f"kid-{secrets.token_hex(4)}")
@@ -103,7 +108,9 @@ def open_door(folder: Path, **changes: Any) -> Iterator[Door]:
     clock = Clock()
     signer = changes.pop("signer", None) or FileSigner.generate("token-key-1", "ES256")
     parts = parts_of_store(store, public_url=base, signer=signer, clock=clock, **changes)
-    server = uvicorn.Server(uvicorn.Config(protected_app(parts), log_config=None, access_log=False, lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(protected_app(parts), log_config=None, access_log=False, lifespan="off")
+    )
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

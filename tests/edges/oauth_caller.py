@@ -79,7 +79,9 @@ class Key:
 
     @property
     def thumbprint(self) -> str:
-        return b64(hashlib.sha256(json.dumps(self.jwk, separators=(",", ":"), sort_keys=True).encode()).digest())
+        return b64(
+            hashlib.sha256(json.dumps(self.jwk, separators=(",", ":"), sort_keys=True).encode()).digest()
+        )
 
 
 def segment(part: object) -> str:
@@ -125,7 +127,9 @@ def send(
         connection.putrequest(method, path, skip_host=any(name.lower() == "host" for name, _ in headers))
         for name, value in headers:
             connection.putheader(name, value)
-        if body is not None and not any(name.lower() in ("content-length", "transfer-encoding") for name, _ in headers):
+        if body is not None and not any(
+            name.lower() in ("content-length", "transfer-encoding") for name, _ in headers
+        ):
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
         response = connection.getresponse()
@@ -207,7 +211,13 @@ class Caller:
         return str(answer.json["access_token"])
 
     def call(
-        self, token: str, proof: str | None = None, *, method: str = "GET", path: str = "/v1/ping", scheme: str = "DPoP"
+        self,
+        token: str,
+        proof: str | None = None,
+        *,
+        method: str = "GET",
+        path: str = "/v1/ping",
+        scheme: str = "DPoP",
     ) -> Answer:
         proof = proof if proof is not None else self.proof(method, path, token=token)
         return send(self.base, method, path, [("Authorization", f"{scheme} {token}"), ("DPoP", proof)])

@@ -15,8 +15,11 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from structlog.testing import capture_logs
 
 from gateway.core.errors import Misconfigured
+from gateway.oauth.access_tokens import AccessToken, mint, open_token
+from gateway.oauth.key_policy import public_key
 from gateway.oauth.metadata import server_metadata
 from gateway.oauth.parts import OAuthParts
+from gateway.oauth.reasons import Reason, Rejected
 from gateway.oauth.registry import parts_of_store
 from gateway.store.tables import book
 from gateway.store.transaction import Store
@@ -46,7 +49,9 @@ def test_a_client_that_proves_itself_gets_a_bound_token_and_calls_with_it(door: 
     assert called.json == {"client": caller.client_id, "scopes": ["messages.read", "messages.write"]}
 
 
-def test_a_token_says_what_rfc_9068_asks_and_the_agency_comes_from_the_register(door: Door, caller: Caller) -> None:
+def test_a_token_says_what_rfc_9068_asks_and_the_agency_comes_from_the_register(
+    door: Door, caller: Caller
+) -> None:
     claims = claims_of(caller.token(agency="another-agency"))
     assert claims.pop("exp") - claims.pop("iat") == 300
     assert len(claims.pop("jti")) == 24
@@ -99,8 +104,12 @@ FORM = b"grant_type=client_credentials"
 @pytest.mark.parametrize(
     ("body", "headers", "reason"),
     [
-        pytest.param(b'{"grant_type":"x"}', [("Content-Type", "application/json")], "form-media-type", id="json"),
-        pytest.param(b"x", [("Content-Type", "multipart/form-data; boundary=b")], "form-media-type", id="multipart"),
+        pytest.param(
+            b'{"grant_type":"x"}', [("Content-Type", "application/json")], "form-media-type", id="json"
+        ),
+        pytest.param(
+            b"x", [("Content-Type", "multipart/form-data; boundary=b")], "form-media-type", id="multipart"
+        ),
         pytest.param(FORM, [("Content-Type", "text/plain")], "form-media-type", id="text"),
         pytest.param(
             FORM,
@@ -149,8 +158,12 @@ def test_tokens_are_asked_for_by_post_alone(caller: Caller, method: str) -> None
 @pytest.mark.parametrize(
     ("changes", "headers", "status", "error"),
     [
-        pytest.param({"client_secret": "s", "client_assertion": ...}, [], 401, "invalid_client", id="secret in form"),
-        pytest.param({"client_assertion": ...}, [("Authorization", "Basic YTpi")], 401, "invalid_client", id="basic"),
+        pytest.param(
+            {"client_secret": "s", "client_assertion": ...}, [], 401, "invalid_client", id="secret in form"
+        ),
+        pytest.param(
+            {"client_assertion": ...}, [("Authorization", "Basic YTpi")], 401, "invalid_client", id="basic"
+        ),
         pytest.param({"client_secret": "s"}, [], 400, "invalid_request", id="secret and assertion"),
         pytest.param({}, [("Authorization", "Basic YTpi")], 400, "invalid_request", id="basic and assertion"),
     ],
@@ -232,7 +245,9 @@ def test_tokens_are_signed_with_es256_alone(tmp_path: Path) -> None:
         parts_at("https://gateway.example", tmp_path, "Ed25519")
 
 
-def test_the_key_set_holds_current_next_and_retired_keys_and_tokens_survive_a_rotation(tmp_path: Path) -> None:
+def test_the_key_set_holds_current_next_and_retired_keys_and_tokens_survive_a_rotation(
+    tmp_path: Path,
+) -> None:
     old, new, later = (FileSigner.generate(f"token-key-{n}", "ES256") for n in (1, 2, 3))
     before = open_door(tmp_path, signer=old, other_keys=(new.public_jwk(),))
     first = next(before)
@@ -251,10 +266,6 @@ def test_the_key_set_holds_current_next_and_retired_keys_and_tokens_survive_a_ro
 
 
 def test_a_token_of_a_retired_key_opens_and_one_of_a_forgotten_key_does_not(tmp_path: Path) -> None:
-    from gateway.oauth.access_tokens import AccessToken, mint, open_token
-    from gateway.oauth.key_policy import public_key
-    from gateway.oauth.reasons import Reason, Rejected
-
     now = int(time.time())
     old, new = (FileSigner.generate(f"token-key-{n}", "ES256") for n in (1, 2))
     token = AccessToken("id", "c", "a", frozenset({"s"}), now, now + 300, "print")
@@ -286,9 +297,15 @@ def test_the_log_names_client_and_key_and_never_the_token_or_the_assertion(
         caller.ask_token(caller.form(client_assertion=assertion), [proof])
         caller.call(token, proof)
         caller.ask_token(caller.form(client_assertion=caller.assertion({"kid": "secret-in-a-kid"})))
-        caller.ask_token(caller.form(client_assertion=caller.assertion(claims={"sub": "nobody", "iss": "nobody"})))
+        caller.ask_token(
+            caller.form(client_assertion=caller.assertion(claims={"sub": "nobody", "iss": "nobody"}))
+        )
     issued, replay, call, unknown_key, unknown = logs
-    assert (issued["event"], issued["client"], issued["kid"]) == ("oauth.token_issued", caller.client_id, caller.key.kid)
+    assert (issued["event"], issued["client"], issued["kid"]) == (
+        "oauth.token_issued",
+        caller.client_id,
+        caller.key.kid,
+    )
     assert issued["token"] == claims_of(token)["jti"]
     assert (replay["event"], replay["reason"]) == ("oauth.refused", "assertion-or-proof-replayed")
     assert (call["event"], call["reason"]) == ("oauth.call_refused", "proof-method")
@@ -311,7 +328,9 @@ def test_a_clients_own_token_is_described_and_revoked(door: Door) -> None:
         "token_type": "DPoP",
     }
     assert caller.call(token).status == 200
-    assert caller.post("/oauth2/revoke", caller.form(token=token, token_type_hint="access_token")).status == 200
+    assert (
+        caller.post("/oauth2/revoke", caller.form(token=token, token_type_hint="access_token")).status == 200
+    )
     assert caller.call(token).status == 401
     assert caller.post("/oauth2/introspect", caller.form(token=token)).json == {"active": False}
     assert caller.post("/oauth2/revoke", caller.form(token=token)).status == 200
@@ -339,7 +358,9 @@ def test_revocation_and_introspection_authenticate_the_client_once(caller: Calle
 
 def test_an_unknown_client_and_a_wrong_key_look_the_same(caller: Caller) -> None:
     name = f"client-{secrets.token_hex(6)}"
-    unknown = caller.ask_token(caller.form(client_assertion=caller.assertion(claims={"iss": name, "sub": name})))
+    unknown = caller.ask_token(
+        caller.form(client_assertion=caller.assertion(claims={"iss": name, "sub": name}))
+    )
     wrong = caller.ask_token(caller.form(client_assertion=caller.assertion(key=Key.make("ES256"))))
     assert (unknown.status, unknown.json) == (wrong.status, wrong.json) == (401, INVALID_CLIENT)
     assert sorted(unknown.headers.keys()) == sorted(wrong.headers.keys())

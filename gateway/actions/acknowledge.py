@@ -58,7 +58,9 @@ def _said(asked: Acknowledgement, row: DeliveryRow) -> Said:
         case "system":
             return Said(Event.CONTENT_HANDOVER, fields)
         case "declined":
-            return Said(Event.CONSIGNMENT_REJECTION, fields | {"words": asked.reason or ""}, reason="declined")
+            return Said(
+                Event.CONSIGNMENT_REJECTION, fields | {"words": asked.reason or ""}, reason="declined"
+            )
 
 
 def _meet(tx: Tx, work: Work, row: DeliveryRow) -> list[Said]:

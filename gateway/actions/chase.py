@@ -28,7 +28,9 @@ from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
-MARGIN = timedelta(minutes=1)  # a silence is stated only when every way in is read this far past the due instant
+MARGIN = timedelta(
+    minutes=1
+)  # a silence is stated only when every way in is read this far past the due instant
 REMINDERS = (Stage.HALF, Stage.DAY_BEFORE)
 STAGE_NAMES = {  # as the public schema of a chase has them
     Stage.HALF: "half-way",
@@ -91,9 +93,7 @@ def _state_silence(
     return ["missed"]
 
 
-def _send(
-    tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, reached: Reminder
-) -> None:
+def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, reached: Reminder) -> None:
     """One chase message to everyone whom the pack names for this stage."""
     sender = next(iter(work.directory.seats_of(RoleId("sbu"))), None)
     rule = next((rule for rule in work.pack.chases if rule.stage is reached.stage), None)
@@ -142,7 +142,17 @@ def _message(work: Work, incident: Incident, sender: Seat, reference: str) -> Me
     message_id = MessageId(work.supply.id(IdKind.MESSAGE))
     partnership = incident.partnership
     return Message(
-        message_id, "chase", 1, partnership, sender.agency, kind, reference, incident.id, None, work.at, Facts()
+        message_id,
+        "chase",
+        1,
+        partnership,
+        sender.agency,
+        kind,
+        reference,
+        incident.id,
+        None,
+        work.at,
+        Facts(),
     )
 
 

@@ -37,7 +37,9 @@ def tally_of(tx: Tx, decision: JointDecision, incident: Incident) -> Tally:
         Vote(RoleId(seat), outcome)
         for row in rows
         if row.decision == "forward"
-        for seat, outcome in zip(row.facts["codes"].get("seat", []), row.facts["codes"].get(decision.code, []), strict=False)
+        for seat, outcome in zip(
+            row.facts["codes"].get("seat", []), row.facts["codes"].get(decision.code, []), strict=False
+        )
     ]
     return tally(decision.seats, decision.lead, votes)
 

@@ -37,7 +37,14 @@ def draft_letters(tx: Tx, parts: Parts, work: Work, incident: Incident, rule: Le
     """Draft and hold one letter for each pupil; a school that is not enrolled, or has no lead, is a hold for an officer."""
     sender = next(iter(work.directory.seats_of(rule.sender_role)), None)
     if sender is None:
-        hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (f"nobody-holds-{rule.sender_role}",))
+        hold(
+            tx,
+            work,
+            incident.partnership,
+            incident.id,
+            ("incident", incident.id),
+            (f"nobody-holds-{rule.sender_role}",),
+        )
         return
     for pupil in _pupils(tx, work, incident):
         school = work.directory.school(pupil.school_urn)
@@ -91,12 +98,18 @@ def _draft(
         parts,
         work,
         Subject(message.id, incident.partnership, incident.id, work.key),
-        [Said(Event.SUBMISSION_ACCEPTANCE, fields | {"payload_sha256": sha256(raw)}), Said(Event.HELD, reason=AWAITS_RELEASE)],
+        [
+            Said(Event.SUBMISSION_ACCEPTANCE, fields | {"payload_sha256": sha256(raw)}),
+            Said(Event.HELD, reason=AWAITS_RELEASE),
+        ],
     )[0]
     messages.record(
         tx,
         own_message_row(work, message, "letter", raw, digest, facts)
-        | {"receipt": receipt.id, "answer": {"duties": [], "jws": receipt.jws, "disclosures": list(receipt.disclosures)}},
+        | {
+            "receipt": receipt.id,
+            "answer": {"duties": [], "jws": receipt.jws, "disclosures": list(receipt.disclosures)},
+        },
     )
     row = delivery_row(work, message, incident, seat, held=True)
     Forwarded(deliveries=[row]).record(tx)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
@@ -21,7 +20,9 @@ from gateway.store import incidents, messages
 from gateway.store.transaction import Tx
 from keys.sealing import CannotOpen, DataKey
 
-KEYS_IN_FORCE_FROM = datetime(2020, 1, 1, tzinfo=UTC)  # until key changes are entries of the log, the window is open
+KEYS_IN_FORCE_FROM = datetime(
+    2020, 1, 1, tzinfo=UTC
+)  # until key changes are entries of the log, the window is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,10 @@ def own_policy(parts: Parts) -> dict[str, object]:
     """What to verify this deployment's bundles with. For information: a verifier's trust comes from another path."""
     windows = [ReceiptKeyWindow(key, KEYS_IN_FORCE_FROM) for key in parts.keys.published["receipts"]]
     return make_policy(
-        parts.settings.issuer, parts.settings.issuer, [log_key(parts.settings.issuer, parts.keys.log)], windows
+        parts.settings.issuer,
+        parts.settings.issuer,
+        [log_key(parts.settings.issuer, parts.keys.log)],
+        windows,
     )
 
 
@@ -87,5 +91,3 @@ def _opened(key: DataKey, message: str, sealed: bytes) -> bytes:
         return key.open(f"message:{message}", sealed)
     except CannotOpen:
         raise Refused(ErrorCode.INTERNAL, detail="A message's content does not open; see the log.") from None
-
-

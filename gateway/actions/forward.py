@@ -39,7 +39,9 @@ class Forwarded:
 
     @property
     def duties_in_short(self) -> list[str]:
-        return [f"{row['clock']}:{row['role']}@{row['agency']}={_instant(row['due_at'])}" for row in self.duties]
+        return [
+            f"{row['clock']}:{row['role']}@{row['agency']}={_instant(row['due_at'])}" for row in self.duties
+        ]
 
     @property
     def duties_for_sender(self) -> list[dict[str, Any]]:
@@ -169,7 +171,9 @@ def _record_moments(
 def _involve(tx: Tx, message: Message, incident: Incident, result: Forwarded) -> None:
     """Whoever sends, receives, owes or is named belongs to the incident from now on."""
     named = [AgencyId(row["agency"]) for row in (*result.deliveries, *result.duties)]
-    incidents.involve(tx, incident.partnership, incident.id, [message.agency, *named, *message.facts.agencies])
+    incidents.involve(
+        tx, incident.partnership, incident.id, [message.agency, *named, *message.facts.agencies]
+    )
 
 
 def _meet(tx: Tx, message: Message, incident: Incident, route: Route, result: Forwarded) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from gateway.actions.decide_jointly import decide_jointly
 from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import AgencyId, Facts, Message, MessageId
+from gateway.core.messages import AgencyId, DeliveryId, Facts, Message, MessageId
 from gateway.core.receipts import Event
 from gateway.core.rules import DutyRule, Forward, LetterRule, Recipients, Whom, decide
 from gateway.parts import Parts, Work
@@ -50,7 +48,9 @@ def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
     if incident is not None and not asked.refuse:
         _go_on(tx, parts, work, held, incident)
     elif asked.refuse and held.subject_kind == "delivery":
-        deliveries.change(tx, held.subject, state=DeliveryState.CANCELLED.value, done_at=work.at, next_at=None)
+        deliveries.change(
+            tx, DeliveryId(held.subject), state=DeliveryState.CANCELLED.value, done_at=work.at, next_at=None
+        )
     if held.subject_kind == "mail":
         mail.change_raw(tx, held.subject, state="settled")
     return held
@@ -63,7 +63,7 @@ def _reason(asked: Release) -> str:
 
 def _subject_ref(tx: Tx, held: HoldRow, incident: Incident | None) -> str:
     if held.subject_kind == "delivery":
-        delivery = deliveries.find(tx, held.subject)
+        delivery = deliveries.find(tx, DeliveryId(held.subject))
         return delivery.message if delivery else held.id
     if held.subject_kind == "message":
         return held.subject
@@ -72,7 +72,7 @@ def _subject_ref(tx: Tx, held: HoldRow, incident: Incident | None) -> str:
 
 def _go_on(tx: Tx, parts: Parts, work: Work, held: HoldRow, incident: Incident) -> None:
     if held.subject_kind == "delivery":
-        deliveries.change(tx, held.subject, state=DeliveryState.PENDING.value, next_at=work.at)
+        deliveries.change(tx, DeliveryId(held.subject), state=DeliveryState.PENDING.value, next_at=work.at)
         _owe_the_reply(tx, work, held, incident)
     elif held.subject_kind == "message":
         row = messages.find(tx, [held.partnership], MessageId(held.subject))
@@ -82,14 +82,16 @@ def _go_on(tx: Tx, parts: Parts, work: Work, held: HoldRow, incident: Incident) 
 
 def _owe_the_reply(tx: Tx, work: Work, held: HoldRow, incident: Incident) -> None:
     """A released letter starts the clock of its answer (K13: `letter_sent_at`)."""
-    delivery = deliveries.find(tx, held.subject)
+    delivery = deliveries.find(tx, DeliveryId(held.subject))
     rule = delivery and _letter_rule(work, delivery.message_type)
     if not delivery or not rule:
         return
     result = Forwarded()
     owner = Recipients(delivery.role, Whom.NAMED)
     duty = DutyRule(owner, rule.expects, rule.clock)
-    now = replace(circumstances(tx, _stub(delivery.message, incident, work), incident), named=(delivery.agency,))
+    now = replace(
+        circumstances(tx, _stub(delivery.message, incident, work), incident), named=(delivery.agency,)
+    )
     add_duties(work, delivery.message, incident, duty, {"letter_sent_at": work.at}, now, result)
     duties.owe(tx, result.duties)
 
@@ -111,7 +113,9 @@ def _forward_held(tx: Tx, parts: Parts, work: Work, row: MessageRow, incident: I
     message = message_of(row, work)
     decision = decide(message, work.pack, released=True)
     if not isinstance(decision, Forward):
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="No rule of the pack in force takes this message.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE, detail="No rule of the pack in force takes this message."
+        )
     result = forward(tx, work, message, incident, decision.route)
     subject = Subject(message.id, message.partnership, incident.id, work.key)
     if result.said:
@@ -123,7 +127,7 @@ def _forward_held(tx: Tx, parts: Parts, work: Work, row: MessageRow, incident: I
 
 def message_of(row: MessageRow, work: Work) -> Message:
     """A stored message as the core sees it."""
-    facts: Any = row.facts if not isinstance(row.facts, str) else json.loads(row.facts)
+    facts = row.facts
     return Message(
         row.id,
         row.type,

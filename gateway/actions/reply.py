@@ -83,7 +83,14 @@ def _hold(tx: Tx, work: Work, raw: RawMail, asked: Read) -> str:
     letter = asked.letter
     partnership = letter.partnership if letter else work.pack.partnership
     _settle(tx, raw, asked, "held")
-    hold(tx, work, partnership, letter.incident if letter else None, ("mail", raw.id), asked.reasons or (asked.kind,))
+    hold(
+        tx,
+        work,
+        partnership,
+        letter.incident if letter else None,
+        ("mail", raw.id),
+        asked.reasons or (asked.kind,),
+    )
     return "held"
 
 

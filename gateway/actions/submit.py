@@ -20,7 +20,6 @@ from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import Facts, IncidentId, Message
 from gateway.core.receipts import Event
 from gateway.core.rules import Forward, Hold, Refuse, decide
-
 from gateway.parts import Parts, Work
 from gateway.store import incidents, messages, replay
 from gateway.store.incidents import Incident
@@ -136,7 +135,7 @@ def _incident_of(tx: Tx, work: Work, asked: Submission) -> Incident | None:
 
 def _open(tx: Tx, work: Work, asked: Submission) -> Incident:
     partnership = asked.message.partnership
-    values = {
+    values: dict[str, Any] = {
         "id": asked.opens,
         "partnership": partnership,
         "chain": f"inc-{work.supply.take(16).hex()}",
@@ -167,7 +166,9 @@ def _accept(
     incident: Incident,
     decision: Forward | Hold,
 ) -> Accepted:
-    result = Forwarded() if isinstance(decision, Hold) else forward(tx, work, message, incident, decision.route)
+    result = (
+        Forwarded() if isinstance(decision, Hold) else forward(tx, work, message, incident, decision.route)
+    )
     receipt, rest = _statements(asked, message, work, decision, result)
     entries = prove(tx, parts, work, _subject(message, work), [receipt, *rest])
     answer = _answer(message, decision, result, entries[0])
@@ -199,7 +200,9 @@ def _statements(
     }
     if asked.recorded_by is not None:
         fields["recorded_by"] = asked.recorded_by
-    rest = [Said(Event.HELD, reason=reason) for reason in (decision.reasons if isinstance(decision, Hold) else ())]
+    rest = [
+        Said(Event.HELD, reason=reason) for reason in (decision.reasons if isinstance(decision, Hold) else ())
+    ]
     return Said(Event.SUBMISSION_ACCEPTANCE, fields), rest + result.said
 
 
@@ -242,7 +245,11 @@ def _record(
             "recorded_at": work.at,
             "decision": answer.decision,
             "rule": decision.rule if isinstance(decision, Hold) else decision.route.id,
-            "answer": {"duties": list(answer.duties), "jws": answer.jws, "disclosures": list(answer.disclosures)},
+            "answer": {
+                "duties": list(answer.duties),
+                "jws": answer.jws,
+                "disclosures": list(answer.disclosures),
+            },
             "receipt": answer.receipt_id,
             "sealed": work.key.seal(f"message:{message.id}", asked.raw),
             "data_key": work.key.id,

@@ -36,7 +36,13 @@ async def get_directory(door: Door, request: Request) -> Response:
     for seat in directory.seats:
         roles.setdefault(seat.agency, []).append(seat.role)
     agencies = [
-        {"id": a.id, "kind": a.kind.value, "name": a.name, "code": a.code, "roles": sorted(roles.get(a.id, []))}
+        {
+            "id": a.id,
+            "kind": a.kind.value,
+            "name": a.name,
+            "code": a.code,
+            "roles": sorted(roles.get(a.id, [])),
+        }
         for a in sorted(directory.agencies.values(), key=lambda a: a.id)
     ]
     return JSONResponse({"partnership": partnership, "agencies": agencies}, headers=HEADERS)

@@ -83,7 +83,8 @@ async def get_delivery(door: Door, request: Request) -> Response:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this message has been erased.")
     content = json.loads(key.open(f"message:{message.id}", message.sealed))
     return JSONResponse(
-        {**_item(row), "from": message.agency, "content": content, "receipt": message.receipt}, headers=HEADERS
+        {**_item(row), "from": message.agency, "content": content, "receipt": message.receipt},
+        headers=HEADERS,
     )
 
 
@@ -159,7 +160,9 @@ def _read(model: type[Said], raw: bytes) -> Said:
         known = model.model_fields
         raise Refused(
             ErrorCode.INVALID_MESSAGE,
-            tuple(FieldError("/" + str(e["loc"][0] if e["loc"][0] in known else ""), "invalid") for e in found),
+            tuple(
+                FieldError("/" + str(e["loc"][0] if e["loc"][0] in known else ""), "invalid") for e in found
+            ),
         ) from None
 
 
@@ -174,7 +177,9 @@ def _cursor(text: str | None) -> tuple[datetime, str] | None:
         at, _, last = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
         instant = datetime.fromisoformat(at)
     except (ValueError, binascii.Error):
-        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="`after` is not a page that was given out.") from None
+        raise Refused(
+            ErrorCode.MALFORMED_REQUEST, detail="`after` is not a page that was given out."
+        ) from None
     if instant.tzinfo is None:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="`after` is not a page that was given out.")
     return instant, last

@@ -25,7 +25,9 @@ async def post_message(door: Door, request: Request) -> Response:
     raw = await read_body(request, settings.body_limit_bytes, settings.request_timeout_seconds)
     envelope = read_message(raw)
     key = idempotency_key(request)
-    speaker = Speaker(AgencyId(principal.agency), principal.partnerships, principal.client_id, key, principal.proof)
+    speaker = Speaker(
+        AgencyId(principal.agency), principal.partnerships, principal.client_id, key, principal.proof
+    )
     answer = await take(door.parts, await prepare(door.parts, raw, envelope, speaker))
     headers = HEADERS | {"Location": f"/v1/messages/{answer.id}"}
     if answer.is_repeat:
@@ -89,9 +91,7 @@ async def get_message_receipts(door: Door, request: Request) -> Response:
     return JSONResponse({"receipts": document}, headers=HEADERS)
 
 
-async def own_message(
-    door: Door, agency: str, partnerships: frozenset[str], message: str
-) -> MessageRow:
+async def own_message(door: Door, agency: str, partnerships: frozenset[str], message: str) -> MessageRow:
     """A message of this agency; not found otherwise, whether it exists or not."""
     row = await door.parts.store.read(lambda tx: messages.find(tx, sorted(partnerships), MessageId(message)))
     if row is None or row.agency != agency:
@@ -109,7 +109,9 @@ async def get_incident(door: Door, request: Request) -> Response:
     return JSONResponse(document, headers=HEADERS)
 
 
-def _timeline(tx: Any, agency: AgencyId, partnerships: frozenset[str], incident: IncidentId) -> dict[str, Any]:
+def _timeline(
+    tx: Any, agency: AgencyId, partnerships: frozenset[str], incident: IncidentId
+) -> dict[str, Any]:
     partnership = incidents.partnership_of(tx, incident)
     if partnership is None or partnership not in partnerships:
         raise Refused(ErrorCode.NOT_FOUND)

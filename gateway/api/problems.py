@@ -63,9 +63,7 @@ def problem(
         body["detail"] = detail
     if errors:
         body["errors"] = errors
-    return JSONResponse(
-        body, code.status, HEADERS | (headers or {}), media_type="application/problem+json"
-    )
+    return JSONResponse(body, code.status, HEADERS | (headers or {}), media_type="application/problem+json")
 
 
 def _refusal(refused: Refused) -> JSONResponse:
@@ -81,4 +79,6 @@ def _where(fault: BaseException) -> str:
     trace = fault.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+    return (
+        "" if trace is None else f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+    )

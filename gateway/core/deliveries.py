@@ -139,7 +139,7 @@ def next_attempt_at(attempt: int, first_at: datetime, now: datetime, outcome: Tr
     """
     if now - first_at >= PATIENCE:
         return None
-    wait = min(FIRST_WAIT * 2 ** min(attempt - 1, 20), LONGEST_WAIT)
+    wait: timedelta = min(FIRST_WAIT * (1 << min(attempt - 1, 20)), LONGEST_WAIT)
     if outcome.after_seconds is not None:
         asked = timedelta(seconds=max(0.0, min(outcome.after_seconds, LONGEST_WAIT.total_seconds())))
         wait = max(wait, asked)

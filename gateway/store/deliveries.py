@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 
 from gateway.core.deliveries import DeliveryState
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId
@@ -106,9 +106,8 @@ def settle(tx: Tx, delivery: DeliveryId, attempt: int, values: Mapping[str, Any]
 
 def next_due_at(tx: Tx) -> datetime | None:
     """When the next pending delivery wants attention: what dispatch sleeps until."""
-    later = func.max(t.delivery.c.next_at, func.coalesce(t.delivery.c.lease_until, t.delivery.c.next_at))
-    if tx.engine_name == "postgresql":
-        later = func.greatest(t.delivery.c.next_at, t.delivery.c.lease_until)
+    lease = func.coalesce(t.delivery.c.lease_until, t.delivery.c.next_at)
+    later: Any = case((lease > t.delivery.c.next_at, lease), else_=t.delivery.c.next_at)
     query = select(func.min(later)).where(t.delivery.c.state == DeliveryState.PENDING.value)
     value = tx.execute(query).scalar()
     return datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -119,7 +118,9 @@ def find(tx: Tx, delivery: DeliveryId) -> DeliveryRow | None:
     return None if row is None else _delivery(row)
 
 
-def find_for_agency(tx: Tx, agency: AgencyId, partnerships: Sequence[str], delivery: DeliveryId) -> DeliveryRow | None:
+def find_for_agency(
+    tx: Tx, agency: AgencyId, partnerships: Sequence[str], delivery: DeliveryId
+) -> DeliveryRow | None:
     """A delivery in this agency's inbox, or None: foreign and unknown look the same."""
     query = _ALL.where(
         t.delivery.c.id == delivery,
@@ -171,7 +172,7 @@ def every(tx: Tx, partnership: PartnershipId | None = None, state: str | None = 
 
 def counts_by_state(tx: Tx) -> dict[str, int]:
     rows = tx.execute(select(t.delivery.c.state, func.count()).group_by(t.delivery.c.state))
-    return {state: count for state, count in rows}
+    return {row.state: row[1] for row in rows}
 
 
 def cancel_open(tx: Tx, partnership: PartnershipId, incident: IncidentId, at: datetime) -> None:
@@ -200,4 +201,6 @@ def _delivery(row: Any) -> DeliveryRow:
 
 
 def _with_attempt(row: DeliveryRow, attempt: int) -> DeliveryRow:
-    return DeliveryRow(**{**{name: getattr(row, name) for name in (*_NAMES, "message_type")}, "attempt": attempt})
+    return DeliveryRow(
+        **{**{name: getattr(row, name) for name in (*_NAMES, "message_type")}, "attempt": attempt}
+    )

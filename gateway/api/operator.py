@@ -1,0 +1,48 @@
+"""The operator's listener: alive, ready, and figures without personal data. Never exposed to partners."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway.core.errors import Unavailable
+from gateway.parts import Parts
+from gateway.store import deliveries, holds, log
+from gateway.store.transaction import Tx
+
+
+def operator_app(parts: Parts) -> Starlette:
+    """`/livez`, `/readyz`, `/metrics`."""
+
+    async def livez(request: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(request: Request) -> Response:
+        """Ready only if both databases answer."""
+        try:
+            await parts.store.read(log.latest_checkpoint)
+            await parts.custody.read(lambda tx: None)
+        except Unavailable as fault:
+            return JSONResponse({"ready": False, "reason": fault.reason}, 503)
+        return JSONResponse({"ready": True})
+
+    async def metrics(request: Request) -> Response:
+        return PlainTextResponse(await parts.store.read(_figures), media_type="text/plain; version=0.0.4")
+
+    routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return Starlette(routes=routes)
+
+
+def _figures(tx: Tx) -> bytes:
+    registry = CollectorRegistry()
+    states = Gauge("gateway_deliveries", "Deliveries by state", ["state"], registry=registry)
+    for state, count in deliveries.counts_by_state(tx).items():
+        states.labels(state).set(count)
+    Gauge("gateway_holds_open", "What waits for an officer", registry=registry).set(len(holds.open_holds(tx)))
+    Gauge("gateway_receipts_unsealed", "Entries not yet under a checkpoint", registry=registry).set(
+        log.count_unsealed(tx)
+    )
+    return generate_latest(registry)

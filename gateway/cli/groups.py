@@ -1,0 +1,58 @@
+"""Which module holds which command, so that only the one that is named is imported and `rules explain` starts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+import typer
+
+GROUPS = (
+    "rules directory mail clients keys held duties deliveries evidence".split()
+)  # `gateway <group> <command>`: gateway/cli/<group>.py
+COMMANDS = {
+    "init": "operator",
+    "migrate": "operator",
+    "doctor": "operator",
+    "serve": "serve",
+    "demo": "demo",
+    "submit": "submit",
+    "reconcile": "officer",
+    "erase": "officer",
+}
+
+
+def application(arguments: Sequence[str]) -> typer.Typer:
+    """The command line, holding what the first argument names, or everything for help and for slips of the pen."""
+    app = typer.Typer(
+        name="gateway",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help="The safeguarding gateway. Every command has --help with an example, and most have --json.",
+    )
+
+    @app.callback()
+    def gateway() -> None:
+        pass
+
+    named = arguments[0] if arguments else ""
+    for group in GROUPS if named not in COMMANDS else ():
+        if named == group or named not in GROUPS:
+            _add_group(app, group)
+    for module in dict.fromkeys(COMMANDS.values()) if named not in GROUPS else ():
+        if COMMANDS.get(named, module) == module:
+            _add_commands(app, module)
+    return app
+
+
+def _add_group(app: typer.Typer, group: str) -> None:
+    found: typer.Typer = import_module(f"gateway.cli.{group}").app
+    if found.registered_callback is None:
+        found.callback()(lambda: None)  # a group of one command stays a group
+    app.add_typer(found, name=group)
+
+
+def _add_commands(app: typer.Typer, module: str) -> None:
+    app.registered_commands.extend(import_module(f"gateway.cli.{module}").app.registered_commands)

@@ -156,6 +156,7 @@ class Settings(BaseSettings):
     mail_from: str | None = Field(
         None, description="address that letters come from, in the council's own domain"
     )
+    mail_from_name: str = Field("Safeguarding Business Unit", description="name that letters come from")
     mail_domain: str | None = Field(None, description="domain of reply and bounce addresses")
     mail_authserv_id: str | None = Field(
         None, description="name of the server whose Authentication-Results are trusted"

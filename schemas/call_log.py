@@ -42,7 +42,7 @@ class CallLog(Body):
     called_number: Telephone | None = None
     """The number."""
     outcome: Coded[CallOutcome]
-    """Whether someone was reached."""
+    """Whether someone in that office was reached."""
     answered_by: Person | None = None
     """Who answered."""
     summary: LongText | None = None

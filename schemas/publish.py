@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -88,14 +89,19 @@ def main() -> int:
         if sums.setdefault(name, digest) != digest:
             changed.append(name)
             continue
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
+        _write(path, content)
     if changed:
         print(f"released, so not changed; make a new version: {', '.join(changed)}", file=sys.stderr)
         return 1
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
-    (FOLDER / "v1" / "SHA256SUMS").write_text(lines, "ascii")
+    _write(FOLDER / "v1" / "SHA256SUMS", lines.encode("ascii"))
     return 0
+
+
+def _write(path: Path, content: bytes) -> None:
+    if not path.exists() or path.read_bytes() != content:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -44,14 +44,20 @@ def as_bytes(message: Any) -> bytes:
     return json.dumps(message, ensure_ascii=False).encode("utf-8")
 
 
+def refusal(raw: bytes) -> Refused | None:
+    """The refusal of these bytes, or None when they are taken."""
+    try:
+        read_message(raw)
+    except Refused as refused:
+        return refused
+    return None
+
+
 def faults(message: Any) -> list[tuple[str, str]]:
     """Pointer and code of everything that is wrong with a message that is strict JSON; empty when it is taken."""
-    try:
-        read_message(as_bytes(message))
-    except Refused as refused:
-        assert refused.code is ErrorCode.INVALID_MESSAGE
-        return [(error.pointer, error.code) for error in refused.errors]
-    return []
+    refused = refusal(as_bytes(message))
+    assert refused is None or refused.code is ErrorCode.INVALID_MESSAGE
+    return [] if refused is None else [(error.pointer, error.code) for error in refused.errors]
 
 
 def places(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:

@@ -24,7 +24,7 @@ from schemas import (
 from schemas.people import ChildStatus
 from schemas.reading import MOST_ERRORS
 from schemas.referral import Referral
-from tests.schemas import ABSENT, as_bytes, changed, example, faults, places, put
+from tests.schemas import ABSENT, as_bytes, changed, example, faults, places, put, refusal
 
 SLUGS = sorted(TYPES)
 
@@ -52,7 +52,7 @@ def test_members_that_may_be_null_may_be_left_out(slug: str) -> None:
 def test_a_read_message_is_frozen() -> None:
     message = read_message(example_path("referral").read_bytes())
     with pytest.raises(ValueError, match="frozen"):
-        message.reference = "other"
+        message.reference = "other"  # type: ignore[misc]
     with pytest.raises(ValueError, match="frozen"):
         message.body.children[0].family_name = "Other"
 
@@ -196,7 +196,7 @@ def test_statuses_are_a_list_of_words_and_nothing_that_looks_like_one() -> None:
         in read_message(example_path("referral").read_bytes()).body.children[0].statuses
     )
     for wrong in ["child-in-need", {"child-in-need": True}, [["child-in-need"]], [True]]:
-        [(pointer, code)] = faults(changed("referral", {"/body/children/0/statuses": wrong}))
+        [(pointer, code), *_] = faults(changed("referral", {"/body/children/0/statuses": wrong}))
         assert pointer.startswith("/body/children/0/statuses")
         assert code in {"wrong-type", "not-in-vocabulary"}
 
@@ -242,9 +242,8 @@ JSON_VALUES = st.recursive(
 def test_any_value_anywhere_is_taken_or_refused_and_never_crashes(data: st.DataObject) -> None:
     slug = data.draw(st.sampled_from(SLUGS))
     pointer = data.draw(st.sampled_from([pointer for pointer, _ in places(example(slug))]))
-    try:
-        read_message(as_bytes(changed(slug, {pointer: data.draw(JSON_VALUES)})))
-    except Refused as refused:
+    refused = refusal(as_bytes(changed(slug, {pointer: data.draw(JSON_VALUES)})))
+    if refused is not None:
         assert refused.code in {ErrorCode.INVALID_MESSAGE, ErrorCode.MALFORMED_JSON}
         assert 1 <= len(refused.errors) <= MOST_ERRORS
         assert "invalid" not in {error.code for error in refused.errors}

@@ -214,3 +214,12 @@ def add_checkpoint(tx: Tx, previous_size: int, row: CheckpointRow) -> None:
     ends = tx.execute(select(size).where(size >= previous_size).order_by(size).limit(3)).scalars().all()
     if ends != ([previous_size, row.size] if previous_size else [row.size]):
         raise Overtaken("another sequencer made a newer checkpoint")
+
+
+def forget_disclosures(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> None:
+    """Erasure: what opened the commitments goes; the statements and their place in the tree stay."""
+    tx.execute(
+        update(t.entry)
+        .where(t.entry.c.partnership == partnership, t.entry.c.incident == incident)
+        .values(disclosures=None)
+    )

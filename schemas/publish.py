@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from schemas.envelope import Envelope
-from schemas.registry import FOLDER, REGISTRY, body_of, schema_path
+from schemas.registry import FOLDER, REGISTRY, body_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -72,35 +72,40 @@ def schema_bytes(model: type[Envelope[Any]]) -> bytes:
     return (json.dumps(schema_of(model), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-def released() -> dict[str, str]:
+def released(folder: Path = FOLDER) -> dict[str, str]:
     """The SHA-256 digest of each released schema file, by its path under `schemas/`."""
-    sums = FOLDER / "v1" / "SHA256SUMS"
+    sums = folder / "v1" / "SHA256SUMS"
     lines = sums.read_text("ascii").splitlines() if sums.exists() else []
     return {name: digest for digest, name in (line.split("  ") for line in lines)}
 
 
-def main() -> int:
-    """Publish what is new; 1 when a released schema would change."""
-    sums = released()
+def publish(folder: Path = FOLDER) -> list[str]:
+    """Write every schema file that is new; answers the released ones that would change, which are left as they are."""
+    sums = released(folder)
     changed = []
     for (slug, version), model in REGISTRY.items():
-        path, content = schema_path(slug, version), schema_bytes(model)
-        name, digest = str(path.relative_to(FOLDER)), hashlib.sha256(content).hexdigest()
-        if sums.setdefault(name, digest) != digest:
+        name, content = f"v{version}/{slug}.schema.json", schema_bytes(model)
+        digest = hashlib.sha256(content).hexdigest()
+        if sums.setdefault(name, digest) == digest:
+            _write(folder / name, content)
+        else:
             changed.append(name)
-            continue
-        _write(path, content)
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+    _write(folder / "v1" / "SHA256SUMS", lines.encode("ascii"))
+    return changed
+
+
+def main() -> int:
+    """0 when all is published; 1 when a released schema would change."""
+    changed = publish()
     if changed:
         print(f"released, so not changed; make a new version: {', '.join(changed)}", file=sys.stderr)
-        return 1
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
-    _write(FOLDER / "v1" / "SHA256SUMS", lines.encode("ascii"))
-    return 0
+    return 1 if changed else 0
 
 
 def _write(path: Path, content: bytes) -> None:
     if not path.exists() or path.read_bytes() != content:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
 

@@ -139,7 +139,7 @@ def test_facts_of_a_referral() -> None:
             "media_interest": ("possible",),
             "police_investigation": ("under-way",),
         },
-        agencies=(
+        agencies=agencies(
             "northshire-police",
             "northshire-hospitals",
             "south-tyneside-council",

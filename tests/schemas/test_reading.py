@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -164,6 +165,20 @@ def test_an_instant_is_taken_with_its_offset_and_becomes_utc(sent: str, understo
     assert json.loads(write_message(message))["created_at"] == understood
 
 
+def test_a_message_made_by_the_house_keeps_the_same_rules() -> None:
+    made = {
+        **example("chase"),
+        "created_at": datetime(2026, 11, 11, 18, 0, 30, tzinfo=timezone(timedelta(hours=1))),
+        "body": {**example("chase")["body"], "due_on": date(2026, 11, 11)},
+    }
+    message = REGISTRY["chase", 1].model_validate(made)
+    assert json.loads(write_message(message)) == example("chase")
+    with pytest.raises(ValueError, match="no-offset"):
+        REGISTRY["chase", 1].model_validate({**made, "created_at": datetime(2026, 11, 11, 17)})
+    with pytest.raises(ValueError, match="wrong-type"):
+        REGISTRY["chase", 1].model_validate({**made, "body": {**made["body"], "due_on": made["created_at"]}})
+
+
 def test_names_are_kept_exactly_as_sent() -> None:
     for name in ["Zoe\u0308", "Zoë", "José María O’Brien-Smith", "محمد", "Nguyễn Thị", "李小龍", " padded "]:
         message = read_message(as_bytes(changed("referral", {"/body/children/0/given_names": name})))
@@ -188,6 +203,8 @@ def test_one_types_body_is_not_taken_under_another_types_name() -> None:
     assert ("/body", "unknown-member") in faults(mixed)
     with pytest.raises(ValueError, match="1 validation error"):
         REGISTRY["referral", 1].model_validate(mixed)
+    with pytest.raises(ValueError, match="unknown-version"):
+        REGISTRY["referral", 1].model_validate(changed("referral", {"/version": 2}))
 
 
 def test_statuses_are_a_list_of_words_and_nothing_that_looks_like_one() -> None:

@@ -38,14 +38,14 @@ def seal(tx: Tx, signer: Signer, origin: str, now: datetime, limit: int = BATCH)
     read = _Tiles(tx, tiles.right_edge(size))
     if newest is not None and _root(read, size) != newest.root:
         raise LedgerDamaged("the stored tree does not have the root that was last signed")
-    log.number_leaves(tx, size, [entry for entry, _ in waiting])
     changed = tiles.grow(read, size, [tree.leaf_hash(statement) for _, statement in waiting])
-    log.write_tiles(tx, changed, existing=tiles.right_edge(size))
     read.known.update(changed)
     total = size + len(waiting)
     root = tree.root_hash(read, total)
     made = CheckpointRow(total, root, sign_checkpoint(signer, origin, total, root), now)
+    log.number_leaves(tx, size, [entry for entry, _ in waiting])
     log.add_checkpoint(tx, size, made)
+    log.write_tiles(tx, changed, existing=tiles.right_edge(size))
     # A crash before the commit leaves everything unsealed, and the signed note was seen by nobody; after it, all is served.
     return made
 

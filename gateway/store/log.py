@@ -2,7 +2,8 @@
 
 Invariant: a leaf index is given once, without gaps, in one transaction with the tiles and the checkpoint that hold it. The
 unique index on `entry.leaf_index` is what stops a second sequencer: every batch begins at the size before it, so two
-batches on one base always collide there, whatever locks either of them believes it holds.
+batches on one base always meet there, whatever locks either of them believes it holds. The later one waits for the
+earlier one's commit, and then finds a checkpoint that it did not build on.
 """
 
 from __future__ import annotations
@@ -154,8 +155,9 @@ def number_leaves(tx: Tx, first: int, entries: Sequence[str]) -> None:
         tx.execute(_NUMBER, rows)
     except IntegrityError as fault:
         raise Overtaken("another sequencer gave these leaf indices") from fault
-    given = select(func.count()).select_from(t.entry).where(t.entry.c.leaf_index >= first)
-    if tx.execute(given).scalar_one() != len(rows):
+    index = t.entry.c.leaf_index
+    given = tx.execute(select(t.entry.c.id).where(index >= first).order_by(index)).scalars().all()
+    if given != list(entries):
         raise Overtaken("another sequencer sealed some of these entries")
 
 

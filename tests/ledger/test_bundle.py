@@ -1,0 +1,242 @@
+"""Bundles made from the log are taken by their own verifier, before and after erasure, and are the same each time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from html.parser import HTMLParser
+
+import pytest
+from sqlalchemy import update
+
+from gateway.core.messages import IncidentId
+from gateway.core.receipts import Event
+from gateway.ledger.appending import append, disclosures_label
+from gateway.ledger.bundle import Gathered, build_bundle, gather
+from gateway.ledger.checkpoint import log_key
+from gateway.ledger.policy import ReceiptKeyWindow, make_policy
+from gateway.ledger.sealing import seal
+from gateway.ledger.statement import Anchor, draft
+from gateway.ledger.verify import Finding, load_policy, read_zip, verify_bundle
+from gateway.store import log, tables
+from gateway.store.transaction import Tx
+from keys.sealing import DataKey
+from tests.ledger.conftest import ISSUER, NORTH, NOW, Begin, log_one
+from tests.ledger.scene import LOG, ORIGIN, RECEIPTS, START
+
+INCIDENT = IncidentId("SI-7K3M-9QPX-2D")
+KEY = DataKey("dk-1", b"k" * 32)
+PAYLOAD = b'{"type":"referral","invented":true}'
+POLICY = make_policy(
+    "gateway.example", ORIGIN, [log_key(ORIGIN, LOG)], [ReceiptKeyWindow(RECEIPTS.public_jwk(), START)]
+)
+
+
+def submitted(tx: Tx, ref: str = "msg-one", after: Anchor | None = None) -> str:
+    """An accepted message of the incident, sealed content and all; its entry's id."""
+    fields = {"payload_sha256": hashlib.sha256(PAYLOAD).hexdigest(), "sender": "Wearmouth Police"}
+    one = draft(Event.SUBMISSION_ACCEPTANCE, ref, NOW, fields)
+    append(
+        tx,
+        ISSUER,
+        one,
+        partnership=NORTH,
+        incident=INCIDENT,
+        seal=KEY.seal,
+        data_key=KEY.id,
+        after=after,
+    )
+    return one.id
+
+
+def sealed(tx: Tx) -> log.CheckpointRow:
+    made = seal(tx, LOG, ORIGIN, NOW)
+    assert made is not None
+    return made
+
+
+def opened(gathered: Gathered) -> dict[str, list[str]]:
+    return {
+        one.id: json.loads(KEY.open(disclosures_label(one.id), one.disclosures))
+        for one in gathered.entries
+        if one.disclosures is not None
+    }
+
+
+def verdict(bundle: bytes, policy: Mapping[str, object] = POLICY) -> Finding:
+    return verify_bundle(bundle, load_policy(json.dumps(policy).encode()))
+
+
+def test_the_evidence_of_an_incident_verifies_with_all_its_chains(begin: Begin) -> None:
+    with begin() as tx:
+        accepted = submitted(tx)
+        for number in range(400):
+            log_one(tx, f"other-{number}")
+        log_one(tx, "chain-of-incident", 1, INCIDENT)
+        log_one(tx, "msg-one", 2, INCIDENT)
+        sealed(tx)
+        gathered = gather(tx, NORTH, INCIDENT)
+    bundle = build_bundle(gathered, disclosures=opened(gathered), contents={accepted: PAYLOAD}, policy=POLICY)
+    reason = "every receipt is in the log; its time is the gateway's own claim"
+    assert verdict(bundle) == Finding("VALID", reason, 3, "matches")
+    assert [entry.chain for entry in gathered.entries] == ["msg-one", "chain-of-incident", "msg-one"]
+
+
+def test_a_chain_is_in_the_bundle_whole_with_what_came_before_its_incident(begin: Begin) -> None:
+    with begin() as tx:
+        log_one(tx, "early")
+        log_one(tx, "early", 1, INCIDENT)
+        sealed(tx)
+        gathered = gather(tx, NORTH, INCIDENT)
+    assert [entry.seq for entry in gathered.entries] == [1, 2]
+    assert verdict(build_bundle(gathered, disclosures={}, contents={}, policy=POLICY)).verdict == "VALID"
+
+
+def test_before_sealing_the_evidence_is_provisional(begin: Begin) -> None:
+    with begin() as tx:
+        submitted(tx)
+        nothing_sealed = gather(tx, NORTH, INCIDENT)
+        sealed(tx)
+        log_one(tx, "msg-one", 1, INCIDENT)
+        one_waits = gather(tx, NORTH, INCIDENT)
+    for gathered in (nothing_sealed, one_waits):
+        assert (
+            verdict(build_bundle(gathered, disclosures={}, contents={}, policy=POLICY)).verdict
+            == "PROVISIONAL"
+        )
+
+
+def test_after_erasure_the_same_receipts_still_verify(begin: Begin) -> None:
+    with begin() as tx:
+        submitted(tx)
+        log_one(tx, "msg-one", 1, INCIDENT, Event.CONTENT_ERASED)
+        sealed(tx)
+        tx.execute(update(tables.entry).values(disclosures=None))
+        gathered = gather(tx, NORTH, INCIDENT)
+    finding = verdict(build_bundle(gathered, disclosures={}, contents={}, policy=POLICY))
+    assert (finding.verdict, finding.content) == ("VALID", "erased")
+
+
+def test_content_that_is_withheld_is_not_called_erased(begin: Begin) -> None:
+    with begin() as tx:
+        submitted(tx)
+        sealed(tx)
+        gathered = gather(tx, NORTH, INCIDENT)
+    assert (
+        verdict(build_bundle(gathered, disclosures={}, contents={}, policy=POLICY)).content == "not supplied"
+    )
+
+
+def test_no_bundle_is_made_with_content_that_its_receipt_does_not_commit_to(begin: Begin) -> None:
+    with begin() as tx:
+        accepted = submitted(tx)
+        log_one(tx, "msg-one", 1, INCIDENT)
+        sealed(tx)
+        gathered = gather(tx, NORTH, INCIDENT)
+    known = opened(gathered)
+    routed = gathered.entries[1].id
+    for disclosures, contents in (
+        (known, {accepted: b"other"}),
+        ({}, {accepted: PAYLOAD}),
+        (known, {routed: PAYLOAD}),
+    ):
+        with pytest.raises(ValueError):
+            build_bundle(gathered, disclosures=disclosures, contents=contents, policy=POLICY)
+
+
+def test_the_same_evidence_gives_the_same_bytes(begin: Begin) -> None:
+    with begin() as tx:
+        submitted(tx)
+        sealed(tx)
+        gathered = gather(tx, NORTH, INCIDENT)
+    one, two = (
+        build_bundle(gathered, disclosures=opened(gathered), contents={}, policy=POLICY) for _ in range(2)
+    )
+    assert one == two
+
+
+def test_a_statement_made_after_an_anchored_checkpoint_brings_that_checkpoint_along(begin: Begin) -> None:
+    with begin() as tx:
+        for number in range(20):
+            log_one(tx, f"other-{number}")
+        first = sealed(tx)
+        submitted(tx, after=Anchor(first.size, first.root.hex()))
+        sealed(tx)
+        gathered = gather(tx, NORTH, INCIDENT)
+    bundle = build_bundle(gathered, disclosures={}, contents={}, policy=POLICY)
+    assert {"checkpoints/20.note", "checkpoints/21.note", "consistency/20-21.txt"} <= set(
+        read_zip(bundle, 1 << 20)
+    )
+    assert verdict(bundle).verdict == "VALID"
+
+
+def test_an_asker_gets_consistency_with_the_checkpoint_that_it_pinned(begin: Begin) -> None:
+    with begin() as tx:
+        for number in range(20):
+            log_one(tx, f"other-{number}")
+        pinned = sealed(tx)
+        submitted(tx)
+        sealed(tx)
+        gathered = gather(tx, NORTH, INCIDENT, consistent_with=[pinned.size])
+    policy = {**POLICY, "pinned": [{"size": pinned.size, "root": pinned.root.hex()}]}
+    assert (
+        verdict(build_bundle(gathered, disclosures={}, contents={}, policy=POLICY), policy).verdict == "VALID"
+    )
+
+
+def test_a_partnership_sees_nothing_of_anothers_incident(begin: Begin) -> None:
+    from gateway.core.messages import PartnershipId
+
+    with begin() as tx:
+        submitted(tx)
+        sealed(tx)
+        assert gather(tx, PartnershipId("south"), INCIDENT).entries == ()
+
+
+def test_the_bundle_holds_the_verifier_the_keys_and_words_for_people(begin: Begin) -> None:
+    with begin() as tx:
+        submitted(tx)
+        sealed(tx)
+        gathered = gather(tx, NORTH, INCIDENT)
+    bundle = build_bundle(gathered, disclosures={}, contents={}, policy=POLICY)
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        names = set(archive.namelist())
+        policy = json.loads(archive.read("policy.example.json"))
+        readme = archive.read("README.txt").decode()
+        summary = archive.read("SUMMARY.html").decode()
+    assert {"verify.py", f"keys/{RECEIPTS.kid}.jwk", "keys/log-0.vkey", "manifest.json"} <= names
+    assert policy == POLICY
+    assert "not signed" in readme
+    assert "<strong>This page is not signed.</strong>" in summary
+    assert "not that anyone else has it" in summary
+    assert all(name.rpartition("/")[2].count(".") == 1 for name in names - {"policy.example.json"})
+
+
+class Outline(HTMLParser):
+    """What a screen reader depends on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_summary_page_is_accessible_and_fetches_nothing(begin: Begin) -> None:
+    with begin() as tx:
+        submitted(tx)
+        gathered = gather(tx, NORTH, INCIDENT)
+    page = Outline()
+    with zipfile.ZipFile(
+        io.BytesIO(build_bundle(gathered, disclosures={}, contents={}, policy=POLICY))
+    ) as archive:
+        page.feed(archive.read("SUMMARY.html").decode())
+    names = [tag for tag, _ in page.tags]
+    assert ("html", {"lang": "en-GB"}) in page.tags
+    assert {"title", "main", "h1", "caption"} <= set(names)
+    assert not {"script", "img", "link", "iframe"} & set(names)
+    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th")

@@ -56,6 +56,25 @@ class Forwarded:
 def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> Forwarded:
     """Everything a rule sets going for one message of an incident whose row is locked."""
     now = circumstances(tx, message, incident)
+    known = _record_moments(tx, message, incident, moment_values(route, message))
+    result = work_out(work, message, incident, route, now, known)
+    _involve(tx, message, incident, result)
+    _meet(tx, message, incident, route, result)
+    return result
+
+
+def work_out(
+    work: Work,
+    message: Message,
+    incident: Incident,
+    route: Route,
+    now: Circumstances,
+    known: Mapping[str, datetime],
+) -> Forwarded:
+    """The deliveries and duties of one message, reading and writing nothing: a dry run asks the same.
+
+    `known` are the instants that start clocks, those of this message among them.
+    """
     result = Forwarded()
     seats = [_seats(work, to, now, result) for to in route.deliver]
     for seat in dict.fromkeys(seat for found in seats for seat in found):
@@ -63,11 +82,8 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
             result.gaps.append("do-not-contact")  # an officer finds another recipient
         else:
             result.deliveries.append(delivery_row(work, message, incident, seat))
-    known = _record_moments(tx, message, incident, moment_values(route, message))
     for rule in route.duties:
         add_duties(work, message.id, incident, rule, known, now, result)
-    _involve(tx, message, incident, result)
-    _meet(tx, message, incident, route, result)
     return result
 
 

@@ -10,7 +10,7 @@ from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.ledger.appending import Issuer, append_all
 from gateway.ledger.statement import draft
-from gateway.parts import Parts, Work
+from gateway.parts import Parts, Supply, Work
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
 
@@ -35,6 +35,14 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Occasion:
+    """When something of the deployment itself is done, and its randomness: what `Work` is to an incident's actions."""
+
+    at: datetime
+    supply: Supply
+
+
+@dataclass(frozen=True, slots=True)
 class Stated:
     """An appended entry as it can be handed out: a receipt and what opens its commitments."""
 
@@ -44,7 +52,12 @@ class Stated:
 
 
 def prove(
-    tx: Tx, parts: Parts, work: Work, subject: Subject, said: Sequence[Said], at: datetime | None = None
+    tx: Tx,
+    parts: Parts,
+    work: Work | Occasion,
+    subject: Subject,
+    said: Sequence[Said],
+    at: datetime | None = None,
 ) -> list[Stated]:
     """Append statements to a subject's chain, in the order given.
 

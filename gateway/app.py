@@ -37,6 +37,7 @@ from gateway.core.errors import Misconfigured
 from gateway.core.replies import MailExpected, MailReading
 from gateway.dispatch import intake
 from gateway.dispatch.loop import Dispatch
+from gateway.moving_clock import MovingClock
 from gateway.parts import Clock, Partnerships, Parts
 from gateway.settings import Settings
 from gateway.store import mail as mail_rows
@@ -56,6 +57,13 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
+def clock_of(settings: Settings) -> Clock:
+    """The system's clock, or in development one that can be moved."""
+    if settings.clock == "development" and not settings.is_production:
+        return MovingClock(settings.var_dir / "clock", system_clock)
+    return system_clock
+
+
 def local_today() -> date:
     return datetime.now(ZoneInfo("Europe/London")).date()
 
@@ -70,8 +78,9 @@ class Gateway:
     ways_in: frozenset[str]
 
 
-def build_parts(settings: Settings, clock: Clock = system_clock) -> Parts:
+def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
     """Open keys, stores and adapters; Misconfigured with one line when something is unsafe or missing."""
+    clock = clock or clock_of(settings)
     refusals = settings.refusals()
     if refusals:
         raise Misconfigured(f"{refusals[0].check}: {refusals[0].advice}")
@@ -101,7 +110,7 @@ def build_parts(settings: Settings, clock: Clock = system_clock) -> Parts:
     )
 
 
-def build(settings: Settings, clock: Clock = system_clock) -> Gateway:
+def build(settings: Settings, clock: Clock | None = None) -> Gateway:
     """Everything that serves in one process."""
     parts = build_parts(settings, clock)
     ways_in = frozenset({MAILBOX}) if settings.imap_url else frozenset()
@@ -134,7 +143,7 @@ async def close(parts: Parts) -> None:
 
 
 async def serve(
-    settings: Settings, clock: Clock = system_clock, ready: Callable[[], None] | None = None
+    settings: Settings, clock: Clock | None = None, ready: Callable[[], None] | None = None
 ) -> None:
     """Serve until told to stop. On SQLite one serving process holds the lock."""
     lock = serving_lock(settings.var_dir / "serving.lock") if settings.is_on_sqlite else None
@@ -145,7 +154,7 @@ async def serve(
         await _serve(settings, clock, ready)
 
 
-async def _serve(settings: Settings, clock: Clock, ready: Callable[[], None] | None) -> None:
+async def _serve(settings: Settings, clock: Clock | None, ready: Callable[[], None] | None) -> None:
     gateway = build(settings, clock)
     server = web_server(gateway.web, settings)
     operator = operator_server(gateway.parts)

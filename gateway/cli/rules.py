@@ -7,7 +7,6 @@ Exit status: 0 answered, 1 the answer is no (unknown pack or clock, holiday data
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, NoReturn
@@ -221,8 +220,10 @@ def _row(table: ClockTable, calendar: Calendar, day: date) -> dict[str, Any]:
 
 
 def _today() -> date:
-    """A command that only reads has no Parts, and so no clock of theirs."""
-    return datetime.fromtimestamp(time.time(), UTC).date()
+    """Today in England; imported when needed, so that `explain` starts at once."""
+    from gateway.app import local_today
+
+    return local_today()
 
 
 def _stop(status: int, remedy: str) -> NoReturn:

@@ -40,7 +40,12 @@ async def _carry(parts: Parts, row: DeliveryRow) -> None:
     try:
         outcome = await _attempt(parts, row)
         state = await parts.perform(deliver, Attempted(row, outcome), row.partnership, row.incident)
-        _log.info("delivery.attempted", delivery=row.id, way=row.adapter, state=state.value if state else "overtaken")
+        _log.info(
+            "delivery.attempted",
+            delivery=row.id,
+            way=row.adapter,
+            state=state.value if state else "overtaken",
+        )
     except Exception as fault:  # the lease runs out and the delivery is carried again
         _log.error("delivery.fault", delivery=row.id, fault=type(fault).__name__, words=str(fault)[:200])
 

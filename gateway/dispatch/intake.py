@@ -165,5 +165,3 @@ async def _any_partnership(parts: Parts) -> PartnershipId:
     """Mail that belongs to no letter is held where an officer sees it: in the first partnership in force."""
     rows = await parts.store.read(packs.in_force)
     return rows[0].partnership
-
-

@@ -720,8 +720,9 @@ def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Poli
     roots: dict[int, bytes] = {}
     known: list[Checkpoint | Pinned] = [*heads, *policy.pinned]
     for one in known:
-        if roots.setdefault(one.size, one.root) != one.root:
+        if roots.get(one.size, one.root) != one.root:
             raise Invalid("two checkpoints of one size have different roots")
+        roots[one.size] = one.root
     if heads:
         _check_consistency(roots, max(head.size for head in heads), files)
     for receipt in receipts:

@@ -7,17 +7,19 @@ that exactly one rule is broken.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 from gateway.core.receipts import Event
-from gateway.ledger import bundle, tiles, tree
+from gateway.ledger import bundle, tiles, tree, verify
 from gateway.ledger.checkpoint import cosignature, log_key, proof_text, sign_checkpoint, witness_key
 from gateway.ledger.policy import ReceiptKeyWindow, make_policy
 from gateway.ledger.statement import commitment, disclosure, sign_statement
-from gateway.ledger.verify import Finding, canonical, load_policy, verify_bundle
+from gateway.ledger.verify import Finding, canonical
 from keys.signing import FileSigner
 
 ISSUER = "gateway.example"
@@ -72,8 +74,6 @@ class Scene:
     """Two chains, six receipts, foreign leaves before, between and after them; three witnesses."""
 
     def __init__(self) -> None:
-        import hashlib
-
         digest = hashlib.sha256(PAYLOAD).hexdigest()
         self.opened: list[list[str]] = [
             [
@@ -132,7 +132,13 @@ class Scene:
 
     def play(self) -> Finding:
         """Make everything anew from the first changed step, and verify."""
-        return verify_bundle(self.zip(), load_policy(json.dumps(self.policy).encode()))
+        return self.play_with(verify)
+
+    def play_with(self, verifier: ModuleType) -> Finding:
+        """As `play`, with this verifier: the one that is meant, or one that was weakened."""
+        policy = verifier.load_policy(json.dumps(self.policy).encode())
+        finding: Finding = verifier.verify_bundle(self.zip(), policy)
+        return finding
 
     def zip(self) -> bytes:
         self.payload_bytes = self._payloads()
@@ -192,8 +198,6 @@ class Scene:
         return files
 
     def _manifest(self, files: dict[str, bytes]) -> bytes:
-        import hashlib
-
         value = {
             "v": "bundle/1",
             "incident": "SI-7K3M-9QPX-2D",

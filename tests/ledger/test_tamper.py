@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from gateway.ledger import verify
-from gateway.ledger.checkpoint import log_key
+from gateway.ledger.checkpoint import log_key, witness_key
 from gateway.ledger.statement import commitment, disclosure
 from gateway.ledger.verify import b64url, canonical
 from tests.ledger.scene import (
@@ -233,6 +233,11 @@ def personal_data_in_clear(scene: Scene) -> None:
 @case("the statement has other members than a receipt/1")
 def statement_without_a_number(scene: Scene) -> None:
     del scene.statements[5]["seq"]
+
+
+@case("the statement has other members than a receipt/1")
+def list_of_the_members_names(scene: Scene) -> None:
+    change_statement_text(scene, 0, lambda _: canonical(sorted(verify.REQUIRED)))
 
 
 @case("the statement has other members than a receipt/1")
@@ -553,6 +558,20 @@ def witness_whose_time_was_moved(scene: Scene) -> None:
     scene.on_note = change
 
 
+@case("a witness's signature on the checkpoint is false")
+def witness_whose_time_is_beyond_all_calendars(scene: Scene) -> None:
+    name, signer = "witness-1.example", WITNESSES["witness-1.example"]
+
+    def change(note: str) -> str:
+        text, _ = verify.parse_note(note.encode())
+        signature = (1 << 60).to_bytes(8, "big") + signer.sign(verify.cosigned_message(text, 1 << 60))
+        encoded = base64.b64encode(witness_key(name, signer).id + signature).decode()
+        return f"{note}— {name} {encoded}\n"
+
+    del scene.witnesses[name]
+    scene.on_note = change
+
+
 @case("the checkpoint is of another log")
 def checkpoint_of_another_log(scene: Scene) -> None:
     scene.origin = "other.example/ledger"
@@ -741,6 +760,7 @@ def _committed(value: object) -> Case:
 
 
 for _odd in (
+    "abc",
     ["salt", "name"],
     ["salt", "name", True],
     ["salt", 1, "value"],
@@ -813,6 +833,11 @@ def manifest_missing(scene: Scene) -> None:
 @case("the manifest has other members than a bundle/1")
 def manifest_with_another_member(scene: Scene) -> None:
     scene.on_manifest = lambda manifest: manifest | {"verdict": "VALID"}
+
+
+@case("the manifest has other members than a bundle/1")
+def manifest_that_lists_its_members_names(scene: Scene) -> None:
+    scene.on_manifest = lambda manifest: sorted(manifest)
 
 
 @case("the manifest is not that of a bundle/1")

@@ -105,10 +105,13 @@ def trusted_results(headers: Headers, authserv_id: str, stamped_below: bool = Fa
 
 def parse_results(value: str) -> tuple[str | None, list[Result]]:
     """The server's name and its results (RFC 8601 section 2.2); comments are dropped, nonsense is left out."""
-    statements = _split(_without_comments(value), ";")
-    head = statements[0].split()
-    server = head[0].strip('"').lower() if head and "=" not in head[0] else None
-    return server, [result for text in statements[1:] if (result := _result(text)) is not None]
+    plain = _plain(value)
+    if plain is None:
+        return None, []
+    head, *statements = plain.split(";")
+    words = head.split()
+    server = words[0].lower() if words and "=" not in words[0] else None
+    return server, [result for text in statements if (result := _result(text)) is not None]
 
 
 def aligned(signing_domain: str, from_domain: str) -> bool:
@@ -216,31 +219,33 @@ def _received_by(value: str, authserv_id: str) -> bool:
     return host == name or host.endswith("." + name)
 
 
-def _without_comments(value: str) -> str:
+def _plain(value: str) -> str | None:
+    """The field without comments, and with quoted strings made harmless; None when a quote or comment never ends.
+
+    A sender's own words can stand in comments and quoted strings, so nothing in them may look like a result.
+    """
     kept: list[str] = []
     depth, quoted, escaped = 0, False, False
     for character in value:
-        if escaped or character == "\\":
-            escaped = not escaped
+        if escaped:
+            kept.append("_" if depth == 0 else "")
+            escaped = False
+        elif character == "\\":
+            escaped = True
         elif character == '"' and depth == 0:
             quoted = not quoted
-        elif character == "(" and not quoted:
-            depth += 1
-        elif character == ")" and not quoted and depth:
-            depth -= 1
-            continue
-        if depth == 0:
+        elif quoted:
+            kept.append(character if character.isalnum() or character in "._@+-/" else "_")
+        elif character in "()":
+            depth = max(0, depth + (1 if character == "(" else -1))
+        elif depth == 0:
             kept.append(character)
-    return "".join(kept)
-
-
-def _split(value: str, separator: str) -> list[str]:
-    return re.findall(rf'(?:[^{separator}"]|"[^"]*"?)+|(?<={separator})(?={separator})', value) or [""]
+    return None if quoted or depth or escaped else "".join(kept)
 
 
 def _result(statement: str) -> Result | None:
-    words = re.findall(r'([A-Za-z0-9._/-]+)\s*=\s*("[^"]*"|[^\s"]+)', statement)
+    words = re.findall(r"([A-Za-z0-9._/-]+)\s*=\s*(\S+)", statement)
     if not words:
         return None
-    method, value = words[0][0].partition("/")[0].lower(), words[0][1].strip('"').lower()
-    return Result(method, value, tuple((key.lower(), found.strip('"')) for key, found in words[1:]))
+    method, value = words[0][0].partition("/")[0].lower(), words[0][1].lower()
+    return Result(method, value, tuple((key.lower(), found) for key, found in words[1:]))

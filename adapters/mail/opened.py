@@ -85,8 +85,8 @@ def decoded(value: str) -> str:
 
 
 def addresses(values: list[str]) -> list[str]:
-    """Every address that stands in these raw fields, lower case."""
-    return [address.lower() for _, address in email.utils.getaddresses(values) if "@" in address]
+    """Every address that stands in these raw fields, as written (a token may have capitals)."""
+    return [address for _, address in email.utils.getaddresses(values) if "@" in address]
 
 
 def _unfolded(value: object) -> str:

@@ -64,7 +64,7 @@ class _Handler:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if envelope.rcpt_tos:

@@ -285,7 +285,7 @@ def _about_sender(opened: Opened, expected: Expected, base: Reading) -> list[Dou
         for found in re.findall(r"[^\s<>\"']+@[^\s<>\"']+", opened.one("from").rpartition("<")[0].lower())
     ):
         doubts.append(("misleading_name", "The name shown for the sender is another e-mail address."))
-    reply_domains = {address.rpartition("@")[2] for address in addresses(opened.all("reply-to"))}
+    reply_domains = {address.lower().rpartition("@")[2] for address in addresses(opened.all("reply-to"))}
     if shown and reply_domains - {shown.domain}:
         doubts.append(
             ("reply_to_elsewhere", "Answers to this mail would go to another domain than the sender's.")

@@ -1,0 +1,130 @@
+"""Mail built to do harm, and every sample of the corpora: never an exception, never a hang, never "complete"."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from adapters.mail.bounces import read_bounce
+from adapters.mail.findings import Answers, Expected, Kind, Verdict, from_json, to_json
+from adapters.mail.opened import open_mail
+from adapters.mail.reading import MOST_BYTES, fault_in_bytes, read_mail
+from adapters.mail.replies import read_opened
+from tests.adapters.mail.mails import ENROLLED, RECEIVED, SERVER, VOUCHED, filled, mail
+
+EXPECTED = Expected((ENROLLED,), SERVER)
+VECTORS = Path(__file__).resolve().parents[4] / "shared/vectors/mail"
+
+
+def head(*fields: str) -> str:
+    return "\r\n".join([VOUCHED, RECEIVED, f"From: {ENROLLED}", *fields])
+
+
+def nested(depth: int) -> bytes:
+    opening = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(depth))
+    return (head("Subject: x") + "\r\n" + opening + "\r\nx").encode()
+
+
+HOSTILE: dict[str, bytes] = {
+    "a subject of twenty thousand encoded words": (head("Subject: " + "\r\n ".join(["=?utf-8?q?aaa?="] * 20_000)) + "\r\n\r\nx").encode(),
+    "one field of a megabyte": (head("X: " + "a" * 1_000_000) + "\r\n\r\nx").encode(),
+    "a hundred thousand fields": (head(*[f"X-{n}: y" for n in range(100_000)]) + "\r\n\r\nx").encode(),
+    "twenty thousand recipients": (head("To: " + ", ".join(["a@b.example"] * 20_000)) + "\r\n\r\nx").encode(),
+    "three thousand nested parts": nested(3000),
+    "ten thousand flat parts": (head('Content-Type: multipart/mixed; boundary="b"') + "\r\n\r\n" + "--b\r\n\r\nx\r\n" * 10_000).encode(),
+    "larger than anything we read": b"Subject: x\r\n\r\n" + b"a" * (MOST_BYTES + 1),
+    "no header at all": b"hello",
+    "nothing": b"",
+    "zeros": b"\x00" * 1000,
+    "a text of a hundred megabytes in small": (head("Content-Type: text/plain") + "\r\n\r\n" + "a. " * 300_000).encode(),
+    "HTML nested without end": (head("Content-Type: text/html") + "\r\n\r\n" + "<div>" * 50_000).encode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_mail_is_unreadable_and_goes_to_a_person(name: str) -> None:
+    reading = read_mail(HOSTILE[name], EXPECTED)
+    assert (reading.kind, reading.verdict) == (Kind.UNREADABLE, Verdict.NEEDS_REVIEW)
+    assert reading.answers == Answers()
+    assert reading.reasons
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        (head("Subject: x", "From: " + "(" * 4000) + "\r\n\r\nx").encode(),
+        mail(filled(), encoding="base64").replace(b"charset=utf-8", b"charset=utf-7"),
+        mail(filled()).replace(b"charset=utf-8", b"charset=zlib"),
+        mail(filled()).replace(b"charset=utf-8", b"charset=" + b"x" * 3000),
+        mail(filled() + "\n" + "> " * 30_000),
+        mail(filled() + "\n" + "On " + "a " * 30_000 + "wrote:"),
+        mail(html="<s>" * 150 + "x" * 20_000),
+        mail("(" * 60_000),
+        mail("a. " + "1/" * 30_000),
+        mail("Dates on roll " * 5_000),
+    ],
+    ids=["brackets", "utf-7", "zlib", "charset", "marks", "attribution", "struck", "parens", "dates", "labels"],
+)
+def test_odd_mail_is_read_within_its_limits(raw: bytes) -> None:
+    reading = read_mail(raw, EXPECTED)
+    assert reading.kind in {Kind.REPLY, Kind.UNRELATED, Kind.UNREADABLE}
+
+
+def test_a_reading_survives_the_pipe_and_anything_else_is_refused() -> None:
+    reading = read_opened(open_mail(mail(filled())), EXPECTED)
+    assert from_json(to_json(reading)) == reading == read_mail(mail(filled()), EXPECTED)
+    for bad in ("{}", "[]", "null", to_json(reading).replace('"complete"', '"needs_review"'), to_json(reading)[:-1]):
+        with pytest.raises((ValueError, KeyError, TypeError)):
+            from_json(bad)
+
+
+def test_lowering_a_reading_takes_its_answers_back() -> None:
+    lowered = read_opened(open_mail(mail(filled())), EXPECTED).needs_review("signature", "It does not verify.")
+    assert (lowered.verdict, lowered.answers) == (Verdict.NEEDS_REVIEW, Answers())
+
+
+def test_a_name_with_a_path_is_only_a_name() -> None:
+    from tests.adapters.mail.mails import file_part
+
+    reading = read_opened(open_mail(mail(filled(), parts=(file_part("../../etc/pass\x01wd.pdf"),))), EXPECTED)
+    assert [file.name for file in reading.attachments] == ["....etcpasswd.pdf"]
+
+
+def corpus(name: str) -> list[Path]:
+    files = sorted((VECTORS / name).rglob("*.eml"))
+    if not files:
+        pytest.skip("NOT RUN: vectors not found")
+    return files
+
+
+def test_no_bounce_of_the_corpus_is_taken_for_an_answer(record_property: pytest.RecordProperty) -> None:
+    kinds: Counter[str] = Counter()
+    for file in corpus("bounces"):
+        raw = file.read_bytes()
+        if fault_in_bytes(raw) is None:
+            reading = read_opened(open_mail(raw), EXPECTED)
+            assert reading.verdict is not Verdict.COMPLETE, file.name
+            kinds[reading.kind.value] += 1
+        else:
+            kinds["unreadable"] += 1
+    record_property("kinds", dict(kinds))
+    assert kinds["bounce"] >= 0.75 * sum(kinds.values()), kinds
+
+
+def test_no_odd_mail_of_the_corpus_breaks_the_reader(record_property: pytest.RecordProperty) -> None:
+    """Each goes through the real child process, as it would in the house."""
+    kinds: Counter[str] = Counter()
+    for file in corpus("parser"):
+        reading = read_mail(file.read_bytes(), EXPECTED)
+        assert reading.verdict is not Verdict.COMPLETE, file.name
+        kinds[reading.kind.value] += 1
+    record_property("kinds", dict(kinds))
+    assert kinds["unrelated"] > 0
+
+
+def test_a_persons_mail_that_carries_a_bounce_is_no_bounce() -> None:
+    inner = "Content-Type: multipart/report; boundary=q\r\n\r\n--q\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nAction: failed\r\n\r\n--q--\r\n"
+    raw = mail("Look at this", parts=("Content-Type: message/rfc822\n\nFrom: x@y.example\n" + inner,))
+    assert read_bounce(open_mail(raw)) is None

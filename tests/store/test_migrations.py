@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from gateway.store import engines
-from gateway.store.migrations import Which, is_current, metadata, migrate, version_table
+from gateway.store.migrations import Which, first, is_current, metadata, migrate, version_table
 from gateway.store.transaction import Store
 from tests import servers
 
@@ -61,8 +62,14 @@ def plain(index: Any) -> str:
 
 
 @pytest.mark.parametrize("which", HISTORIES)
+def test_the_first_revision_is_the_one_that_the_tables_give(which: Which) -> None:
+    """While nothing is released. When this fails: `python -m gateway.store.migrations.first`."""
+    written = (Path(first.__file__).parent / which / "first.py").read_text(encoding="utf-8")
+    assert ast.dump(ast.parse(written)) == ast.dump(ast.parse(first.source(which)))
+
+
+@pytest.mark.parametrize("which", HISTORIES)
 def test_a_migrated_database_equals_the_tables(which: Which, two_urls: tuple[str, str]) -> None:
-    """When this fails while nothing is released: `python -m gateway.store.migrations.first`."""
     migrated, created = two_urls
     migrate(migrated, which)
     store = Store.open(created, metadata(which))

@@ -115,21 +115,22 @@ async def test_stop_iteration_reaches_the_caller_as_a_bug(store: Store) -> None:
         await store.transact(lambda tx: next(iter([])))
 
 
-async def test_a_caller_that_goes_away_cancels_nothing(store: Store, database_url: str) -> None:
+async def test_a_caller_that_goes_away_cancels_nothing(database_url: str) -> None:
+    store = Store.open(database_url, METADATA, writers=1)
+    store.create_tables()
     gate = Gate()
     holding = asyncio.ensure_future(store.transact(gate))
     await gate.is_entered()
-    leaving = asyncio.ensure_future(store.transact(keep(1)))
+    leaving, staying = [asyncio.ensure_future(store.transact(keep(number))) for number in (1, 2)]
     await asyncio.sleep(0)
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
     gate.open()
+    assert await staying == 2
     await holding
-    await store.aclose()  # finishes what waits
-    reopened = Store.open(database_url, METADATA)
-    assert await kept(reopened) == [1]
-    await reopened.aclose()
+    assert await kept(store) == [1, 2]
+    await store.aclose()
 
 
 def test_an_event_loop_that_is_gone_neither_cancels_the_work_nor_stops_the_store(database_url: str) -> None:
@@ -207,6 +208,8 @@ async def test_dispatch_is_woken_in_the_callers_loop_once_the_work_is_durable(
 
     store.on_wake = look
     await store.transact(keep_and_wake)
+    store.on_wake = None
+    await store.transact(lambda tx: tx.wake())
     assert seen == [(asyncio.get_running_loop(), 1)]
 
 

@@ -36,12 +36,9 @@ def upgrade() -> None:
 '''
 
 
-def write(which: Which) -> Path:
-    """Write the first revision of `which` beside this module and return its path."""
-    path = Path(__file__).parent / which / "first.py"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(_HEAD.format(which=which, body=_operations(which)), encoding="utf-8")
-    return path
+def source(which: Which) -> str:
+    """The text of the first revision of `which`, not yet formatted."""
+    return _HEAD.format(which=which, body=_operations(which))
 
 
 def _operations(which: Which) -> str:
@@ -65,7 +62,8 @@ def _plain_type(kind: str, item: Any, _context: AutogenContext) -> str | Literal
 
 
 if __name__ == "__main__":
-    written = [str(write(which)) for which in get_args(Which)]
-    for arguments in (["check", "--fix", "--quiet"], ["format", "--quiet"]):
-        subprocess.run([sys.executable, "-m", "ruff", *arguments, *written], check=True)  # noqa: S603
-    sys.stdout.write("\n".join(written) + "\n")
+    for which in get_args(Which):
+        path = Path(__file__).parent / which / "first.py"
+        path.write_text(source(which), encoding="utf-8")
+        subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(path)], check=True)  # noqa: S603
+        sys.stdout.write(f"{path}\n")

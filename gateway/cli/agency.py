@@ -1,0 +1,345 @@
+"""An agency's own software: gets tokens, sends messages, collects what waits and checks every receipt.
+
+What `gateway submit`, the demonstration and the tests use, and an example for those who write their own. It knows the
+gateway by its public surface alone. Each request carries a fresh DPoP proof (RFC 9449) by a key that lives as long as the
+client; the registered key signs the client assertion only (RFC 7523, FAPI 2.0). Invariant: `submit` returns only an answer
+whose receipt is signed by the gateway's published key and names the SHA-256 of exactly the bytes that were sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import secrets
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from gateway.cli.receiving import Checked, check_acceptance, check_receipt, key_id, key_ids
+from keys.signing import FileSigner, Signer
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_SECONDS = 60
+RENEW_BEFORE_SECONDS = 30
+REQUEST_SECONDS = 30
+LONGEST_PAUSE_SECONDS = 30.0
+PAUSES_SECONDS = (0.2, 1.0, 3.0)
+ASK_AGAIN_SECONDS = 0.2
+BUSY = frozenset({429, 502, 503, 504})
+
+
+class AgencyProblem(Exception):
+    """The gateway answered no: `code` is its stable code (or the OAuth error), `errors` its field faults."""
+
+    def __init__(
+        self, status: int, code: str, title: str, errors: Sequence[Mapping[str, str]] = (), detail: str = ""
+    ) -> None:
+        super().__init__(f"{status} {code}: {title}" + (f" {detail}" if detail else ""))
+        self.status = status
+        self.code = code
+        self.title = title
+        self.errors = tuple(errors)
+        self.detail = detail
+
+
+class Unreachable(Exception):
+    """No answer came, after repeating: whether anything was taken is unknown, and a repeat with the same reference is safe."""
+
+
+class AgencyClient:
+    """One agency's client; use it as `async with`. Every time it states comes from `clock`.
+
+    `issuer` is the gateway's public address when it is reached under another one (tokens and proofs are made out to it).
+    `pauses_seconds` are the waits before each repeat when the gateway is busy, restarting or cannot be reached.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        key: Signer,
+        *,
+        clock: Callable[[], datetime],
+        tls: ssl.SSLContext | None = None,
+        issuer: str | None = None,
+        pauses_seconds: Sequence[float] = PAUSES_SECONDS,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.client_id = client_id
+        self._key = key
+        self._clock = clock
+        self._tls = tls
+        self._issuer = (issuer or base_url).rstrip("/")
+        self._pauses = tuple(pauses_seconds)
+        self._proof_key = FileSigner.generate("proof", "ES256")
+        self._session: aiohttp.ClientSession | None = None
+        self._token: tuple[str, float] | None = None
+        self._jwks: Mapping[str, Any] | None = None
+        self._receipt_issuer: str | None = None  # as the first receipt named it; it may not change
+
+    async def __aenter__(self) -> AgencyClient:
+        connector = aiohttp.TCPConnector(ssl=self._tls or True)
+        self._session = aiohttp.ClientSession(connector=connector, raise_for_status=False)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def token(self) -> str:
+        """An access token, kept until half a minute before it expires."""
+        now = self._clock().timestamp()
+        if self._token is not None and now < self._token[1]:
+            return self._token[0]
+        answer = await self._repeating("POST", "/oauth2/token", self._ask_token)
+        self._token = (
+            str(answer["access_token"]),
+            now + max(1, int(answer["expires_in"]) - RENEW_BEFORE_SECONDS),
+        )
+        return self._token[0]
+
+    async def submit(
+        self, message: Mapping[str, Any] | bytes, idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        """Send one message; the gateway's answer, its receipt checked.
+
+        AgencyProblem when it is refused, ReceiptFalse when the receipt does not hold, Unreachable when nothing answers.
+        """
+        payload = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
+        headers = {"Content-Digest": content_digest(payload)}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = f'"{idempotency_key}"'
+        answer: dict[str, Any] = await self._call("POST", "/v1/messages", payload, headers)
+        check_acceptance(await self.check(answer["receipt"]), answer["id"], payload)
+        return answer
+
+    async def check(self, receipt: Mapping[str, Any]) -> Checked:
+        """A receipt checked against the gateway's published keys; ReceiptFalse when it does not hold."""
+        kid = key_id(receipt["jws"])
+        if self._jwks is None or kid not in key_ids(
+            self._jwks
+        ):  # never fetched, or the keys were rotated since
+            self._jwks = await self._repeating("GET", "/v1/receipts/jwks", self._plain)
+        checked = check_receipt(receipt, self._jwks, self._receipt_issuer)
+        self._receipt_issuer = checked.issuer
+        return checked
+
+    async def inbox(self, wait_seconds: int = 0) -> list[dict[str, Any]]:
+        """Everything that waits for the agency, oldest first; waits up to `wait_seconds` for the first to come."""
+        headers = {"Prefer": f"wait={wait_seconds}"} if wait_seconds else {}
+        found: list[dict[str, Any]] = []
+        page = await self._call("GET", "/v1/inbox", headers=headers, patience_seconds=wait_seconds)
+        found += page["deliveries"]
+        while page["next"]:
+            page = await self._call("GET", "/v1/inbox", query={"after": page["next"]})
+            found += page["deliveries"]
+        return found
+
+    async def fetch(self, delivery: str) -> dict[str, Any]:
+        """One delivery with the content of its message: a hand-over to this software, no acknowledgement."""
+        return await self._read(f"/v1/inbox/{_id(delivery)}")
+
+    async def acknowledge(self, delivery: str, by: str, role: str, name: str | None = None) -> dict[str, Any]:
+        """Say that a person (`by="person"`) or this software (`by="system"`) has it; only a person's word meets a duty."""
+        said = {"by": by, "role": role} | ({"name": name} if name else {})
+        return await self._say(f"/v1/inbox/{_id(delivery)}/acknowledgement", said)
+
+    async def decline(self, delivery: str, reason: str) -> dict[str, Any]:
+        """Say that it is not for this agency, and why: an officer hears of it."""
+        return await self._say(f"/v1/inbox/{_id(delivery)}/decline", {"reason": reason})
+
+    async def duties(self) -> dict[str, list[dict[str, Any]]]:
+        """`owed_by_me` and `owed_to_me`, soonest due first."""
+        return await self._read("/v1/duties")
+
+    async def message(self, message: str) -> dict[str, Any]:
+        """The state of a message that this agency sent, with its deliveries."""
+        return await self._read(f"/v1/messages/{_id(message)}")
+
+    async def receipts(self, message: str) -> list[dict[str, Any]]:
+        """Every receipt of a message that this agency sent, oldest first."""
+        found: list[dict[str, Any]] = (await self._read(f"/v1/messages/{_id(message)}/receipts"))["receipts"]
+        return found
+
+    async def proof(self, receipt: str, wait_seconds: float = 0) -> str:
+        """The offline proof (tlog-proof@v1) that a receipt is in the log; asks again for `wait_seconds` while it is not."""
+        deadline = asyncio.get_running_loop().time() + wait_seconds
+        while True:
+            try:
+                return str(await self._call("GET", f"/v1/receipts/{_id(receipt)}/proof"))
+            except AgencyProblem as problem:
+                if problem.status != 404 or asyncio.get_running_loop().time() >= deadline:
+                    raise
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+    async def incident(self, incident: str) -> dict[str, Any]:
+        """The incident's timeline, as far as this agency may see it."""
+        return await self._read(f"/v1/incidents/{_id(incident)}")
+
+    async def directory(self, partnership: str) -> dict[str, Any]:
+        """The partnership's agencies and the roles held there."""
+        return await self._read(f"/v1/partnerships/{_id(partnership)}/directory")
+
+    async def _read(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self._call("GET", path)
+        return found
+
+    async def _say(self, path: str, said: Mapping[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = await self._call("POST", path, json.dumps(said).encode())
+        return answer
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        patience_seconds: float = 0,
+    ) -> Any:
+        """One authenticated request, repeated while the gateway is busy. A token refused is replaced once."""
+
+        async def ask(method: str, path: str) -> aiohttp.ClientResponse:
+            token = await self.token()
+            sent = {
+                **(headers or {}),
+                "Authorization": f"DPoP {token}",
+                "DPoP": self._proof(method, path, token),
+            }
+            if body is not None:
+                sent["Content-Type"] = "application/json"
+            return await self._send(method, path, sent, body, query, patience_seconds)
+
+        try:
+            return await self._repeating(method, path, ask)
+        except AgencyProblem as problem:
+            if problem.status != 401 or self._token is None:
+                raise
+            self._token = None
+        return await self._repeating(method, path, ask)
+
+    async def _repeating(self, method: str, path: str, ask: Callable[[str, str], Any]) -> Any:
+        """Ask until there is an answer other than "busy": at most once more than there are pauses."""
+        for pause in (*self._pauses, None):
+            try:
+                response: aiohttp.ClientResponse = await ask(method, path)
+                async with response:
+                    if response.status not in BUSY or pause is None:
+                        return await _answer(response)
+                    wait_seconds = max(pause, _retry_after(response))
+            except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+                if pause is None or isinstance(fault, aiohttp.ClientSSLError):
+                    raise Unreachable(f"{self.base_url} gave no answer ({type(fault).__name__})") from fault
+                wait_seconds = pause
+            await asyncio.sleep(wait_seconds)
+        raise AssertionError("the last try returns or raises")
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        query: Mapping[str, str] | None = None,
+        patience_seconds: float = 0,
+    ) -> aiohttp.ClientResponse:
+        if self._session is None:
+            raise RuntimeError("use the client as `async with AgencyClient(...) as client`")
+        return await self._session.request(
+            method,
+            self.base_url + path,
+            params=query,
+            data=body,
+            headers=headers,
+            allow_redirects=False,  # a token follows nobody elsewhere
+            timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS + patience_seconds),
+        )
+
+    async def _plain(self, method: str, path: str) -> aiohttp.ClientResponse:
+        return await self._send(method, path, {})
+
+    async def _ask_token(self, method: str, path: str) -> aiohttp.ClientResponse:
+        """A fresh assertion and proof for each try: both may be used once (RFC 7523 section 3, RFC 9449 section 5)."""
+        issued_at = int(self._clock().timestamp())
+        claims = {
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": self._issuer,
+            "iat": issued_at,
+            "exp": issued_at + ASSERTION_SECONDS,
+            "jti": secrets.token_urlsafe(16),
+        }
+        assertion = compact_jws({"typ": "client-authentication+jwt", "kid": self._key.kid}, claims, self._key)
+        form = f"grant_type=client_credentials&client_assertion_type={quote(ASSERTION_TYPE, safe='')}"
+        body = f"{form}&client_assertion={assertion}".encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "DPoP": self._proof(method, path)}
+        return await self._send(method, path, headers, body)
+
+    def _proof(self, method: str, path: str, token: str | None = None) -> str:
+        """A DPoP proof for one request (RFC 9449 section 4.2)."""
+        jwk = {k: v for k, v in self._proof_key.public_jwk().items() if k in ("kty", "crv", "x", "y")}
+        claims: dict[str, Any] = {
+            "htm": method,
+            "htu": self._issuer + path,
+            "iat": int(self._clock().timestamp()),
+            "jti": secrets.token_urlsafe(16),
+        }
+        if token is not None:
+            claims["ath"] = _b64url(hashlib.sha256(token.encode()).digest())
+        return compact_jws({"typ": "dpop+jwt", "jwk": jwk}, claims, self._proof_key)
+
+
+def compact_jws(header: Mapping[str, Any], claims: Mapping[str, Any], key: Signer) -> str:
+    """A compact JWS (RFC 7515) whose `alg` is the signer's."""
+    parts = ({"alg": key.algorithm, **header}, claims)
+    signed = ".".join(_b64url(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
+    return f"{signed}.{_b64url(key.sign(signed.encode()))}"
+
+
+def content_digest(body: bytes) -> str:
+    """The Content-Digest of RFC 9530."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+async def _answer(response: aiohttp.ClientResponse) -> Any:
+    """The answer's JSON (or text); AgencyProblem when it is a no, or not in a form of ours."""
+    text = await response.text()
+    is_json = response.content_type.endswith("json")
+    try:
+        said = json.loads(text) if is_json else text
+    except ValueError:
+        raise AgencyProblem(response.status, "unreadable", "The answer is not JSON.") from None
+    if 200 <= response.status < 300:
+        return said
+    if not isinstance(said, dict):
+        raise AgencyProblem(response.status, "unreadable", "The answer is not a problem document.")
+    code = str(said.get("code") or said.get("error") or "unknown")
+    title = str(said.get("title") or said.get("error_description") or "")
+    errors = said.get("errors")
+    found = errors if isinstance(errors, list) else []
+    raise AgencyProblem(response.status, code, title, found, str(said.get("detail") or ""))
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    """`Retry-After` in seconds, or 0; never longer than is sensible to wait here."""
+    asked = response.headers.get("Retry-After", "")
+    return min(float(asked), LONGEST_PAUSE_SECONDS) if asked.isascii() and asked.isdecimal() else 0.0
+
+
+def _id(given: str) -> str:
+    return quote(given, safe="")
+
+
+def _b64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

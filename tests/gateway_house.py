@@ -1,0 +1,169 @@
+"""A whole gateway in a temporary folder, served over HTTPS on loopback, with an invented partnership and a clock that tests move.
+
+    async with gateway_house(tmp_path) as house:
+        async with house.client("northshire-police") as police:
+            await police.submit(house.example("referral", reference="NP-1"))
+        house.clock.move_by(hours=30)
+
+Real parts throughout: migrated SQLite databases, development keys, the shipped South Tyneside pack, uvicorn, TLS. The
+clock stands still until it is moved, so that due instants are exact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import trustme
+import uvicorn
+
+from gateway.app import Gateway, build, running, web_server
+from gateway.cli.agency import AgencyClient
+from gateway.cli.invented import AGENCIES, Enrolment, enrol
+from gateway.core.messages import AgencyId
+from gateway.parts import Parts
+from gateway.settings import Settings
+from gateway.store import migrations
+from gateway.store.directory import WayRow
+from keys import custody
+from keys.signing import DEVELOPMENT_PREFIX, FileSigner
+
+START = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)  # a Monday, soon after the example referral was written
+EXAMPLES = Path(__file__).resolve().parents[1] / "schemas" / "v1" / "examples"
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass
+class MovableClock:
+    """Stands still until it is moved; it only goes forward."""
+
+    at: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move_by(self, **amount: float) -> None:
+        self.move_to(self.at + timedelta(**amount))
+
+    def move_to(self, at: datetime) -> None:
+        assert at >= self.at, "a clock only goes forward"
+        self.at = at
+
+
+@dataclass
+class House:
+    """A running gateway, its clients' keys and its clock."""
+
+    folder: Path
+    base_url: str
+    gateway: Gateway
+    clock: MovableClock
+    authority: trustme.CA
+    keys: dict[AgencyId, FileSigner]
+    ca_file: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ca_file = self.folder / "authority.pem"
+        self.authority.cert_pem.write_to_path(self.ca_file)
+
+    @property
+    def parts(self) -> Parts:
+        return self.gateway.parts
+
+    def trusting(self) -> ssl.SSLContext:
+        """TLS that trusts the house's authority and nobody else."""
+        return ssl.create_default_context(cafile=str(self.ca_file))
+
+    def client(self, agency: str, **changes: Any) -> AgencyClient:
+        """The agency's client software; `changes` replace arguments of AgencyClient."""
+        given: dict[str, Any] = {"clock": self.clock, "tls": self.trusting(), "pauses_seconds": (0.05, 0.05)}
+        key = changes.pop("key", None) or self.keys[AgencyId(agency)]
+        return AgencyClient(changes.pop("base_url", self.base_url), agency, key, **(given | changes))
+
+    def key_file(self, agency: str) -> Path:
+        """The agency's private key as its software keeps it."""
+        path = self.folder / f"{agency}.jwk"
+        path.write_text(json.dumps(self.keys[AgencyId(agency)].private_jwk()))
+        return path
+
+    def example(self, slug: str, body: dict[str, Any] | None = None, **envelope: Any) -> dict[str, Any]:
+        """The published example of a message type, written now, with members of envelope and body replaced."""
+        return example(slug, body, **({"created_at": self.clock().isoformat()} | envelope))
+
+
+def example(slug: str, body: dict[str, Any] | None = None, **envelope: Any) -> dict[str, Any]:
+    document: dict[str, Any] = copy.deepcopy(json.loads((EXAMPLES / f"{slug}.json").read_text()))
+    document |= envelope
+    document["body"] |= body or {}
+    return document
+
+
+@asynccontextmanager
+async def gateway_house(
+    folder: Path, *, ways: Iterable[WayRow] = (), start_at: datetime = START, **settings: Any
+) -> AsyncIterator[House]:
+    """Serve until the block ends; `settings` replace settings, `ways` are enrolled in the directory."""
+    authority, clock = trustme.CA(), MovableClock(start_at)
+    listener = socket.create_server((LOOPBACK, 0))
+    base_url = f"https://{LOOPBACK}:{listener.getsockname()[1]}"
+    in_force = _settings(folder, base_url, authority, settings)
+    gateway = build(in_force, clock)
+    keys = {agency.id: FileSigner.generate(f"{agency.id}-1", "ES256") for agency in AGENCIES}
+    server = web_server(gateway.web, in_force)
+    async with running(gateway):
+        await enrol(gateway.parts, Enrolment(keys, tuple(ways)))
+        async with _serving(server, listener):
+            yield House(folder, base_url, gateway, clock, authority, keys)
+
+
+def _settings(folder: Path, base_url: str, authority: trustme.CA, changes: dict[str, Any]) -> Settings:
+    """Development settings with everything in `folder`, its keys made and its databases migrated."""
+    certificate = authority.issue_cert(LOOPBACK)
+    certificate_file, key_file = folder / "tls.pem", folder / "tls.key"
+    certificate.cert_chain_pems[0].write_to_path(certificate_file)
+    key_file.touch(mode=0o600)
+    certificate.private_key_pem.write_to_path(key_file)
+    usual: dict[str, Any] = {
+        "mode": "development",
+        "clock": "development",
+        "issuer": "gateway.example",
+        "public_url": base_url,
+        "listen": base_url.removeprefix("https://"),
+        "tls_cert_file": certificate_file,
+        "tls_key_file": key_file,
+        "var_dir": folder / "var",
+        "keys_dir": folder / "keys",
+        "seal_interval_seconds": 0.05,
+        "sweep_interval_seconds": 0.2,
+        "drain_seconds": 1.0,
+    }
+    settings = Settings(**(usual | changes))
+    settings.var_dir.mkdir(mode=0o700, exist_ok=True)
+    custody.create(settings.keys_dir, DEVELOPMENT_PREFIX)
+    migrations.migrate(settings.book_url, "book")
+    migrations.migrate(settings.keys_book_url, "custody")
+    return settings
+
+
+@asynccontextmanager
+async def _serving(server: uvicorn.Server, listener: socket.socket) -> AsyncIterator[None]:
+    task = asyncio.create_task(server.serve([listener]))
+    while not server.started:
+        await asyncio.sleep(0.005)
+        if task.done():
+            await task
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine, Sequence
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from gateway.actions.prove import Occasion
 from gateway.app import build_parts, close
-from gateway.core.errors import ErrorCode, Refused
-from gateway.parts import Parts
+from gateway.parts import Parts, Supply
 from gateway.settings import Settings
+from gateway.store.transaction import Tx
 
+Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 JsonFlag = Annotated[
@@ -50,9 +53,22 @@ def answer(document: object, lines: Sequence[str], as_json: bool) -> None:
     typer.echo(json.dumps(document, indent=2) if as_json else "\n".join(lines))
 
 
-def two_officers(officer: str, second_officer: str) -> tuple[str, str]:
-    """Both names without surrounding space; Refused when one is empty or both are the same person (S4-06, E-11)."""
-    first, second = " ".join(officer.split()), " ".join(second_officer.split())
-    if not first or not second or first.casefold() == second.casefold():
-        raise Refused(ErrorCode.NOT_PERMITTED, detail="A second officer, another person, must agree to this.")
-    return first, second
+async def settle(
+    parts: Parts,
+    action: Callable[[Tx, Parts, Occasion, Asked], Answer],
+    asked: Asked,
+) -> Answer:
+    """Run an action on the deployment itself (no incident, no pack needed) as one durable transaction.
+
+    Its randomness is made before, so that an action the store runs again says the same.
+    """
+    at, seed = parts.clock(), secrets.token_bytes(32)
+    done = await parts.store.transact(lambda tx: action(tx, parts, Occasion(at, Supply(seed)), asked))
+    parts.partnerships.forget()
+    return done
+
+
+def stop(words: str, status: int) -> NoReturn:
+    """One line on standard error that says what to do, and the exit status of contract section 2."""
+    typer.echo(f"gateway: {' '.join(words.split())}", err=True)
+    raise typer.Exit(status)

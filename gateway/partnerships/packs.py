@@ -6,6 +6,8 @@ The vocabulary of `rules.toml` is closed: an unknown table or key is a problem, 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,16 +32,25 @@ from gateway.core.rules import (
     Whom,
 )
 from gateway.partnerships.calendars import read_calendar
-from gateway.partnerships.clock_tables import read_clocks
+from gateway.partnerships.clock_tables import STATUTORY_MINIMUM, read_clock_table, read_clocks, weakened
 
 HERE = Path(__file__).parent
 
-ROLES = frozenset(
-    "reporter agency-safeguarding-lead line-manager service-manager head-of-service head-of-service-sqa "
-    "principal-social-worker sqa-service-manager assistant-director service-director dcs strategic-director "
-    "chief-executive investigating-officer elected-member child-protection-advisor school-improvement dsl dsp-la "
-    "dsp-icb dsp-police sbu rapid-review-group executive agency-responder edt ig-officer national".split()
-)
+_ROLES = """
+reporter agency-safeguarding-lead line-manager service-manager head-of-service head-of-service-sqa
+principal-social-worker sqa-service-manager assistant-director service-director dcs strategic-director
+chief-executive investigating-officer elected-member child-protection-advisor school-improvement dsl
+dsp-la dsp-icb dsp-police sbu rapid-review-group executive agency-responder edt ig-officer national
+"""  # the contract's slugs, section 4
+ROLES = frozenset(_ROLES.split())
+
+_MESSAGE_TYPES = """
+serious-incident-form call-log need-to-know dcs-notification serious-incident-alert referral
+triage-decision sin-record dsl-letter dsl-confirmation information-request information-return imr-request
+imr meeting-notice rapid-review-report final-decision panel-response case-review investigation-report
+acknowledgement chase learning-digest correction
+"""  # the contract's slugs, section 4
+MESSAGE_TYPES = frozenset(_MESSAGE_TYPES.split())
 
 # Start events that a message's body or the gateway itself records, besides those that rules set to an arrival.
 OWN_MOMENTS = frozenset({"request_sent_at", "letter_sent_at", "breach_aware_at", "year_start", "month_end"})
@@ -182,6 +193,12 @@ def read_files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text("utf-8") for path in found if path.is_file()}
 
 
+def digest(files: Mapping[str, str]) -> str:
+    """What tells one text of a pack from another: SHA-256 over its files in one canonical form, hex."""
+    canonical = json.dumps(dict(files), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
 def shipped(name: str) -> Pack:
     """The pack in this installation's folder; Misconfigured when it is unknown or faulty."""
     folder = HERE / name
@@ -201,17 +218,24 @@ def parse(partnership: PartnershipId, files: Mapping[str, str]) -> Pack:
 
 def check(partnership: str, files: Mapping[str, str]) -> list[Problem]:
     """Everything wrong with a pack, in the order of the file."""
-    text = files.get("rules.toml", "")
+    missing = [name for name in ("rules.toml", "calendar.toml") if name not in files]
+    if missing:
+        return [Problem(partnership, 0, f"{' and '.join(missing)} is missing", "Add it to the pack's folder")]
+    text = files["rules.toml"]
     try:
         rules = _Rules.model_validate(tomllib.loads(text))
         pack = _build(PartnershipId(partnership), files)
+        header = read_clock_table(text).header
     except tomllib.TOMLDecodeError as fault:
         return [Problem(partnership, _line_of_fault(str(fault)), "this is not TOML", "Correct the syntax")]
     except ValidationError as fault:
         return [_unknown(partnership, text, error) for error in fault.errors(include_input=False)]
     except (Misconfigured, ValueError, KeyError) as fault:
         return [Problem(partnership, 0, str(fault), "Correct the value")]
-    found = list(_contradictions(partnership, text, rules, pack))
+    found = [*_weakened(partnership, text, pack), *_contradictions(partnership, text, rules, pack)]
+    if header.name != partnership:
+        line, remedy = _line(text, "name ="), "Use one name for both"
+        found.append(Problem(partnership, line, "[pack] name is not the name of the pack's folder", remedy))
     return sorted(found, key=lambda problem: problem.line)
 
 
@@ -238,6 +262,17 @@ def _build(partnership: PartnershipId, files: Mapping[str, str]) -> Pack:
     )
 
 
+def _weakened(pack_name: str, text: str, pack: Pack) -> Iterator[Problem]:
+    """No pack may lack, lengthen or restart a statutory clock (K12, K17, K20, K21; S2-25)."""
+    minimum = read_clocks(tomllib.loads((HERE / STATUTORY_MINIMUM / "rules.toml").read_text("utf-8")))
+    for name in weakened(pack.clocks, minimum):
+        what = f"the statutory clock {name} is missing or not as the law has it"
+        remedy = (
+            f"Copy its [[clock]] table from {STATUTORY_MINIMUM}/rules.toml; only clause and note may differ"
+        )
+        yield Problem(pack_name, _line(text, f'id = "{name}"'), what, remedy)
+
+
 def _contradictions(pack_name: str, text: str, rules: _Rules, pack: Pack) -> Iterator[Problem]:
     for role, where in _roles(rules):
         if role not in ROLES:
@@ -252,12 +287,34 @@ def _contradictions(pack_name: str, text: str, rules: _Rules, pack: Pack) -> Ite
             yield Problem(
                 pack_name, line, "a duty names a clock that the pack lacks", "Add a [[clock]] table"
             )
+    for message, where in _messages(rules):
+        if message not in MESSAGE_TYPES:
+            what = f"{where} names an unknown message"
+            yield Problem(pack_name, _line(text, f'"{message}"'), what, "Use a message slug")
+    yield from _decisions(pack_name, text, pack)
     yield from _overlaps(pack_name, text, pack)
     yield from _clocks_from_nothing(pack_name, text, pack)
     for letter in (x for c in rules.consequence for x in c.letters):
         if f"{letter.template}.txt" not in pack.letters:
             line = _line(text, f'"{letter.template}"')
             yield Problem(pack_name, line, "a letter's template is missing", "Add it under letters/")
+
+
+def _decisions(pack_name: str, text: str, pack: Pack) -> Iterator[Problem]:
+    """What could never be decided, or would follow from nothing."""
+    for decision in pack.decisions:
+        if decision.lead not in decision.seats:
+            line = _line(text, f'lead = "{decision.lead}"')
+            yield Problem(pack_name, line, f"the lead of {decision.id} is none of its seats", "Add the seat")
+    known = {decision.id for decision in pack.decisions}
+    for follows in pack.consequences:
+        if follows.decision not in known:
+            line = _line(text, f'decision = "{follows.decision}"')
+            yield Problem(pack_name, line, "a consequence follows from no decision", "Add a [[decision]]")
+    ids = [route.id for route in pack.routes]
+    for twice in sorted({name for name in ids if ids.count(name) > 1}):
+        line = _line(text, f'id = "{twice}"')
+        yield Problem(pack_name, line, f"the route {twice} stands twice", "Give each route its own id")
 
 
 def _overlaps(pack_name: str, text: str, pack: Pack) -> Iterator[Problem]:
@@ -292,6 +349,21 @@ def _clocks_from_nothing(pack_name: str, text: str, pack: Pack) -> Iterator[Prob
 BODY_MOMENTS = frozenset({"incident_at", "aware_at", "sin_submitted_at"})
 
 
+def _messages(rules: _Rules) -> Iterator[tuple[str, str]]:
+    for route in rules.route:
+        yield route.message, f"route {route.id}"
+        for duty in route.duties:
+            yield duty.expects, f"a duty of route {route.id}"
+    for decision in rules.decision:
+        yield decision.message, f"decision {decision.id}"
+    for consequence in rules.consequence:
+        for letter in consequence.letters:
+            yield letter.message, "a letter"
+            yield letter.expects, "a letter"
+        for duty in consequence.duties:
+            yield duty.expects, "a consequence"
+
+
 def _roles(rules: _Rules) -> Iterator[tuple[str, str]]:
     for route in rules.route:
         for to in route.deliver:
@@ -305,6 +377,8 @@ def _roles(rules: _Rules) -> Iterator[tuple[str, str]]:
         for letter in consequence.letters:
             yield letter.to.role, "a letter"
             yield letter.sender_role, "a letter"
+        for duty in consequence.duties:
+            yield duty.owner, "a consequence"
     for chase in rules.chase:
         for role in chase.to:
             if role not in ("owner", "owner-lead"):

@@ -28,7 +28,6 @@ import uvicorn
 
 from gateway.app import Gateway, build, running, web_server
 from gateway.cli.agency import AgencyClient
-from gateway.cli.invented import AGENCIES, Enrolment, enrol
 from gateway.core.messages import AgencyId
 from gateway.parts import Parts
 from gateway.settings import Settings
@@ -36,6 +35,7 @@ from gateway.store import migrations
 from gateway.store.directory import WayRow
 from keys import custody
 from keys.signing import DEVELOPMENT_PREFIX, FileSigner
+from tests.invented_partnership import AGENCIES, Enrolment, enrol
 
 START = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)  # a Monday, soon after the example referral was written
 EXAMPLES = Path(__file__).resolve().parents[1] / "schemas" / "v1" / "examples"

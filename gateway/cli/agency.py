@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from gateway.cli.receiving import Checked, check_acceptance, check_receipt, key_id, key_ids
+from gateway.cli.receiving import Checked, ReceiptFalse, check_acceptance, check_receipt
 from keys.signing import FileSigner, Signer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -119,8 +119,10 @@ class AgencyClient:
         headers = {"Content-Digest": content_digest(payload)}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = f'"{idempotency_key}"'
-        answer: dict[str, Any] = await self._call("POST", "/v1/messages", payload, headers)
-        check_acceptance(await self.check(answer["receipt"]), answer["id"], payload)
+        answer = await self._call("POST", "/v1/messages", payload, headers)
+        if not isinstance(answer, dict) or not isinstance(answer.get("receipt"), dict):
+            raise ReceiptFalse("the answer holds no receipt")
+        check_acceptance(await self.check(answer["receipt"]), str(answer.get("id")), payload)
         return answer
 
     async def check(self, receipt: Mapping[str, Any]) -> Checked:

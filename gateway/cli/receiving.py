@@ -66,16 +66,13 @@ def check_acceptance(checked: Checked, message: str, payload: bytes) -> None:
         raise ReceiptFalse("the receipt is about other content than was sent")
 
 
-def key_ids(jwks: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(str(key["kid"]) for key in jwks["keys"])
-
-
-def key_id(jws: str) -> str:
-    """The key that a receipt says it was signed with; ReceiptFalse when it is no JWS."""
+def knows(jwks: Mapping[str, Any], jws: str) -> bool:
+    """Whether the key that a receipt names is in the set; ReceiptFalse when either is not of its form."""
     try:
-        return str(json.loads(verify.unb64url(jws.split(".")[0]))["kid"])
+        header = json.loads(verify.unb64url(jws.split(".")[0]))
+        return any(key["kid"] == header["kid"] for key in jwks["keys"])
     except (verify.Invalid, KeyError, TypeError, ValueError, AttributeError):
-        raise ReceiptFalse("this is not a compact JWS") from None
+        raise ReceiptFalse("the receipt or the gateway's keys are not of their form") from None
 
 
 def _policy(jws: str, jwks: Mapping[str, Any], issuer: str | None) -> verify.Policy:

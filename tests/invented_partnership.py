@@ -1,8 +1,7 @@
 """An invented partnership to try the gateway with: agencies, the people in their seats, and software that speaks for them.
 
 Nobody here exists: names and `.example` addresses are made up, and the school's number is of a range never issued. The
-agencies are those of `schemas/v1/examples`, so that the examples can be sent as they stand. For the demonstration and the
-tests; production refuses it.
+agencies are those of `schemas/v1/examples`, so that the examples can be sent as they stand.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.api.door import READ, WRITE
-from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId
 from gateway.core.routing import Agency
 from gateway.oauth.key_policy import check_jwks
@@ -91,9 +89,7 @@ class Enrolment:
 
 
 async def enrol(parts: Parts, enrolment: Enrolment, partnership: PartnershipId = SOUTH_TYNESIDE) -> None:
-    """Put the shipped pack in force and fill the directory; Misconfigured in production."""
-    if parts.settings.is_production:
-        raise Misconfigured("the invented partnership is for development: import a directory of your own")
+    """Put the shipped pack in force, fill the directory and register each agency's software."""
     at = parts.clock()
     pack = pack_row(partnership, at)
     jwks = {agency: check_jwks({"keys": [key.public_jwk()]}) for agency, key in enrolment.keys.items()}

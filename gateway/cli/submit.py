@@ -1,0 +1,179 @@
+"""`gateway submit`: the agency's side of one message: gets a token, sends, checks the receipt and keeps it.
+
+The invariant: exit 0 means that the gateway took exactly the bytes of the file and signed for it, and that the receipt lies
+in the receipts directory. A repeat with the same file is harmless and has the same receipt (contract section 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+from urllib.parse import urlsplit
+
+import typer
+
+from gateway.app import system_clock
+from gateway.cli.agency import AgencyClient, AgencyProblem, Unreachable
+from gateway.cli.receiving import ReceiptFalse
+from keys.signing import Signer, signer_from_jwk
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+ANSWER_IS_NO, WRONG_USE = 1, 2
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+EXAMPLE = (
+    "Example: gateway submit referral.json --to https://gateway.council.example --client northshire-police"
+    " --key northshire-police.jwk"
+)
+
+
+@app.command(epilog=EXAMPLE)
+def submit(
+    message: Annotated[Path, typer.Argument(metavar="MESSAGE.json", help="The message, as its schema says.")],
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="The gateway's public address.")],
+    client: Annotated[str, typer.Option("--client", metavar="ID", help="Your client's registered id.")],
+    key: Annotated[
+        Path, typer.Option("--key", metavar="KEY.jwk", help="Your client's private key (P-256 or Ed25519).")
+    ],
+    attach: Annotated[
+        list[Path] | None, typer.Option("--attach", metavar="FILE", help="A file to send with it.")
+    ] = None,
+    ca: Annotated[
+        Path | None, typer.Option("--ca", metavar="FILE", help="Authorities to trust in place of the usual.")
+    ] = None,
+    receipts: Annotated[
+        Path, typer.Option("--receipts", metavar="DIR", help="Where receipts are kept.")
+    ] = Path("receipts"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
+    ] = False,
+) -> None:
+    """Send one message as your agency's software: get a token, submit, check the receipt and keep it."""
+    if attach:
+        _stop(WRONG_USE, "attachments are not taken by this gateway yet: send the message without --attach")
+    payload, signer, tls = _payload(message), _signer(key), _tls(ca)
+    try:
+        answer = asyncio.run(_send(_address(to), client, signer, tls, payload))
+    except AgencyProblem as problem:
+        _refused(problem, as_json)
+    except ReceiptFalse as fault:
+        _stop(
+            ANSWER_IS_NO, f"the gateway answered, but its receipt does not hold: {fault}. Ask its operator."
+        )
+    except Unreachable as fault:
+        _stop(WRONG_USE, f"{fault}. Try again with the same file: a repeat is safe.")
+    kept = _keep(receipts, answer)
+    _tell(answer, kept, as_json)
+
+
+async def _send(
+    to: str, client: str, signer: Signer, tls: ssl.SSLContext | None, payload: bytes
+) -> dict[str, Any]:
+    async with AgencyClient(to, client, signer, clock=system_clock, tls=tls) as agency:
+        return await agency.submit(payload)
+
+
+def _payload(file: Path) -> bytes:
+    """The file's bytes, which are sent as they are."""
+    payload = _read(file, "the message")
+    try:
+        is_object = isinstance(json.loads(payload), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        _stop(WRONG_USE, "the message is not one JSON object")
+    return payload
+
+
+def _signer(file: Path) -> Signer:
+    try:
+        return signer_from_jwk(json.loads(_read(file, "the key")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        _stop(WRONG_USE, "the key is not a private JWK of P-256 or Ed25519")
+
+
+def _tls(file: Path | None) -> ssl.SSLContext | None:
+    if file is None:
+        return None
+    try:
+        return ssl.create_default_context(cadata=_read(file, "the --ca file").decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        _stop(WRONG_USE, "the --ca file holds no certificates in PEM form")
+
+
+def _address(to: str) -> str:
+    """The gateway's address; without TLS only on this machine."""
+    url = urlsplit(to)
+    is_plain_here = url.scheme == "http" and url.hostname in LOOPBACK
+    if not url.hostname or not (url.scheme == "https" or is_plain_here) or url.path.strip("/") or url.query:
+        _stop(WRONG_USE, "write --to as https://host or https://host:port")
+    return f"{url.scheme}://{url.netloc}"
+
+
+def _read(file: Path, what: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as fault:
+        _stop(WRONG_USE, f"{what} cannot be read: {fault.strerror}")
+
+
+def _keep(folder: Path, answer: dict[str, Any]) -> list[Path]:
+    """The receipt as the offline verifier takes it, and the whole answer; readable by their owner alone."""
+    receipt = answer["receipt"]
+    contents = {
+        f"{receipt['id']}.jws": receipt["jws"],
+        f"{receipt['id']}.disclosures": json.dumps(receipt["disclosures"]),
+        f"{answer['id']}.json": json.dumps(answer, indent=2),
+    }
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return [_write(folder / name, text) for name, text in contents.items()]
+    except OSError as fault:
+        _stop(WRONG_USE, f"the message was taken, but its receipt cannot be kept: {fault.strerror}")
+
+
+def _write(file: Path, text: str) -> Path:
+    """Whole or not at all: a repeat puts the same in place of what is there."""
+    fresh = file.with_name(f"{file.name}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+        opened.write(text)
+    fresh.replace(file)
+    return file
+
+
+def _tell(answer: dict[str, Any], kept: list[Path], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({**answer, "accepted": True, "kept": [str(file) for file in kept]}, indent=2))
+        return
+    held = " It is held for an officer." if answer["decision"] == "hold" else ""
+    lines = [f"Taken as {answer['id']}, incident {answer['incident']}.{held}"]
+    lines += [
+        f"Duty: {duty['role']} of {duty['agency']} owes {duty['expects']} by {duty['due_at'] or 'no fixed time'}"
+        for duty in answer["duties"]
+    ]
+    typer.echo("\n".join([*lines, f"Receipt {answer['receipt']['id']} holds; kept in {kept[0].parent}"]))
+
+
+def _refused(problem: AgencyProblem, as_json: bool) -> NoReturn:
+    if as_json:
+        told = {
+            "accepted": False,
+            "status": problem.status,
+            "code": problem.code,
+            "title": problem.title,
+            "detail": problem.detail,
+            "errors": [dict(error) for error in problem.errors],
+        }
+        typer.echo(json.dumps(told, indent=2))
+        raise typer.Exit(ANSWER_IS_NO)
+    faults = "; ".join(f"{error.get('pointer')}: {error.get('code')}" for error in problem.errors)
+    _stop(ANSWER_IS_NO, f"refused: {problem}" + (f" ({faults})" if faults else ""))
+
+
+def _stop(status: int, line: str) -> NoReturn:
+    typer.echo(f"gateway: {' '.join(line.split())}", err=True)
+    raise typer.Exit(status)

@@ -1,8 +1,9 @@
 """The authorization server and the checks at the door of every protected resource.
 
-Profile: the FAPI 2.0 Security Profile's rules applied to the client credentials grant (RFC 6749 section 4.4). Clients
-prove themselves with `private_key_jwt` (RFC 7523) addressed to our issuer alone, tokens are RFC 9068 `at+jwt` of 300
-seconds bound to a key by DPoP (RFC 9449), and there is neither a bearer token nor a secret anywhere.
+Profile: the FAPI 2.0 Security Profile's rules applied to the client credentials grant (RFC 6749 section 4.4).
+Clients prove themselves with `private_key_jwt` (RFC 7523) addressed to our issuer alone, tokens are RFC 9068
+`at+jwt` of 300 seconds bound to a key by DPoP (RFC 9449), and there is neither a bearer token nor a secret
+anywhere.
 
 The room as a story:
 

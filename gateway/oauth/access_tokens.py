@@ -1,10 +1,12 @@
 """Our access tokens: RFC 9068 `at+jwt`, 300 seconds, bound to a key (RFC 9449 section 6).
 
-Invariant: a token that opens was signed by one of our token keys, says `typ: at+jwt`, is addressed to us, has not expired and
-is bound to a key; anything else we or others sign (receipts, assertions, identity tokens) does not open. Tokens carry no
-personal data, and the agency in them comes from the register, never from the request.
+Invariant: a token that opens was signed by one of our token keys, says `typ: at+jwt`, is addressed to us, has
+not expired and is bound to a key; anything else we or others sign (receipts, assertions, identity tokens)
+does not open. Tokens carry no personal data, and the agency in them comes from the register, never from the
+request.
 
-A second way of binding (certificates, RFC 8705) would stand beside `key_thumbprint` and be read in `_bound_key`.
+A second way of binding (certificates, RFC 8705) would stand beside `key_thumbprint` and be read in
+`_bound_key`.
 """
 
 from __future__ import annotations
@@ -71,9 +73,11 @@ def open_token(
 ) -> AccessToken:
     """Open one of our tokens; Rejected with the reason.
 
-    1. compact JWS of at most 4 KiB   2. typ is exactly at+jwt, alg and kid name one of our keys   3. signature
+    1. compact JWS of at most 4 KiB
+    2. typ is exactly at+jwt, alg and kid name one of our keys   3. signature
     4. iss, aud, sub, client_id, jti, scope, agency   5. iat and exp   6. bound to a key.
-    What the caller must still do: check that the bound key is proved, the client active, and the token not revoked.
+    What the caller must still do: check that the bound key is proved, the client active, and the token not
+    revoked.
     """
     try:
         compact = split(raw, LONGEST_TOKEN_BYTES)

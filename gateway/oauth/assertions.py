@@ -1,7 +1,8 @@
 """Is this really the client? `private_key_jwt` assertions: RFC 7523 section 3, RFC 7521, RFC 10070, FAPI 2.0.
 
-Invariant: an assertion that passed was signed by a live key of an active client, addressed to our issuer and nobody else,
-lives at most 300 seconds, and can be used once. It says nothing until its replay key has been burnt.
+Invariant: an assertion that passed was signed by a live key of an active client, addressed to our issuer and
+nobody else, lives at most 300 seconds, and can be used once. It says nothing until its replay key has been
+burnt.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ _TYPES = (None, "JWT", "client-authentication+jwt")
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """An assertion taken apart but not believed: `client_id` serves to look the client up and for nothing else."""
+    """An assertion taken apart but not believed: `client_id` serves to look the client up and for nothing
+    else.
+    """
 
     client_id: str
     compact: Compact
@@ -55,7 +58,9 @@ class Authenticated:
 
 
 def read_assertion(raw: str) -> Assertion:
-    """Take an assertion apart; Rejected when it is no strict compact JWS with `iss` and `sub` naming one client id."""
+    """Take an assertion apart; Rejected when it is no strict compact JWS with `iss` and `sub` naming one
+    client id.
+    """
     try:
         compact = split(raw.encode(), LONGEST_ASSERTION_BYTES)
         header, claims = read_header(compact.header), read_object(compact.payload)
@@ -70,7 +75,8 @@ def read_assertion(raw: str) -> Assertion:
 def check_assertion(assertion: Assertion, client: Client | None, issuer: str, at: datetime) -> Authenticated:
     """Check the assertion of the client that was looked up by its `client_id`; Rejected with the reason.
 
-    1. the client is known   2. typ and alg   3. signature by a live key of the client   4. the client is active
+    1. the client is known   2. typ and alg   3. signature by a live key of the client
+    4. the client is active
     5. aud is our issuer, as the sole string   6. exp within 300 s, iat and nbf not in the future   7. jti.
     What the caller must still do: burn `replay_key`, and refuse when it was known.
     """
@@ -106,7 +112,10 @@ def _check_signature(assertion: Assertion, client: Client, at: datetime) -> Clie
 
 
 def _choose(header: dict[str, Any], client: Client, at: datetime) -> ClientKey:
-    """The one live key meant by `kid`, or by the algorithm alone when only one key has it: common clients send no kid."""
+    """The one live key meant by `kid`, or by the algorithm alone when only one key has it.
+
+    Common clients send no kid.
+    """
     live = [k for k in client.keys if k.is_live(at) and k.public.algorithm == ALGORITHM_NAMES[header["alg"]]]
     meant = [k for k in live if k.kid == header["kid"]] if "kid" in header else live
     if len(meant) != 1:

@@ -2,14 +2,15 @@
 # authlib has no annotations; its classes are met here and nowhere else.
 """The protocol's states by authlib: which grant, which client authentication, revocation, introspection.
 
-Invariant: authlib decides what comes next, and this room decides what is true. Every signature and claim is checked by
-`assertions`, `dpop` and `access_tokens`; every error leaves with a constant text (RFC 6749 section 5.2).
+Invariant: authlib decides what comes next, and this room decides what is true. Every signature and claim is
+checked by `assertions`, `dpop` and `access_tokens`; every error leaves with a constant text (RFC 6749 section
+5.2).
 
-authlib is synchronous and does its own I/O nowhere here: an `Exchange` carries in what was read and looked up beforehand, and
-carries out what must be burnt or revoked afterwards. What is overridden, and why:
+authlib is synchronous and does its own I/O nowhere here: an `Exchange` carries in what was read and looked up
+beforehand, and carries out what must be burnt or revoked afterwards. What is overridden, and why:
 
-- client authentication: its assertion check takes HS256 and neither Ed25519 nor PS256, and names the fault to the caller
-- error texts: they tell unknown clients from known ones, answer 400, and can raise on characters the caller chose
+- client authentication: its check takes HS256 and neither Ed25519 nor PS256, and names the fault to the caller
+- error texts: they tell unknown clients from known ones, answer 400, and can raise on what the caller wrote
 - the token answer: it logs tokens at debug level, and its generator knows neither `kid` nor `cnf`
 - its test for https: whether http is allowed was decided by `OAuthParts`
 """
@@ -50,7 +51,9 @@ class Answer:
 
 @dataclass(slots=True)
 class Exchange:
-    """One request on its way: what was read and looked up, then what the endpoint found and what must still be done."""
+    """One request on its way: what was read and looked up, then what the endpoint found and what must still
+    be done.
+    """
 
     form: dict[str, str]
     assertion: Assertion

@@ -1,7 +1,8 @@
 """Does the caller hold the key? DPoP proofs, RFC 9449 section 4.3.
 
-Invariant: a proof that passed was signed, within the last minute, by the key it carries, for this very method and URL and (when
-a token comes with it) for this very token. It says nothing until its replay key has been burnt.
+Invariant: a proof that passed was signed, within the last minute, by the key it carries, for this very method
+and URL and (when a token comes with it) for this very token. It says nothing until its replay key has been
+burnt.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ def _check_token_hash(ath: object, token_digest: bytes) -> None:
 
 
 def _same_url(htu: str, url: str) -> bool:
-    """Equal after RFC 3986 normalisation of case, default port and percent-encoding; query and fragment do not count.
+    """Equal after RFC 3986 normalisation of case, default port and percent-encoding; query and fragment do
+    not count.
 
     Dot segments and doubled slashes are kept: our paths have none, so a URL with them is another one.
     """

@@ -1,7 +1,8 @@
 """One strict reader of form bodies: RFC 6749 section 3.2 and appendix B.
 
-Invariant: what comes out is at most 20 printable ASCII parameters, each given once, from a body of at most 16 KiB that arrived
-within 10 seconds. Parameters in the query string are refused, since addresses end up in logs.
+Invariant: what comes out is at most 20 printable ASCII parameters, each given once, from a body of at most 16
+KiB that arrived within 10 seconds. Parameters in the query string are refused, since addresses end up in
+logs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def parse_form(body: bytes) -> dict[str, str]:
-    """Parse a form body; Rejected when a parameter is repeated, empty-named or holds anything but printable ASCII."""
+    """Parse a form body; Rejected when a parameter is repeated, empty-named or holds anything but printable
+    ASCII.
+    """
     try:
         pairs = parse_qsl(
             body.decode("ascii"),
@@ -53,7 +56,7 @@ def parse_form(body: bytes) -> dict[str, str]:
 
 
 async def _read_body(request: Request) -> bytes:
-    """Counts while streaming: a declared length is not believed, and a missing one is no way round the limit."""
+    """Counts while streaming: a declared length is not believed, a missing one is no way round the limit."""
     body = bytearray()
     try:
         async with asyncio.timeout(SLOWEST_BODY_SECONDS):

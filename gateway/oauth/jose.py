@@ -1,12 +1,14 @@
 """Strict compact JWS: the one place in this room where bytes are taken apart and a signature is checked.
 
-Invariant: what was signed is what is read. Base64url is canonical (RFC 7515 section 2), JSON is strict (no repeated member, no
-NaN, little nesting), and the algorithm comes from the key, never from the data: the header's `alg` must be the one name
-that the key allows (RFC 8725 sections 3.1 and 3.2). Nothing in a header is fetched or trusted: `jku`, `x5u` and `x5c` are
-ignored, `crit` is refused because no extension is understood here.
+Invariant: what was signed is what is read. Base64url is canonical (RFC 7515 section 2), JSON is strict (no
+repeated member, no NaN, little nesting), and the algorithm comes from the key, never from the data: the
+header's `alg` must be the one name that the key allows (RFC 8725 sections 3.1 and 3.2). Nothing in a header
+is fetched or trusted: `jku`, `x5u` and `x5c` are ignored, `crit` is refused because no extension is
+understood here.
 
-Why not a library's verify: this stands on the accept path, where joserfc's took about twice the time; it is held to
-the Wycheproof vectors and to joserfc as a second opinion by `tests/edges/test_oauth_vectors.py`.
+The signature itself is joserfc's to judge. Its parser is not used: it takes repeated members and NaN, and
+answers some malformed headers with exceptions of other kinds. Both are held to the Wycheproof vectors by
+`tests/edges/test_oauth_vectors.py`.
 """
 
 from __future__ import annotations
@@ -14,12 +16,10 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, NoReturn, assert_never
+from typing import Any, Literal, NamedTuple, NoReturn
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
 
 Algorithm = Literal["ES256", "PS256", "Ed25519"]
 
@@ -32,9 +32,8 @@ ALGORITHM_NAMES: dict[str, Algorithm] = {
 }
 
 _MOST_BRACKETS = 16
-_ECDSA = ec.ECDSA(hashes.SHA256())
-_PSS = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)  # RFC 7518 section 3.5
-_SHA256 = hashes.SHA256()
+_REGISTRY = JWSRegistry(algorithms=list(set(ALGORITHM_NAMES.values())))
+_JOSERFC = {name: _REGISTRY.get_alg(name) for name in ALGORITHM_NAMES.values()}
 
 
 class Malformed(ValueError):
@@ -47,10 +46,12 @@ class BadSignature(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key that passed `key_policy`, the one algorithm it may be used with, and its RFC 7638 thumbprint."""
+    """A public key that passed `key_policy`, the one algorithm it may be used with, and its RFC 7638
+    thumbprint.
+    """
 
     algorithm: Algorithm
-    key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
+    key: ECKey | OKPKey | RSAKey
     thumbprint: str
 
 
@@ -88,7 +89,9 @@ def encode(raw: bytes) -> bytes:
 
 
 def read_object(segment: bytes) -> dict[str, Any]:
-    """A segment as one strict JSON object; brackets are counted even inside strings, which errs on the safe side."""
+    """A segment as one strict JSON object; brackets are counted even inside strings, which errs on the safe
+    side.
+    """
     raw = decode(segment)
     if raw.count(b"{") + raw.count(b"[") > _MOST_BRACKETS:
         raise Malformed("nested too deeply")
@@ -117,25 +120,9 @@ def verify(key: PublicKey, algorithm: str, token: Compact) -> None:
 
 
 def verify_bytes(key: PublicKey, signed: bytes, signature: bytes) -> None:
-    """BadSignature unless `signature` is this key's over `signed`: raw r‖s for ES256 (RFC 7518 section 3.4)."""
-    try:
-        match key.key:
-            case ec.EllipticCurvePublicKey() as point:
-                point.verify(_der(signature), signed, _ECDSA)
-            case ed25519.Ed25519PublicKey() as edwards:
-                edwards.verify(signature, signed)
-            case rsa.RSAPublicKey() as modulus:
-                modulus.verify(signature, signed, _PSS, _SHA256)
-            case _ as never:
-                assert_never(never)
-    except InvalidSignature:
-        raise BadSignature("does not verify") from None
-
-
-def _der(raw: bytes) -> bytes:
-    if len(raw) != 64:  # DER in place of r‖s ends here
-        raise BadSignature("not r and s of 32 bytes")
-    return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+    """BadSignature unless `signature` is this key's over `signed`; raw r‖s for ES256 (RFC 7518, 3.4)."""
+    if not _JOSERFC[key.algorithm].verify(signed, signature, key.key):
+        raise BadSignature("does not verify")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

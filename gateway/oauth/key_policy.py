@@ -1,8 +1,9 @@
 """Which public keys may speak for a client or bind a token.
 
-Invariant: a key that passed is an asymmetric public key of a kind we verify: P-256, Ed25519, or RSA of 2048 to 4096 bits with
-e = 65537, on its curve, in canonical encoding, without any private or symmetric member (RFC 7517, RFC 7518 section 6, FAPI 2.0
-section 5.4). joserfc imports keys that this refuses: short RSA, ROCA RSA (CVE-2017-15361), `oct`, mixed sets.
+Invariant: a key that passed is an asymmetric public key of a kind we verify: P-256, Ed25519, or RSA of 2048
+to 4096 bits with e = 65537, on its curve, in canonical encoding, without any private or symmetric member (RFC
+7517, RFC 7518 section 6, FAPI 2.0 section 5.4). joserfc imports keys that this refuses: short RSA, ROCA RSA
+(CVE-2017-15361), `oct`, mixed sets.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.core.errors import GatewayError
-from gateway.oauth.jose import ALGORITHM_NAMES, Algorithm, Malformed, PublicKey, decode
+from gateway.oauth.jose import ALGORITHM_NAMES, Malformed, PublicKey, decode
 from keys.signing import jwk_thumbprint
 
 MOST_KEYS = 5
@@ -79,11 +79,12 @@ def public_key(jwk: object) -> PublicKey:
 
 
 def check_jwks(document: object, is_foreign: Callable[[str], bool] = lambda _: False) -> dict[str, Any]:
-    """A client's key set by value, as it will be stored: whitelisted members, every key with `kid`, `alg` and `use`.
+    """A client's key set by value, as it will be stored: whitelisted members, every key with `kid`, `alg` and
+    `use`.
 
-    `is_foreign(thumbprint)` says whether another client has this key. A key without `kid` gets its thumbprint.
-    KeyRefused with the fault and the key's position. What the caller must still do: have the client prove possession of a
-    new key, and have a second officer agree.
+    `is_foreign(thumbprint)` says whether another client has this key. A key without `kid` gets its
+    thumbprint. KeyRefused with the fault and the key's position. What the caller must still do: have the
+    client prove possession of a new key, and have a second officer agree.
     """
     entries = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(entries, list) or not entries:
@@ -130,7 +131,9 @@ def _check_among(
 
 
 def _members(jwk: Mapping[str, Any], *names: str, **lengths: int | None) -> dict[str, str]:
-    """The whitelisted members alone; each encoded one canonical and, where a length in bytes is given, exactly so long."""
+    """The whitelisted members alone; each encoded one canonical and, where a length in bytes is given,
+    exactly so long.
+    """
     chosen: dict[str, str] = {name: jwk[name] for name in names}
     for name, length in lengths.items():
         text = jwk.get(name)
@@ -145,17 +148,14 @@ def _members(jwk: Mapping[str, Any], *names: str, **lengths: int | None) -> dict
 
 def _point(members: dict[str, str]) -> PublicKey:
     try:
-        key = ECKey.import_key({**members}).public_key
+        key = ECKey.import_key({**members})
     except ValueError:
         raise KeyRefused(KeyFault.OFF_CURVE) from None
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    return _named("ES256", key, members)
+    return PublicKey("ES256", key, jwk_thumbprint(members))
 
 
 def _edwards(members: dict[str, str]) -> PublicKey:
-    key = OKPKey.import_key({**members}).public_key
-    assert isinstance(key, ed25519.Ed25519PublicKey)
-    return _named("Ed25519", key, members)
+    return PublicKey("Ed25519", OKPKey.import_key({**members}), jwk_thumbprint(members))
 
 
 def _modulus(members: dict[str, str]) -> PublicKey:
@@ -168,21 +168,13 @@ def _modulus(members: dict[str, str]) -> PublicKey:
         raise KeyRefused(KeyFault.NOT_A_KEY)
     if _has_roca_print(n):
         raise KeyRefused(KeyFault.RSA_ROCA)
-    key = RSAKey.import_key({**members}).public_key
-    assert isinstance(key, rsa.RSAPublicKey)
-    return _named("PS256", key, members)
-
-
-def _named(
-    algorithm: Algorithm,
-    key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey,
-    members: dict[str, str],
-) -> PublicKey:
-    return PublicKey(algorithm, key, jwk_thumbprint(members))
+    return PublicKey("PS256", RSAKey.import_key({**members}), jwk_thumbprint(members))
 
 
 def _has_roca_print(n: int) -> bool:
-    """Whether `n` is a power of 65537 modulo every small prime, as no other generator's modulus is (CVE-2017-15361)."""
+    """Whether `n` is a power of 65537 modulo every small prime, as no other generator's modulus is
+    (CVE-2017-15361).
+    """
     return all(n % prime in powers for prime, powers in _ROCA.items())
 
 

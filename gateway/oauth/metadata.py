@@ -1,4 +1,6 @@
-"""What we publish about ourselves: RFC 8414 (authorization server), RFC 9728 (protected resource), RFC 7517 (keys)."""
+"""What we publish about ourselves: RFC 8414 (authorization server), RFC 9728 (protected resource), RFC 7517
+(keys).
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ RESOURCE_METADATA_PATH = "/.well-known/oauth-protected-resource"
 def server_metadata(parts: OAuthParts) -> dict[str, Any]:
     """RFC 8414 section 2.
 
-    `response_types_supported` is required there though there is no authorization endpoint; `none` is the registered value that
-    promises nothing.
+    `response_types_supported` is required there though there is no authorization endpoint; `none` is the
+    registered value that promises nothing.
     """
     url, algorithms, methods = parts.public_url, list(ALGORITHM_NAMES), ["private_key_jwt"]
     document: dict[str, Any] = {
@@ -45,7 +47,7 @@ def server_metadata(parts: OAuthParts) -> dict[str, Any]:
 
 
 def resource_metadata(parts: OAuthParts) -> dict[str, Any]:
-    """RFC 9728 section 2: which authorization server to ask, and that no token is taken without a DPoP proof."""
+    """RFC 9728 section 2: which server to ask, and that no token is taken without a DPoP proof."""
     document: dict[str, Any] = {
         "resource": parts.resource,
         "authorization_servers": [parts.issuer],

@@ -1,7 +1,7 @@
 """What the authorization server is given, and a client as it sees one.
 
-Invariant: there is one public URL. It is issuer, resource identifier and the base of every `htu`; nothing is ever taken from
-a Host or Forwarded header (RFC 9449 section 4.3, RFC 8414 section 3, RFC 9728 section 3).
+Invariant: there is one public URL. It is issuer, resource identifier and the base of every `htu`; nothing is
+ever taken from a Host or Forwarded header (RFC 9449 section 4.3, RFC 8414 section 3, RFC 9728 section 3).
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class ClientKey:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Software that acts for one agency. Tokens issued before `tokens_not_before` are dead (emergency revocation)."""
+    """Software that acts for one agency. Tokens issued before `tokens_not_before` are dead (emergency
+    revocation).
+    """
 
     id: str
     agency: str
@@ -84,13 +86,13 @@ def _instant(seconds: int | None) -> datetime | None:
 class OAuthParts:
     """Everything the room may use.
 
-    `other_keys`: public JWKs of the next signing key and of retired ones; the caller drops a retired key once its last token
-    expired (300 s after its last use, plus the 300 s for which the key set may be cached).
-    `find_client(id)`: the client or None; called on every request, so the caller remembers answers for 30 to 60 s.
-    `burn(keys)`: remember all keys at once; True only if none was known before. Unavailable when it cannot be told.
-    `revoke(token_id, until)` and `is_revoked(token_id)`: the list of revoked tokens. `is_revoked` is asked when a token
-    is first seen here and then every 60 s.
-    `scopes_supported`: what the metadata announces; empty announces nothing.
+    - `other_keys`: public JWKs of the next signing key and of retired ones; the caller drops a retired key once its
+      last token expired (300 s after its last use, plus the 300 s for which the key set may be cached)
+    - `find_client(id)`: the client or None; asked on every request, so the caller remembers answers for 30 to 60 s
+    - `burn(keys)`: remember all keys at once; True only if none was known before; Unavailable when it cannot be told
+    - `revoke(token_id, until)`, `is_revoked(token_id)`: the revoked tokens; asked when a token is first seen here and
+      then every 60 s
+    - `scopes_supported`: what the metadata announces; empty announces nothing
     """
 
     public_url: str
@@ -121,7 +123,9 @@ class OAuthParts:
 
     @property
     def resource(self) -> str:
-        """The audience of access tokens and the `resource` of RFC 9728: the whole origin, since its metadata lies at its root."""
+        """The audience of access tokens and the `resource` of RFC 9728: the whole origin, since its metadata
+        lies at its root.
+        """
         return self.public_url
 
 

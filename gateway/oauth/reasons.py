@@ -1,8 +1,8 @@
 """Why something was refused, and what of it the caller is told.
 
-The caller learns one of six OAuth error words with a constant sentence; the log learns the `Reason`. Invariant: nothing
-that the caller sent, and nothing that tells an unknown client from a known one, leaves by an error (RFC 6749 section 5.2,
-RFC 9449 sections 5 and 7.1).
+The caller learns one of six OAuth error words with a constant sentence; the log learns the `Reason`.
+Invariant: nothing that the caller sent, and nothing that tells an unknown client from a known one, leaves by
+an error (RFC 6749 section 5.2, RFC 9449 sections 5 and 7.1).
 """
 
 from __future__ import annotations

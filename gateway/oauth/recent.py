@@ -1,7 +1,7 @@
 """A bounded memory of what was worked out recently.
 
-Invariant: it holds at most `most` entries and forgets the one longest unused; losing an entry costs time, never safety.
-Used from one event loop, so it takes no lock.
+Invariant: it holds at most `most` entries and forgets the one longest unused; losing an entry costs time,
+never safety. Used from one event loop, so it takes no lock.
 """
 
 from __future__ import annotations

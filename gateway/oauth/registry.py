@@ -1,7 +1,7 @@
 """The room's parts made from the store: clients, used proofs and revoked tokens.
 
-Invariant: burning is one transaction, so of any number of equal requests exactly one succeeds; a client that was
-suspended is refused everywhere within `CLIENT_REMEMBERED_SECONDS`.
+Invariant: burning is one transaction, so of any number of equal requests exactly one succeeds; a client that
+was suspended is refused everywhere within `CLIENT_REMEMBERED_SECONDS`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def parts_of_store(
     other_keys: tuple[Mapping[str, str], ...] = (),
     scopes_supported: tuple[str, ...] = (),
 ) -> OAuthParts:
-    """OAuthParts on the database; see OAuthParts for the arguments. One per process: it holds the memories."""
+    """OAuthParts on the database; its docstring has the arguments. One per process: it holds the memories."""
     registry = Registry(store, clock)
     return OAuthParts(
         public_url=public_url,
@@ -114,4 +114,4 @@ def _burn_all(tx: Tx, keys: Burns, now: datetime) -> None:
     for key, expires_at in keys:
         if not replay.burn(tx, key, expires_at, now):
             raise _Known
-    # A crash here: either all keys are burnt and nobody was answered (the client asks again with new ones), or none is.
+    # A crash here: all keys are burnt and nobody was answered (the client asks again with new ones), or none is.

@@ -1,7 +1,9 @@
-"""The checks at the door of /v1: who is calling, proved by token and key together (RFC 9449 section 7, RFC 9068 section 4).
+"""The checks at the door of /v1: who is calling, proved by token and key together (RFC 9449 section 7, RFC
+9068 section 4).
 
-Invariant: a Principal exists only for an active client whose unexpired, unrevoked token came with a fresh proof by the key
-that the token is bound to, for exactly this method and URL. The proof still has to be burnt: see `authenticate`.
+Invariant: a Principal exists only for an active client whose unexpired, unrevoked token came with a fresh
+proof by the key that the token is bound to, for exactly this method and URL. The proof still has to be burnt:
+see `authenticate`.
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling, for which agency, with which scopes; `replay_key` must be burnt before anything is done.
+    """Who is calling, for which agency, with which scopes; `replay_key` must be burnt before anything is
+    done.
 
-    `partnerships` are those of the agency when the client was last looked up (at most the age of that memory); an action
-    that decides by them reads them again in its transaction.
+    `partnerships` are those of the agency when the client was last looked up (at most the age of that
+    memory); an action that decides by them reads them again in its transaction.
     """
 
     client_id: str
@@ -50,7 +53,9 @@ class Principal:
 
 
 class NotAuthenticated(Refused):
-    """Refused at the door; `www_authenticate` is the whole value of that header (RFC 9449 section 7.1, RFC 9728 section 5.1)."""
+    """Refused at the door; `www_authenticate` is the whole value of that header (RFC 9449 section 7.1, RFC
+    9728 section 5.1).
+    """
 
     def __init__(self, code: ErrorCode, www_authenticate: str) -> None:
         super().__init__(code)
@@ -58,20 +63,22 @@ class NotAuthenticated(Refused):
 
 
 async def authenticate(headers: Headers, method: str, path: str, parts: OAuthParts) -> Principal:
-    """Name the caller of one request, or raise NotAuthenticated; Unavailable when clients cannot be looked up.
+    """Name the caller of one request, or raise NotAuthenticated; Unavailable when clients cannot be looked
+    up.
 
     `headers` as in the ASGI scope; `path` the path as received, percent-encoded, without query (`raw_path`).
 
     1. exactly one Authorization header, scheme DPoP, and exactly one DPoP header
     2. the token is ours, unexpired, bound and not revoked (remembered for at most 60 s)
-    3. its client is known and active, still of the same agency, and the token younger than `tokens_not_before`
+    3. its client is active, still of the same agency, and the token not older than `tokens_not_before`
     4. the proof fits method, URL, token and the bound key, is fresh and correctly signed
 
-    What the caller must still do, in this order: (a) `need_scope`; (b) burn `principal.proof`: for `POST /v1/messages` in the
-    very transaction of the accept, otherwise by `parts.burn`; when the key was known, raise `replayed(parts)`; (c) only then
-    read or change anything for the caller.
+    What the caller must still do, in this order: (a) `need_scope`; (b) burn `principal.proof`: for `POST
+    /v1/messages` in the very transaction of the accept, otherwise by `parts.burn`; when the key was known,
+    raise `replayed(parts)`; (c) only then read or change anything for the caller.
     """
     now = parts.clock().timestamp()
+    token: AccessToken | None = None
     try:
         raw_token, raw_proof = _credentials(headers)
         digest = hashlib.sha256(raw_token).digest()
@@ -87,7 +94,8 @@ async def authenticate(headers: Headers, method: str, path: str, parts: OAuthPar
             bound_to=token.key_thumbprint,
         )
     except Rejected as rejected:
-        _log.warning("oauth.call_refused", reason=rejected.reason.code)
+        client_id = token.client_id if token else None  # ours to say: the token was opened
+        _log.warning("oauth.call_refused", reason=rejected.reason.code, client=client_id)
         raise NotAuthenticated(ErrorCode.NOT_AUTHENTICATED, _challenge(rejected.reason, parts)) from None
     return _principal(token, client, proof)
 
@@ -130,7 +138,9 @@ def sole_proof(proofs: list[bytes]) -> bytes:
 
 
 async def _recognise(raw: bytes, digest: bytes, now: float, parts: OAuthParts) -> AccessToken:
-    """The token, opened or remembered. Its digest covers the signature too, so a memory vouches for these very bytes."""
+    """The token, opened or remembered. Its digest covers the signature too, so a memory vouches for these
+    very bytes.
+    """
     remembered = parts.tokens_seen.get(digest)
     if remembered is not None and now < remembered[1]:
         token = remembered[0]
@@ -165,7 +175,9 @@ def _principal(token: AccessToken, client: Client, proof: Proof) -> Principal:
 
 
 def _challenge(reason: Reason, parts: OAuthParts) -> str:
-    """Names the kind of fault, our algorithms and where to learn the rest; without credentials, no fault at all."""
+    """Names the kind of fault, our algorithms and where to learn the rest; without credentials, no fault at
+    all.
+    """
     fault = "" if reason is Reason.CREDENTIALS_MISSING else f'error="{_word(reason)}", '
     metadata = f"{parts.public_url}/.well-known/oauth-protected-resource"
     return f'DPoP {fault}algs="{_ALGS}", resource_metadata="{metadata}"'

@@ -1,11 +1,11 @@
 """The six endpoints over HTTP.
 
-Invariant: an answer that lets somebody in leaves only after everything used once has been burnt in one atomic step; when that
-cannot be told (the store is down), nothing leaves but 503. Answers are never stored by caches; the published documents may be,
-for five minutes.
+Invariant: an answer that lets somebody in leaves only after everything used once has been burnt in one atomic
+step; when that cannot be told (the store is down), nothing leaves but 503. Answers are never stored by
+caches; the published documents may be, for five minutes.
 
-One request at `/oauth2/…`: read the form -> check the DPoP proof -> look the client up -> authlib's states with our checks
--> burn -> revoke or answer. Assertions and tokens never reach the log.
+One request at `/oauth2/…`: read the form -> check the DPoP proof -> look the client up -> authlib's states
+with our checks -> burn -> revoke or answer. Assertions and tokens never reach the log.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def oauth_routes(parts: OAuthParts) -> APIRouter:
-    """A router with the metadata, the key set and the three endpoints; all six are public, the last three authenticate
-    the client themselves."""
+    """A router with the metadata, the key set and the three endpoints; all six are public, the last three
+    authenticate the client themselves."""
     router, server = APIRouter(tags=["oauth"]), Server(parts)
     for path, document in (
         (metadata.SERVER_METADATA_PATH, metadata.server_metadata(parts)),

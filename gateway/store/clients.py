@@ -1,11 +1,11 @@
 """OAuth clients: which software may speak for which agency, with which keys.
 
-Invariant: a change of keys or status is also an entry in the ledger and needs a second officer; the action that calls this
-sees to both. Suspending a client or recalling its tokens also moves `tokens_not_before`, so that tokens handed out
-before stay dead when the client comes back.
+Invariant: a change of keys or status is also an entry in the ledger and needs a second officer; the action
+that calls this sees to both. Suspending a client or recalling its tokens also moves `tokens_not_before`, so
+that tokens handed out before stay dead when the client comes back.
 
-`jwks` is a JWK Set (RFC 7517) already checked by `gateway.oauth.key_policy`; beside a key's own members stand `nbf` and `exp`
-(seconds since 1970: when it may be used) and `revoked` (why it may not).
+`jwks` is a JWK Set (RFC 7517) already checked by `gateway.oauth.key_policy`; beside a key's own members stand
+`nbf` and `exp` (seconds since 1970: when it may be used) and `revoked` (why it may not).
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def add(
 
 
 def rotate_keys(tx: Tx, client_id: str, jwks: Mapping[str, Any]) -> bool:
-    """Replace the whole key set; False when there is no such client. Tokens in hand live on: see `recall_tokens`."""
+    """Replace the whole key set; False when there is no such client. Tokens in hand live on: see
+    `recall_tokens`.
+    """
     return _change(tx, client_id, {"jwks": dict(jwks)})
 
 
@@ -90,12 +92,12 @@ def reinstate(tx: Tx, client_id: str) -> bool:
 
 
 def recall_tokens(tx: Tx, client_id: str, at: datetime) -> bool:
-    """Make every token issued before `at` dead at once (a key was lost); False when there is no such client."""
+    """Make every token issued before `at` dead (a key was lost); False when there is no such client."""
     return _change(tx, client_id, {"tokens_not_before": at})
 
 
 def is_token_revoked(tx: Tx, token_id: str) -> bool:
-    """Whether the token stands among the used-up keys, where `revocation_key` puts it until it has expired."""
+    """Whether the token stands among the used-up keys, where `revocation_key` keeps it until it expired."""
     return tx.execute(_BURNT, {"key": revocation_key(token_id)}).first() is not None
 
 

@@ -1,7 +1,7 @@
 """A caller that can do everything right, and anything wrong on purpose.
 
-Tokens are put together by hand from bytes, so that a test may break exactly one thing; that right ones are right is
-shown by other people's clients in test_oauth_third_parties.py.
+Tokens are put together by hand from bytes, so that a test may break exactly one thing; that right ones are
+right is shown by other people's clients in test_oauth_third_parties.py.
 """
 
 from __future__ import annotations

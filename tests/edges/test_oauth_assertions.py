@@ -1,4 +1,6 @@
-"""Client assertions: every way to be wrong gets the same 401, and the log knows which it was (RFC 7523, RFC 10070)."""
+"""Client assertions: every way to be wrong gets the same 401, and the log knows which it was (RFC 7523, RFC
+10070).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Used once means once: of any number of equal requests exactly one passes (RFC 9449 section 11.1, RFC 7523 section 3)."""
+"""Used once means once: of any number of equal requests exactly one passes (RFC 9449 section 11.1, RFC 7523
+section 3).
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 import secrets
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from structlog.testing import capture_logs
 
 from gateway.core.errors import Misconfigured
+from gateway.oauth import forms
 from gateway.oauth.access_tokens import AccessToken, mint, open_token
 from gateway.oauth.key_policy import public_key
 from gateway.oauth.metadata import server_metadata
@@ -145,6 +147,30 @@ def test_a_body_without_length_is_measured_as_it_comes(caller: Caller) -> None:
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
+def half_a_form(base: str) -> socket.socket:
+    """A connection whose request promises more than it sends."""
+    host, port = base.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    head = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    connection.sendall(f"{head}Content-Length: 100\r\n\r\ngrant_type=".encode())
+    return connection
+
+
+def test_a_body_that_does_not_come_to_an_end_is_given_up(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "SLOWEST_BODY_SECONDS", 0.05)
+    with capture_logs() as logs, half_a_form(caller.base) as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert [line["reason"] for line in logs] == ["form-too-slow"]
+
+
+def test_two_token_keys_of_one_name_are_refused(tmp_path: Path) -> None:
+    twin = FileSigner.generate("k", "ES256").public_jwk()
+    with pytest.raises(Misconfigured):
+        parts_at("https://gateway.example", tmp_path, other_keys=(twin,))
+
+
 def test_credentials_in_the_address_are_refused(caller: Caller) -> None:
     answer = caller.post(f"/oauth2/token?client_assertion={caller.assertion()}", caller.form())
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")
@@ -210,11 +236,14 @@ def test_resource_metadata_names_the_server_and_asks_for_bound_tokens(door: Door
     }
 
 
-def parts_at(url: str, folder: Path, algorithm: Any = "ES256") -> OAuthParts:
+def parts_at(
+    url: str, folder: Path, algorithm: Any = "ES256", other_keys: tuple[dict[str, str], ...] = ()
+) -> OAuthParts:
     store = Store.open(f"sqlite:///{folder}/book.sqlite", book)
     store.close()
     clock = lambda: None  # noqa: E731 - nothing asks for the time here
-    return parts_of_store(store, public_url=url, signer=FileSigner.generate("k", algorithm), clock=clock)  # type: ignore[arg-type]
+    signer = FileSigner.generate("k", algorithm)
+    return parts_of_store(store, public_url=url, signer=signer, clock=clock, other_keys=other_keys)  # type: ignore[arg-type]
 
 
 def test_metadata_is_valid_by_authlibs_reading_of_rfc_8414(tmp_path: Path) -> None:
@@ -308,7 +337,11 @@ def test_the_log_names_client_and_key_and_never_the_token_or_the_assertion(
     )
     assert issued["token"] == claims_of(token)["jti"]
     assert (replay["event"], replay["reason"]) == ("oauth.refused", "assertion-or-proof-replayed")
-    assert (call["event"], call["reason"]) == ("oauth.call_refused", "proof-method")
+    assert (call["event"], call["reason"], call["client"]) == (
+        "oauth.call_refused",
+        "proof-method",
+        caller.client_id,
+    )
     assert (unknown_key["reason"], unknown_key.get("kid")) == ("assertion-key-unknown", None)
     assert (unknown["reason"], unknown.get("client")) == ("client-unknown", None)
     everything = repr(logs) + caplog.text

@@ -16,7 +16,7 @@ import copy
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,14 +28,15 @@ import uvicorn
 
 from gateway.app import Gateway, build, running, web_server
 from gateway.cli.agency import AgencyClient
-from gateway.core.messages import AgencyId
+from gateway.core.messages import AgencyId, RoleId
 from gateway.parts import Parts
 from gateway.settings import Settings
 from gateway.store import migrations
 from gateway.store.directory import WayRow
 from keys import custody
 from keys.signing import DEVELOPMENT_PREFIX, FileSigner
-from tests.invented_partnership import AGENCIES, Enrolment, enrol
+from tests.invented_partnership import AGENCIES, SOUTH_TYNESIDE, Enrolment, enrol
+from tests.partner_agency import WebhookServer
 
 START = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)  # a Monday, soon after the example referral was written
 EXAMPLES = Path(__file__).resolve().parents[1] / "schemas" / "v1" / "examples"
@@ -109,10 +110,20 @@ def example(slug: str, body: dict[str, Any] | None = None, **envelope: Any) -> d
 
 @asynccontextmanager
 async def gateway_house(
-    folder: Path, *, ways: Iterable[WayRow] = (), start_at: datetime = START, **settings: Any
+    folder: Path,
+    *,
+    authority: trustme.CA | None = None,
+    hooks: Mapping[AgencyId, WebhookServer] | None = None,
+    start_at: datetime = START,
+    **settings: Any,
 ) -> AsyncIterator[House]:
-    """Serve until the block ends; `settings` replace settings, `ways` are enrolled in the directory."""
-    authority, clock = trustme.CA(), MovableClock(start_at)
+    """Serve until the block ends; `settings` replace settings. Agencies with a web server in `hooks` are told by webhook;
+    its certificate must be of `authority`."""
+    authority, clock, hooks = authority or trustme.CA(), MovableClock(start_at), hooks or {}
+    if hooks:
+        authority.cert_pem.write_to_path(folder / "partners.pem")
+        settings["fetch_ca_file"] = folder / "partners.pem"
+        settings["fetch_development_hosts"] = tuple(server.host for server in hooks.values())
     listener = socket.create_server((LOOPBACK, 0))
     base_url = f"https://{LOOPBACK}:{listener.getsockname()[1]}"
     in_force = _settings(folder, base_url, authority, settings)
@@ -120,9 +131,16 @@ async def gateway_house(
     keys = {agency.id: FileSigner.generate(f"{agency.id}-1", "ES256") for agency in AGENCIES}
     server = web_server(gateway.web, in_force)
     async with running(gateway):
-        await enrol(gateway.parts, Enrolment(keys, tuple(ways)))
+        await enrol(gateway.parts, Enrolment(keys, tuple(_ways(gateway.parts, clock, hooks))))
         async with _serving(server, listener):
             yield House(folder, base_url, gateway, clock, authority, keys)
+
+
+def _ways(parts: Parts, clock: MovableClock, hooks: Mapping[AgencyId, WebhookServer]) -> Iterator[WayRow]:
+    for agency, server in hooks.items():
+        server.clock = clock
+        sealed = parts.keys.seal_secret(f"way:{SOUTH_TYNESIDE}:{agency}", server.secret.encode())
+        yield WayRow(agency, RoleId("*"), "webhook", server.url, sealed)
 
 
 def _settings(folder: Path, base_url: str, authority: trustme.CA, changes: dict[str, Any]) -> Settings:

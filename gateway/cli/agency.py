@@ -127,10 +127,8 @@ class AgencyClient:
 
     async def check(self, receipt: Mapping[str, Any]) -> Checked:
         """A receipt checked against the gateway's published keys; ReceiptFalse when it does not hold."""
-        kid = key_id(receipt["jws"])
-        if self._jwks is None or kid not in key_ids(
-            self._jwks
-        ):  # never fetched, or the keys were rotated since
+        jws = str(receipt.get("jws"))
+        if self._jwks is None or not knows(self._jwks, jws):  # never fetched, or keys rotated since
             self._jwks = await self._repeating("GET", "/v1/receipts/jwks", self._plain)
         checked = check_receipt(receipt, self._jwks, self._receipt_issuer)
         self._receipt_issuer = checked.issuer

@@ -10,8 +10,8 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import PartnershipId
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
-from gateway.parts import Parts
 from gateway.partnerships import packs
+from gateway.parts import Parts
 from gateway.store import packs as pack_rows
 from gateway.store.packs import PackRow
 from gateway.store.transaction import Tx

@@ -1,25 +1,31 @@
-"""`gateway rules`: what the rule packs say, and how a date under one of their clocks is counted.
+"""`gateway rules`: what the rule packs say, how a date is counted, what a message would set going, and which is in force.
 
-The invariant: the same pure functions answer here and set the duties' due instants; nothing is stored or changed.
-Exit status: 0 answered, 1 the answer is no (unknown pack or clock, holiday data ends), 2 unreadable input.
+The invariant: the same pure functions answer here and set the duties' due instants; only `activate` changes anything.
+Exit status: 0 answered, 1 the answer is no (unknown pack or clock, holiday data ends, a problem, a refusal), 2 unreadable
+input. What only `check`, `route` and `activate` need is imported there, so that `explain` starts at once.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from gateway.core.clocks import Clock, DayEnd, Due, Unit, due, target
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.working_days import Calendar, CalendarEnds, TimeFault, read_instant
 from gateway.partnerships.calendars import load_calendar
 from gateway.partnerships.clock_tables import ClockTable, load_clock_table, pack_names
 
-app = typer.Typer(help="Rule packs: list them, and see how a deadline is counted.", no_args_is_help=True)
+app = typer.Typer(
+    help="Rule packs: list, check, try out, put in force, and see how a deadline is counted.",
+    no_args_is_help=True,
+)
 
 ANSWER_IS_NO, WRONG_USE = 1, 2
 HOLIDAYS_SHOULD_REACH = timedelta(days=365)
@@ -29,6 +35,11 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on sta
 
 EXPLAIN_EXAMPLE = "Example: gateway rules explain south-tyneside K11 --from 2026-11-23T10:00+00:00"
 LIST_EXAMPLE = "Example: gateway rules list --json"
+CHECK_EXAMPLE = "Example: gateway rules check ./my-partnership --json"
+ROUTE_EXAMPLE = "Example: gateway rules route south-tyneside schemas/v1/examples/referral.json --json"
+ACTIVATE_EXAMPLE = "Example: gateway rules activate south-tyneside --officer 'Winifred Stave' --second-officer 'Desmond Quill'"
+
+LARGEST_MESSAGE_BYTES = 1_048_576
 
 
 @app.command("explain", epilog=EXPLAIN_EXAMPLE)
@@ -87,6 +98,120 @@ def list_packs(
             typer.echo(f"  warning: {warning}")
 
 
+@app.command("check", epilog=CHECK_EXAMPLE)
+def check(
+    pack: Annotated[
+        str | None, typer.Argument(metavar="[PACK]", help="A pack's name or folder; all packs without it.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say everything that is wrong with a pack, each with its line and remedy: exit 1 if anything is."""
+    from gateway.cli import packs_at_hand
+    from gateway.partnerships.packs import names
+
+    try:
+        found = packs_at_hand.problems([pack] if pack is not None else names())
+    except Refused as refused:
+        _stop(ANSWER_IS_NO, refused.detail or refused.code.title)
+    if as_json:
+        typer.echo(json.dumps([asdict(problem) for problem in found]))
+    else:
+        for problem in found:
+            typer.echo(f"{problem.pack}, line {problem.line}: {problem.what}. {problem.remedy}.")
+        typer.echo("nothing is wrong" if not found else f"{len(found)} to mend")
+    raise typer.Exit(ANSWER_IS_NO if found else 0)
+
+
+@app.command("route", epilog=ROUTE_EXAMPLE)
+def route(
+    pack: Annotated[str, typer.Argument(metavar="PACK", help="A rule pack's name or folder.")],
+    message: Annotated[
+        Path, typer.Argument(metavar="MESSAGE.json", help="One message, as it would be sent.")
+    ],
+    sender: Annotated[
+        str | None,
+        typer.Option(metavar="AGENCY|KIND", help="Who sends it; without it, a kind that may is supposed."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="INSTANT", help="When it arrives; without it, when written.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Try a message out under a pack: who would receive it and what would be owed by when. Nothing is stored."""
+    from gateway.cli import packs_at_hand
+
+    try:
+        with message.open("rb") as opened:
+            raw = opened.read(LARGEST_MESSAGE_BYTES + 1)
+    except OSError:
+        _stop(WRONG_USE, "cannot read that file: name one message as JSON that you may open")
+    arriving_at = _instant(at, "--at") if at is not None else None
+    try:
+        answer = packs_at_hand.route(pack, raw, sender, arriving_at)
+    except Refused as refused:
+        unreadable = refused.code in (ErrorCode.MALFORMED_JSON, ErrorCode.TOO_LARGE)
+        _stop(WRONG_USE if unreadable else ANSWER_IS_NO, refused.detail or refused.code.title)
+    typer.echo(json.dumps(answer) if as_json else "\n".join(_route_in_words(answer)))
+    raise typer.Exit(ANSWER_IS_NO if answer["decision"] == "refuse" else 0)
+
+
+@app.command("activate", epilog=ACTIVATE_EXAMPLE)
+def activate(
+    pack: Annotated[str, typer.Argument(metavar="PACK", help="A rule pack's name or folder.")],
+    officer: Annotated[str, typer.Option("--officer", metavar="NAME", help="Who does this.")],
+    second_officer: Annotated[
+        str, typer.Option("--second-officer", metavar="NAME", help="Who agrees to it: another person.")
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Put a pack in force. Its whole text is kept; the same version with other text is refused."""
+    from gateway.actions.activate_pack import Activation, activate_pack
+    from gateway.cli import packs_at_hand
+    from gateway.cli.session import answer, opened, run, settle
+    from gateway.core.officers import TwoOfficers
+    from gateway.partnerships.packs import check as check_files
+
+    try:
+        partnership, files = packs_at_hand.read(pack)
+        asked = Activation(partnership, files, TwoOfficers(officer, second_officer))
+    except Refused as refused:
+        _stop(ANSWER_IS_NO, refused.detail or refused.code.title)
+    if found := check_files(partnership, files):
+        _stop(ANSWER_IS_NO, f"{found[0].what} (line {found[0].line}): see `gateway rules check`")
+
+    async def work() -> dict[str, Any]:
+        async with opened() as parts:
+            done = await settle(parts, activate_pack, asked)
+        receipt = {"id": done.receipt.id, "jws": done.receipt.jws}
+        return {"pack": partnership, "version": done.version, "digest": done.digest, "receipt": receipt}
+
+    told = run(work())
+    answer(
+        told, [f"{partnership} {told['version']} is in force", f"receipt: {told['receipt']['id']}"], as_json
+    )
+
+
+def _route_in_words(answer: Mapping[str, Any]) -> list[str]:
+    sender = answer["sender"]
+    supposed = " (supposed)" if sender["assumed"] else ""
+    lines = [
+        f"{answer['decision']}, by rule {answer['rule']}",
+        f"from {sender['agency']}, {sender['kind']}{supposed}; arriving {answer['arrived_at']}",
+    ]
+    if not answer["names_this_partnership"]:
+        lines.append("the message names another partnership; it is tried as if it named this one")
+    if answer["assumed_directory"]:
+        lines.append("no directory here: one holder is supposed for each role that the pack names")
+    lines += [f"to {each['role']} at {each['agency']}, by {each['adapter']}" for each in answer["deliveries"]]
+    for duty in answer["duties"]:
+        limit = f"due {duty['due_at']}" if duty["due_at"] else "without a limit"
+        lines.append(f"{duty['role']} owes {duty['expects']} ({duty['clock']}), {limit}")
+    lines += [f"held: {reason}" for reason in answer["held"]]
+    if refused := answer.get("refused"):
+        lines.append(f"refused: {refused['code']} at {refused['pointer']}")
+    return lines
+
+
 def _pack(name: str) -> tuple[ClockTable, Calendar]:
     if name not in pack_names():  # a name from the list, so never a path
         _stop(ANSWER_IS_NO, f"there is no such rule pack; there are {', '.join(pack_names())}")
@@ -104,12 +229,11 @@ def _supposing(calendar: Calendar, supposed: Mapping[date, str]) -> Calendar:
     return calendar.with_closed({day: why for day, why in supposed.items() if day not in calendar.closed})
 
 
-def _instant(text: str) -> datetime:
+def _instant(text: str, option: str = "--from") -> datetime:
     read = read_instant(text)
     if isinstance(read, TimeFault):
-        _stop(
-            WRONG_USE, "write --from as an ISO 8601 instant with its offset, such as 2026-11-23T10:00+00:00"
-        )
+        example = "2026-11-23T10:00+00:00"
+        _stop(WRONG_USE, f"write {option} as an ISO 8601 instant with its offset, such as {example}")
     return read
 
 

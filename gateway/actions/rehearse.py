@@ -1,0 +1,157 @@
+"""What the rules would do with a message, without doing it: the same decision and the same working-out, nothing written.
+
+Where no directory is at hand, one is assumed in which every role that the pack names has one holder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+
+from gateway.actions.decide_jointly import not_a_seat_of_the_sender
+from gateway.actions.forward import Forwarded, work_out
+from gateway.core.errors import ErrorCode
+from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, RoleId, Seat
+from gateway.core.routing import Agency, Circumstances, Directory, Holder
+from gateway.core.rules import (
+    Forward,
+    Hold,
+    Pack,
+    Recipients,
+    Refuse,
+    Whom,
+    decide,
+    joint_decision,
+    moment_values,
+)
+from gateway.parts import Supply, Work
+from gateway.store.incidents import Incident
+
+INCIDENT = IncidentId("SI-7K3M-9QPX-2D")  # the contract's example: stands for an incident that does not exist
+SENDER, ASKER = AgencyId("assumed-sender"), AgencyId("assumed-asker")
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What would happen. `held` are the coarse reasons for which an officer would look, gaps in the directory included."""
+
+    decision: str  # forward, hold, refuse
+    rule: str
+    deliveries: tuple[Mapping[str, Any], ...] = ()
+    duties: tuple[Mapping[str, Any], ...] = ()
+    held: tuple[str, ...] = ()
+    refused: tuple[ErrorCode, str] | None = None  # the code and the pointer that the sender would get
+
+
+def rehearse(
+    pack: Pack, directory: Directory, message: Message, known: Mapping[str, datetime] | None = None
+) -> Rehearsal:
+    """Decide and work out one message that arrives at `message.arrived_at`.
+
+    `known` are instants that the incident is supposed to have recorded before. The agencies that the message names, and the
+    one whose message it answers, are supposed to be involved in the incident already.
+    """
+    decision = decide(message, pack)
+    work = Work(message.arrived_at, Supply(b"rehearsal"), pack, directory, None)
+    if isinstance(decision, Forward) and (pointer := not_a_seat_of_the_sender(work, message)):
+        decision = Refuse(decision.route.id, ErrorCode.NOT_PERMITTED, pointer)
+    match decision:
+        case Refuse(rule, code, pointer):
+            return Rehearsal("refuse", rule, refused=(code, pointer))
+        case Hold(rule, reasons):
+            return Rehearsal("hold", rule, held=reasons)
+        case Forward(route):
+            moments = {**moment_values(route, message), **(known or {})}
+            incident = _incident(pack, message)
+            now = _circumstances(message, directory)
+            result = work_out(work, message, incident, route, now, moments)
+            return _forwarded(route.id, result)
+        case _:
+            assert_never(decision)
+
+
+def sender_kind(pack: Pack, message_type: str, codes: Mapping[str, tuple[str, ...]]) -> AgencyKind | None:
+    """The kind of agency to suppose as the sender: the first that the first fitting route names; None when none fits."""
+    for route in pack.routes:
+        fits = all(any(v in allowed for v in codes.get(code, ())) for code, allowed in route.when.items())
+        if route.message == message_type and fits:
+            return next(kind for kind in AgencyKind if kind in route.senders)
+    return next(iter(_kinds(pack, message_type)), None)
+
+
+def assumed_directory(pack: Pack, message: Message) -> Directory:
+    """One holder for every role that the pack names, at an agency of its own and at every agency the message names."""
+    named = {*message.facts.agencies, ASKER} - {message.agency}
+    agencies = [Agency(message.agency, message.agency_kind, "assumed", None)]
+    agencies += [Agency(agency, AgencyKind.OTHER, "assumed", None) for agency in sorted(named)]
+    schools = [
+        Agency(AgencyId(f"school-{urn}"), AgencyKind.SCHOOL, "assumed", urn) for urn in message.facts.schools
+    ]
+    seats: set[Seat] = set()
+    for to in _recipients(pack):
+        match to.whom:
+            case Whom.SEAT:
+                agencies.append(Agency(AgencyId(f"assumed-{to.role}"), AgencyKind.OTHER, "assumed", None))
+                seats.add(Seat(AgencyId(f"assumed-{to.role}"), to.role))
+            case Whom.INVOLVED | Whom.NAMED | Whom.ASKER:
+                seats |= {Seat(agency, to.role) for agency in named}
+            case Whom.SCHOOLS:
+                seats |= {Seat(school.id, to.role) for school in schools}
+    seats |= {Seat(message.agency, RoleId(seat)) for seat in _own_seats(pack, message)}
+    holders = {seat: (Holder("assumed", None, None, 0),) for seat in seats}
+    return Directory.of(pack.partnership, [*agencies, *schools], holders, {})
+
+
+def _own_seats(pack: Pack, message: Message) -> tuple[str, ...]:
+    """The seats for which the sender decides are supposed to be its own; for a meeting of all it is the business unit."""
+    decision = joint_decision(pack, message.type)
+    if decision is None:
+        return ()
+    seats = message.facts.codes.get("seat", ())
+    return ("sbu",) if len(seats) == len(decision.seats) > 1 else seats
+
+
+def _kinds(pack: Pack, message_type: str) -> Iterator[AgencyKind]:
+    for route in pack.routes:
+        if route.message == message_type:
+            yield from (kind for kind in AgencyKind if kind in route.senders)
+
+
+def _recipients(pack: Pack) -> Iterator[Recipients]:
+    for route in pack.routes:
+        yield from route.deliver
+        yield from (duty.owner for duty in route.duties)
+    for follows in pack.consequences:
+        yield from (duty.owner for duty in follows.duties)
+        yield from (letter.to for letter in follows.letters)
+        yield from (Recipients(letter.sender_role) for letter in follows.letters)
+
+
+def _circumstances(message: Message, directory: Directory) -> Circumstances:
+    """In a real directory nobody is supposed to have asked: the message that is answered is not looked up."""
+    asker = ASKER if message.in_reply_to and ASKER in directory.agencies else None
+    facts = message.facts
+    return Circumstances(message.agency, facts.agencies, facts.agencies, facts.schools, asker)
+
+
+def _incident(pack: Pack, message: Message) -> Incident:
+    return Incident(
+        message.incident or INCIDENT,
+        pack.partnership,
+        "inc-rehearsal",
+        pack.version,
+        None,
+        "open",
+        None,
+        message.arrived_at,
+        False,
+        None,
+    )
+
+
+def _forwarded(rule: str, result: Forwarded) -> Rehearsal:
+    return Rehearsal(
+        "forward", rule, tuple(result.deliveries), tuple(result.duties), tuple(dict.fromkeys(result.gaps))
+    )

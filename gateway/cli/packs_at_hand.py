@@ -1,0 +1,181 @@
+"""A rule pack by name or by folder, and a message tried out under it: what `gateway rules` needs beyond clocks.
+
+Kept apart from `gateway.cli.rules` so that `rules explain` starts without any of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.actions.rehearse import SENDER, Rehearsal, assumed_directory, rehearse, sender_kind
+from gateway.core.errors import ErrorCode, GatewayError, Refused
+from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, MessageId, PartnershipId
+from gateway.core.routing import Directory
+from gateway.core.rules import Pack
+from gateway.partnerships import packs
+from gateway.settings import Settings, SettingsUnreadable
+from gateway.store import directory, tables
+from gateway.store.transaction import Store
+from schemas import Envelope, facts, read_message
+
+REHEARSED = MessageId("msg-rehearsal")
+
+
+def folder_of(name: str) -> Path:
+    """The folder of a shipped pack, or a folder given as a path; Refused when there is no pack."""
+    if name in packs.names():
+        return packs.HERE / name
+    folder = Path(name)
+    if "/" in name and (folder / "rules.toml").is_file():
+        return folder.resolve()
+    detail = (
+        f"There is no such rule pack: name one of {', '.join(packs.names())}, or a folder such as ./my-pack."
+    )
+    raise Refused(ErrorCode.NOT_FOUND, detail=detail)
+
+
+def read(name: str) -> tuple[PartnershipId, dict[str, str]]:
+    """A pack's name, which is its folder's, and its files."""
+    folder = folder_of(name)
+    try:
+        return PartnershipId(folder.name), packs.read_files(folder)
+    except (OSError, UnicodeDecodeError):
+        detail = "A file of the pack cannot be read: write it as UTF-8 text that you may open."
+        raise Refused(ErrorCode.NOT_FOUND, detail=detail) from None
+
+
+def problems(names: list[str]) -> list[packs.Problem]:
+    """Everything wrong with these packs."""
+    return [problem for name in names for problem in packs.check(*read(name))]
+
+
+def route(name: str, raw: bytes, sender: str | None, at: datetime | None) -> dict[str, Any]:
+    """The contract's dry run. Refused when the message is not one, or the sender is not in the directory."""
+    pack = packs.parse(*read(name))
+    envelope = read_message(raw)
+    if envelope.partnership != pack.partnership:
+        raise Refused(
+            ErrorCode.NOT_PERMITTED, detail="The message names another partnership than this pack's."
+        )
+    known = directory_here(pack.partnership)
+    message = _message(pack, envelope, known, sender, at)
+    found = rehearse(pack, known or assumed_directory(pack, message), message)
+    return {
+        **document(found),
+        "assumed_directory": known is None,
+        "names_this_partnership": envelope.partnership == pack.partnership,
+        "sender": {"agency": message.agency, "kind": message.agency_kind.value, "assumed": sender is None},
+        "arrived_at": _utc(message.arrived_at),
+    }
+
+
+def _read_message(raw: bytes) -> Envelope[Any]:
+    """Refused with the first faults, as pointers; never the values."""
+    try:
+        return read_message(raw)
+    except Refused as refused:
+        faults = "; ".join(f"{fault.pointer or '/'} {fault.code}" for fault in refused.errors[:5])
+        detail = f"{refused.code.title}{': ' if faults else ''}{faults}"
+        raise Refused(refused.code, refused.errors, detail) from None
+
+
+def document(found: Rehearsal) -> dict[str, Any]:
+    """The answer of contract section 2."""
+    answer: dict[str, Any] = {
+        "decision": found.decision,
+        "rule": found.rule,
+        "deliveries": [_picked(row, "role", "adapter", "agency") for row in found.deliveries],
+        "duties": [_duty(row) for row in found.duties],
+        "held": list(found.held),
+    }
+    if found.refused is not None:
+        code, pointer = found.refused
+        answer["refused"] = {"code": code.slug, "pointer": pointer}
+    return answer
+
+
+def directory_here(partnership: PartnershipId) -> Directory | None:
+    """The directory of this deployment, or None when there is no deployment here or nobody is enrolled in it."""
+    try:
+        url = Settings.load().book_url
+        if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+            return None
+        found = asyncio.run(_load(url, partnership))
+    except (SettingsUnreadable, SQLAlchemyError, GatewayError, OSError):
+        return None
+    return found if found.agencies else None
+
+
+async def _load(url: str, partnership: PartnershipId) -> Directory:
+    store = Store.open(url, tables.book)
+    try:
+        return await store.read(lambda tx: directory.load(tx, partnership))
+    finally:
+        await store.aclose()
+
+
+def _message(
+    pack: Pack, envelope: Envelope[Any], known: Directory | None, sender: str | None, at: datetime | None
+) -> Message:
+    """The message as it would be on arrival; by default at the instant at which it says it was written."""
+    read = facts(envelope)
+    kind = sender_kind(pack, envelope.type, read.codes) or AgencyKind.OTHER
+    message = Message(
+        REHEARSED,
+        envelope.type,
+        envelope.version,
+        pack.partnership,
+        SENDER,
+        kind,
+        envelope.reference,
+        IncidentId(envelope.incident) if envelope.incident else None,
+        MessageId(envelope.in_reply_to) if envelope.in_reply_to else None,
+        (at or envelope.created_at).astimezone(UTC),
+        read,
+    )
+    return _from(message, known, sender)
+
+
+def _from(message: Message, known: Directory | None, sender: str | None) -> Message:
+    """A kind of agency stands for some agency of that kind; an agency's own name needs a directory that holds it."""
+    if sender in {kind.value for kind in AgencyKind}:
+        message, sender = replace(message, agency_kind=AgencyKind(sender)), None
+    if known is None and sender is not None:
+        detail = (
+            "There is no directory here that could hold this sender: give a kind of agency, such as police."
+        )
+        raise Refused(ErrorCode.NOT_FOUND, detail=detail)
+    if known is None:
+        return message
+    if sender is not None and sender not in known.agencies:
+        raise Refused(
+            ErrorCode.NOT_FOUND, detail="The directory has no such sender; see `gateway directory list`."
+        )
+    alike = [a for a in sorted(known.agencies) if known.agencies[a].kind is message.agency_kind]
+    agency = AgencyId(sender) if sender else next(iter(alike), message.agency)
+    kind = known.agencies[agency].kind if agency in known.agencies else message.agency_kind
+    return replace(message, agency=agency, agency_kind=kind)
+
+
+def _duty(row: Mapping[str, Any]) -> dict[str, Any]:
+    due_at = row["due_at"]
+    return {
+        **_picked(row, "role", "clock"),
+        "due_at": _utc(due_at) if due_at else None,
+        **_picked(row, "agency", "expects"),
+    }
+
+
+def _picked(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: row[name] for name in names}
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

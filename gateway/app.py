@@ -6,11 +6,15 @@ Also the only place where the time is read: every other room is given the clock.
 from __future__ import annotations
 
 import asyncio
+import errno
+import signal
+import socket
 import ssl
+import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
@@ -80,6 +84,7 @@ class Gateway:
 
 def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
     """Open keys, stores and adapters; Misconfigured with one line when something is unsafe or missing."""
+    _log_to_standard_error()
     clock = clock or clock_of(settings)
     refusals = settings.refusals()
     if refusals:
@@ -93,6 +98,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
             "keys.for_development",
             advice="anyone who can read them can forge receipts; never use them for real",
         )
+    adapters = _adapters(settings, clock)  # what refuses to be set up does so before anything is opened
     book = Store.open(settings.book_url, tables.book, queue_limit=settings.store_queue_length)
     custody_store = Store.open(
         settings.keys_book_url, tables.custody, queue_limit=settings.store_queue_length
@@ -104,9 +110,23 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         custody=custody_store,
         keys=keys,
         partnerships=Partnerships(book, clock),
-        adapters=_adapters(settings, clock),
+        adapters=adapters,
         compose=compose_letter,
         read_mail=_mail_reader(settings),
+    )
+
+
+def _log_to_standard_error() -> None:
+    """One JSON line a fact on standard error: standard output belongs to what a command answers."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 
@@ -155,17 +175,35 @@ async def serve(
 
 
 async def _serve(settings: Settings, clock: Clock | None, ready: Callable[[], None] | None) -> None:
-    gateway = build(settings, clock)
-    server = web_server(gateway.web, settings)
-    operator = operator_server(gateway.parts)
-    async with running(gateway):
-        tasks = [asyncio.create_task(server.serve()), asyncio.create_task(operator.serve())]
-        if ready is not None:
-            await _started(server, tasks[0])
-            ready()
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = operator.should_exit = True
-        await asyncio.gather(*tasks)
+    """Ports are taken before anything is opened; agencies are drained before the operator's listener goes."""
+    with ExitStack() as ports:
+        sockets = [
+            _port(ports, settings.listen, "LISTEN"),
+            _port(ports, settings.operator_listen, "OPERATOR_LISTEN"),
+        ]
+        gateway = build(settings, clock)
+        async with running(gateway):
+            server, operator = web_server(gateway.web, settings), operator_server(gateway.parts)
+            with _stopped_by_signals(server):
+                await _both([server, operator], sockets, ready)
+
+
+async def _both(
+    servers: list[uvicorn.Server], sockets: list[socket.socket | None], ready: Callable[[], None] | None
+) -> None:
+    """Run until one of them ends, then end the other."""
+    tasks = [
+        asyncio.create_task(server.serve([port] if port else None))
+        for server, port in zip(servers, sockets, strict=True)
+    ]
+    for server, task in zip(servers, tasks, strict=True):
+        await _started(server, task)
+    if ready is not None and all(server.started for server in servers):
+        ready()
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*tasks)
 
 
 async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
@@ -174,27 +212,86 @@ async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
         await asyncio.sleep(0.005)
 
 
+def _port(held: ExitStack, listen: str, setting: str) -> socket.socket | None:
+    """The bound port; None for a unix socket, which uvicorn makes. Misconfigured when it cannot be had."""
+    if listen.startswith("unix:"):
+        return None
+    host, port = _host_and_port(listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return held.enter_context(socket.create_server((host, port), family=family, backlog=2048))
+    except OSError as fault:
+        taken = fault.errno == errno.EADDRINUSE
+        why = "something else listens there" if taken else "this machine does not give it"
+        raise Misconfigured(
+            f"cannot listen on {listen}: {why}; stop that, or set GATEWAY_{setting} to another host:port"
+        ) from None
+
+
+@contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """SIGTERM and SIGINT drain: running requests end, then dispatch, then the stores. A second SIGINT does not wait."""
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread alone: whoever runs this in another one stops it in his own way
+        return
+
+    def stop(by: signal.Signals) -> None:
+        server.force_exit = server.should_exit and by is signal.SIGINT
+        server.should_exit = True
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stop, one)
+    try:
+        yield
+    finally:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(one)
+
+
+class _Listener(uvicorn.Server):
+    """A listener that leaves signals to `serve`, which stops everything in order."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
 def web_server(web: FastAPI, settings: Settings) -> uvicorn.Server:
     """The agencies' listener: TLS of our own, or a unix socket behind the proxy that ends TLS."""
     listen: dict[str, Any] = {}
     if settings.listen.startswith("unix:"):
         listen["uds"] = settings.listen.removeprefix("unix:")
     else:
-        host, _, port = settings.listen.rpartition(":")
-        listen |= {"host": host.strip("[]"), "port": int(port)}
+        listen["host"], listen["port"] = _host_and_port(settings.listen)
     if settings.tls_cert_file is not None:
         listen |= {"ssl_certfile": str(settings.tls_cert_file), "ssl_keyfile": str(settings.tls_key_file)}
         listen["ssl_context_factory"] = _tls_from_1_2
-    return uvicorn.Server(_quiet(web, settings.drain_seconds, listen))
+    config = _quiet(web, settings.drain_seconds, listen)
+    try:
+        config.load()
+    except (OSError, ssl.SSLError):
+        raise Misconfigured(
+            "the certificate or its key cannot be used: mend GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"
+        ) from None
+    return _Listener(config)
 
 
 def operator_server(parts: Parts) -> uvicorn.Server:
     """Health and metrics, on the operator's listener only."""
     from gateway.api.operator import operator_app
 
-    host, _, port = parts.settings.operator_listen.rpartition(":")
-    app = operator_app(parts)
-    return uvicorn.Server(_quiet(app, 1, {"host": host.strip("[]"), "port": int(port)}))
+    listen: dict[str, Any] = {}
+    if parts.settings.operator_listen.startswith("unix:"):
+        listen["uds"] = parts.settings.operator_listen.removeprefix("unix:")
+    else:
+        listen["host"], listen["port"] = _host_and_port(parts.settings.operator_listen)
+    return _Listener(_quiet(operator_app(parts), 1, listen))
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _quiet(web: Any, drain_seconds: float, listen: Mapping[str, Any]) -> uvicorn.Config:

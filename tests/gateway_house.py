@@ -26,7 +26,7 @@ from typing import Any
 import trustme
 import uvicorn
 
-from gateway.app import Gateway, build, running, web_server
+from gateway.app import Gateway, build, running, system_clock, web_server
 from gateway.cli.agency import AgencyClient
 from gateway.core.messages import AgencyId, RoleId
 from gateway.parts import Parts
@@ -58,6 +58,13 @@ class MovableClock:
     def move_to(self, at: datetime) -> None:
         assert at >= self.at, "a clock only goes forward"
         self.at = at
+
+
+class RealTime(MovableClock):
+    """The time as it is, for programs of their own that cannot be given the house's clock."""
+
+    def __call__(self) -> datetime:
+        return system_clock()
 
 
 @dataclass
@@ -114,12 +121,12 @@ async def gateway_house(
     *,
     authority: trustme.CA | None = None,
     hooks: Mapping[AgencyId, WebhookServer] | None = None,
-    start_at: datetime = START,
+    clock: MovableClock | None = None,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """Serve until the block ends; `settings` replace settings. Agencies with a web server in `hooks` are told by webhook;
     its certificate must be of `authority`."""
-    authority, clock, hooks = authority or trustme.CA(), MovableClock(start_at), hooks or {}
+    authority, clock, hooks = authority or trustme.CA(), clock or MovableClock(), hooks or {}
     if hooks:
         authority.cert_pem.write_to_path(folder / "partners.pem")
         settings["fetch_ca_file"] = folder / "partners.pem"

@@ -1,0 +1,97 @@
+"""The gateway that is measured: a folder of its own, real keys and databases, the invented partnership, open incidents."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from gateway.actions.take import Speaker, prepare, take
+from gateway.app import build_parts, close
+from gateway.core.messages import AgencyId, IncidentId
+from gateway.parts import Parts
+from gateway.settings import Settings
+from gateway.store import migrations
+from keys import custody
+from keys.signing import DEVELOPMENT_PREFIX, FileSigner
+from schemas import read_message
+from tests.bench.floor import FLOOR_KEY
+from tests.gateway_house import example
+from tests.invented_partnership import AGENCIES, Enrolment, enrol
+
+POLICE, HOSPITALS = AgencyId("northshire-police"), AgencyId("northshire-hospitals")
+PARTNERSHIP = "south-tyneside"
+SETTINGS = "settings.json"
+INCIDENTS = 64
+DOCUMENT_BYTES = 4096
+FILLING = "The child was seen at home and at school; what was seen is set out day by day. "
+
+
+def furnish(folder: Path, port: int, operator_port: int) -> None:
+    """Make keys, databases, enrolments and open incidents in an empty folder."""
+    address = f"127.0.0.1:{port}"
+    given = {
+        "mode": "development",
+        "public_url": f"http://{address}",
+        "listen": address,
+        "operator_listen": f"127.0.0.1:{operator_port}",
+        "var_dir": str(folder / "var"),
+        "keys_dir": str(folder / "keys"),
+        "drain_seconds": 1.0,
+    }
+    (folder / SETTINGS).write_text(json.dumps(given))
+    settings = settings_of(folder)
+    settings.var_dir.mkdir(mode=0o700)
+    custody.create(settings.keys_dir, DEVELOPMENT_PREFIX)
+    migrations.migrate(settings.book_url, "book")
+    migrations.migrate(settings.keys_book_url, "custody")
+    (folder / FLOOR_KEY).write_bytes(ed25519.Ed25519PrivateKey.generate().private_bytes_raw())
+    asyncio.run(_inhabit(folder, settings))
+
+
+def settings_of(folder: Path) -> Settings:
+    return Settings(**json.loads((folder / SETTINGS).read_text()))
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The same settings for the command `gateway`, and no others."""
+    given = json.loads((folder / SETTINGS).read_text())
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return kept | {f"GATEWAY_{name.upper()}": str(value) for name, value in given.items()}
+
+
+def document(slug: str, reference: str, incident: str | None) -> bytes:
+    """A message of 4 KiB, whatever its type; the gateway and the floor are sent the same."""
+    made = example(slug, reference=reference, incident=incident, created_at=datetime.now(UTC).isoformat())
+    if slug == "information-return":
+        body = made["body"]
+        missing = DOCUMENT_BYTES - len(json.dumps(made)) + len(body["involvement"])
+        body["involvement"] = (FILLING * 100)[:missing].strip() + "."
+    return json.dumps(made).encode()
+
+
+async def _inhabit(folder: Path, settings: Settings) -> None:
+    keys = {agency.id: FileSigner.generate(f"{agency.id}-1", "ES256") for agency in AGENCIES}
+    parts = build_parts(settings)
+    try:
+        await enrol(parts, Enrolment(keys))
+        incidents = [await _open_incident(parts, number) for number in range(INCIDENTS)]
+    finally:
+        await close(parts)
+    (folder / "incidents.json").write_text(json.dumps(incidents))
+    for agency in (POLICE, HOSPITALS):
+        (folder / f"{agency}.jwk").write_text(json.dumps(keys[agency].private_jwk()))
+
+
+async def _open_incident(parts: Parts, number: int) -> dict[str, Any]:
+    """An incident that the hospitals are involved in; what they return answers its referral."""
+    raw = document("referral", f"opened-{number}", None)
+    speaker = Speaker(POLICE, frozenset({PARTNERSHIP}))
+    answer = await take(parts, await prepare(parts, raw, read_message(raw), speaker))
+    assert answer.decision == "forward", answer
+    return {"incident": IncidentId(answer.incident), "message": answer.id}

@@ -1,0 +1,50 @@
+"""The gateway in a process of its own, as `gateway serve` runs it, with or without carrying deliveries.
+
+    python -m tests.bench.served FOLDER alone|whole
+
+`alone` takes messages and seals receipts but leaves deliveries lying, so that accepting can be measured by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from gateway.app import build, close, running, web_server
+from gateway.dispatch.timetable import seal_waiting
+from gateway.parts import Parts
+from tests.bench.house import settings_of
+
+
+async def main(folder: Path, mode: str) -> None:
+    """Serve until terminated."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    settings = settings_of(folder)
+    gateway = build(settings)
+    server = web_server(gateway.web, settings)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
+    if mode == "whole":
+        async with running(gateway):
+            await server.serve()
+        return
+    sealing = asyncio.create_task(_seal(gateway.parts))
+    await server.serve()
+    sealing.cancel()
+    await close(gateway.parts)
+
+
+async def _seal(parts: Parts) -> None:
+    while True:
+        await seal_waiting(parts)
+        await asyncio.sleep(parts.settings.seal_interval_seconds)
+
+
+if __name__ == "__main__":
+    uvloop.install()
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -195,7 +195,7 @@ def read_files(folder: Path) -> dict[str, str]:
 
 def digest(files: Mapping[str, str]) -> str:
     """What tells one text of a pack from another: SHA-256 over its files in one canonical form, hex."""
-    canonical = json.dumps(dict(files), sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(dict(files), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -69,7 +69,12 @@ def partnerships_of(tx: Tx, agency: AgencyId) -> frozenset[str]:
 def enrol_agencies(tx: Tx, partnership: PartnershipId, agencies: Iterable[Agency]) -> None:
     """Add or replace agencies and make them members."""
     for agency in agencies:
-        _put(tx, t.agency, {"id": agency.id}, {"kind": agency.kind.value, "name": agency.name, "code": agency.code})
+        _put(
+            tx,
+            t.agency,
+            {"id": agency.id},
+            {"kind": agency.kind.value, "name": agency.name, "code": agency.code},
+        )
         _put(tx, t.membership, {"partnership": partnership, "agency": agency.id}, {})
 
 
@@ -94,6 +99,32 @@ def replace_seats(tx: Tx, partnership: PartnershipId, agency: AgencyId, seats: I
                 telephone=row.telephone,
             )
         )
+
+
+def replace_holders(tx: Tx, partnership: PartnershipId, seat: Seat, holders: Iterable[Holder]) -> None:
+    """Exactly these people hold the seat from now on, with their announced absences; none empties it."""
+    where = {"partnership": partnership, "agency": seat.agency, "role": seat.role}
+    tx.execute(delete(t.seat).where(*(t.seat.c[name] == value for name, value in where.items())))
+    for holder in holders:
+        tx.execute(
+            insert(t.seat).values(
+                **where,
+                rank=holder.rank,
+                name=holder.name,
+                email=holder.email,
+                telephone=holder.telephone,
+                absent_from=holder.absent_from,
+                absent_until=holder.absent_until,
+            )
+        )
+
+
+def known(tx: Tx, agencies: Iterable[AgencyId]) -> dict[AgencyId, Agency]:
+    """Those of these agencies that any partnership here knows."""
+    rows = tx.execute(select(t.agency).where(t.agency.c.id.in_(list(agencies))))
+    return {
+        AgencyId(row.id): Agency(AgencyId(row.id), AgencyKind(row.kind), row.name, row.code) for row in rows
+    }
 
 
 def set_way(tx: Tx, partnership: PartnershipId, way: WayRow) -> None:

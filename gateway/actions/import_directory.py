@@ -1,0 +1,79 @@
+"""Change a partnership's directory from a file, whole or not at all, on the word of two officers.
+
+Whoever can change an address can redirect a message: every import that changes something is an entry in the ledger, and
+the caller tells the addresses that were replaced (`Change.old_address`).
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
+from gateway.core.messages import AgencyId, PartnershipId, Seat
+from gateway.core.officers import TwoOfficers
+from gateway.core.receipts import Event
+from gateway.partnerships.directory_files import DirectoryFile, Plan, plan
+from gateway.parts import Parts
+from gateway.store import directory
+from gateway.store.directory import WayRow
+from gateway.store.transaction import Tx
+from keys.sealing import CannotOpen
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryImport:
+    """A read file for one partnership. Without officers it is a dry run."""
+
+    partnership: PartnershipId
+    file: DirectoryFile
+    officers: TwoOfficers | None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was changed, or would be. Nothing is written when the plan has faults; no receipt then, nor without changes."""
+
+    plan: Plan
+    receipt: Stated | None
+
+
+def import_directory(tx: Tx, parts: Parts, occasion: Occasion, asked: DirectoryImport) -> Imported:
+    """Plan the file against the directory as it stands and, when two officers asked and nothing is wrong, do it."""
+    planned = planned_import(tx, parts, asked)
+    if planned.faults or not planned.changes or asked.officers is None:
+        return Imported(planned, None)
+    directory.enrol_agencies(tx, asked.partnership, planned.agencies)
+    for seat, holders in planned.seats.items():
+        directory.replace_holders(tx, asked.partnership, seat, holders)
+    for seat, way in planned.ways.items():
+        secret = None
+        if way.secret is not None:
+            secret = parts.keys.seal_secret(_label(asked.partnership, seat.agency), way.secret)
+        row = WayRow(seat.agency, seat.role, way.adapter, way.address, secret)
+        directory.set_way(tx, asked.partnership, row)
+    subject = Subject(f"directory-{asked.partnership}", asked.partnership, None, None)
+    receipt = prove(tx, parts, occasion, subject, [Said(Event.DIRECTORY_CHANGED)])[0]
+    return Imported(planned, receipt)
+    # A crash before the commit leaves the directory as it was; the officers import the file again. After it, the old
+    # addresses may not have been told: the answer to the command says who was.
+
+
+def planned_import(tx: Tx, parts: Parts, asked: DirectoryImport) -> Plan:
+    """What the file would do to the directory as it stands; reads only."""
+
+    def is_same(seat: Seat, clear: bytes, sealed: bytes) -> bool:
+        try:
+            before = parts.keys.open_secret(_label(asked.partnership, seat.agency), sealed)
+        except CannotOpen:
+            return False
+        return hmac.compare_digest(before, clear)
+
+    now = directory.load(tx, asked.partnership)
+    known = directory.known(tx, [agency.id for _, agency in asked.file.agencies])
+    return plan(asked.file, now, known, is_same)
+
+
+def _label(partnership: PartnershipId, agency: AgencyId) -> str:
+    """What dispatch opens the secret under."""
+    return f"way:{partnership}:{agency}"

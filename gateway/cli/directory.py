@@ -1,0 +1,297 @@
+"""`gateway directory`: the partnership's address book: import it from a file, look for gaps, list it.
+
+Invariants: an import is done whole or not at all, by two officers, with an entry in the ledger; whoever's address was
+replaced is told at the old one. Exit status: 0 done, 1 a fault in the file or a gap, 2 wrong use or unreadable input.
+"""
+
+from __future__ import annotations
+
+import html
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.actions.import_directory import DirectoryImport, Imported, import_directory, planned_import
+from gateway.cli.session import JsonFlag, answer, opened, run, settle, stop
+from gateway.core.deliveries import Delivered, Letter, Parcel, Relayed
+from gateway.core.identifiers import IdKind, make_id
+from gateway.core.messages import AgencyKind, DeliveryId, MessageId, PartnershipId, RoleId, Seat
+from gateway.core.officers import TwoOfficers
+from gateway.core.routing import Directory
+from gateway.core.rules import Pack, Recipients, Whom
+from gateway.parts import Parts
+from gateway.partnerships import packs
+from gateway.partnerships.directory_files import LARGEST_BYTES, Change, DirectoryFile, read_file
+from gateway.store import directory
+from gateway.store import packs as pack_rows
+
+KINDS = ("schools", "agencies", "people")
+
+app = typer.Typer(help="The partnership's address book.", no_args_is_help=True)
+
+Partnership = Annotated[
+    str,
+    typer.Option("--partnership", metavar="P", help="Whose directory; the one in force when there is one."),
+]
+
+IMPORT_EXAMPLE = (
+    "Example: gateway directory import people.csv --partnership south-tyneside --dry-run "
+    "(then --officer 'Winifred Stave' --second-officer 'Desmond Quill')"
+)
+CHECK_EXAMPLE = "Example: gateway directory check --partnership south-tyneside --json"
+LIST_EXAMPLE = "Example: gateway directory list --partnership south-tyneside --json"
+
+
+@app.command("import", epilog=IMPORT_EXAMPLE)
+def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv|FILE.xlsx", help="Agencies, people, or both.")],
+    partnership: Partnership = "",
+    kind: Annotated[
+        str | None, typer.Option(metavar="|".join(KINDS), help="What the rows are; both without it.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change; change nothing.")
+    ] = False,
+    officer: Annotated[str, typer.Option("--officer", metavar="NAME", help="Who does this.")] = "",
+    second_officer: Annotated[
+        str, typer.Option("--second-officer", metavar="NAME", help="Who agrees to it: another person.")
+    ] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Change the directory from a file: whole, or not at all when any row has a fault.
+
+    Columns: id, kind, name, code for agencies and schools; agency, role, rank, name, email, telephone, adapter, address,
+    secret for people. A row with id is an agency, a row with agency a person. The name (nobody) empties a seat.
+    """
+    if kind is not None and kind not in KINDS:
+        stop(f"--kind is one of {', '.join(KINDS)}", 2)
+    content = _content(file)
+    officers = None if dry_run else TwoOfficers(officer, second_officer)
+    told = run(_import(file.name, content, partnership, kind, officers))
+    answer(told, _import_in_words(told), as_json)
+    raise typer.Exit(1 if told["errors"] else 0)
+
+
+@app.command("check", epilog=CHECK_EXAMPLE)
+def check(partnership: Partnership = "", as_json: JsonFlag = False) -> None:
+    """Say which seats nobody could be reached in: exit 1 if there are any."""
+    found = run(_check(partnership))
+    lines = [f"{row['what']}: {row['remedy']}" for row in found] or ["every role of the pack can be reached"]
+    answer(found, lines, as_json)
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command("list", epilog=LIST_EXAMPLE)
+def list_directory(partnership: Partnership = "", as_json: JsonFlag = False) -> None:
+    """List agencies, seats, holders and ways; never a secret."""
+    document = run(_list(partnership))
+    lines: list[str] = []
+    for agency in document["agencies"]:
+        lines.append(f"{agency['id']} ({agency['kind']}): {agency['name']}{_in_brackets(agency['code'])}")
+        lines += [f"  {_seat_in_words(seat)}" for seat in document["seats"] if seat["agency"] == agency["id"]]
+    answer(document, lines or ["nobody is enrolled yet"], as_json)
+
+
+async def _import(
+    name: str, content: bytes, wanted: str, kind: str | None, officers: TwoOfficers | None
+) -> dict[str, Any]:
+    async with opened() as parts:
+        partnership = await the_partnership(parts, wanted)
+        file = read_file(name, content, kind, allow_test=not parts.settings.is_production)
+        asked = DirectoryImport(partnership, file, officers)
+        if officers is None:
+            planned = await parts.store.read(lambda tx: planned_import(tx, parts, asked))
+            return _document(partnership, file, Imported(planned, None), [])
+        done = await settle(parts, import_directory, asked)
+        told = await _tell_old_addresses(parts, done.plan.changes) if done.receipt else []
+        return _document(partnership, file, done, told)
+
+
+async def the_partnership(parts: Parts, wanted: str) -> PartnershipId:
+    """The partnership named, or the only one in force; one line and exit 2 when neither says which."""
+    rows = await parts.store.read(pack_rows.in_force)
+    known = [row.partnership for row in rows]
+    if wanted and wanted not in {*known, *packs.names()}:
+        stop("there is no such partnership; see `gateway rules list`, and put its pack in force first", 1)
+    if wanted:
+        return PartnershipId(wanted)
+    if len(known) != 1:
+        stop("say which directory with --partnership", 2)
+    return known[0]
+
+
+def _content(file: Path) -> bytes:
+    try:
+        with file.open("rb") as source:
+            return source.read(LARGEST_BYTES + 1)
+    except OSError:
+        stop("cannot read that file: name one CSV or XLSX file that you may open", 2)
+
+
+def _document(
+    partnership: PartnershipId, file: DirectoryFile, done: Imported, told: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "partnership": partnership,
+        "rows": file.rows,
+        "errors": [asdict(fault) for fault in done.plan.faults],
+        "changes": [] if done.plan.faults else [asdict(change) for change in done.plan.changes],
+        "written": done.receipt is not None,
+        "told": told,
+        "receipt": {"id": done.receipt.id, "jws": done.receipt.jws} if done.receipt else None,
+    }
+
+
+async def _tell_old_addresses(parts: Parts, changes: list[Change]) -> list[dict[str, Any]]:
+    """One e-mail to each address that was replaced; what could not be told is said, so that an officer telephones."""
+    mail = parts.adapters.get("mail")
+    told = []
+    for change in changes:
+        if change.old_address is None:
+            continue
+        outcome = None if mail is None else await mail.deliver(_notice(parts, change))
+        is_told = isinstance(outcome, Delivered | Relayed)
+        told.append(
+            {"agency": change.agency, "role": change.role, "address": change.old_address, "told": is_told}
+        )
+    return told
+
+
+def _notice(parts: Parts, change: Change) -> Parcel:
+    text = (
+        f"This address no longer receives what the safeguarding gateway sends to the role {change.role} of "
+        f"{change.agency}.\n\nTwo officers of the partnership changed the directory. If you did not expect this, telephone "
+        "the partnership's business unit at once, by a number that you already have.\n"
+    )
+    letter = Letter(
+        "Safeguarding gateway: your address was replaced", text, f"<pre>{html.escape(text)}</pre>"
+    )
+    delivery = DeliveryId(make_id(IdKind.DELIVERY, secrets.token_bytes(16)))
+    message = MessageId(make_id(IdKind.MESSAGE, secrets.token_bytes(16)))
+    role = change.role or RoleId("*")
+    return Parcel(
+        delivery,
+        message,
+        "directory-change",
+        None,
+        change.agency,
+        role,
+        change.old_address,
+        1,
+        parts.clock(),
+        letter,
+    )
+
+
+def _import_in_words(told: dict[str, Any]) -> list[str]:
+    lines = [f"{told['rows']} rows read"]
+    lines += [f"row {e['row']}, {e['column'] or 'the whole row'}: {e['what']}" for e in told["errors"]]
+    for change in told["changes"]:
+        which = " ".join(str(change[name]) for name in ("agency", "role", "rank") if change[name] is not None)
+        lines.append(f"{change['change']}: {change['what']} {which}")
+    for each in told["told"]:
+        how = "was told" if each["told"] else "COULD NOT BE TOLD: telephone"
+        lines.append(f"the old address of {each['agency']} {each['role']} {how}")
+    if told["errors"]:
+        return [*lines, "nothing was changed: mend the rows above"]
+    if not told["changes"]:
+        return [*lines, "nothing to change"]
+    return [
+        *lines,
+        f"done; receipt {told['receipt']['id']}" if told["written"] else "nothing was changed yet",
+    ]
+
+
+async def _check(wanted: str) -> list[dict[str, Any]]:
+    async with opened() as parts:
+        partnership = await the_partnership(parts, wanted)
+        row = await parts.store.read(lambda tx: pack_rows.current(tx, partnership))
+        pack = packs.parse(partnership, row.files) if row else packs.shipped(partnership)
+        found = await parts.store.read(lambda tx: directory.load(tx, partnership))
+        return list(gaps(pack, found, parts))
+
+
+def gaps(pack: Pack, found: Directory, parts: Parts) -> Iterator[dict[str, Any]]:
+    """Roles that nobody holds, seats whose every holder is absent, schools without a lead, ways that are not set up here."""
+    at = parts.clock()
+    for role in sorted({to.role for to in _recipients(pack) if to.whom is Whom.SEAT}):
+        if not found.seats_of(role):
+            yield _gap("nobody-holds-the-role", None, role, f"nobody holds {role}", "import somebody")
+    for seat in sorted(found.seats, key=lambda seat: (seat.agency, seat.role)):
+        if found.present_holder(seat, at) is None:
+            what = f"everybody in {seat.role} of {seat.agency} is absent"
+            yield _gap("all-absent", seat.agency, seat.role, what, "name a deputy, or end an absence")
+        way = found.way_to(seat)
+        if way.adapter not in parts.adapters:
+            what = f"{seat.role} of {seat.agency} is reached by {way.adapter}, which is not set up here"
+            yield _gap("way-not-set-up", seat.agency, seat.role, what, "see `gateway doctor`")
+    for school in (a for a in found.agencies.values() if a.kind is AgencyKind.SCHOOL):
+        if Seat(school.id, RoleId("dsl")) not in found.seats:
+            what = f"the school {school.id} has no designated safeguarding lead"
+            yield _gap("school-without-lead", school.id, RoleId("dsl"), what, "import its lead")
+
+
+def _gap(code: str, agency: str | None, role: str, what: str, remedy: str) -> dict[str, Any]:
+    return {"gap": code, "agency": agency, "role": role, "what": what, "remedy": remedy}
+
+
+def _recipients(pack: Pack) -> Iterator[Recipients]:
+    for route in pack.routes:
+        yield from route.deliver
+        yield from (duty.owner for duty in route.duties)
+    for decision in pack.decisions:
+        yield from (Recipients(seat) for seat in decision.seats)
+    for follows in pack.consequences:
+        yield from (duty.owner for duty in follows.duties)
+        yield from (Recipients(letter.sender_role) for letter in follows.letters)
+    for chase in pack.chases:
+        yield from (Recipients(RoleId(to)) for to in chase.to if to not in ("owner", "owner-lead"))
+
+
+async def _list(wanted: str) -> dict[str, Any]:
+    async with opened() as parts:
+        partnership = await the_partnership(parts, wanted)
+        found = await parts.store.read(lambda tx: directory.load(tx, partnership))
+        at = parts.clock()
+    seats = {*found.seats, *found.ways}
+    return {
+        "partnership": partnership,
+        "agencies": [
+            {"id": a.id, "kind": a.kind.value, "name": a.name, "code": a.code}
+            for a in sorted(found.agencies.values(), key=lambda agency: agency.id)
+        ],
+        "seats": [
+            {
+                "agency": seat.agency,
+                "role": seat.role,
+                "adapter": found.way_to(seat).adapter,
+                "address": found.way_to(seat).address,
+                "holders": [
+                    {
+                        "rank": holder.rank,
+                        "name": holder.name,
+                        "email": holder.email,
+                        "telephone": holder.telephone,
+                        "absent": holder.is_absent(at),
+                    }
+                    for holder in found.seats.get(seat, ())
+                ],
+            }
+            for seat in sorted(seats, key=lambda seat: (seat.agency, seat.role))
+        ],
+    }
+
+
+def _seat_in_words(seat: dict[str, Any]) -> str:
+    holders = ", ".join(
+        f"{holder['name']}{' (absent)' if holder['absent'] else ''}" for holder in seat["holders"]
+    )
+    return f"{seat['role']}: {holders or 'every role'}, by {seat['adapter']}"
+
+
+def _in_brackets(code: str | None) -> str:
+    return f" [{code}]" if code else ""

@@ -1,6 +1,6 @@
-"""Real Postfix and Dovecot on free ports of the loopback, each with its own tree under a temporary folder.
+"""Real Postfix and Dovecot on free ports of the loopback, each with its own tree in a temporary folder of its own.
 
-    with mail_house(folder) as house:      # both, wired: SMTP with STARTTLS -> Postfix -> LMTP -> Dovecot -> IMAP
+    with mail_house(("council.example",)) as house:      # both, wired: SMTP with STARTTLS -> Postfix -> LMTP -> Dovecot -> IMAP
         house.smtp_port, house.imap_port, house.imaps_port, house.ca_file
 
 Nothing can leave: whatever is not for the house's own domains is refused by Postfix itself. Debian packages: postfix
@@ -74,16 +74,21 @@ def require_mail_servers() -> None:
 
 @contextmanager
 def mail_house(
-    folder: Path, domains: tuple[str, ...] = ("council.example",), hostname: str = "localhost"
+    domains: tuple[str, ...] = ("council.example",), hostname: str = "localhost"
 ) -> Iterator[MailHouse]:
-    """Both servers, up before the block and gone after it."""
+    """Both servers, up before the block and gone after it. Skips loudly where they cannot run."""
     require_mail_servers()
     last: Exception | None = None
-    for attempt in range(3):
-        here = folder / f"house-{attempt}"
-        house = _prepared(here, domains, hostname)
+    for _ in range(3):
         with ExitStack() as stack:
+            # Not in pytest's folder: that is closed to other users, and the servers' own users must pass through.
+            folder = Path(
+                stack.enter_context(
+                    tempfile.TemporaryDirectory(prefix="mail-house-", ignore_cleanup_errors=True)
+                )
+            )
             try:
+                house = _prepared(folder, domains, hostname)
                 stack.enter_context(_dovecot_up(house))
                 stack.enter_context(_postfix_up(house))
             except (OSError, subprocess.CalledProcessError) as error:
@@ -104,10 +109,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _prepared(folder: Path, domains: tuple[str, ...], hostname: str) -> MailHouse:
-    folder.mkdir(parents=True)
-    for above in (folder, *folder.parents):
-        if above.stat().st_uid == os.geteuid() and above != above.parent and "pytest" in str(above):
-            above.chmod(above.stat().st_mode | 0o055)  # the servers' own users must pass through
+    folder.chmod(0o755)
     authority, stranger = trustme.CA(), trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     stranger.cert_pem.write_to_path(folder / "other-ca.pem")
@@ -116,7 +118,16 @@ def _prepared(folder: Path, domains: tuple[str, ...], hostname: str) -> MailHous
     (folder / "server.pem").chmod(0o600)
     smtp, lmtp, imap, imaps = free_ports(4)
     house = MailHouse(
-        folder, hostname, domains, smtp, lmtp, imap, imaps, folder / "ca.pem", folder / "other-ca.pem", "correct-horse"
+        folder,
+        hostname,
+        domains,
+        smtp,
+        lmtp,
+        imap,
+        imaps,
+        folder / "ca.pem",
+        folder / "other-ca.pem",
+        "correct-horse",
     )
     _write_dovecot(house)
     _write_postfix(house)

@@ -11,36 +11,55 @@ from collections.abc import Sequence
 
 from adapters.mail.answers import label_spans
 from adapters.mail.lines import Page
+from adapters.mail.surroundings import telling
 
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_CHOICE = re.compile(r"\{%-?\s*if\b.*?%\}(.*?)\{%-?\s*endif\s*-?%\}", re.DOTALL)
 _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_ANY, _MAY, _END = "\x00", "\x01", "\x02"  # stand for a placeholder and for the two ends of an optional part
 
 
 def known_lines(page: Page, letters: Sequence[str]) -> list[int]:
-    """The lines of the page that hold nothing but sentences of our own letters."""
+    """The lines of the page that hold nothing but our own letters' words."""
     text = "\n".join(line.text for line in page.lines)
     kept = list(text)
-    for pattern in (pattern for letter in letters for pattern in _sentences(letter)):
+    for pattern in (pattern for letter in letters for pattern in _patterns(letter)):
         for match in pattern.finditer(text):
+            if any(telling(filled) for filled in match.groups() if filled):
+                continue  # somebody wrote into a gap of the letter
             for place in range(match.start(), match.end()):
                 kept[place] = "\n" if kept[place] == "\n" else " "
     left = "".join(kept).split("\n")
     return [place for place, line in enumerate(page.lines) if line.text and not left[place].strip(" .")]
 
 
-def _sentences(letter: str) -> list[re.Pattern[str]]:
-    """A pattern for every sentence of three words or more, and for every whole shorter line; wrapping does not matter."""
-    patterns: list[re.Pattern[str]] = []
-    for paragraph in re.split(r"\n\s*\n", _TAG.sub("\n\n", letter)):
-        if label_spans(paragraph):
-            continue
-        for sentence in re.split(r"(?<=[.?!])\s+|\n(?=[A-Z{])", paragraph):
-            words = _PLACEHOLDER.sub(" \x00 ", re.sub(r"[*\u2022]", " ", sentence)).split()
-            if sum(word != "\x00" for word in words) >= 2:
-                patterns.append(_pattern(words))
-    return patterns
+def _patterns(letter: str) -> list[re.Pattern[str]]:
+    """Each side of the questions as a whole (so that lines made of placeholders are known too), then each sentence."""
+    marked = _PLACEHOLDER.sub(
+        f" {_ANY} ", _CHOICE.sub(rf" {_MAY} \1 {_END} ", re.sub(r"[*\u2022]", " ", letter))
+    )
+    marked = _TAG.sub(" ", marked)
+    questions = label_spans(marked)
+    if not questions:
+        return _sentences(marked)
+    before = marked[: questions[0][0]]
+    after = marked[questions[-1][1] :].partition("\n")[2]
+    wholes = [_pattern(side.split()) for side in (before, after) if _literal(side.split()) >= 8]
+    return [*wholes, *_sentences(before), *_sentences(after)]
 
 
-def _pattern(words: list[str]) -> re.Pattern[str]:
-    pieces = [r"[^\n]{1,80}?" if word == "\x00" else re.escape(word) for word in words]
-    return re.compile(r"(?<![^\s>])" + r"\s*".join(pieces) + r"(?!\w)", re.IGNORECASE)
+def _sentences(side: str) -> list[re.Pattern[str]]:
+    """A pattern for every sentence with two words of our own or more; wrapping does not matter."""
+    found = [sentence.split() for sentence in re.split(r"(?<=[.?!])\s+|\n\s*\n|\n(?=\s*[A-Z\x00])", side)]
+    return [_pattern(words) for words in found if _literal(words) >= 2 and not {_MAY, _END} & set(words)]
+
+
+def _literal(words: Sequence[str]) -> int:
+    return sum(word not in {_ANY, _MAY, _END} for word in words)
+
+
+def _pattern(words: Sequence[str]) -> re.Pattern[str]:
+    pieces = {_ANY: r"([^\n]{1,80}?)", _MAY: "(?:", _END: ")?"}
+    joined = r"\s*".join(pieces.get(word, re.escape(word)) for word in words)
+    ends = r"(?=[ .]*(?:\n|\Z))" if words[-1] in {_ANY, _END} else r"(?!\w)"
+    return re.compile(r"(?<![^\s>])" + joined + ends, re.IGNORECASE)

@@ -25,6 +25,7 @@ from gateway.core.deliveries import Letter
 
 _LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}")
+_ONE_LINE_FIELDS = policy.SMTP.clone(max_line_length=300)  # some servers dislike a folded Subject
 _TOKEN = re.compile(r"[A-Za-z0-9._=-]{1,200}")
 _REFERENCE = re.compile(r"\bS[GI]-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{2}\b")
 
@@ -80,7 +81,11 @@ def build_posting(
     _fill(message, letter)
     _fix_boundaries(message, delivery)
     return Posting(
-        envelope_from, recipient, message.as_bytes(policy=policy.SMTP), str(message["Message-ID"]), delivery
+        envelope_from,
+        recipient,
+        message.as_bytes(policy=_ONE_LINE_FIELDS),
+        str(message["Message-ID"]),
+        delivery,
     )
 
 

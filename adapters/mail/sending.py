@@ -136,8 +136,11 @@ class MailAdapter:
             local_hostname=self._ours.domain,
         )
         self.connections_made += 1
-        await client.connect()
         self._client = client
+        await client.connect()
+        await (
+            client.ehlo()
+        )  # what is offered after STARTTLS counts, and the library has forgotten it (RFC 3207)
         self._used_at = asyncio.get_running_loop().time()
         return client
 

@@ -24,7 +24,7 @@ _TELLING = re.compile(
 )
 _TITLES = re.compile(
     r"(?:designated\s+)?(?:safeguarding|child\s+protection|welfare|pastoral|inclusion)(?:\s*(?:and|&)\s*\w+)?\s+"
-    r"(?:lead|officer|manager|team|co-?ordinator|governor|assistant)|social\s+worker|child\s+protection\s+team",
+    r"(?:lead|officer|advis[eo]r|manager|team|co-?ordinator|governor|assistant)|social\s+worker|child\s+protection\s+team",
     re.IGNORECASE,
 )
 _NAME = r"(?:[\s,]+[A-Z\u00c0-\u017f][\w'\u2019.-]*){0,4}"

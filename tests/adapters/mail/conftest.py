@@ -10,6 +10,6 @@ from tests.mail_servers import MailHouse, mail_house
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailHouse]:
-    with mail_house(tmp_path_factory.mktemp("mail"), ("council.example", "hillside.example")) as running:
+def house() -> Iterator[MailHouse]:
+    with mail_house(("council.example", "hillside.example", "notices.example")) as running:
         yield running

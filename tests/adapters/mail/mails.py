@@ -12,11 +12,11 @@ SUBJECT = f"RE: Private and confidential: confirmation needed, reference {REFERE
 
 A = "a. Dates on roll (from and to):"
 B = "b. Previous school (if applicable):"
-C = (
-    "c. Do you hold any records that indicate child welfare or child protection concerns relating to this child?"
-)
+C = "c. Do you hold any records that indicate child welfare or child protection concerns relating to this child?"
 
-RECEIVED = f"Received: from mail.hillside.example by {SERVER} with ESMTPS id 4X; Mon, 5 Oct 2026 10:00:00 +0100"
+RECEIVED = (
+    f"Received: from mail.hillside.example by {SERVER} with ESMTPS id 4X; Mon, 5 Oct 2026 10:00:00 +0100"
+)
 VOUCHED = (
     f"Authentication-Results: {SERVER}; dkim=pass header.d=hillside.example; spf=pass smtp.mailfrom=hillside.example;"
     " dmarc=pass (p=reject) header.from=hillside.example"
@@ -62,12 +62,16 @@ def quoted(text: str, mark: str = "> ") -> str:
     return "\n".join((mark + line).rstrip() for line in lines)
 
 
-def filled(roll: str = "06/09/2021 to present", school: str = "Valley Primary School", held: str = "No") -> str:
+def filled(
+    roll: str = "06/09/2021 to present", school: str = "Valley Primary School", held: str = "No"
+) -> str:
     """The three lines of the letter with answers behind them."""
     return f"{A} {roll}\n{B} {school}\n{C} {held}\n"
 
 
-def letter_with(roll: str = "06/09/2021 to present", school: str = "Valley Primary School", held: str = "No") -> str:
+def letter_with(
+    roll: str = "06/09/2021 to present", school: str = "Valley Primary School", held: str = "No"
+) -> str:
     """The whole letter with the answers typed into it."""
     return LETTER.replace(A, f"{A} {roll}").replace(B, f"{B} {school}").replace("Yes / No", held)
 
@@ -89,9 +93,16 @@ def mail(
     head = [*top, f"From: {sender}", f"To: {to}"]
     if subject is not None:
         head.append(f"Subject: {subject}")
-    head += ["Date: Mon, 5 Oct 2026 10:00:00 +0100", "Message-ID: <one@hillside.example>", "MIME-Version: 1.0", *more]
+    head += [
+        "Date: Mon, 5 Oct 2026 10:00:00 +0100",
+        "Message-ID: <one@hillside.example>",
+        "MIME-Version: 1.0",
+        *more,
+    ]
     bodies = [
-        part("text/" + kind, body, encoding, charset) for kind, body in (("plain", text), ("html", html)) if body is not None
+        part("text/" + kind, body, encoding, charset)
+        for kind, body in (("plain", text), ("html", html))
+        if body is not None
     ]
     content = bodies[0] if len(bodies) == 1 else multipart("alternative", *bodies)
     if parts:
@@ -129,4 +140,6 @@ def table(roll: str, school: str, held: str) -> str:
         f"<tr><td width=300><p class=MsoNormal><b>{label}</b><o:p></o:p></p></td><td><p class=MsoNormal>{value}<o:p></o:p></p></td></tr>"
         for label, value in rows
     )
-    return f"<html><head><style>p {{margin:0}}</style></head><body><table border=1>{cells}</table></body></html>"
+    return (
+        f"<html><head><style>p {{margin:0}}</style></head><body><table border=1>{cells}</table></body></html>"
+    )

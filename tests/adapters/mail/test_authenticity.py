@@ -14,7 +14,9 @@ from adapters.mail.opened import open_mail
 from tests.adapters.mail.mails import RECEIVED, SERVER, VOUCHED, filled, mail
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-PEM = KEY.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+PEM = KEY.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+)
 PUBLIC = base64.b64encode(
     KEY.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 )
@@ -72,7 +74,9 @@ def test_stamps_beneath_our_received_line_count_only_where_the_server_is_known_f
     headers = open_mail(mail(filled(), top=(RECEIVED, VOUCHED))).headers
     assert not assess(headers, SERVER).passed
     assert assess(headers, SERVER, stamped_below=True).passed
-    below_the_next = open_mail(mail(filled(), top=(RECEIVED, "Received: from a by b.example", VOUCHED))).headers
+    below_the_next = open_mail(
+        mail(filled(), top=(RECEIVED, "Received: from a by b.example", VOUCHED))
+    ).headers
     assert not assess(below_the_next, SERVER, stamped_below=True).passed
 
 
@@ -103,7 +107,9 @@ def test_the_senders_own_words_in_a_result_are_no_result(value: str) -> None:
     [("h.example", "h.example", True), ("H.Example.", "h.example", True), ("h.example", "m.h.example", True),
      ("m.h.example", "h.example", True), ("ah.example", "h.example", False), ("example", "h.example", False)],
 )  # fmt: skip
-def test_alignment_is_the_same_domain_or_one_beneath_the_other(signing: str, sending: str, fits: bool) -> None:
+def test_alignment_is_the_same_domain_or_one_beneath_the_other(
+    signing: str, sending: str, fits: bool
+) -> None:
     assert aligned(signing, sending) is fits
 
 

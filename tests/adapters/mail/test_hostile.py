@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,18 @@ def test_hostile_mail_is_unreadable_and_goes_to_a_person(name: str) -> None:
         mail("a. " + "1/" * 30_000),
         mail("Dates on roll " * 5_000),
     ],
-    ids=["brackets", "utf-7", "zlib", "charset", "marks", "attribution", "struck", "parens", "dates", "labels"],
+    ids=[
+        "brackets",
+        "utf-7",
+        "zlib",
+        "charset",
+        "marks",
+        "attribution",
+        "struck",
+        "parens",
+        "dates",
+        "labels",
+    ],
 )
 def test_odd_mail_is_read_within_its_limits(raw: bytes) -> None:
     reading = read_mail(raw, EXPECTED)
@@ -75,13 +87,21 @@ def test_odd_mail_is_read_within_its_limits(raw: bytes) -> None:
 def test_a_reading_survives_the_pipe_and_anything_else_is_refused() -> None:
     reading = read_opened(open_mail(mail(filled())), EXPECTED)
     assert from_json(to_json(reading)) == reading == read_mail(mail(filled()), EXPECTED)
-    for bad in ("{}", "[]", "null", to_json(reading).replace('"complete"', '"needs_review"'), to_json(reading)[:-1]):
+    for bad in (
+        "{}",
+        "[]",
+        "null",
+        to_json(reading).replace('"complete"', '"needs_review"'),
+        to_json(reading)[:-1],
+    ):
         with pytest.raises((ValueError, KeyError, TypeError)):
             from_json(bad)
 
 
 def test_lowering_a_reading_takes_its_answers_back() -> None:
-    lowered = read_opened(open_mail(mail(filled())), EXPECTED).needs_review("signature", "It does not verify.")
+    lowered = read_opened(open_mail(mail(filled())), EXPECTED).needs_review(
+        "signature", "It does not verify."
+    )
     assert (lowered.verdict, lowered.answers) == (Verdict.NEEDS_REVIEW, Answers())
 
 
@@ -99,7 +119,9 @@ def corpus(name: str) -> list[Path]:
     return files
 
 
-def test_no_bounce_of_the_corpus_is_taken_for_an_answer(record_property: pytest.RecordProperty) -> None:
+def test_no_bounce_of_the_corpus_is_taken_for_an_answer(
+    record_property: Callable[[str, object], None],
+) -> None:
     kinds: Counter[str] = Counter()
     for file in corpus("bounces"):
         raw = file.read_bytes()
@@ -113,7 +135,7 @@ def test_no_bounce_of_the_corpus_is_taken_for_an_answer(record_property: pytest.
     assert kinds["bounce"] >= 0.75 * sum(kinds.values()), kinds
 
 
-def test_no_odd_mail_of_the_corpus_breaks_the_reader(record_property: pytest.RecordProperty) -> None:
+def test_no_odd_mail_of_the_corpus_breaks_the_reader(record_property: Callable[[str, object], None]) -> None:
     """Each goes through the real child process, as it would in the house."""
     kinds: Counter[str] = Counter()
     for file in corpus("parser"):

@@ -46,7 +46,9 @@ WRITTEN_AT = datetime(2026, 10, 5, 8, 0, tzinfo=UTC)
 def letter() -> Letter:
     text = dsl_letter_text((LETTERS / "dsl-letter.txt").read_text("utf-8"), FACTS)
     subject = dsl_letter_subject((LETTERS / "dsl-letter.subject.txt").read_text("utf-8"), FACTS.reference)
-    return Letter(subject, text, as_html(text), (LetterFile("att-abc", "application/pdf", b"%PDF"),), "tok.en-1")
+    return Letter(
+        subject, text, as_html(text), (LetterFile("att-abc", "application/pdf", b"%PDF"),), "tok.en-1"
+    )
 
 
 def posting(given: Letter | None = None, recipient: str = "dsl@hillside.example") -> Posting:
@@ -128,7 +130,7 @@ def test_the_text_and_its_html_say_the_same() -> None:
 
 
 def test_html_is_made_of_text_only() -> None:
-    assert as_html("<b>x</b> & y\nz") .count("&lt;b&gt;x&lt;/b&gt; &amp; y<br>") == 1
+    assert as_html("<b>x</b> & y\nz").count("&lt;b&gt;x&lt;/b&gt; &amp; y<br>") == 1
 
 
 @pytest.mark.parametrize(

@@ -336,6 +336,10 @@ def test_the_token_locates_the_letter_and_the_thread_is_told() -> None:
 
 
 def test_alternatives_inside_a_mixed_mail_are_read() -> None:
-    bodies = multipart("alternative", part("text/plain", filled()), part("text/html", table("06/09/2021 to present", "Valley Primary School", "No")))
+    bodies = multipart(
+        "alternative",
+        part("text/plain", filled()),
+        part("text/html", table("06/09/2021 to present", "Valley Primary School", "No")),
+    )
     raw = mail("x").partition(b"Content-Type")[0] + multipart("mixed", bodies).encode()
     assert read(raw).answers == PRESENT

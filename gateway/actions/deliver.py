@@ -21,7 +21,7 @@ from gateway.core.deliveries import (
 )
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import deliveries
+from gateway.store import deliveries, incidents
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.transaction import Tx
 
@@ -38,6 +38,8 @@ def deliver(tx: Tx, parts: Parts, work: Work, asked: Attempted) -> DeliveryState
     """Record one attempt; the new state, or None when another worker holds the fence or the delivery is final."""
     values, said = _consequences(asked, work)
     row = asked.delivery
+    if row.incident is not None:
+        incidents.lock(tx, row.partnership, row.incident)  # two outcomes of one message share its chain
     if not deliveries.settle(tx, row.id, row.attempt, values):
         return None
     subject = Subject(row.message, row.partnership, row.incident, work.key)

@@ -72,6 +72,7 @@ _MEET = (
     .values(state=bindparam("new_state"), met_at=bindparam("at"), met_by=bindparam("by"), next_chase_at=None)
 )
 _INSERT = insert(t.duty)
+_ON_OPEN = t.duty.c.incident.in_(select(t.incident.c.id).where(t.incident.c.state == "open"))
 
 
 def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -109,7 +110,9 @@ def by_and_to(tx: Tx, agency: AgencyId, partnerships: Sequence[str]) -> tuple[li
     """Duties owed by an agency, and those that its own messages laid on others."""
     here = t.duty.c.partnership.in_(partnerships)
     mine = _ALL.where(here, t.duty.c.agency == agency)
-    asked = select(t.message.c.id).where(t.message.c.agency == agency, t.message.c.partnership.in_(partnerships))
+    asked = select(t.message.c.id).where(
+        t.message.c.agency == agency, t.message.c.partnership.in_(partnerships)
+    )
     to_me = _ALL.where(here, t.duty.c.agency != agency, t.duty.c.message.in_(asked))
     soonest = (t.duty.c.due_at, t.duty.c.id)
     return (
@@ -126,7 +129,7 @@ def every(tx: Tx, partnership: PartnershipId | None = None) -> list[DutyRow]:
 def to_chase(tx: Tx, now: datetime, most: int) -> list[DutyRow]:
     """Unanswered duties with a stage of their chase reached."""
     query = (
-        _ALL.where(t.duty.c.state.in_(_OPEN_STATES), t.duty.c.next_chase_at <= now)
+        _ALL.where(t.duty.c.state.in_(_OPEN_STATES), t.duty.c.next_chase_at <= now, _ON_OPEN)
         .order_by(t.duty.c.next_chase_at)
         .limit(most)
     )
@@ -136,7 +139,7 @@ def to_chase(tx: Tx, now: datetime, most: int) -> list[DutyRow]:
 def lapsed(tx: Tx, now: datetime, most: int) -> list[DutyRow]:
     """Open duties whose due instant is past and which are not yet stated as missed."""
     query = (
-        _ALL.where(t.duty.c.state == DutyState.OPEN.value, t.duty.c.due_at <= now)
+        _ALL.where(t.duty.c.state == DutyState.OPEN.value, t.duty.c.due_at <= now, _ON_OPEN)
         .order_by(t.duty.c.due_at)
         .limit(most)
     )

@@ -23,9 +23,9 @@ from gateway.core.messages import AgencyKind, DeliveryId, MessageId, Partnership
 from gateway.core.officers import TwoOfficers
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack, Recipients, Whom
-from gateway.parts import Parts
 from gateway.partnerships import packs
 from gateway.partnerships.directory_files import LARGEST_BYTES, Change, DirectoryFile, read_file
+from gateway.parts import Parts
 from gateway.store import directory
 from gateway.store import packs as pack_rows
 

@@ -72,4 +72,7 @@ async def _http_fault(request: Request, fault: Exception) -> Response:
     status = fault.status_code if isinstance(fault, HTTPException) else 500
     codes = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
     code = codes.get(status, ErrorCode.MALFORMED_REQUEST if status < 500 else ErrorCode.INTERNAL)
-    return problem(code, headers=dict(HEADERS))
+    allow = (getattr(fault, "headers", None) or {}).get(
+        "Allow"
+    )  # RFC 9110 section 15.5.6: a 405 names what is allowed
+    return problem(code, headers={**HEADERS, **({"Allow": allow} if allow else {})})

@@ -20,7 +20,7 @@ from gateway.api.door import READ, WRITE, Door, read_body
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import AgencyId, DeliveryId
-from gateway.oauth.resource import Principal
+from gateway.oauth.resource import Principal, replayed
 from gateway.store import deliveries, messages
 from gateway.store.deliveries import DeliveryRow
 from schemas import strict_json
@@ -112,7 +112,7 @@ async def _answer(
     reason: str | None,
 ) -> Response:
     if not await door.oauth.burn([principal.proof]):
-        raise Refused(ErrorCode.PROOF_REPLAYED)
+        raise replayed(door.oauth)
     row = await _find(door, principal, request)
     partnerships = tuple(sorted(principal.partnerships))
     asked = Acknowledgement(

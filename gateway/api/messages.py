@@ -13,6 +13,7 @@ from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId
+from gateway.oauth.resource import replayed
 from gateway.store import deliveries, incidents, log, messages
 from gateway.store.messages import MessageRow
 from schemas import read_message
@@ -28,7 +29,15 @@ async def post_message(door: Door, request: Request) -> Response:
     speaker = Speaker(
         AgencyId(principal.agency), principal.partnerships, principal.client_id, key, principal.proof
     )
-    answer = await take(door.parts, await prepare(door.parts, raw, envelope, speaker))
+    submission = await prepare(door.parts, raw, envelope, speaker)
+    try:
+        answer = await take(door.parts, submission)
+    except Refused as refused:
+        if (
+            refused.code is ErrorCode.PROOF_REPLAYED
+        ):  # known only in the transaction; every 401 carries its challenge
+            raise replayed(door.oauth) from None
+        raise
     headers = HEADERS | {"Location": f"/v1/messages/{answer.id}"}
     if answer.is_repeat:
         headers["Idempotency-Replayed"] = "true"

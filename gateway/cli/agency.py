@@ -190,6 +190,19 @@ class AgencyClient:
         """The partnership's agencies and the roles held there."""
         return await self._read(f"/v1/partnerships/{_id(partnership)}/directory")
 
+    def proof_of_key(self, method: str, path: str, token: str | None = None) -> str:
+        """A DPoP proof for one request (RFC 9449 section 4.2)."""
+        jwk = {k: v for k, v in self._proof_key.public_jwk().items() if k in ("kty", "crv", "x", "y")}
+        claims: dict[str, Any] = {
+            "htm": method,
+            "htu": self._issuer + path,
+            "iat": int(self._clock().timestamp()),
+            "jti": secrets.token_urlsafe(16),
+        }
+        if token is not None:
+            claims["ath"] = _b64url(hashlib.sha256(token.encode()).digest())
+        return compact_jws({"typ": "dpop+jwt", "jwk": jwk}, claims, self._proof_key)
+
     async def _read(self, path: str) -> dict[str, Any]:
         found: dict[str, Any] = await self._call("GET", path)
         return found
@@ -215,7 +228,7 @@ class AgencyClient:
             sent = {
                 **(headers or {}),
                 "Authorization": f"DPoP {token}",
-                "DPoP": self._proof(method, path, token),
+                "DPoP": self.proof_of_key(method, path, token),
             }
             if body is not None:
                 sent["Content-Type"] = "application/json"
@@ -283,21 +296,11 @@ class AgencyClient:
         assertion = compact_jws({"typ": "client-authentication+jwt", "kid": self._key.kid}, claims, self._key)
         form = f"grant_type=client_credentials&client_assertion_type={quote(ASSERTION_TYPE, safe='')}"
         body = f"{form}&client_assertion={assertion}".encode()
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "DPoP": self._proof(method, path)}
-        return await self._send(method, path, headers, body)
-
-    def _proof(self, method: str, path: str, token: str | None = None) -> str:
-        """A DPoP proof for one request (RFC 9449 section 4.2)."""
-        jwk = {k: v for k, v in self._proof_key.public_jwk().items() if k in ("kty", "crv", "x", "y")}
-        claims: dict[str, Any] = {
-            "htm": method,
-            "htu": self._issuer + path,
-            "iat": int(self._clock().timestamp()),
-            "jti": secrets.token_urlsafe(16),
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "DPoP": self.proof_of_key(method, path),
         }
-        if token is not None:
-            claims["ath"] = _b64url(hashlib.sha256(token.encode()).digest())
-        return compact_jws({"typ": "dpop+jwt", "jwk": jwk}, claims, self._proof_key)
+        return await self._send(method, path, headers, body)
 
 
 def compact_jws(header: Mapping[str, Any], claims: Mapping[str, Any], key: Signer) -> str:

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import typer
 
-from gateway.app import system_clock
 from gateway.cli.agency import AgencyClient, AgencyProblem, Unreachable
 from gateway.cli.receiving import ReceiptFalse
 from keys.signing import Signer, signer_from_jwk
@@ -73,6 +72,10 @@ def submit(
 async def _send(
     to: str, client: str, signer: Signer, tls: ssl.SSLContext | None, payload: bytes
 ) -> dict[str, Any]:
+    from gateway.app import (
+        system_clock,  # the one place where the time is read; late, so that wrong use is told at once
+    )
+
     async with AgencyClient(to, client, signer, clock=system_clock, tls=tls) as agency:
         return await agency.submit(payload)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import ssl
@@ -14,6 +15,7 @@ import pytest
 import trustme
 from aiohttp import ClientSession, TCPConnector, web
 
+from gateway.api.inbox import PAGE
 from gateway.cli.agency import AgencyClient, AgencyProblem, Unreachable
 from gateway.cli.receiving import ReceiptFalse, check_acceptance, check_receipt
 from gateway.store import clients
@@ -311,3 +313,58 @@ async def test_a_partner_that_cuts_the_connection_is_told_again_under_the_same_i
             await police.client.inbox(1)
         assert server.known == {notice.id}, "a repeat carries the same id"
         assert server.notices.empty()
+
+
+async def test_a_proof_used_twice_is_refused_with_a_challenge(house: House, police: AgencyClient) -> None:
+    """RFC 9449 section 11.1 for a submission, whose proof is burnt in the transaction, and for everything else."""
+    message = json.dumps(house.example("referral", reference="NP-10")).encode()
+    incident = (await police.submit(message))["incident"]
+    token = await police.token()
+    async with ClientSession(connector=TCPConnector(ssl=house.trusting())) as session:
+        for method, path, body in (
+            ("POST", "/v1/messages", message),
+            ("GET", f"/v1/incidents/{incident}", None),
+        ):
+            headers = {"Authorization": f"DPoP {token}", "DPoP": police.proof_of_key(method, path, token)}
+            headers |= {"Content-Type": "application/json"} if body else {}
+            first = await session.request(method, house.base_url + path, data=body, headers=headers)
+            assert first.status in (200, 201)
+            assert first.headers.get("Idempotency-Replayed") == ("true" if body else None)
+            again = await session.request(method, house.base_url + path, data=body, headers=headers)
+            assert (again.status, (await again.json())["code"]) == (401, "proof-replayed")
+            assert again.headers["WWW-Authenticate"].startswith("DPoP ")
+
+
+async def test_what_is_not_there_or_not_allowed_is_a_problem_document(house: House) -> None:
+    async with ClientSession(connector=TCPConnector(ssl=house.trusting())) as session:
+        absent = await session.get(f"{house.base_url}/v1/nowhere")
+        wrong = await session.delete(f"{house.base_url}/v1/messages")
+        for answer, status, code in ((absent, 404, "not-found"), (wrong, 405, "method-not-allowed")):
+            assert (answer.status, (await answer.json())["code"]) == (status, code)
+            assert answer.content_type == "application/problem+json"
+        assert wrong.headers["Allow"] == "POST"
+
+
+async def test_the_same_message_sent_at_once_many_times_is_one_message(
+    house: House, police: AgencyClient
+) -> None:
+    message = house.example("referral", reference="NP-11")
+    answers = await asyncio.gather(*(police.submit(message) for _ in range(8)))
+    assert len({answer["id"] for answer in answers}) == 1
+    async with partner_agency(house, "south-tyneside-sbu") as unit:
+        await unit.wait_for("referral")
+        assert len(await unit.client.inbox()) == 1
+
+
+async def test_an_inbox_of_several_pages_is_read_whole_and_in_order(
+    house: House, police: AgencyClient
+) -> None:
+    sent = []
+    for number in range(PAGE + 3):
+        sent.append((await police.submit(house.example("referral", reference=f"NP-P{number}")))["id"])
+        house.clock.move_by(seconds=1)
+    async with partner_agency(house, "south-tyneside-sbu") as unit:
+        waiting: list[dict[str, Any]] = []
+        while len(waiting) < len(sent):  # delivered beside the API; looks again until all are there
+            waiting = await unit.client.inbox(1)
+    assert [item["message"] for item in waiting] == sent

@@ -1,7 +1,7 @@
 """The key ring of one deployment: its signers and its master key, loaded once from a directory.
 
-Layout of the directory: `receipts/<kid>.pem`, `tokens/<kid>.pem`, `log/<kid>.pem` (the last in name order signs, the
-others are retired but still published), `master.key` (32 bytes). Keys made for development carry `development-` in their
+Layout of the directory: `receipts/<kid>.pem`, `tokens/<kid>.pem`, `log/<kid>.pem` (the highest number at a kid's end signs,
+the others are retired but still published), `master.key` (32 bytes). Keys made for development carry `development-` in their
 id, are shouted about at start-up and refused in production.
 """
 
@@ -79,6 +79,26 @@ def create(directory: Path, prefix: str) -> None:
         write_secret(master, json.dumps({"id": f"{prefix}master-1", "key": new_secret().hex()}).encode())
 
 
+def stage_key(directory: Path, purpose: str) -> tuple[str, Path]:
+    """Make the next key of a purpose without using it yet: its kid, and the file that `put_in_use` takes.
+
+    A key staged before and never put in use is replaced. KeyError for an unknown purpose.
+    """
+    folder = directory / purpose
+    algorithm = PURPOSES[purpose]
+    prefix, number = _ordered(_key_files(folder)[-1])
+    kid = f"{prefix}{number + 1}"
+    staged = folder / f"{kid}.staged"
+    staged.unlink(missing_ok=True)
+    FileSigner.generate(kid, algorithm).save(staged)
+    return kid, staged
+
+
+def put_in_use(staged: Path) -> None:
+    """From the next start on, this key signs and the one before is only published."""
+    staged.rename(staged.with_suffix(".pem"))
+
+
 def load(directory: Path) -> KeyRing:
     """The key ring in `directory`. OSError or ValueError, naming no key material, when it is not whole."""
     if stat.S_IMODE(directory.stat().st_mode) & 0o077:
@@ -98,10 +118,22 @@ def load(directory: Path) -> KeyRing:
 
 
 def _signers(folder: Path) -> list[FileSigner]:
-    found = [FileSigner.load(path) for path in sorted(folder.glob("*.pem"))]
+    return [FileSigner.load(path) for path in _key_files(folder)]
+
+
+def _key_files(folder: Path) -> list[Path]:
+    """Oldest first: `receipts-10` comes after `receipts-9`."""
+    found = sorted(folder.glob("*.pem"), key=lambda path: (_ordered(path)[1], path.name))
     if not found:
         raise ValueError(f"no key for {folder.name}; make a set with `gateway init`")
     return found
+
+
+def _ordered(path: Path) -> tuple[str, int]:
+    """A kid without the number at its end, and that number (0 when it has none)."""
+    bare = path.stem.rstrip("0123456789")
+    digits = path.stem[len(bare) :]
+    return (bare, int(digits)) if digits else (f"{bare}-", 0)
 
 
 def _derive(master: DataKey, purpose: str) -> bytes:

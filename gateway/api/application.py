@@ -50,6 +50,9 @@ def agency_api(parts: Parts) -> FastAPI:
         public_url=parts.settings.public_url,
         signer=parts.keys.tokens,
         clock=parts.clock,
+        other_keys=tuple(
+            jwk for jwk in parts.keys.published["tokens"] if jwk["kid"] != parts.keys.tokens.kid
+        ),
         scopes_supported=SCOPES,
     )
     door = Door(parts, oauth)

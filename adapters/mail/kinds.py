@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from adapters.mail.opened import Opened
+from adapters.mail.surroundings import without_titles
 
 _AUTO_SUBJECT = re.compile(
     r"^\s*(?:(?:re|aw|sv)\s*:\s*)?(?:automatic reply|auto(?:matic)?[ -]?re(?:ply|sponse)|autoreply|auto\s*:|out of (?:the )?office|"
@@ -37,6 +38,10 @@ _TOPIC = re.compile(
     r"your letter|welfare concern|never attended",
     re.IGNORECASE,
 )
+_MATTER = re.compile(
+    r"\b(?:concern\w*|records?|file|files|roll|hold|held|safeguarding|child\s+protection|welfare|cpoms|attended|pupil|previous)\b",
+    re.IGNORECASE,
+)
 _FORWARD_SUBJECT = re.compile(r"^\s*(?:\[[^\]]{1,30}\]\s*)?(?:fwd?|yml|ymlaen)\s*:", re.IGNORECASE)
 
 
@@ -49,7 +54,10 @@ def is_auto_reply(opened: Opened, written: str) -> bool:
         return True
     if opened.one("precedence").strip().lower() in {"auto_reply", "auto-reply"}:
         return True
-    return bool(_AUTO_SUBJECT.match(opened.one("subject")) or _AWAY.search(written[:4000]))
+    if _AUTO_SUBJECT.match(opened.one("subject")):
+        return True
+    # By its words alone only when they say nothing about the matter: "we hold a file; I am on leave from Friday" is a reply.
+    return bool(_AWAY.search(written[:4000])) and not _MATTER.search(without_titles(written))
 
 
 def is_declared_auto_reply(opened: Opened) -> bool:

@@ -54,11 +54,10 @@ class Opened:
         return decoded(values[0]) if values else ""
 
     def written_on(self) -> date | None:
-        """The day the Date field states, in its own zone."""
-        try:
-            return email.utils.parsedate_to_datetime(self.one("date")).date()
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+        """The latest day that the Date field or our own server's Received line states, in their own zones."""
+        stated = [self.one("date"), *(value.rpartition(";")[2] for value in self.all("received")[:1])]
+        days = [day for day in map(_day, stated) if day is not None]
+        return max(days, default=None)
 
 
 def open_mail(raw: bytes) -> Opened:
@@ -87,6 +86,13 @@ def decoded(value: str) -> str:
 def addresses(values: list[str]) -> list[str]:
     """Every address that stands in these raw fields, as written (a token may have capitals)."""
     return [address for _, address in email.utils.getaddresses(values) if "@" in address]
+
+
+def _day(text: str) -> date | None:
+    try:
+        return email.utils.parsedate_to_datetime(text.strip()).date()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def _unfolded(value: object) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from adapters.mail import kinds, references
 from adapters.mail.answers import Question, Sheet, label_spans, read_sheet
-from adapters.mail.authenticity import Authenticity, Sender, assess, the_sender
+from adapters.mail.authenticity import Authenticity, Sender, aligned, assess, the_sender
 from adapters.mail.bounces import is_read_receipt, read_bounce
 from adapters.mail.findings import Answers, Expected, Kind, Reading, Verdict
 from adapters.mail.known_letter import known_lines
@@ -66,10 +66,9 @@ def read_opened(opened: Opened, expected: Expected) -> Reading:
     if machine is not None:
         return machine
     bodies = [_body(one, opened, expected, sender) for one in pages]
-    if not _labelled(bodies) and kinds.is_auto_reply(opened, _written(pages)):
-        return replace(
-            base, kind=Kind.AUTO_REPLY, reasons=("This is an automatic answer, nobody has read the letter.",)
-        )
+    unasked = None if _labelled(bodies) else _unasked(opened, base, pages)
+    if unasked is not None:
+        return unasked
     return _person(
         opened, expected, replace(base, kind=_kind(opened, expected, base, bodies, pages)), bodies, found
     )
@@ -81,22 +80,28 @@ def _machine(opened: Opened, base: Reading) -> Reading | None:
         return replace(base, kind=Kind.READ_RECEIPT, reasons=("This is a read receipt, not an answer.",))
     bounce = read_bounce(opened)
     if bounce is not None:
-        good = bounce.action in {"delivered", "relayed", "expanded"}
-        flag = (
-            "delivery_delayed"
-            if bounce.action == "delayed"
-            else "delivery_confirmed"
-            if good
-            else "delivery_failed"
+        flag = {"failed": "delivery_failed", "delayed": "delivery_delayed"}.get(
+            bounce.action, "delivery_confirmed"
         )
         reason = f"This is a delivery notice ({bounce.action}), not an answer."
         return replace(base, kind=Kind.BOUNCE, delivery=bounce, flags=(flag,), reasons=(reason,))
-    if kinds.is_declared_auto_reply(opened):
-        reason = "This is an automatic answer, nobody has read the letter."
-        return replace(base, kind=Kind.AUTO_REPLY, reasons=(reason,))
+    return _automatic(base) if kinds.is_declared_auto_reply(opened) else None
+
+
+def _unasked(opened: Opened, base: Reading, pages: Sequence[Page]) -> Reading | None:
+    """The reading of a circular or an automatic answer that only its words give away; nothing is filled in there."""
     if kinds.is_list_mail(opened):
-        return replace(base, reasons=("This is a circular, not an answer.",))
-    return None
+        answers_us = base.reference is not None or base.token is not None  # old responders answer "in bulk"
+        return (
+            _automatic(base) if answers_us else replace(base, reasons=("This is a circular, not an answer.",))
+        )
+    return _automatic(base) if kinds.is_auto_reply(opened, _written(pages)) else None
+
+
+def _automatic(base: Reading) -> Reading:
+    return replace(
+        base, kind=Kind.AUTO_REPLY, reasons=("This is an automatic answer, nobody has read the letter.",)
+    )
 
 
 def _kind(
@@ -135,6 +140,9 @@ def _person(
     answers, about_answers = _agreed(bodies)
     doubts += about_answers
     doubts += _about_additions(bodies, opened)
+    doubts += _about_quotation(bodies, opened, expected)
+    if telling(_beside_reference(opened.one("subject"))):
+        doubts.append(("additional_information", "The subject says more than it was asked: please read it."))
     if not doubts and answers.whole():
         reading = replace(base, verdict=Verdict.COMPLETE, answers=answers)
         return reading if _reference_fits(base) else replace(reading, flags=("reference_check",))
@@ -321,6 +329,8 @@ def _about_form(opened: Opened, bodies: Sequence[_Body]) -> list[Doubt]:
         doubts.append(("duplicate_fields", "A header field that may stand once stands twice."))
     if any(body.page.reordered for body in bodies):
         doubts.append(("reordered_text", "The text holds characters that change the order of reading."))
+    if kinds.is_list_mail(opened):
+        doubts.append(("bulk_mail", "The mail was sent as a circular, yet it holds answers."))
     if not bodies:
         doubts.append(("empty", "The mail has no text."))
     return doubts
@@ -342,6 +352,35 @@ def _about_additions(bodies: Sequence[_Body], opened: Opened) -> list[Doubt]:
         (flag, reason) for flag, reason, pattern in _SPECIAL if re.search(pattern, said, re.IGNORECASE)
     ]
     return doubts
+
+
+def _about_quotation(bodies: Sequence[_Body], opened: Opened, expected: Expected) -> list[Doubt]:
+    """Answers that stand in a quotation count only when the quoted mail is ours: else they are somebody else's."""
+    ours = [address.rpartition("@")[2] for address in (*_recipients(opened), *expected.envelope_to)]
+    ours += [expected.authserv_id] if expected.authserv_id else []
+    for body in bodies:
+        for answer in body.sheet.answers:
+            if answer.value is None or not answer.quoted:
+                continue
+            writer = _quoted_writer(body.page, answer.place)
+            if answer.depth > 1 or (writer and not any(aligned(writer, domain) for domain in ours)):
+                return [("quoted_answers", "The answers stand in a mail that somebody else wrote.")]
+    return []
+
+
+def _quoted_writer(page: Page, place: int) -> str | None:
+    """The domain of whoever wrote the quotation around this line; None when its introduction shows no address."""
+    for line in reversed(page.lines[:place]):
+        if line.introduces and re.search(r"^\W*(?:from|oddi wrth|o)\s*:|:\s*$", line.text, re.IGNORECASE):
+            found = re.search(r"[^\s<>\"'\[\]():]+@([^\s<>\"'\[\]():,;]+)", line.text)
+            return found[1].lower().rstrip(".") if found else None
+    return None
+
+
+def _beside_reference(subject: str) -> str:
+    """What the subject says besides our own words, the usual prefixes and the reference."""
+    own = r"private and confidential|confirmation needed|reference|(?:\b\w{2,3}\s*:\s*)|\[[^\]]{1,40}\]|S[GI]-[0-9A-Z-]{10,14}"
+    return re.sub(own, " ", subject, flags=re.IGNORECASE)
 
 
 # --- references -------------------------------------------------------------------------------------------------------

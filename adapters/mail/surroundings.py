@@ -19,7 +19,15 @@ _TELLING = re.compile(
     r"(?:al)?though|except|apart|aside|not|no|yes|never|n't|previous\w*|was|were|had|has|have|is|are|did|do|we|i|he|she|"
     r"they|him|her|them|there|this|that|please|note|ps|nb|call|ring|urgent\w*|involved|sibling\w*|child(?:ren)?|pupil|"
     r"brother|sister|famil\w*|mother|father|mum|dad|file\w*|sent|transfer\w*|incident\w*|bruis\w*|correction|wrong|"
+    r"risk\w*|assess\w*|pending|lac|cin|cpp?|taf|camhs|looked\s+after|care\s+order|threat\w*|worr\w*|alleg\w*|violen\w*|"
     r"unsure|sure|think|believe|possibl\w*|maybe|might|ask|check\w*)\b",
+    re.IGNORECASE,
+)
+# Words that no small print needs, so that a sentence about a child cannot pass as part of it.
+_GRAVE = re.compile(
+    r"\b(?:concern\w*|referr\w*|police|cpoms|disclos(?:ed|ure\s+by)|harm(?:ed)?\b(?!ful)|abus\w*|neglect\w*|injur\w*|bruis\w*|risk\w*|"
+    r"threat\w*|worr\w*|alleg\w*|violen\w*|pupil|child|sibling\w*|brother|sister|mother|father|mum|dad|s?he|her|him|early\s+help|"
+    r"social\s+(?:care|worker|services)|plan)\b",
     re.IGNORECASE,
 )
 _TITLES = re.compile(
@@ -39,12 +47,16 @@ _SIGN_OFF = re.compile(
     r"kr|rgds|yn\s+gywir|--|__+)(?:\s+and\s+(?:kind|best)\s+(?:regards|wishes))?\s*[,.!-]?",
     re.IGNORECASE,
 )
+_THANKS = re.compile(
+    r"^(?:many\s+thanks|thanks|thank\s+you|(?:kind|best)\s+regards|regards)\W+", re.IGNORECASE
+)
 _ANSWERS = r"(?:answers?|responses?|repl(?:y|ies)|details|information|form|comments)"
 _NEUTRAL = re.compile(
     rf"(?:(?:many\s+)?thanks|thank\s+you|diolch)(?:\s+(?:very|so)\s+much)?(?:\s+for\s+(?:your|the)\s+(?:e-?mail|letter|message|enquiry|request))?"
     rf"|(?:please\s+)?(?:see|find)(?:\s+(?:our|my|the|school'?s?))?(?:\s+(?:completed|requested))?(?:\s+{_ANSWERS})?(?:\s+(?:below|above|inline|underneath|as\s+requested|in\s+(?:red|blue|green|bold|capitals))){{0,2}}"
     rf"|(?:(?:our|my|the)\s+)?(?:completed\s+)?{_ANSWERS}(?:\s+(?:are|is))?(?:\s+(?:as\s+follows|below|above|inline|to\s+your\s+(?:letter|questions)))?(?:\s+in\s+(?:red|blue|green|bold))?"
-    r"|as\s+requested|(?:in\s+)?(?:response|reply)\s+to\s+your\s+(?:letter|e-?mail|questions)"
+    r"|as\s+requested|(?:in\s+)?(?:response|reply|answer)\s+to\s+your\s+(?:letter|e-?mail|questions?|request|enquiry)"
+    r"|(?:i|we)\s+can\s+confirm(?:\s+the\s+following)?|please\s+(?:see|find)\s+(?:below\s+)?the\s+(?:answers|information|details|responses)(?:\s+(?:you\s+)?requested)?(?:\s+below)?"
     r"|(?:re|ref|our\s+ref|your\s+ref|reference|letter\s+reference)?\s*[:.]?\s*S[GI]-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{2}"
     r"|(?:strictly\s+)?private\s+(?:and|&)\s+confidential|official(?:\s*-\s*sensitive)?|confidential"
     r"|questions?|answers?|responses?|your\s+answer|sent\s+from\s+(?:my\s+)?[\w ]{1,40}|get\s+outlook\s+for\s+\w+"
@@ -76,9 +88,14 @@ def additional_lines(page: Page, rest: Sequence[int], sender_words: frozenset[st
     return list(_additional(page, rest, sender_words))
 
 
+def without_titles(text: str) -> str:
+    """The text without job titles, which hold words such as safeguarding."""
+    return _TITLES.sub(" ", text)
+
+
 def telling(text: str) -> bool:
     """Whether a line holds a word that can carry a concern, a hedge or a statement; job titles apart."""
-    return bool(_TELLING.search(_TITLES.sub(" ", text)))
+    return bool(_TELLING.search(without_titles(text)))
 
 
 def _additional(page: Page, rest: Sequence[int], sender_words: frozenset[str]) -> Iterable[str]:
@@ -89,7 +106,7 @@ def _additional(page: Page, rest: Sequence[int], sender_words: frozenset[str]) -
             small_print = False
         if place not in waiting or line.quoted or line.introduces:
             continue
-        if small_print or _is_small_print(line.text):
+        if (small_print or _is_small_print(line.text)) and not _GRAVE.search(without_titles(line.text)):
             small_print = True
         elif _SIGN_OFF.fullmatch(_bare(line.text)):
             signing, signature_lines = True, 0
@@ -127,6 +144,8 @@ def _harmless_sentence(text: str) -> bool:
 
 
 def _is_name(text: str, sender_words: frozenset[str]) -> bool:
+    """Nothing but the sender's own name, perhaps after thanks or "regards"."""
+    text = _THANKS.sub("", text)
     words = re.findall(r"[^\W\d_]+", text.lower())
     return 0 < len(words) <= 5 and set(words) <= sender_words
 

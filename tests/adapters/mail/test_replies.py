@@ -102,6 +102,12 @@ COMPLETE: dict[str, tuple[bytes, Answers]] = {
         mail(f"{filled()}\n{OUTLOOK}\nCAUTION: This email originated from outside the school. Do not click links.\n\n{LETTER}"), PRESENT),
     "banner of our own mail system on top": (
         mail(f"EXTERNAL EMAIL: This email originated from outside the council. Do not click links or open attachments.\n\n{filled()}"), PRESENT),
+    "polite words around": (
+        mail(
+            f"Dear Alex\n\nThank you for your letter. I can confirm the following:\n\n{filled()}\nThanks Jane\n\n{ATTRIBUTION}\n{quoted(LETTER)}"
+        ),
+        PRESENT,
+    ),
     "signature and small print": (
         mail(f"{filled()}\nKind regards\n\nJane Smith\nDesignated Safeguarding Lead\nHillside School\nTel: 0191 496 0000 | www.hillside.example\n\n"
              "This email and any attachments are confidential and intended solely for the addressee. Yes, really, and no,\nyou may not copy it."), PRESENT),
@@ -231,6 +237,32 @@ DOUBTFUL: dict[str, Review] = {
     "a mis-typed reference is not guessed": Review(mail(filled(), subject="Re: SG-7K3M-9QP-2D"), ("no_reference",), False),
     "a reference with a letter that does not exist": Review(mail(filled(), subject="Re: SG-7K3M-9QPO-2D"), ("no_reference",), False),
     "picture among the answers": Review(mail(html=table("06/09/2021 to present", "Valley Primary School", "No") + "<p><img src='cid:x'></p>"), ("additional_information",), False),
+    "answers in a circular": Review(mail(filled(), more=("Precedence: bulk",)), ("bulk_mail",), False),
+    "an answer in prose by somebody who will be away": Review(
+        mail("Hi, we hold a file for her. I am on annual leave from Friday, so ring me before."),
+        ("incomplete", "additional_information"),
+    ),
+    "a colleague's answers passed on": Review(
+        mail(
+            f"See below\n\nFrom: Head <head@hillside.example>\nSent: 05 October 2026 09:00\nTo: Jane\nSubject: x\n\n{filled()}"
+        ),
+        ("quoted_answers",),
+        False,
+    ),
+    "answers in a quotation of a quotation": Review(
+        mail(f"{ATTRIBUTION}\n> Head wrote:\n{quoted(filled(), '>> ')}"), ("quoted_answers",), False
+    ),
+    "a sentence in the subject": Review(
+        mail(filled(), subject=f"{SUBJECT} - please call, child at risk"), ("additional_information",), False
+    ),
+    "a sentence after the small print": Review(
+        mail(f"{filled()}\nThis email is confidential and intended for you.\nHowever a concern was raised."),
+        ("additional_information",),
+        False,
+    ),
+    "a word in the signature": Review(
+        mail(f"{filled()}\nKind regards\nJane\nRisk assessment pending"), ("additional_information",), False
+    ),
     # who it is from
     "another sender": Review(mail(filled(), sender="Jane Smith <jane@hillside.example>"), ("different_sender",), False),
     "enrolled address as a name": Review(
@@ -286,6 +318,7 @@ NOT_ANSWERS: dict[str, tuple[bytes, Kind]] = {
     "Exchange's read note": (mail(f"Your message\n\nTo: Jane\nSubject: {SUBJECT}\n\nwas read on 05 October 2026.", subject=f"Read: {SUBJECT}"), Kind.READ_RECEIPT),
     "disposition notification": (
         mail("x").replace(b"Content-Type: text/plain; charset=utf-8", b"Content-Type: message/disposition-notification"), Kind.READ_RECEIPT),
+    "an old responder answers in bulk": (mail("yes", more=("Precedence: bulk",)), Kind.AUTO_REPLY),
     "circular": (mail("Menus for next week", subject="Newsletter", more=("List-Id: <news.hillside.example>",)), Kind.UNRELATED),
     "a mail about nothing of ours": (mail("Can we borrow the hall?", subject="Hall booking", sender="x@other.example"), Kind.UNRELATED),
     "the enrolled school about something else": (mail("Can we borrow the hall?", subject="Hall booking"), Kind.UNRELATED),

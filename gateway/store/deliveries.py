@@ -157,6 +157,18 @@ def change(tx: Tx, delivery: DeliveryId, **values: Any) -> None:
         tx.wake()
 
 
+def cancel_unless_leased(tx: Tx, delivery: DeliveryId, at: datetime) -> bool:
+    """Give up a delivery that is held or pending; False when a worker has it in hand, or it is final."""
+    free = or_(t.delivery.c.lease_until.is_(None), t.delivery.c.lease_until <= at)
+    open_states = (DeliveryState.HELD.value, DeliveryState.PENDING.value)
+    done = tx.execute(
+        update(t.delivery)
+        .where(t.delivery.c.id == delivery, t.delivery.c.state.in_(open_states), free)
+        .values(state=DeliveryState.CANCELLED.value, next_at=None, lease_until=None, done_at=at)
+    )
+    return done.rowcount == 1
+
+
 def of_message(tx: Tx, message: MessageId) -> list[DeliveryRow]:
     return [_delivery(row) for row in tx.execute(_ALL.where(t.delivery.c.message == message))]
 

@@ -66,5 +66,23 @@ def settle(tx: Tx, hold: str, at: datetime, by: str, settled_as: str) -> bool:
     return done.rowcount == 1
 
 
+def settle_of_subject(tx: Tx, kind: str, subject: str, at: datetime, by: str, settled_as: str) -> None:
+    """End whatever is held about one subject: the officer has dealt with it by other means."""
+    where = (t.hold.c.subject_kind == kind, t.hold.c.subject == subject, t.hold.c.settled_at.is_(None))
+    tx.execute(update(t.hold).where(*where).values(settled_at=at, settled_by=by, settled_as=settled_as))
+
+
+def settle_of_incident(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, at: datetime, settled_as: str
+) -> None:
+    """End every hold of an incident: after erasure there is nothing left to decide on."""
+    where = (
+        t.hold.c.partnership == partnership,
+        t.hold.c.incident == incident,
+        t.hold.c.settled_at.is_(None),
+    )
+    tx.execute(update(t.hold).where(*where).values(settled_at=at, settled_as=settled_as))
+
+
 def _hold(row: Any) -> HoldRow:
     return HoldRow(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), *row[6:])

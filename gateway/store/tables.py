@@ -387,3 +387,24 @@ data_key = Table(
     Column("created_at", Instant, nullable=False),
     Column("destroyed_at", Instant),
 )
+
+# Editing it: sign an officer out, or (with a row of one's own making) in. Only digests of the secrets are here: reading
+# it signs nobody in.
+session = Table(
+    "session",
+    book,
+    _id(),  # SHA-256 of the secret in the officer's cookie
+    Column("officer", Text, nullable=False),
+    Column("signed_in_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False, index=True),  # the longest it may last, however busy
+)
+
+# Editing it: have somebody signed in under another name; development only, production makes none.
+sign_in_link = Table(
+    "sign_in_link",
+    book,
+    _id(),  # SHA-256 of the secret in the link
+    Column("officer", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)

@@ -251,6 +251,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partnership", "agency", "role", "rank"),
     )
     op.create_table(
+        "session",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("signed_in_at", sa.String(length=27), nullable=False),
+        sa.Column("seen_at", sa.String(length=27), nullable=False),
+        sa.Column("ends_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_session_ends_at"), "session", ["ends_at"], unique=False)
+    op.create_table(
+        "sign_in_link",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_sign_in_link_expires_at"), "sign_in_link", ["expires_at"], unique=False)
+    op.create_table(
         "tile",
         sa.Column("level", sa.Integer(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),

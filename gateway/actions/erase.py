@@ -1,8 +1,8 @@
 """Erase an incident: its data keys are destroyed, and the ledger still verifies.
 
-Three steps, because the data keys stand in a database of their own: the incident is closed to new work (`erasing`), the keys
-are destroyed, the erasure is stated and the sealed columns emptied. A crash between two steps leaves the state `erasing`,
-which the timetable takes up again; no step does harm twice.
+Four steps, because the data keys stand in a database of their own: the incident is closed to new work (`erasing`), the keys
+are destroyed, the sealed columns are emptied and what they leave in free pages with them, and last the erasure is stated. A
+crash between two steps leaves the state `erasing`, which the timetable takes up again; no step does harm twice.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, incidents, log, mail, messages
+from gateway.store import deliveries, holds, incidents, log, mail, messages
 from gateway.store.transaction import Tx
 
 
@@ -34,8 +35,7 @@ def begin_erasure(tx: Tx, parts: Parts, work: Work, asked: Erasure) -> list[str]
     incident = incidents.lock(tx, partnership, asked.incident)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND)
-    if asked.officer.strip().casefold() == asked.second_officer.strip().casefold():
-        raise Refused(ErrorCode.NOT_PERMITTED, detail="Erasure needs a second officer, another person.")
+    TwoOfficers(asked.officer, asked.second_officer)  # Refused when both are one person
     if incident.legal_hold:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="A legal hold forbids erasure.")
     if incident.state == "erased":
@@ -54,16 +54,26 @@ def data_keys_of(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> li
     return sorted(key for key in named if key)
 
 
+def empty_content(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> None:
+    """Empty every sealed column and whatever could open or confirm a commitment, and end what still waited."""
+    partnership = work.pack.partnership
+    incident = incidents.lock(tx, partnership, incident_id)
+    if incident is None or incident.state != "erasing":
+        return
+    messages.forget_content(tx, partnership, incident.id)
+    mail.forget_raw(tx, partnership, incident.id)
+    log.forget_disclosures(tx, partnership, incident.id)
+    deliveries.cancel_open(tx, partnership, incident.id, work.at)
+    holds.settle_of_incident(tx, partnership, incident.id, work.at, "erased")
+    # A crash here leaves the state `erasing`: the timetable empties again, scrubs and goes on.
+
+
 def finish_erasure(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> None:
-    """State that the content is erased and empty the sealed columns, once the keys are destroyed."""
+    """State that the content is erased, once the keys are destroyed and nothing is left in the files."""
     partnership = work.pack.partnership
     incident = incidents.lock(tx, partnership, incident_id)
     if incident is None or incident.state != "erasing":
         return
     subject = Subject(incident.chain, partnership, incident.id, None)
     prove(tx, parts, work, subject, [Said(Event.CONTENT_ERASED, reason="data-keys-destroyed")])
-    messages.forget_content(tx, partnership, incident.id)
-    mail.forget_raw(tx, partnership, incident.id)
-    log.forget_disclosures(tx, partnership, incident.id)
-    deliveries.cancel_open(tx, partnership, incident.id, work.at)
     incidents.change(tx, partnership, incident.id, state="erased", erased_at=work.at)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.actions.decide_jointly import decide_jointly
+from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sender
 from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
+from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import ErrorCode, Refused
@@ -15,6 +16,7 @@ from gateway.core.receipts import Event
 from gateway.core.rules import DutyRule, Forward, LetterRule, Recipients, Whom, decide
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, duties, holds, incidents, mail, messages
+from gateway.store.deliveries import DeliveryRow
 from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
 from gateway.store.messages import MessageRow
@@ -48,9 +50,7 @@ def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
     if incident is not None and not asked.refuse:
         _go_on(tx, parts, work, held, incident)
     elif asked.refuse and held.subject_kind == "delivery":
-        deliveries.change(
-            tx, DeliveryId(held.subject), state=DeliveryState.CANCELLED.value, done_at=work.at, next_at=None
-        )
+        deliveries.cancel_unless_leased(tx, DeliveryId(held.subject), work.at)
     if held.subject_kind == "mail":
         mail.change_raw(tx, held.subject, state="settled")
     return held
@@ -72,19 +72,21 @@ def _subject_ref(tx: Tx, held: HoldRow, incident: Incident | None) -> str:
 
 def _go_on(tx: Tx, parts: Parts, work: Work, held: HoldRow, incident: Incident) -> None:
     if held.subject_kind == "delivery":
-        deliveries.change(tx, DeliveryId(held.subject), state=DeliveryState.PENDING.value, next_at=work.at)
-        _owe_the_reply(tx, work, held, incident)
+        delivery = deliveries.find(tx, DeliveryId(held.subject))
+        if delivery is None or delivery.state is not DeliveryState.HELD:
+            return  # one that its recipient declined has arrived: dealing with it is all there is to do
+        deliveries.change(tx, delivery.id, state=DeliveryState.PENDING.value, next_at=work.at)
+        _owe_the_reply(tx, work, delivery, incident)
     elif held.subject_kind == "message":
         row = messages.find(tx, [held.partnership], MessageId(held.subject))
         if row is not None and row.decision == "hold":
             _forward_held(tx, parts, work, row, incident)
 
 
-def _owe_the_reply(tx: Tx, work: Work, held: HoldRow, incident: Incident) -> None:
+def _owe_the_reply(tx: Tx, work: Work, delivery: DeliveryRow, incident: Incident) -> None:
     """A released letter starts the clock of its answer (K13: `letter_sent_at`)."""
-    delivery = deliveries.find(tx, DeliveryId(held.subject))
-    rule = delivery and _letter_rule(work, delivery.message_type)
-    if not delivery or not rule:
+    rule = _letter_rule(work, delivery.message_type)
+    if rule is None:
         return
     result = Forwarded()
     owner = Recipients(delivery.role, Whom.NAMED)
@@ -116,12 +118,22 @@ def _forward_held(tx: Tx, parts: Parts, work: Work, row: MessageRow, incident: I
         raise Refused(
             ErrorCode.NOT_ACCEPTABLE_STATE, detail="No rule of the pack in force takes this message."
         )
+    if not_a_seat_of_the_sender(work, message):
+        raise Refused(
+            ErrorCode.NOT_PERMITTED, detail="The sender does not hold the seat that it decides for."
+        )
     result = forward(tx, work, message, incident, decision.route)
     subject = Subject(message.id, message.partnership, incident.id, work.key)
-    if result.said:
-        prove(tx, parts, work, subject, result.said)
+    routed = {
+        "rule": decision.route.id,
+        "recipients": " ".join(result.recipients),
+        "duties": " ".join(result.duties_in_short),
+    }
+    prove(tx, parts, work, subject, [Said(Event.ROUTED, routed), *result.said])
     messages.change(tx, row.partnership, row.id, decision="forward", rule=decision.route.id)
     result.record(tx)
+    for gap in result.gaps:
+        hold(tx, work, message.partnership, incident.id, ("message", message.id), (gap,))
     decide_jointly(tx, parts, work, message, incident)
 
 

@@ -110,11 +110,12 @@ def _settle(tx: Tx, raw: RawMail, asked: Read, state: str, message: str | None =
 
 @dataclass(frozen=True, slots=True)
 class OfficersAnswer:
-    """An officer has read a held mail and says what the school answered."""
+    """An officer has read a held mail and says which letter it answers, and what the school answered."""
 
     hold: str
     officer: str
     answer: Submission
+    letter: LetterRow
 
 
 def answer_held_mail(tx: Tx, parts: Parts, work: Work, asked: OfficersAnswer) -> Accepted:
@@ -127,7 +128,19 @@ def answer_held_mail(tx: Tx, parts: Parts, work: Work, asked: OfficersAnswer) ->
     outcome = submit(tx, parts, work, asked.answer)
     if not isinstance(outcome, Accepted):
         raise Refused(outcome.code)
-    mail.change_raw(tx, held.subject, message=outcome.id)
+    letter = (
+        asked.letter
+    )  # erasure finds the mail by its incident, also one that no letter was matched to before
+    mail.change_raw(
+        tx,
+        held.subject,
+        message=outcome.id,
+        partnership=letter.partnership,
+        incident=letter.incident,
+        letter=letter.reference,
+    )
+    subject = Subject(letter.message, letter.partnership, letter.incident, work.key)
+    prove(tx, parts, work, subject, [Said(Event.REPLIED, {"reply": outcome.id})])
     return outcome
 
 

@@ -7,26 +7,26 @@ point repeats a step that finds its work done: raw bytes are known by their keye
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import secrets
 from datetime import datetime
 
 import structlog
 
+from gateway.actions.confirm_for_school import DSL
+from gateway.actions.confirm_for_school import confirmation as confirmation
 from gateway.actions.keep_mail import Arrived, keep_mail
 from gateway.actions.reply import Read, reading_document, reply
 from gateway.actions.submit import Submission
-from gateway.actions.take import Speaker, prepare
-from gateway.core.messages import PartnershipId, RoleId, Seat
+from gateway.core.errors import Unavailable
+from gateway.core.messages import PartnershipId, Seat
 from gateway.core.replies import MailExpected, MailReading
 from gateway.parts import Parts
 from gateway.store import custody, mail, packs
 from gateway.store.mail import LetterRow, RawMail
-from schemas import read_message
 
 AT_ONCE = 4
-DSL = RoleId("dsl")
+MOST_TRIES = 3
 
 _TOKEN = re.compile(r"\+([0-9a-f]{36})@")
 _log = structlog.get_logger()
@@ -55,8 +55,23 @@ async def read_kept(parts: Parts) -> int:
     """Read one batch of kept mail; how many there were."""
     waiting = await parts.store.read(lambda tx: mail.unread(tx, AT_ONCE))
     for raw in waiting:
-        await _read_one(parts, raw)
+        try:
+            await _read_one(parts, raw)
+        except Unavailable:
+            raise  # nothing is wrong with the mail: it waits with all the others
+        except Exception as fault:  # one mail never stops those behind it
+            _log.error("mail.fault", mail=raw.id, fault=type(fault).__name__)
+            await _set_aside(parts, raw)
     return len(waiting)
+
+
+async def _set_aside(parts: Parts, raw: RawMail) -> None:
+    """Read it again a little later; after a few times it is an officer's to read."""
+    tried = raw.attempts + 1
+    await parts.store.transact(lambda tx: mail.change_raw(tx, raw.id, attempts=tried))
+    if tried >= MOST_TRIES:
+        asked = Read(raw.id, "unreadable", ("could-not-be-taken",), None, None)
+        await parts.perform(reply, asked, await _any_partnership(parts), None)
 
 
 async def _read_one(parts: Parts, raw: RawMail) -> None:
@@ -114,43 +129,6 @@ async def _enrolled(parts: Parts, letter: LetterRow) -> tuple[str, ...]:
 
 async def _answer(parts: Parts, raw: RawMail, reading: MailReading, letter: LetterRow) -> Submission:
     return await confirmation(parts, letter, reading.answers, raw.arrived_at, f"mail-{raw.id}")
-
-
-async def confirmation(
-    parts: Parts,
-    letter: LetterRow,
-    answers: object,
-    arrived_at: datetime,
-    reference: str,
-    recorded_by: str | None = None,
-) -> Submission:
-    """A school's answers as a `dsl-confirmation` on the school's behalf, through the same door as every message."""
-    snapshot = await parts.partnerships.snapshot(letter.partnership)
-    lead = snapshot.directory.present_holder(Seat(letter.agency, DSL), arrived_at)
-    name = lead.name if lead else snapshot.directory.agencies[letter.agency].name
-    stated = {k: v for k, v in dict(answers).items() if v is not None}  # type: ignore[call-overload]
-    document = {
-        "type": "dsl-confirmation",
-        "version": 1,
-        "partnership": letter.partnership,
-        "reference": reference,
-        "incident": letter.incident,
-        "in_reply_to": letter.message,
-        "created_at": arrived_at.isoformat(),
-        "author": {"name": name, "post": "Designated safeguarding lead"},
-        "lawful_basis": "public-task",
-        "marking": "OFFICIAL-SENSITIVE",
-        "attachments": [],
-        "do_not_contact": [],
-        "body": {
-            "letter_reference": letter.reference,
-            **stated,
-            "answered_by": {"name": name, "post": "Designated safeguarding lead"},
-        },
-    }
-    content = json.dumps(document, ensure_ascii=False).encode()
-    speaker = Speaker(letter.agency, frozenset({letter.partnership}), recorded_by=recorded_by)
-    return await prepare(parts, content, read_message(content), speaker, arrived_at)
 
 
 def _coarse(reading: MailReading, letter: LetterRow | None) -> tuple[str, ...]:

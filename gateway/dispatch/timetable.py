@@ -5,22 +5,25 @@ Each step reads what is due from the database and does it through an action; run
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
 
 from gateway.actions.chase import MARGIN, Chase, chase
-from gateway.actions.erase import data_keys_of, finish_erasure
+from gateway.actions.erase import data_keys_of, empty_content, finish_erasure
 from gateway.actions.seal import seal
-from gateway.core.messages import PartnershipId
+from gateway.core.errors import Unavailable
+from gateway.core.messages import IncidentId, PartnershipId
 from gateway.parts import Parts
 from gateway.store import custody, duties, incidents, mail, replay
 from gateway.store.duties import DutyRow
 from gateway.store.log import Overtaken
-from gateway.store.transaction import Tx
+from gateway.store.transaction import Store, Tx
 
 AT_ONCE = 50
-API = "api"
+SCRUB_TRIES, SCRUB_PAUSE_SECONDS = 10, 0.2
 
 _log = structlog.get_logger()
 
@@ -59,14 +62,27 @@ async def finish_erasures(parts: Parts) -> int:
     return len(waiting)
 
 
-async def complete_erasure(parts: Parts, partnership: PartnershipId, incident: str) -> None:
-    """Destroy the data keys, state the erasure, and leave nothing in free pages."""
-    named = await parts.store.read(lambda tx: data_keys_of(tx, partnership, incident))  # type: ignore[arg-type]
+async def complete_erasure(parts: Parts, partnership: PartnershipId, incident: IncidentId) -> None:
+    """Destroy the data keys, empty what they sealed, leave nothing in free pages, and then state the erasure.
+
+    Unavailable when a database stays busy: the incident is still `erasing`, and whoever comes by next goes on.
+    """
+    named = await parts.store.read(lambda tx: data_keys_of(tx, partnership, incident))
     at = parts.clock()
     await parts.custody.transact(lambda tx: custody.destroy(tx, incident, named, at))
-    await parts.custody.scrub()
-    await parts.perform(finish_erasure, incident, partnership, None)  # type: ignore[arg-type]
-    await parts.store.scrub()
+    await _scrub(parts.custody)
+    await parts.perform(empty_content, incident, partnership, None)
+    await _scrub(parts.store)
+    await parts.perform(finish_erasure, incident, partnership, None)
+
+
+async def _scrub(store: Store) -> None:
+    """Scrub, waiting out readers whose snapshots still need the log: they are short."""
+    for _ in range(SCRUB_TRIES - 1):
+        with suppress(Unavailable):
+            return await store.scrub()
+        await asyncio.sleep(SCRUB_PAUSE_SECONDS)
+    return await store.scrub()
 
 
 async def sweep_proofs(parts: Parts) -> None:

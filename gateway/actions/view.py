@@ -1,0 +1,40 @@
+"""An officer opens an incident, a message's content or something held: stated before anything is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.actions.prove import Said, Subject, prove
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.receipts import Event
+from gateway.parts import Parts, Work
+from gateway.store import incidents
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """Who opens what. `opened` is `incident`, or the id of the message or hold whose content is opened.
+
+    A held piece that belongs to no incident is a chain of its own, named by `opened`.
+    """
+
+    officer: str
+    partnership: PartnershipId
+    incident: IncidentId | None
+    opened: str = "incident"
+
+
+def view(tx: Tx, parts: Parts, work: Work, asked: Viewing) -> None:
+    """State that it was opened; Refused(not-found) when there is no such incident."""
+    ref = asked.opened
+    if asked.incident is not None:
+        incident = incidents.lock(tx, asked.partnership, asked.incident)
+        if incident is None:
+            raise Refused(ErrorCode.NOT_FOUND)
+        ref = incident.chain
+    subject = Subject(ref, asked.partnership, asked.incident, work.key)
+    fields = {"officer": asked.officer, "opened": asked.opened}
+    prove(tx, parts, work, subject, [Said(Event.INCIDENT_VIEWED, fields)])
+    # A crash after the commit: it is stated that something was opened which was then never shown. Harmless.

@@ -188,6 +188,26 @@ async def _serve(settings: Settings, clock: Clock | None, ready: Callable[[], No
                 await _both([server, operator], sockets, ready)
 
 
+@asynccontextmanager
+async def listening(gateway: Gateway) -> AsyncIterator[None]:
+    """The listeners of a gateway that runs as part of something else, which stops them: the demonstration."""
+    settings = gateway.parts.settings
+    with ExitStack() as ports:
+        sockets = [
+            _port(ports, settings.listen, "LISTEN"),
+            _port(ports, settings.operator_listen, "OPERATOR_LISTEN"),
+        ]
+        servers = [web_server(gateway.web, settings), operator_server(gateway.parts)]
+        up = asyncio.Event()
+        task = asyncio.create_task(_both(servers, sockets, up.set))
+        await asyncio.wait([task, asyncio.create_task(up.wait())], return_when=asyncio.FIRST_COMPLETED)
+        try:
+            yield
+        finally:
+            servers[0].should_exit = True
+            await task
+
+
 async def _both(
     servers: list[uvicorn.Server], sockets: list[socket.socket | None], ready: Callable[[], None] | None
 ) -> None:

@@ -27,7 +27,7 @@ import trustme
 import uvicorn
 
 from gateway.app import Gateway, build, running, system_clock, web_server
-from gateway.cli.agency import AgencyClient
+from gateway.agency.client import AgencyClient
 from gateway.core.messages import AgencyId, RoleId
 from gateway.parts import Parts
 from gateway.settings import Settings

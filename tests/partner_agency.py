@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import trustme
 from aiohttp import web
 
-from gateway.cli.agency import AgencyClient
+from gateway.agency.client import AgencyClient
 
 if TYPE_CHECKING:
     from tests.gateway_house import House

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from gateway.cli.session import JsonFlag
-from gateway.core.errors import Misconfigured
 from gateway.demo.run import Demonstration, perform
 from gateway.demo.story import Step
 
@@ -44,10 +43,6 @@ def demo(
 
     try:
         result = asyncio.run(perform(Demonstration(folder, once, port, tell, tell_open)))
-    except OSError as fault:
-        raise Misconfigured(
-            f"cannot listen: {fault.strerror or 'port taken'}; choose another --port"
-        ) from None
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
     if as_json:

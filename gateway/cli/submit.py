@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from gateway.cli.agency import AgencyClient, AgencyProblem, Unreachable
-from gateway.cli.receiving import ReceiptFalse
+from gateway.agency.client import AgencyClient, AgencyProblem, Unreachable
+from gateway.agency.receiving import ReceiptFalse
 from keys.signing import Signer, signer_from_jwk
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -19,8 +19,8 @@ from email.utils import format_datetime
 import aiosmtplib
 import dkim
 from aiohttp import web
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+
+from keys.development import make_dkim_key
 
 SELECTOR = b"demo"
 
@@ -31,16 +31,10 @@ class School:
     def __init__(self, domain: str, clock: Callable[[], datetime]) -> None:
         self.domain = domain
         self._clock = clock
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key_pem, self.published_key = (
+            make_dkim_key()
+        )  # the second is what the school's DNS would answer
         self._letters: asyncio.Queue[EmailMessage] = asyncio.Queue()
-
-    @property
-    def published_key(self) -> bytes:
-        """What the school's DNS would answer for its DKIM key."""
-        public = self._key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        return b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
 
     async def next_letter(self) -> EmailMessage:
         """The next letter to arrive; the caller bounds the wait."""
@@ -60,13 +54,10 @@ class School:
         said = "\n".join(f"> {line}" for line in quoted.splitlines())
         answer.set_content(f"{words}\n\nOn the day of the letter the council wrote:\n{said}\n")
         raw = answer.as_bytes()
-        pem = self._key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        )
         headers = [b"from", b"to", b"subject", b"message-id", b"date", b"in-reply-to", b"references"]
-        signature: bytes = dkim.sign(raw, SELECTOR, self.domain.encode(), pem, include_headers=headers)
+        signature: bytes = dkim.sign(
+            raw, SELECTOR, self.domain.encode(), self._key_pem, include_headers=headers
+        )
         return signature + raw
 
     async def take(self, raw: bytes) -> None:

@@ -6,19 +6,18 @@ import asyncio
 import logging
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
-import uvicorn
 
 from adapters.mail.receiver import Receiver
-from gateway.app import Gateway, build, operator_server, running, system_clock, web_server
-from gateway.cli.agency import AgencyClient, AgencyProblem, Unreachable
+from gateway.agency.client import AgencyClient, AgencyProblem, Unreachable
+from gateway.app import Gateway, build, listening, running, system_clock
 from gateway.core.messages import RoleId
 from gateway.demo.partners import OwnMailServer, School, WebhookReceiver
 from gateway.demo.partnership import (
@@ -98,8 +97,7 @@ async def _assemble(asked: Demonstration, folder: Path, start_at: datetime, stac
     signers = {agency: FileSigner.generate(f"{agency}-1", "ES256") for agency in SPEAKERS}
     await enrol(gateway.parts, Enrolment(signers, _ways(gateway, stage, webhook_port)))
     await stack.enter_async_context(running(gateway))
-    await stack.enter_async_context(_listening(web_server(gateway.web, stage.settings)))
-    await stack.enter_async_context(_listening(operator_server(gateway.parts)))
+    await stack.enter_async_context(listening(gateway))
     own = OwnMailServer(stage.settings.mail_authserv_id or "", schools)
     door = Receiver(_take_in(gateway, own), certificates.server())
     own_port = await door.start()
@@ -143,23 +141,6 @@ def _take_in(gateway: Gateway, own: OwnMailServer) -> Callable[[bytes, str, str]
         await intake.keep(parts, "receiver", stamped, envelope_to=envelope_to, arrived_at=parts.clock())
 
     return take
-
-
-@asynccontextmanager
-async def _listening(server: uvicorn.Server) -> AsyncIterator[None]:
-    """A web server that answers while this lasts; OSError when its port is taken."""
-    config = server.config
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((config.host, config.port))
-    task = asyncio.create_task(server.serve())
-    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn tells of its start by a flag alone
-        await asyncio.sleep(0.005)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
 
 
 def _fresh(folder: Path, real: datetime) -> Path:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.agency.client import AgencyClient, AgencyProblem
 from gateway.app import Gateway
-from gateway.cli.agency import AgencyClient, AgencyProblem
 from gateway.demo import invented
 from gateway.demo.partners import OwnMailServer, School, WebhookReceiver, letter_reference, post_mail
 from gateway.demo.partnership import BUSINESS_UNIT, COUNCIL, HOSPITALS, ICB, POLICE

@@ -16,8 +16,8 @@ import trustme
 from aiohttp import ClientSession, TCPConnector, web
 
 from gateway.api.inbox import PAGE
-from gateway.cli.agency import AgencyClient, AgencyProblem, Unreachable
-from gateway.cli.receiving import ReceiptFalse, check_acceptance, check_receipt
+from gateway.agency.client import AgencyClient, AgencyProblem, Unreachable
+from gateway.agency.receiving import ReceiptFalse, check_acceptance, check_receipt
 from gateway.store import clients
 from keys.signing import FileSigner
 from tests.gateway_house import LOOPBACK, House, gateway_house

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.receiving import check_receipt
+from gateway.agency.receiving import check_receipt
 from keys.signing import FileSigner
 from tests.gateway_house import House, RealTime, gateway_house
 

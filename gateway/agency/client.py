@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from gateway.cli.receiving import Checked, ReceiptFalse, check_acceptance, check_receipt, knows
+from gateway.agency.receiving import Checked, ReceiptFalse, check_acceptance, check_receipt, knows
 from keys.signing import FileSigner, Signer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

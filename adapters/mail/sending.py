@@ -65,6 +65,7 @@ class MailAdapter:
         self._ours = ours
         self._tls = client_tls(relay.ca_file)
         self._client: aiosmtplib.SMTP | None = None
+        self._wire: asyncio.WriteTransport | None = None
         self._used_at = 0.0
         self._lock = asyncio.Lock()
         self.connections_made = 0
@@ -125,22 +126,23 @@ class MailAdapter:
         if client is not None and client.is_connected and await self._still_there(client):
             return client
         await self._drop()
-        client = aiosmtplib.SMTP(
+        self.connections_made += 1
+        self._client = client = aiosmtplib.SMTP(
             hostname=self._relay.host,
             port=self._relay.port,
-            start_tls=True,
-            tls_context=self._tls,
-            username=self._relay.username,
-            password=self._relay.password,
+            start_tls=False,  # done below, where it cannot be left out
             timeout=self._relay.timeout_seconds,
             local_hostname=self._ours.domain,
         )
-        self.connections_made += 1
-        self._client = client
         await client.connect()
+        if isinstance(client.transport, asyncio.WriteTransport):
+            self._wire = client.transport
+        await client.starttls(tls_context=self._tls)  # raises when it is not offered: nothing goes in clear
         await (
             client.ehlo()
         )  # what is offered after STARTTLS counts, and the library has forgotten it (RFC 3207)
+        if self._relay.username is not None:
+            await client.login(self._relay.username, self._relay.password or "")
         self._used_at = asyncio.get_running_loop().time()
         return client
 
@@ -155,6 +157,7 @@ class MailAdapter:
 
     async def _drop(self) -> None:
         client, self._client = self._client, None
+        wire, self._wire = self._wire, None
         if client is None:
             return
         try:
@@ -164,6 +167,9 @@ class MailAdapter:
             pass
         finally:
             client.close()
+            if wire is not None:
+                wire.abort()  # a TLS goodbye that nobody answers would keep the socket open
+                await asyncio.sleep(0)
 
 
 def outcome_of(error: BaseException) -> Outcome:

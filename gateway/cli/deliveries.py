@@ -1,0 +1,133 @@
+"""`gateway deliveries`: what is owed to whom, and an officer's word on what failed or should not go."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from gateway.actions.cancel import Cancellation, cancel
+from gateway.actions.redrive import FAILED, Redrive
+from gateway.actions.redrive import redrive as redrive_one
+from gateway.cli.session import JsonFlag, Officer, answer, opened, run
+from gateway.core.deliveries import DeliveryState
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import DeliveryId
+from gateway.parts import Parts
+from gateway.store import deliveries
+from gateway.store.deliveries import DeliveryRow
+
+app = typer.Typer(help="What is owed to whom.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_deliveries(
+    state: Annotated[DeliveryState | None, typer.Option(help="Only in this state.")] = None,
+    agency: Annotated[str | None, typer.Option(metavar="AGENCY", help="Only to this agency.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List deliveries, newest first: ids and states, no content.
+
+    Example: gateway deliveries list --state failed-partner
+    """
+    found = run(_list(state, agency))
+    lines = [
+        f"{one['id']}  {one['state']:<14} {one['role']}@{one['agency']} by {one['adapter']}: "
+        f"{one['type']} of {one['incident']}" + (f" ({one['last_reason']})" if one["last_reason"] else "")
+        for one in found
+    ]
+    answer({"deliveries": found}, lines or ["No deliveries."], as_json)
+
+
+@app.command()
+def redrive(
+    officer: Officer,
+    delivery: Annotated[str | None, typer.Argument(metavar="DELIVERY", help="The delivery's id.")] = None,
+    all_failed: Annotated[bool, typer.Option("--all-failed", help="Every delivery that has failed.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Try failed deliveries again, now, under the same ids; each leaves an entry in the ledger.
+
+    Example: gateway deliveries redrive --all-failed --officer "W. Stave"
+    """
+    if (delivery is None) == (not all_failed):
+        raise typer.BadParameter("name one DELIVERY, or say --all-failed")
+    done = run(_redrive(delivery, officer))
+    lines = [f"{one} is tried again" for one in done["redriven"]]
+    lines += [f"{one} is passed over: its incident is closed" for one in done["passed_over"]]
+    answer(done, lines or ["Nothing has failed."], as_json)
+
+
+@app.command("cancel")
+def cancel_delivery(
+    delivery: Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; sealed with the incident.")],
+    officer: Officer,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give up a delivery that is held or still waits: nothing of it is sent any more.
+
+    Example: gateway deliveries cancel dlv-… --reason "The school has closed" --officer "W. Stave"
+    """
+    told = run(_cancel(delivery, officer, reason))
+    answer(told, [f"{delivery} is cancelled"], as_json)
+
+
+async def _list(state: DeliveryState | None, agency: str | None) -> list[dict[str, Any]]:
+    async with opened() as parts:
+        rows = await parts.store.read(lambda tx: deliveries.every(tx, state=state.value if state else None))
+    return [delivery_document(row) for row in rows if agency in (None, row.agency)]
+
+
+def delivery_document(row: DeliveryRow) -> dict[str, Any]:
+    """A delivery as officers see it, without content."""
+    return {
+        "id": row.id,
+        "partnership": row.partnership,
+        "incident": row.incident,
+        "message": row.message,
+        "type": row.message_type,
+        "agency": row.agency,
+        "role": row.role,
+        "adapter": row.adapter,
+        "state": row.state.value,
+        "attempts": row.attempt,
+        "last_reason": row.last_reason,
+        "created_at": row.created_at.isoformat(),
+        "next_at": row.next_at.isoformat() if row.next_at else None,
+        "done_at": row.done_at.isoformat() if row.done_at else None,
+        "acknowledged_by": row.acknowledged_by,
+    }
+
+
+async def _redrive(delivery: str | None, officer: str) -> dict[str, list[str]]:
+    """What is tried again; of all that failed, what cannot be (its incident is closed) is passed over."""
+    done: dict[str, list[str]] = {"redriven": [], "passed_over": []}
+    async with opened() as parts:
+        if delivery is not None:
+            row = await _find(parts, delivery)
+            await parts.perform(redrive_one, Redrive(row.id, officer), row.partnership, row.incident)
+            return done | {"redriven": [row.id]}
+        rows = await parts.store.read(deliveries.every)
+        for row in (row for row in rows if row.state in FAILED):
+            try:
+                await parts.perform(redrive_one, Redrive(row.id, officer), row.partnership, row.incident)
+                done["redriven"].append(row.id)
+            except Refused:
+                done["passed_over"].append(row.id)
+    return done
+
+
+async def _cancel(delivery: str, officer: str, reason: str) -> dict[str, Any]:
+    async with opened() as parts:
+        row = await _find(parts, delivery)
+        asked = Cancellation(row.id, officer, reason)
+        stated = await parts.perform(cancel, asked, row.partnership, row.incident)
+    return {"delivery": row.id, "state": DeliveryState.CANCELLED.value, "receipt": stated.id}
+
+
+async def _find(parts: Parts, delivery: str) -> DeliveryRow:
+    row = await parts.store.read(lambda tx: deliveries.find(tx, DeliveryId(delivery)))
+    if row is None:
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no delivery of this id.")
+    return row

@@ -1,0 +1,324 @@
+"""`gateway held`: what waits for an officer, what it says, and the officer's word on it.
+
+Invariant: nothing held is opened without an entry in the ledger that says who opened it; lists carry ids and reasons only.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import getpass
+import json
+from collections.abc import Mapping
+from email.message import EmailMessage
+from typing import Annotated, Any
+
+import typer
+
+from gateway.actions.release import Release
+from gateway.actions.release import release as release_one
+from gateway.actions.reply import OfficersAnswer, answer_held_mail
+from gateway.actions.view_held import Viewing, view_held
+from gateway.cli.session import JsonFlag, Officer, answer, opened, run
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import DeliveryId, MessageId
+from gateway.dispatch.intake import confirmation
+from gateway.parts import Parts
+from gateway.store import deliveries, holds, mail, messages
+from gateway.store.holds import HoldRow
+from gateway.store.mail import LetterRow, RawMail
+from gateway.store.messages import MessageRow
+
+MOST_SHOWN = 20_000
+ANSWERS = ("roll_from", "roll_to", "previous_school", "records_held")
+KINDS = {
+    "message": "a message",
+    "delivery": "a delivery",
+    "mail": "an e-mail",
+    "failed-delivery": "a delivery that failed",
+    "incident": "an incident",
+}
+REASONS = {
+    "awaits-release": "a person must read this letter before it goes out",
+    "unknown-school": "the school is not enrolled in the directory, or nobody there is named",
+    "unknown-agency": "the agency is not enrolled in the directory",
+    "do-not-contact": "the message asks that this recipient is not told: find another",
+    "declined": "the recipient declined it",
+    "no-letter-matched": "it belongs to none of our letters",
+    "could-not-be-taken": "reading it failed several times",
+    "auth-failed": "that it comes from who it says could not be shown",
+    "different-sender": "it comes from another address than the enrolled one",
+    "additional-information": "the school says more than was asked: read it",
+    "attachment": "it brings a file",
+    "reply": "a reply",
+    "unreadable": "it could not be read",
+    "unrelated": "it looks unrelated",
+    "bounce": "our letter came back",
+}
+
+app = typer.Typer(help="What waits for an officer.", no_args_is_help=True)
+
+Hold = Annotated[str, typer.Argument(metavar="HOLD", help="The hold's id, as listed.")]
+
+
+def _who_is_here() -> str:
+    """The account that runs this command, when no officer is named."""
+    try:
+        return f"account {getpass.getuser()}"
+    except (KeyError, OSError):
+        return "account without a name"
+
+
+@app.command("list")
+def list_holds(as_json: JsonFlag = False) -> None:
+    """List everything that waits for an officer, oldest first: ids and reasons, no content.
+
+    Example: gateway held list
+    """
+    found = run(_list())
+    lines = [
+        f"{one['id']}  {KINDS.get(one['subject_kind'], one['subject_kind'])} of {one['incident'] or 'no incident yet'}, "
+        f"since {one['held_at']}: {'; '.join(one['in_words'])}"
+        for one in found
+    ]
+    answer({"holds": found}, lines or ["Nothing waits for an officer."], as_json)
+
+
+@app.command()
+def show(
+    hold: Hold,
+    officer: Annotated[
+        str | None,
+        typer.Option("--officer", metavar="NAME", help="Who reads it; else the account that runs this."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Open what is held and show what it says. This leaves an entry in the ledger.
+
+    Example: gateway held show hld-… --officer "W. Stave"
+    """
+    told = run(_show(hold, officer or _who_is_here()))
+    lines = [f"{name}: {_printable(value)}" for name, value in told.items() if value is not None]
+    answer(told, lines, as_json)
+
+
+@app.command()
+def release(hold: Hold, officer: Officer, as_json: JsonFlag = False) -> None:
+    """Let what is held go on: send the letter, route the message, lay the e-mail aside as read.
+
+    Example: gateway held release hld-… --officer "W. Stave"
+    """
+    told = run(_settle(Release(hold, officer)))
+    answer(told, [f"{hold} is released"], as_json)
+
+
+@app.command()
+def refuse(
+    hold: Hold,
+    officer: Officer,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; sealed with the incident.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """End a hold without letting anything go on.
+
+    Example: gateway held refuse hld-… --officer "W. Stave" --reason "Sent to the wrong school"
+    """
+    told = run(_settle(Release(hold, officer, refuse=True, reason=reason)))
+    answer(told, [f"{hold} is refused"], as_json)
+
+
+@app.command("answer")
+def answer_mail(
+    hold: Hold,
+    officer: Officer,
+    roll_from: Annotated[
+        str | None, typer.Option(metavar="DATE", help="2025, 2025-09 or 2025-09-03.")
+    ] = None,
+    roll_to: Annotated[str | None, typer.Option(metavar="DATE", help="The same, or: present.")] = None,
+    previous_school: Annotated[str | None, typer.Option(metavar="NAME", help="Or: not_applicable.")] = None,
+    records_held: Annotated[
+        str | None, typer.Option(metavar="yes|no", help="Does the school hold records?")
+    ] = None,
+    never_on_roll: Annotated[
+        bool, typer.Option("--never-on-roll", help="The child was never on roll.")
+    ] = False,
+    as_suggested: Annotated[
+        bool,
+        typer.Option("--as-suggested", help="Take what the reading suggests where nothing else is said."),
+    ] = False,
+    letter: Annotated[
+        str | None, typer.Option(metavar="SG-…", help="Which letter it answers, when none was matched.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Record what a school answered, on an officer's word, as the school's confirmation.
+
+    Example: gateway held answer hld-… --officer "W. Stave" --as-suggested --records-held yes
+    """
+    if records_held not in (None, "yes", "no"):
+        raise typer.BadParameter("--records-held is yes or no")
+    records = None if records_held is None else records_held == "yes"
+    said = dict(zip(ANSWERS, (roll_from, roll_to, previous_school, records), strict=True))
+    if never_on_roll:
+        said["never_on_roll"] = True
+    told = run(_answer(hold, officer, said, as_suggested, letter))
+    answer(told, [f"The answer is recorded as {told['message']}, receipt {told['receipt']}"], as_json)
+
+
+async def _list() -> list[dict[str, Any]]:
+    async with opened() as parts:
+        return [_document(row) for row in await parts.store.read(holds.open_holds)]
+
+
+def _document(row: HoldRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "partnership": row.partnership,
+        "incident": row.incident,
+        "subject_kind": row.subject_kind,
+        "subject": row.subject,
+        "reasons": list(row.reasons),
+        "in_words": [in_words(reason) for reason in row.reasons],
+        "held_at": row.held_at.isoformat(),
+        "settled_as": row.settled_as,
+    }
+
+
+def in_words(reason: str) -> str:
+    """A coarse reason as a person reads it."""
+    if reason.startswith("nobody-holds-"):
+        return f"nobody holds the role {reason.removeprefix('nobody-holds-')}"
+    return REASONS.get(reason, reason.replace("-", " "))
+
+
+async def _show(hold: str, officer: str) -> dict[str, Any]:
+    async with opened() as parts:
+        held = await _find(parts, hold)
+        stated = await parts.perform(view_held, Viewing(hold, officer), held.partnership, held.incident)
+        content = await _content(parts, held)
+    return {**_document(held), **content, "receipt": stated.id}
+
+
+async def _content(parts: Parts, held: HoldRow) -> dict[str, Any]:
+    """What is held, opened: a mail's reading and words, a letter as it would be sent, a message's document."""
+    if held.subject_kind == "mail":
+        raw = await parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
+        return {} if raw is None else await _mail(parts, raw)
+    message = await parts.store.read(lambda tx: _message_of(tx, held))
+    if message is None:
+        return {}
+    key = await parts.key_by_id(message.data_key)
+    if key is None or message.sealed is None:
+        return {"message": message.id, "type": message.type, "document": None}
+    document = json.loads(key.open(f"message:{message.id}", message.sealed))
+    letter = None
+    if message.type == "dsl-letter":
+        templates = (await parts.partnerships.snapshot(message.partnership)).pack.letters
+        letter = parts.compose(templates, document, None)
+    return {
+        "message": message.id,
+        "type": message.type,
+        "letter_subject": letter.subject if letter else None,
+        "letter_text": letter.text if letter else None,
+        "document": document,
+    }
+
+
+def _message_of(tx: Any, held: HoldRow) -> MessageRow | None:
+    """The message itself, or the one that a held or failed delivery carries."""
+    message = MessageId(held.subject)
+    if held.subject_kind in ("delivery", "failed-delivery"):
+        delivery = deliveries.find(tx, DeliveryId(held.subject))
+        if delivery is None:
+            return None
+        message = delivery.message
+    return messages.find(tx, [held.partnership], message)
+
+
+async def _mail(parts: Parts, raw: RawMail) -> dict[str, Any]:
+    content, reading = await _opened_mail(parts, raw)
+    return {
+        "kind": raw.kind,
+        "arrived_at": raw.arrived_at.isoformat(),
+        "letter": raw.letter,
+        "sender": reading.get("sender"),
+        "why": list(reading.get("reasons", ())),
+        "suggested": reading.get("suggested"),
+        "text": _text(content)[:MOST_SHOWN],
+        "raw": content.decode("utf-8", "replace")[:MOST_SHOWN],
+    }
+
+
+async def _opened_mail(parts: Parts, raw: RawMail) -> tuple[bytes, dict[str, Any]]:
+    """Raw bytes and reading of a kept mail, under the labels that intake sealed them with."""
+    key = await parts.key_by_id(raw.data_key)
+    if key is None or raw.sealed is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this mail has been erased.")
+    content = key.open(f"raw-mail:{raw.id}", raw.sealed)
+    reading = json.loads(key.open(f"reading:{raw.id}", raw.sealed_reading)) if raw.sealed_reading else {}
+    return content, reading
+
+
+def _text(content: bytes) -> str:
+    """The plain words of a mail for a person's eyes; nothing is decided from them."""
+    try:
+        parsed = email.message_from_bytes(content, _class=EmailMessage, policy=email.policy.default)
+        body = parsed.get_body(("plain", "html"))
+        return str(body.get_content()) if body else ""
+    except Exception:  # a hostile mail may break any parser: the raw text is shown besides
+        return ""
+
+
+def _printable(value: object) -> str:
+    """Without what could steer the terminal: another person wrote it."""
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping | list) else str(value)
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+async def _settle(asked: Release) -> dict[str, Any]:
+    async with opened() as parts:
+        held = await _find(parts, asked.hold)
+        await parts.perform(release_one, asked, held.partnership, held.incident)
+    return {
+        "id": held.id,
+        "subject_kind": held.subject_kind,
+        "subject": held.subject,
+        "settled_as": "refused" if asked.refuse else "released",
+    }
+
+
+async def _answer(
+    hold: str, officer: str, said: Mapping[str, Any], as_suggested: bool, reference: str | None
+) -> dict[str, Any]:
+    async with opened() as parts:
+        held = await _find(parts, hold)
+        raw = await parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
+        if held.subject_kind != "mail" or raw is None:
+            raise Refused(
+                ErrorCode.NOT_ACCEPTABLE_STATE, detail="This hold is no e-mail: release or refuse it."
+            )
+        letter = await _letter(parts, raw, reference)
+        suggested = (await _opened_mail(parts, raw))[1].get("suggested") or {} if as_suggested else {}
+        answers = {**suggested, **{name: value for name, value in said.items() if value is not None}}
+        submission = await confirmation(parts, letter, answers, raw.arrived_at, f"mail-{raw.id}", officer)
+        asked = OfficersAnswer(hold, officer, submission, letter)
+        taken = await parts.perform(answer_held_mail, asked, letter.partnership, letter.incident)
+    return {"hold": hold, "message": taken.id, "incident": taken.incident, "receipt": taken.receipt_id}
+
+
+async def _letter(parts: Parts, raw: RawMail, reference: str | None) -> LetterRow:
+    """The letter that the officer names, else the one that the mail was matched to."""
+    wanted = reference or raw.letter
+    if wanted is None:
+        raise Refused(ErrorCode.NOT_FOUND, detail="No letter was matched: say which with --letter SG-….")
+    found = await parts.store.read(lambda tx: mail.letter_by_reference(tx, wanted))
+    if found is None:
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no letter of this reference.")
+    return found
+
+
+async def _find(parts: Parts, hold: str) -> HoldRow:
+    row = await parts.store.read(lambda tx: holds.find(tx, hold))
+    if row is None:
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no hold of this id.")
+    return row

@@ -1,0 +1,99 @@
+"""`gateway reconcile` and `gateway erase`: is everything accounted for, and let an incident's content go for good."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from gateway.actions.erase import Erasure, begin_erasure
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.dispatch.timetable import complete_erasure
+from gateway.parts import Parts
+from gateway.store import incidents
+from gateway.store.reconcile import Reconciliation
+from gateway.store.reconcile import reconcile as reconcile_rows
+
+MOST_SHOWN = 100
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def reconcile(as_json: JsonFlag = False) -> None:
+    """Hold every message and delivery against the ledger: exit 1 when anything is unexplained.
+
+    Example: gateway reconcile --json
+    """
+    told, lines = run(_reconcile())
+    answer(told, lines, as_json)
+    if told["unexplained"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def erase(
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's id, SI-….")],
+    reason: Annotated[
+        str, typer.Option(metavar="CODE", help="Why, as a code without names: retention-ended.")
+    ],
+    officer: Officer,
+    second_officer: SecondOfficer,
+    as_json: JsonFlag = False,
+) -> None:
+    """Destroy an incident's data keys: its content can never be read again, its receipts still verify.
+
+    Example: gateway erase SI-7K3M-9QPX-2D --reason retention-ended --officer "W. Stave" --second-officer "C. Reed"
+    """
+    if not re.fullmatch("[a-z0-9-]{1,64}", reason):
+        raise typer.BadParameter(
+            "a code of small letters, figures and hyphens: it stands in the ledger for good"
+        )
+    told = run(_erase(IncidentId(incident), reason, officer, second_officer))
+    lines = [
+        f"{incident} is erased: {told['keys_destroyed']} data keys destroyed. Its receipts still verify."
+    ]
+    answer(told, lines, as_json)
+
+
+async def _reconcile() -> tuple[dict[str, Any], list[str]]:
+    async with opened() as parts:
+        now = parts.clock()
+        found = await parts.store.read(lambda tx: reconcile_rows(tx, now))
+    views = {"messages": asdict(found.messages), "deliveries": asdict(found.deliveries)}
+    total = {**views["deliveries"], "unexplained": len(found.findings)}
+    shown = [asdict(one) for one in found.findings[:MOST_SHOWN]]
+    return {**total, **views, "findings": shown}, _in_words(found, views)
+
+
+def _in_words(found: Reconciliation, views: dict[str, dict[str, int]]) -> list[str]:
+    lines = [
+        f"{name}: " + ", ".join(f"{count} {word}" for word, count in figures.items())
+        for name, figures in views.items()
+    ]
+    if not found.findings:
+        return [*lines, "Everything is accounted for."]
+    shown = [f"UNEXPLAINED  {one.what}: {one.id}" for one in found.findings[:MOST_SHOWN]]
+    hidden = len(found.findings) - len(shown)
+    return [*lines, *shown, *([f"and {hidden} more"] if hidden else [])]
+
+
+async def _erase(incident: IncidentId, reason: str, officer: str, second_officer: str) -> dict[str, Any]:
+    async with opened() as parts:
+        partnership = await partnership_of(parts, incident)
+        asked = Erasure(incident, officer, second_officer, reason)
+        named = await parts.perform(begin_erasure, asked, partnership, None)
+        await complete_erasure(parts, partnership, incident)
+    return {"incident": incident, "state": "erased", "keys_destroyed": len(named)}
+
+
+async def partnership_of(parts: Parts, incident: IncidentId) -> PartnershipId:
+    """The partnership of an incident; Refused when there is no such incident."""
+    found = await parts.store.read(lambda tx: incidents.partnership_of(tx, incident))
+    if found is None:
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    return found

@@ -36,7 +36,7 @@ def rotate_client_keys(tx: Tx, parts: Parts, occasion: Occasion, asked: Rotation
     new = list(asked.jwks["keys"])
     no_other_has(tx, asked.client, new)
     ends_at = int((occasion.at + asked.overlap).timestamp())
-    old = [key for key in row.jwks["keys"] if key.get("exp", ends_at) > occasion.at.timestamp()]
+    old = [key for key in row.jwks["keys"] if "exp" not in key or key["exp"] > occasion.at.timestamp()]
     if {key["kid"] for key in old} & {key["kid"] for key in new}:
         detail = "The client has a key of this kid already: give the new key another kid."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)

@@ -481,10 +481,10 @@ async def _sleep_or_stop(seconds: float, stop: threading.Event) -> None:
 
 
 def _with_password(url: str, password_file: Path | None) -> str:
-    """The URL with the password from its file, percent-encoded; held in memory only."""
+    """The URL with the password from its file, percent-encoded as the name in it is already; held in memory only."""
     if password_file is None:
         return url
     parts = urlsplit(url)
     secret = quote(password_file.read_text("utf-8").strip(), safe="")
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(parts.username or '', safe='')}:{secret}@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{secret}@{host}"))

@@ -114,7 +114,7 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
     receipt = prove(tx, parts, work, subject, [accepted, Said(event, {"duty": duty.id}, reason=reason)])[0]
     fingerprint = parts.keys.fingerprint("content", raw)
     facts: dict[str, Any] = {"moments": {}, "codes": {}, "agencies": [], "schools": []}
-    answer = {"duties": [], "jws": receipt.jws, "disclosures": list(receipt.disclosures)}
+    answer = {"duties": [], "jws": receipt.jws}
     row = own_message_row(work, message, "chase", raw, fingerprint, facts)
     messages.record(tx, row | {"receipt": receipt.id, "answer": answer})
     Forwarded(deliveries=[delivery_row(work, message, incident, seat) for seat in seats]).record(tx)

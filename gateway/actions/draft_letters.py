@@ -108,7 +108,7 @@ def _draft(
         own_message_row(work, message, "letter", raw, digest, facts)
         | {
             "receipt": receipt.id,
-            "answer": {"duties": [], "jws": receipt.jws, "disclosures": list(receipt.disclosures)},
+            "answer": {"duties": [], "jws": receipt.jws},
         },
     )
     row = delivery_row(work, message, incident, seat, held=True)

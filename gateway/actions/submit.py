@@ -50,7 +50,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to the sender. `receipt` is the signed statement; a promise until it is sealed."""
+    """The answer to the sender. `receipt` is the signed statement; a promise until it is sealed.
+
+    A repeat comes without disclosures: they are kept only sealed, and `take` opens them again.
+    """
 
     id: str
     incident: IncidentId
@@ -112,7 +115,7 @@ def _answered_before(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Acc
         tuple(row.answer["duties"]),
         row.receipt,
         row.answer["jws"],
-        tuple(row.answer["disclosures"]),
+        (),
         is_repeat=True,
     )
 
@@ -248,7 +251,6 @@ def _record(
             "answer": {
                 "duties": list(answer.duties),
                 "jws": answer.jws,
-                "disclosures": list(answer.disclosures),
             },
             "receipt": answer.receipt_id,
             "sealed": work.key.seal(f"message:{message.id}", asked.raw),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,9 @@ from gateway.actions.submit import Accepted, Submission, submit
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import AgencyId, IncidentId, Message, MessageId, PartnershipId
+from gateway.ledger.appending import disclosures_label
 from gateway.parts import Parts
+from gateway.store import log
 from schemas import Envelope, facts
 
 
@@ -87,7 +89,19 @@ async def take(parts: Parts, submission: Submission) -> Accepted:
     )
     if not isinstance(outcome, Accepted):
         raise Refused(outcome.code, (FieldError(outcome.pointer, outcome.code.slug),))
-    return outcome
+    if not outcome.is_repeat:
+        return outcome
+    disclosures = await open_disclosures(parts, message.partnership, outcome.receipt_id)
+    return replace(outcome, disclosures=disclosures)
+
+
+async def open_disclosures(parts: Parts, partnership: PartnershipId, receipt: str) -> tuple[str, ...]:
+    """What opens a receipt's commitments, as it was first handed out; nothing once the incident is erased."""
+    entry = await parts.store.read(lambda tx: log.find_entry(tx, partnership, receipt))
+    key = await parts.key_by_id(entry.data_key if entry else None)
+    if entry is None or entry.disclosures is None or key is None:
+        return ()
+    return tuple(json.loads(key.open(disclosures_label(receipt), entry.disclosures)))
 
 
 def _canonical(raw: bytes) -> bytes:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.actions.acknowledge import Acknowledgement, acknowledge
 from gateway.actions.collect import Collection, collect
+from gateway.actions.take import open_disclosures
 from gateway.api.door import READ, WRITE, Door, read_body
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, FieldError, Refused
@@ -70,7 +71,10 @@ async def get_inbox(door: Door, request: Request) -> Response:
 
 
 async def get_delivery(door: Door, request: Request) -> Response:
-    """One delivery with the message it carries; stated as a hand-over to the agency's system."""
+    """One delivery with the message it carries; stated as a hand-over to the agency's system.
+
+    `payload` is the sender's exact bytes; the receipt's disclosure lets the recipient check them.
+    """
     principal = await door.reader(request, READ)
     row = await _find(door, principal, request)
     asked = Collection(
@@ -81,11 +85,26 @@ async def get_delivery(door: Door, request: Request) -> Response:
     key = await door.parts.key_by_id(message.data_key if message else None)
     if message is None or message.sealed is None or key is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this message has been erased.")
-    content = json.loads(key.open(f"message:{message.id}", message.sealed))
-    return JSONResponse(
-        {**_item(row), "from": message.agency, "content": content, "receipt": message.receipt},
-        headers=HEADERS,
-    )
+    raw = key.open(f"message:{message.id}", message.sealed)
+    opened = await open_disclosures(door.parts, row.partnership, message.receipt)
+    document = {
+        **_item(row),
+        "from": message.agency,
+        "content": json.loads(raw),
+        "payload": base64.b64encode(raw).decode(),
+        "receipt": {
+            "id": message.receipt,
+            "jws": message.answer["jws"],
+            "disclosures": [one for one in opened if _is_of_the_payload(one)],
+        },
+    }
+    return JSONResponse(document, headers=HEADERS)
+
+
+def _is_of_the_payload(disclosure: str) -> bool:
+    """A recipient may check that these bytes are those that were accepted; the other commitments are the sender's."""
+    padded = disclosure + "=" * (-len(disclosure) % 4)
+    return bool(json.loads(base64.urlsafe_b64decode(padded))[1] == "payload_sha256")
 
 
 async def post_acknowledgement(door: Door, request: Request) -> Response:

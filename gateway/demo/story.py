@@ -369,7 +369,7 @@ async def _duty(cast: Cast, expects: str, agency: str) -> dict[str, Any]:
 
 async def _message_of(cast: Cast, agency: str, message_type: str) -> str:
     delivery = await _waiting(cast.clients[agency], message_type)
-    return str((await cast.clients[agency].fetch(delivery))["receipt"])
+    return str((await cast.clients[agency].fetch(delivery))["receipt"]["id"])
 
 
 async def _held_mail(cast: Cast) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, insert, select
 
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.store import tables as t
+from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 
 
@@ -61,13 +62,24 @@ _NAMES = (
     "data_key",
 )
 _ALL = select(*[t.message.c[name] for name in _NAMES])
-_BY_REFERENCE = _ALL.where(
-    t.message.c.partnership == bindparam("partnership"),
-    t.message.c.agency == bindparam("agency"),
-    t.message.c.reference == bindparam("reference"),
+_BY_REFERENCE = Prepared(
+    _ALL.where(
+        t.message.c.partnership == bindparam("partnership"),
+        t.message.c.agency == bindparam("agency"),
+        t.message.c.reference == bindparam("reference"),
+    )
 )
-_BY_KEY = _ALL.where(t.message.c.client == bindparam("client"), t.message.c.idempotency_key == bindparam("key"))
-_INSERT = insert(t.message)
+_BY_KEY = Prepared(
+    _ALL.where(t.message.c.client == bindparam("client"), t.message.c.idempotency_key == bindparam("key"))
+)
+_SENDER = Prepared(
+    select(t.message.c.agency).where(
+        t.message.c.id == bindparam("message"),
+        t.message.c.partnership == bindparam("partnership"),
+        t.message.c.incident == bindparam("incident"),
+    )
+)
+_INSERT = Prepared(insert(t.message))
 
 
 def record(tx: Tx, values: Mapping[str, Any]) -> None:
@@ -87,6 +99,14 @@ def find(tx: Tx, partnerships: Sequence[str], message: MessageId) -> MessageRow 
     """A message of any of these partnerships."""
     query = _ALL.where(t.message.c.id == message, t.message.c.partnership.in_(partnerships))
     return _row(tx.execute(query).first())
+
+
+def sender_of(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, message: MessageId
+) -> AgencyId | None:
+    """Who sent a message of this incident; None when it is another's, or none at all."""
+    row = tx.execute(_SENDER, {"message": message, "partnership": partnership, "incident": incident}).first()
+    return None if row is None else AgencyId(row[0])
 
 
 def of_incident(

@@ -92,8 +92,7 @@ def circumstances(tx: Tx, message: Message, incident: Incident) -> Circumstances
     involved = tuple(incidents.participants(tx, incident.partnership, incident.id))
     asker: AgencyId | None = None
     if message.in_reply_to is not None:
-        answered = messages.find(tx, [incident.partnership], message.in_reply_to)
-        asker = answered.agency if answered and answered.incident == incident.id else None
+        asker = messages.sender_of(tx, incident.partnership, incident.id, message.in_reply_to)
     facts = message.facts
     return Circumstances(message.agency, involved, facts.agencies, facts.schools, asker)
 

@@ -8,23 +8,22 @@ from datetime import datetime
 from sqlalchemy import bindparam, insert, select, update
 
 from gateway.store import tables as t
+from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 from keys.sealing import WrappedKey
 
-_OF_INCIDENT = (
+_OF_INCIDENT = Prepared(
     select(t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master)
     .where(t.data_key.c.incident == bindparam("incident"), t.data_key.c.wrapped.is_not(None))
     .order_by(t.data_key.c.created_at, t.data_key.c.id)
     .limit(1)
 )
+_KEEP = Prepared(insert(t.data_key))
 
 
 def keep(tx: Tx, key: WrappedKey, incident: str | None, at: datetime) -> None:
-    tx.execute(
-        insert(t.data_key).values(
-            id=key.id, incident=incident, wrapped=key.wrapped, master=key.master, created_at=at
-        )
-    )
+    row = {"id": key.id, "wrapped": key.wrapped, "master": key.master}
+    tx.execute(_KEEP, row | {"incident": incident, "created_at": at})
 
 
 def of_incident(tx: Tx, incident: str) -> WrappedKey | None:
@@ -48,6 +47,8 @@ def destroy(tx: Tx, incident: str, key_ids: Sequence[str], at: datetime) -> int:
     """Destroy every data key of an incident and those named besides; how many there were."""
     which = (t.data_key.c.incident == incident) | t.data_key.c.id.in_(list(key_ids))
     done = tx.execute(
-        update(t.data_key).where(which, t.data_key.c.wrapped.is_not(None)).values(wrapped=None, destroyed_at=at)
+        update(t.data_key)
+        .where(which, t.data_key.c.wrapped.is_not(None))
+        .values(wrapped=None, destroyed_at=at)
     )
     return done.rowcount

@@ -12,6 +12,7 @@ from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 from gateway.core.deliveries import DeliveryState
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId
 from gateway.store import tables as t
+from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 
 
@@ -57,7 +58,7 @@ _NAMES = (
 _ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("message_type")).join(
     t.message, t.message.c.id == t.delivery.c.message
 )
-_INSERT = insert(t.delivery)
+_INSERT = Prepared(insert(t.delivery))
 _DUE = (
     _ALL.where(
         t.delivery.c.state == DeliveryState.PENDING.value,

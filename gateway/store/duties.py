@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.messages import AgencyId, DutyId, IncidentId, MessageId, PartnershipId, RoleId
 from gateway.store import tables as t
+from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 
 
@@ -59,19 +60,21 @@ _NAMES = (
 )
 _ALL = select(*[t.duty.c[name] for name in _NAMES])
 _OPEN_STATES = [state.value for state in UNANSWERED]
-_OWED = _ALL.where(
-    t.duty.c.partnership == bindparam("partnership"),
-    t.duty.c.incident == bindparam("incident"),
-    t.duty.c.agency == bindparam("agency"),
-    t.duty.c.expects == bindparam("expects"),
-    t.duty.c.state.in_(_OPEN_STATES),
-).order_by(t.duty.c.start_at, t.duty.c.id)
-_MEET = (
+_OWED = Prepared(
+    _ALL.where(
+        t.duty.c.partnership == bindparam("partnership"),
+        t.duty.c.incident == bindparam("incident"),
+        t.duty.c.agency == bindparam("agency"),
+        t.duty.c.expects == bindparam("expects"),
+        or_(*(t.duty.c.state == state for state in _OPEN_STATES)),
+    ).order_by(t.duty.c.start_at, t.duty.c.id)
+)
+_MEET = Prepared(
     update(t.duty)
     .where(t.duty.c.id == bindparam("duty"))
     .values(state=bindparam("new_state"), met_at=bindparam("at"), met_by=bindparam("by"), next_chase_at=None)
 )
-_INSERT = insert(t.duty)
+_INSERT = Prepared(insert(t.duty))
 _ON_OPEN = t.duty.c.incident.in_(select(t.incident.c.id).where(t.incident.c.state == "open"))
 
 

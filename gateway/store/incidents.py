@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.store import tables as t
+from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 
 
@@ -46,11 +47,21 @@ _COLUMNS = [
 _BY_ID = select(*_COLUMNS).where(
     t.incident.c.partnership == bindparam("partnership"), t.incident.c.id == bindparam("incident")
 )
-_LOCKED = _BY_ID.with_for_update()
-_PARTICIPANTS = select(t.participant.c.agency, t.participant.c.guest).where(
-    t.participant.c.partnership == bindparam("partnership"),
-    t.participant.c.incident == bindparam("incident"),
+_LOCKED = Prepared(_BY_ID.with_for_update())
+_PARTICIPANTS = Prepared(
+    select(t.participant.c.agency).where(
+        t.participant.c.partnership == bindparam("partnership"),
+        t.participant.c.incident == bindparam("incident"),
+    )
 )
+_MOMENTS = Prepared(
+    select(t.moment.c.name, t.moment.c.at).where(
+        t.moment.c.partnership == bindparam("partnership"), t.moment.c.incident == bindparam("incident")
+    )
+)
+_OPEN = Prepared(insert(t.incident))
+_INVOLVE = Prepared(insert(t.participant))
+_RECORD_MOMENT = Prepared(insert(t.moment))
 
 
 def lock(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> Incident | None:
@@ -69,7 +80,7 @@ def partnership_of(tx: Tx, incident: IncidentId) -> PartnershipId | None:
 
 
 def open_new(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(t.incident), dict(values))
+    tx.execute(_OPEN, values)
 
 
 def change(tx: Tx, partnership: PartnershipId, incident: IncidentId, **values: Any) -> None:
@@ -95,7 +106,7 @@ def being_erased(tx: Tx) -> list[Incident]:
 
 def participants(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[AgencyId]:
     rows = tx.execute(_PARTICIPANTS, {"partnership": partnership, "incident": incident})
-    return [AgencyId(row.agency) for row in rows]
+    return [AgencyId(row[0]) for row in rows]
 
 
 def involve(tx: Tx, partnership: PartnershipId, incident: IncidentId, agencies: list[AgencyId]) -> None:
@@ -103,17 +114,14 @@ def involve(tx: Tx, partnership: PartnershipId, incident: IncidentId, agencies: 
     known = set(participants(tx, partnership, incident))
     fresh = [agency for agency in dict.fromkeys(agencies) if agency not in known]
     if fresh:
-        rows = [{"partnership": partnership, "incident": incident, "agency": a, "guest": False} for a in fresh]
-        tx.execute(insert(t.participant), rows)
+        rows = [
+            {"partnership": partnership, "incident": incident, "agency": a, "guest": False} for a in fresh
+        ]
+        tx.execute(_INVOLVE, rows)
 
 
 def moments(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> dict[str, datetime]:
-    rows = tx.execute(
-        select(t.moment.c.name, t.moment.c.at).where(
-            t.moment.c.partnership == partnership, t.moment.c.incident == incident
-        )
-    )
-    return {row.name: row.at for row in rows}
+    return dict(tx.execute(_MOMENTS, {"partnership": partnership, "incident": incident}))
 
 
 def record_moments(
@@ -124,10 +132,16 @@ def record_moments(
     fresh = {name: instant for name, instant in at.items() if name not in known}
     if fresh:
         rows = [
-            {"partnership": partnership, "incident": incident, "name": name, "at": instant, "message": message}
+            {
+                "partnership": partnership,
+                "incident": incident,
+                "name": name,
+                "at": instant,
+                "message": message,
+            }
             for name, instant in fresh.items()
         ]
-        tx.execute(insert(t.moment), rows)
+        tx.execute(_RECORD_MOMENT, rows)
     return {**known, **fresh}
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.store import tables as t
+from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 
 
@@ -62,10 +63,14 @@ class CheckpointRow:
     sealed_at: datetime
 
 
-_CHAIN = select(t.chain.c.partnership, t.chain.c.incident, t.chain.c.seq, t.chain.c.head).where(
-    t.chain.c.ref == bindparam("ref")
+_CHAIN = Prepared(
+    select(t.chain.c.partnership, t.chain.c.incident, t.chain.c.seq, t.chain.c.head)
+    .where(t.chain.c.ref == bindparam("ref"))
+    .with_for_update()
 )
-_ADVANCE = (
+_START = Prepared(insert(t.chain))
+_ADD_ENTRY = Prepared(insert(t.entry))
+_ADVANCE = Prepared(
     update(t.chain)
     .where(t.chain.c.ref == bindparam("of"), t.chain.c.seq == bindparam("was"))
     .values(seq=bindparam("now"), head=bindparam("top"))
@@ -87,15 +92,15 @@ _CHECKPOINT = select(*t.checkpoint.c)
 
 def chain_head(tx: Tx, ref: str) -> ChainHead | None:
     """The chain's last entry; on PostgreSQL the row is locked until the transaction ends."""
-    row = tx.execute(_CHAIN.with_for_update(), {"ref": ref}).first()
-    return None if row is None else ChainHead(**row._mapping)
+    row = tx.execute(_CHAIN, {"ref": ref}).first()
+    return None if row is None else ChainHead(*row)
 
 
 def start_chain(
     tx: Tx, ref: str, partnership: PartnershipId | None, incident: IncidentId | None, seq: int, head: str
 ) -> None:
     values = {"ref": ref, "partnership": partnership, "incident": incident, "seq": seq, "head": head}
-    tx.execute(insert(t.chain), values)
+    tx.execute(_START, values)
 
 
 def advance_chain(tx: Tx, ref: str, was: int, now: int, head: str) -> bool:
@@ -104,7 +109,7 @@ def advance_chain(tx: Tx, ref: str, was: int, now: int, head: str) -> bool:
 
 
 def add_entries(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-    tx.execute(insert(t.entry), [dict(row) for row in rows])
+    tx.execute(_ADD_ENTRY, rows)
 
 
 def attach_chain(tx: Tx, ref: str, partnership: PartnershipId, incident: IncidentId) -> None:

@@ -11,14 +11,17 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from gateway.store import tables as t
+from gateway.store.prepared import Prepared
 from gateway.store.tables import Instant
 from gateway.store.transaction import Tx
 
 # Both engines speak this; it is atomic on both, and a burn by a transaction still open is waited for.
-_BURN = sa.text(
-    "INSERT INTO replay (key, expires_at) VALUES (:key, :expires_at)"
-    " ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE replay.expires_at <= :now"
-).bindparams(sa.bindparam("expires_at", type_=Instant()), sa.bindparam("now", type_=Instant()))
+_BURN = Prepared(
+    sa.text(
+        "INSERT INTO replay (key, expires_at) VALUES (:key, :expires_at)"
+        " ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE replay.expires_at <= :now"
+    ).bindparams(sa.bindparam("expires_at", type_=Instant()), sa.bindparam("now", type_=Instant()))
+)
 _SWEEP = sa.delete(t.replay).where(t.replay.c.expires_at <= sa.bindparam("now"))
 
 

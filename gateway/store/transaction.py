@@ -25,8 +25,8 @@ their reference finds what was kept.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar, overload
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult, Engine
@@ -35,6 +35,7 @@ from gateway.core.errors import Unavailable
 from gateway.store import engines
 from gateway.store.engines import EngineName, Verdict
 from gateway.store.lane import Job, Lane
+from gateway.store.prepared import Found, Prepared, Values
 
 T = TypeVar("T")
 
@@ -55,17 +56,27 @@ class Tx:
         self.failure: sa.exc.DBAPIError | None = None
         self.is_woken = False
 
+    @overload
+    def execute(self, statement: Prepared, parameters: Values = None) -> Found: ...
+    @overload
     def execute(
-        self,
-        statement: sa.Executable,
-        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    ) -> CursorResult[*tuple[Any, ...]]:
-        """SQLAlchemy Core's `Connection.execute`. After a statement has failed, every further one fails too."""
+        self, statement: sa.Executable, parameters: Values = None
+    ) -> CursorResult[*tuple[Any, ...]]: ...
+
+    def execute(
+        self, statement: sa.Executable | Prepared, parameters: Values = None
+    ) -> CursorResult[*tuple[Any, ...]] | Found:
+        """SQLAlchemy Core's `Connection.execute`, or a prepared statement on the driver itself.
+
+        After a statement has failed, every further one fails too.
+        """
         if self._connection is None:
             raise RuntimeError("this transaction is over: return values from the function, do not keep tx")
         if self.failure is not None:
             raise self.failure
         try:
+            if isinstance(statement, Prepared):
+                return statement.run(self._connection, parameters)
             return self._connection.execute(statement, parameters)
         except sa.exc.DBAPIError as failure:
             self.failure = failure

@@ -113,16 +113,19 @@ class Run:
         loop = asyncio.get_running_loop()
         for _ in range(self._job.connections):
             await loop.create_connection(lambda: Connection(self), "127.0.0.1", self._job.port)
-        await asyncio.sleep(WARM_UP_SECONDS)
+        await self._run_until(time.perf_counter() + WARM_UP_SECONDS)
         self._took.clear()
         began_at, used = time.perf_counter(), _cpu_seconds(self._job.pid)
-        while not self.ran_out and time.perf_counter() < began_at + self._job.seconds:
-            await asyncio.sleep(0.02)
+        await self._run_until(began_at + self._job.seconds)
         seconds, used = time.perf_counter() - began_at, _cpu_seconds(self._job.pid) - used
         took = sorted(self._took)
         self._is_over = True
         await asyncio.wait_for(self._closed.wait(), 30)
         return self._figures(took, seconds, used)
+
+    async def _run_until(self, end_at: float) -> None:
+        while not self.ran_out and time.perf_counter() < end_at:
+            await asyncio.sleep(0.01)
 
     def next(self) -> bytes | None:
         if self._is_over:
@@ -144,9 +147,8 @@ class Run:
         count = len(took)
         at = [round(took[min(count - 1, int(count * share))] * 1000, 2) for share in (0.5, 0.95, 0.99)]
         refused = {status: number for status, number in self._statuses.items() if status != "201"}
-        return Figures(
-            count, round(count / seconds, 1), round(used / count * 1000, 3), *at, refused, self.ran_out
-        )
+        rate, cpu_ms = round(count / seconds, 1), round(used / count * 1000, 3)
+        return Figures(count, rate, cpu_ms, at[0], at[1], at[2], refused, self.ran_out)
 
 
 def requests_of(job: Job) -> Iterator[bytes]:

@@ -1,0 +1,66 @@
+"""A partnership's worked examples (`cases.toml`) hold: who receives a message, what is owed, by which instant."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.cli import packs_at_hand
+from gateway.partnerships import packs
+from gateway.settings import PREFIX
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "v1" / "examples"
+
+
+def cases() -> list[Any]:
+    """Every case of every pack, with the pack's name."""
+    found = []
+    for file in sorted(packs.HERE.glob("*/cases.toml")):
+        for case in tomllib.loads(file.read_text("utf-8"))["case"]:
+            found.append(pytest.param(file.parent.name, case, id=f"{file.parent.name}: {case['id']}"))
+    return found
+
+
+def message(case: dict[str, Any]) -> bytes:
+    """The published example with the case's changes; an empty text stands for null, which TOML lacks."""
+    document = json.loads((EXAMPLES / f"{case['example']}.json").read_text("utf-8"))
+    for path, value in case.get("change", {}).items():
+        *parents, last = path.split(".")
+        inner = document
+        for parent in parents:
+            inner = inner[parent]
+        inner[last] = value if value != "" else None
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(("pack", "case"), cases())
+def test_a_worked_example_holds(
+    pack: str, case: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # no deployment here: a directory is assumed
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+    told = packs_at_hand.route(pack, message(case), case["sender"], datetime.fromisoformat(case["at"]))
+    assert told["assumed_directory"]
+    assert (told["decision"], told["rule"]) == (case["decision"], case["rule"])
+    assert [each["role"] for each in told["deliveries"]] == case.get("to", [])
+    duties = [
+        f"{each['role']}: {each['expects']}, {each['clock']}, {each['due_at']}" for each in told["duties"]
+    ]
+    assert duties == case.get("duties", [])
+    assert told["held"] == case.get("held", [])
+
+
+def test_every_route_of_a_pack_with_cases_but_the_plain_ones_has_one() -> None:
+    """What sets a clock going is shown by example."""
+    for file in packs.HERE.glob("*/cases.toml"):
+        shown = {case["rule"] for case in tomllib.loads(file.read_text("utf-8"))["case"]}
+        pack = packs.shipped(file.parent.name)
+        assert {route.id for route in pack.routes if route.duties} <= shown

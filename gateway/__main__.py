@@ -20,10 +20,11 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except TyperException as wrong:
-        words = getattr(wrong, "format_message", lambda: str(wrong))()
-        _leave(words or "wrong use; see --help", 2)
+        format_message = getattr(wrong, "format_message", wrong.__str__)
+        _leave(format_message() or "wrong use; see --help", 2)
     except Refused as refused:
-        _leave(refused.detail or refused.code.title, 1)
+        faults = ", ".join(f"{error.pointer} {error.code}" for error in refused.errors)
+        _leave((refused.detail or refused.code.title) + (f": {faults}" if faults else ""), 1)
     except Unavailable as fault:
         _leave(f"the store cannot answer now: {fault.reason}", 2)
     except GatewayError as fault:

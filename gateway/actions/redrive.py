@@ -25,7 +25,7 @@ class Redrive:
 def redrive(tx: Tx, parts: Parts, work: Work, asked: Redrive) -> Stated:
     """Put a failed delivery back to be carried now, under the same id; the receipt. Refused when it has not failed.
 
-    Its patience is still counted from its beginning: past four days it is tried once for each redrive.
+    It is owed from now: patience with the far end and the order of its inbox count from here.
     """
     found = deliveries.find(tx, asked.delivery)
     if found is not None and found.incident is not None:
@@ -37,7 +37,13 @@ def redrive(tx: Tx, parts: Parts, work: Work, asked: Redrive) -> Stated:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no delivery of this id.")
     if row.state not in FAILED:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Only a failed delivery can be redriven.")
-    values = {"next_at": work.at, "lease_until": None, "last_reason": None, "done_at": None}
+    values = {
+        "created_at": work.at,
+        "next_at": work.at,
+        "lease_until": None,
+        "last_reason": None,
+        "done_at": None,
+    }
     deliveries.change(tx, row.id, state=DeliveryState.PENDING.value, **values)
     holds.settle_of_subject(tx, "failed-delivery", row.id, work.at, asked.officer, "released")
     fields = {"officer": asked.officer, "delivery": row.id, "outcome": "redriven"}

@@ -25,7 +25,8 @@ from gateway.store.transaction import Tx
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """An officer's word on one hold. `refuse` ends it without letting anything go on."""
+    """An officer's word on one hold. `refuse` ends it without letting anything go on. `reason` is in the officer's own
+    words: committed to under the incident's key and kept nowhere in clear."""
 
     hold: str
     officer: str
@@ -46,6 +47,8 @@ def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
     ref = _subject_ref(tx, held, incident)
     subject = Subject(ref, held.partnership, held.incident, work.key)
     fields = {"officer": asked.officer, "hold": held.id, "outcome": "refused" if asked.refuse else "released"}
+    if asked.reason:
+        fields["words"] = asked.reason
     prove(tx, parts, work, subject, [Said(Event.RELEASED, fields, reason=_reason(asked))])
     if incident is not None and not asked.refuse:
         _go_on(tx, parts, work, held, incident)
@@ -75,7 +78,9 @@ def _go_on(tx: Tx, parts: Parts, work: Work, held: HoldRow, incident: Incident) 
         delivery = deliveries.find(tx, DeliveryId(held.subject))
         if delivery is None or delivery.state is not DeliveryState.HELD:
             return  # one that its recipient declined has arrived: dealing with it is all there is to do
-        deliveries.change(tx, delivery.id, state=DeliveryState.PENDING.value, next_at=work.at)
+        # Owed from now: patience with the far end and the order of its inbox count from the release.
+        values = {"created_at": work.at, "next_at": work.at}
+        deliveries.change(tx, delivery.id, state=DeliveryState.PENDING.value, **values)
         _owe_the_reply(tx, work, delivery, incident)
     elif held.subject_kind == "message":
         row = messages.find(tx, [held.partnership], MessageId(held.subject))

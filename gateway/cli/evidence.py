@@ -1,13 +1,20 @@
-"""`gateway evidence`: check evidence bundles without database, network or a running gateway."""
+"""`gateway evidence`: make evidence bundles, and check them without database, network or a running gateway.
+
+What makes bundles is imported only when one is made: checking one needs the verifier and nothing else of the gateway.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gateway.ledger import verify as verifier
+
+JsonFlag = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
+]
 
 app = typer.Typer(help="Make and check evidence bundles.", no_args_is_help=True)
 
@@ -37,3 +44,84 @@ def verify(
         raise typer.Exit(2) from None
     typer.echo(verifier.report(finding, as_json))
     raise typer.Exit(1 if finding.verdict == "INVALID" else 0)
+
+
+@app.command()
+def export(
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's id, SI-….")],
+    out: Annotated[Path, typer.Option(metavar="FILE.zip", help="Where to write the bundle.")],
+    officer: Annotated[
+        str, typer.Option("--officer", metavar="NAME", help="Who takes it out of the house.")
+    ] = "the command line",
+    without_content: Annotated[
+        bool, typer.Option("--without-content", help="Receipts and proofs only: nothing personal.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write everything that a stranger needs to check an incident. The export itself leaves an entry in the ledger.
+
+    Example: gateway evidence export SI-7K3M-9QPX-2D --out evidence.zip --officer "W. Stave"
+    """
+    from gateway.cli.session import answer, run
+
+    content = run(_export(incident, officer, not without_content))
+    _write(out, content)
+    told = {"incident": incident, "file": str(out), "bytes": len(content)}
+    answer(told, [f"Wrote {out}. Check it with: gateway evidence verify {out} --policy POLICY.json"], as_json)
+
+
+@app.command("policy")
+def write_policy(
+    out: Annotated[Path, typer.Option(metavar="FILE.json", help="Where to write the policy.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Write what this deployment's bundles are checked with. Give it to verifiers on another path than the bundles.
+
+    Example: gateway evidence policy --out policy.json
+    """
+    import json
+
+    from gateway.cli.session import answer, run
+
+    policy = run(_policy())
+    _write(out, (json.dumps(policy, indent=2) + "\n").encode())
+    answer({"file": str(out), "policy": policy}, [f"Wrote {out}"], as_json)
+
+
+async def _export(incident: str, officer: str, with_content: bool) -> bytes:
+    """State the export, seal until nothing waits, then read one snapshot."""
+    from gateway.actions.export import Export, read_bundle
+    from gateway.actions.export import export as state_export
+    from gateway.cli.session import opened
+    from gateway.core.errors import ErrorCode, Refused
+    from gateway.core.messages import IncidentId
+    from gateway.dispatch.timetable import seal_waiting
+    from gateway.store import incidents
+
+    named = IncidentId(incident)
+    async with opened() as parts:
+        partnership = await parts.store.read(lambda tx: incidents.partnership_of(tx, named))
+        if partnership is None:
+            raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+        await parts.perform(state_export, Export(named, officer, with_content), partnership, named)
+        await seal_waiting(parts)
+        key = await parts.key_of(named) if with_content else None
+        return await parts.store.read(lambda tx: read_bundle(tx, parts, partnership, named, key))
+
+
+async def _policy() -> dict[str, Any]:
+    from gateway.actions.export import own_policy
+    from gateway.cli.session import opened
+
+    async with opened() as parts:
+        return own_policy(parts)
+
+
+def _write(out: Path, content: bytes) -> None:
+    """Private to its owner: a bundle with content is as sensitive as the incident."""
+    try:
+        out.touch(mode=0o600)
+        out.write_bytes(content)
+    except OSError as fault:
+        typer.echo(f"{out} cannot be written: {fault.strerror}", err=True)
+        raise typer.Exit(2) from None

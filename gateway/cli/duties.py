@@ -1,0 +1,271 @@
+"""`gateway duties`: who owes what by when, how far joint decisions have come, and an officer's word on a duty.
+
+A duty completed here goes through the same door as every message: the agency speaks, and the statement commits to the officer
+who recorded it (X-29). Nothing here has a power of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.actions.decide_jointly import tally_of
+from gateway.actions.submit import Accepted
+from gateway.actions.take import Speaker, prepare, take
+from gateway.actions.waive import Waiver
+from gateway.actions.waive import waive as waive_one
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
+from gateway.core.duties import UNANSWERED, DutyState
+from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.core.messages import DutyId, IncidentId, PartnershipId
+from gateway.core.officers import TwoOfficers
+from gateway.core.rules import JointDecision
+from gateway.parts import Parts
+from gateway.store import duties, incidents
+from gateway.store.duties import DutyRow
+from gateway.store.transaction import Tx
+from schemas import read_message
+
+TRIAGE = "triage-decision"
+
+app = typer.Typer(help="Who owes what by when.", no_args_is_help=True)
+
+DutyArgument = Annotated[str, typer.Argument(metavar="DUTY", help="The duty's id, as listed.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """A safeguarding partner's decision, as it was told by telephone."""
+
+    outcome: str | None
+    criteria_met: str | None
+    decided_by: str | None
+    post: str | None
+    reasons: str | None
+
+    def is_given(self) -> bool:
+        return None not in (self.outcome, self.criteria_met, self.decided_by, self.post, self.reasons)
+
+    def is_absent(self) -> bool:
+        return (self.outcome, self.criteria_met, self.decided_by, self.post, self.reasons) == (None,) * 5
+
+
+@app.command("list")
+def list_duties(
+    incident: Annotated[str | None, typer.Option(metavar="INCIDENT", help="Only of this incident.")] = None,
+    state: Annotated[DutyState | None, typer.Option(help="Only in this state.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List duties, soonest first, and how far each joint decision has come.
+
+    Example: gateway duties list --incident SI-7K3M-9QPX-2D --state open
+    """
+    told = run(_list(incident, state))
+    lines = [
+        f"{one['id']}  {one['state']:<8} {one['role']}@{one['agency']} owes {one['expects']} ({one['clock']}) "
+        f"by {one['due_at'] or 'no limit'}"
+        for one in told["duties"]
+    ]
+    lines += [f"{one['incident']}: {one['in_words']}" for one in told["decisions"]]
+    answer(told, lines or ["No duties."], as_json)
+
+
+@app.command("waive")
+def waive_duty(
+    duty: DutyArgument,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; sealed with the incident.")],
+    officer: Officer,
+    second_officer: SecondOfficer,
+    as_json: JsonFlag = False,
+) -> None:
+    """Release an agency from a duty, on the word of two officers. What the law sets cannot be waived.
+
+    Example: gateway duties waive dty-… --reason "Answered in the meeting" --officer "W. Stave" --second-officer "C. Reed"
+    """
+    told = run(_waive(duty, reason, TwoOfficers(officer, second_officer)))
+    answer(told, [f"{duty} is waived, receipt {told['receipt']}"], as_json)
+
+
+@app.command()
+def complete(
+    duty: DutyArgument,
+    officer: Officer,
+    answer_file: Annotated[
+        Path | None,
+        typer.Option("--answer", metavar="FILE.json", help="The whole message that the duty expects."),
+    ] = None,
+    outcome: Annotated[
+        str | None, typer.Option(metavar="OUTCOME", help="A triage decision's outcome.")
+    ] = None,
+    criteria_met: Annotated[str | None, typer.Option(metavar="yes|no", help="Are the criteria met?")] = None,
+    decided_by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided.")] = None,
+    post: Annotated[str | None, typer.Option(metavar="POST", help="Their post.")] = None,
+    reasons: Annotated[str | None, typer.Option(metavar="TEXT", help="Why they decided so.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Record what an agency said by telephone, on its behalf: a whole message, or a triage decision in short.
+
+    Example: gateway duties complete dty-… --outcome sin-and-rapid-review --criteria-met yes --decided-by "H. Sorley"
+    --post "Director of Nursing" --reasons "Told by telephone." --officer "W. Stave"
+    """
+    triage = Triage(outcome, criteria_met, decided_by, post, reasons)
+    if not (triage.is_given() if answer_file is None else triage.is_absent()):
+        raise typer.BadParameter(
+            "give --answer FILE.json, or all of --outcome --criteria-met --decided-by --post --reasons"
+        )
+    try:
+        said: Triage | bytes = triage if answer_file is None else answer_file.read_bytes()
+    except OSError as fault:
+        raise typer.BadParameter(f"--answer cannot be read: {fault.strerror}") from None
+    told = run(_complete(duty, officer, said))
+    lines = [f"Recorded as {told['message']}, receipt {told['receipt']}; the duty is {told['duty']['state']}"]
+    answer(told, lines, as_json)
+
+
+async def _list(incident: str | None, state: DutyState | None) -> dict[str, Any]:
+    async with opened() as parts:
+        rows = await parts.store.read(lambda tx: _chosen(tx, incident))
+        names = dict.fromkeys(row.partnership for row in rows)
+        decisions = {name: (await parts.partnerships.snapshot(name)).pack.decisions for name in names}
+        counted = await parts.store.read(lambda tx: _counted(tx, rows, decisions))
+    shown = [row for row in rows if state in (None, row.state)]
+    return {"duties": [_document(row) for row in shown], "decisions": counted}
+
+
+def _chosen(tx: Tx, incident: str | None) -> list[DutyRow]:
+    """All duties, or those of one incident; Refused when there is no such incident."""
+    if incident is None:
+        return duties.every(tx)
+    partnership = incidents.partnership_of(tx, IncidentId(incident))
+    if partnership is None:
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    return duties.of_incident(tx, partnership, IncidentId(incident))
+
+
+def _counted(
+    tx: Tx, rows: list[DutyRow], decisions: Mapping[PartnershipId, tuple[JointDecision, ...]]
+) -> list[dict[str, Any]]:
+    """How far each joint decision on these duties' incidents has come: "2 of 3 have decided, ICB missing"."""
+    told: list[dict[str, Any]] = []
+    for partnership, incident in dict.fromkeys((row.partnership, row.incident) for row in rows):
+        found = incidents.find(tx, partnership, incident)
+        expected = {row.expects for row in rows if row.incident == incident}
+        for decision in decisions[partnership]:
+            if found is None or decision.message not in expected:
+                continue
+            count = tally_of(tx, decision, found)
+            told.append(
+                {
+                    "incident": incident,
+                    "decision": decision.id,
+                    "decided": list(count.decided),
+                    "missing": list(count.missing),
+                    "outcome": (found.outcome or {}).get("outcome"),
+                    "in_words": count.in_words(),
+                }
+            )
+    return told
+
+
+def _document(row: DutyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "partnership": row.partnership,
+        "incident": row.incident,
+        "message": row.message,
+        "agency": row.agency,
+        "role": row.role,
+        "expects": row.expects,
+        "clock": row.clock,
+        "start_at": row.start_at.isoformat(),
+        "due_on": row.due_on.isoformat() if row.due_on else None,
+        "due_at": row.due_at.isoformat() if row.due_at else None,
+        "state": row.state.value,
+        "met_at": row.met_at.isoformat() if row.met_at else None,
+        "met_by": row.met_by,
+        "chase_stage": row.chase_stage,
+    }
+
+
+async def _waive(duty: str, reason: str, officers: TwoOfficers) -> dict[str, Any]:
+    async with opened() as parts:
+        row = await _find(parts, duty)
+        asked = Waiver(row.id, officers, reason)
+        stated = await parts.perform(waive_one, asked, row.partnership, row.incident)
+    return {"duty": row.id, "state": DutyState.WAIVED.value, "receipt": stated.id}
+
+
+async def _complete(duty: str, officer: str, said: Triage | bytes) -> dict[str, Any]:
+    async with opened() as parts:
+        row = await _find(parts, duty)
+        if row.state not in UNANSWERED:
+            raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This duty is answered or waived already.")
+        raw = said if isinstance(said, bytes) else _triage_document(parts, row, said)
+        taken = await _take(parts, row, raw, officer)
+        after = await _find(parts, duty)
+    return {
+        "duty": _document(after),
+        "message": taken.id,
+        "incident": taken.incident,
+        "decision": taken.decision,
+        "receipt": taken.receipt_id,
+    }
+
+
+async def _take(parts: Parts, row: DutyRow, raw: bytes, officer: str) -> Accepted:
+    """The message through the one door, as the agency's, when it is what the duty expects."""
+    envelope = read_message(raw)
+    expected = {"type": row.expects, "incident": row.incident, "partnership": row.partnership}
+    wrong = [name for name, value in expected.items() if getattr(envelope, name) != value]
+    if wrong:
+        faults = tuple(FieldError(f"/{name}", "not-of-this-duty") for name in wrong)
+        raise Refused(ErrorCode.INVALID_MESSAGE, faults)
+    speaker = Speaker(row.agency, frozenset({row.partnership}), recorded_by=officer)
+    return await take(parts, await prepare(parts, raw, envelope, speaker))
+
+
+def _triage_document(parts: Parts, row: DutyRow, said: Triage) -> bytes:
+    """A triage decision for the duty's own seat, told by telephone at this moment."""
+    if row.expects != TRIAGE:
+        raise Refused(
+            ErrorCode.INVALID_MESSAGE,
+            detail=f"This duty expects {row.expects}: give it with --answer FILE.json.",
+        )
+    now = parts.clock().isoformat()
+    person = {"name": said.decided_by, "post": said.post}
+    document = {
+        "type": TRIAGE,
+        "version": 1,
+        "partnership": row.partnership,
+        "reference": f"by-telephone-{row.id}",
+        "incident": row.incident,
+        "in_reply_to": row.message,
+        "created_at": now,
+        "author": person,
+        "lawful_basis": "legal-obligation",
+        "marking": "OFFICIAL-SENSITIVE",
+        "attachments": [],
+        "do_not_contact": [],
+        "body": {
+            "seat": row.role,
+            "decided_by": person,
+            "criteria_met": said.criteria_met,
+            "outcome": said.outcome,
+            "reasons": said.reasons,
+            "decided_at": now,
+            "means": "telephone",
+        },
+    }
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+async def _find(parts: Parts, duty: str) -> DutyRow:
+    row = await parts.store.read(lambda tx: duties.find(tx, DutyId(duty)))
+    if row is None:
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no duty of this id.")
+    return row

@@ -52,7 +52,8 @@ class School:
         answer["Message-ID"] = f"<{hashlib.sha256(words.encode()).hexdigest()[:24]}@{self.domain}>"
         answer["Date"] = format_datetime(self._clock())
         said = "\n".join(f"> {line}" for line in quoted.splitlines())
-        answer.set_content(f"{words}\n\nOn the day of the letter the council wrote:\n{said}\n")
+        introduction = f"On {letter['Date']}, {letter['From']} wrote:"
+        answer.set_content(f"{words}\n\n{introduction}\n{said}\n")
         raw = answer.as_bytes()
         headers = [b"from", b"to", b"subject", b"message-id", b"date", b"in-reply-to", b"references"]
         signature: bytes = dkim.sign(

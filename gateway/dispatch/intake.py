@@ -18,7 +18,7 @@ from gateway.actions.confirm_for_school import confirmation as confirmation
 from gateway.actions.keep_mail import Arrived, keep_mail
 from gateway.actions.reply import Read, reading_document, reply
 from gateway.actions.submit import Submission
-from gateway.core.errors import Unavailable
+from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import PartnershipId, Seat
 from gateway.core.replies import MailExpected, MailReading
 from gateway.parts import Parts
@@ -60,7 +60,7 @@ async def read_kept(parts: Parts) -> int:
         except Unavailable:
             raise  # nothing is wrong with the mail: it waits with all the others
         except Exception as fault:  # one mail never stops those behind it
-            _log.error("mail.fault", mail=raw.id, fault=type(fault).__name__)
+            _log.error("mail.fault", mail=raw.id, fault=type(fault).__name__, where=place_of(fault))
             await _set_aside(parts, raw)
     return len(waiting)
 
@@ -104,7 +104,9 @@ async def _understand(parts: Parts, raw: RawMail, content: bytes) -> tuple[MailR
         if letter is None:
             return first, None
     enrolled = await _enrolled(parts, letter)
-    reading = await asyncio.to_thread(parts.read_mail, content, MailExpected(enrolled, to))
+    pack = (await parts.partnerships.snapshot(letter.partnership)).pack
+    ours = tuple(words for name, words in pack.letters.items() if name.endswith("-letter.txt"))
+    reading = await asyncio.to_thread(parts.read_mail, content, MailExpected(enrolled, to, ours))
     if reading.reference is not None and reading.reference != letter.reference:
         return reading, None  # it speaks of another letter than the address it came to: a person decides
     return reading, letter

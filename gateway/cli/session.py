@@ -17,8 +17,9 @@ import typer
 
 from gateway.actions.prove import Occasion
 from gateway.app import build_parts, close
+from gateway.core.errors import Misconfigured
 from gateway.parts import Parts, Supply
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsUnreadable
 from gateway.store.transaction import Tx
 
 Asked = TypeVar("Asked")
@@ -36,7 +37,11 @@ SecondOfficer = Annotated[
 @asynccontextmanager
 async def opened(settings: Settings | None = None) -> AsyncIterator[Parts]:
     """The deployment's parts while this lasts; Misconfigured with one line when they cannot be made."""
-    parts = build_parts(settings or Settings.load())
+    try:
+        in_force = settings or Settings.load()
+    except SettingsUnreadable as fault:
+        raise Misconfigured(str(fault)) from None
+    parts = build_parts(in_force)
     try:
         yield parts
     finally:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import openpyxl
 import pytest
 
+from adapters.mail.mailbox import Mailbox, account_from_url
 from gateway.core.messages import AgencyId, PartnershipId, RoleId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Directory
 from gateway.partnerships.directory_files import AGENCY_COLUMNS, PEOPLE_COLUMNS
 from gateway.store import directory, tables
 from tests.edges.office import OFFICERS, Office, Told, deployed
+from tests.mail_servers import mail_house
 
 P = PartnershipId("south-tyneside")
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -282,3 +285,27 @@ def test_every_command_has_help_with_an_example(gateway: Office, command: str) -
     assert f"Example: gateway directory {command}" in words
     if command == "import":
         assert all(column in words for column in {*AGENCY_COLUMNS, *PEOPLE_COLUMNS})
+
+
+def test_the_old_address_is_told_by_mail_without_naming_anybody(
+    gateway: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail_house(("northshire-police.example",)) as house:
+        monkeypatch.setenv("GATEWAY_SMTP_URL", house.smtp_url())
+        monkeypatch.setenv("GATEWAY_SMTP_CA_FILE", str(house.ca_file))
+        monkeypatch.setenv("GATEWAY_MAIL_DOMAIN", "northshire-police.example")
+        monkeypatch.setenv("GATEWAY_MAIL_FROM", "Gateway <gateway@northshire-police.example>")
+        bring(gateway, COMBINED)
+        told = bring(gateway, COMBINED.replace("a.holt@", "alasdair.holt@")).document["told"]
+        assert [each["told"] for each in told] == [True]
+        account = account_from_url(house.imap_url("a.holt@northshire-police.example"), str(house.ca_file))
+        deadline = time.monotonic() + 20
+        found: list[bytes] = []
+        while not found and time.monotonic() < deadline:
+            with Mailbox(account) as mailbox:
+                found = [mail.raw for mail in mailbox.fetch()]
+            time.sleep(0.05)
+        text = b"".join(found).decode()
+        assert "your address was replaced" in text
+        assert "Holt" not in text.split("\n\n", 1)[-1]
+        assert "alasdair" not in text

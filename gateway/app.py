@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from starlette.routing import Mount
 
 from adapters.fetch import Fetcher
 from adapters.inbox import InboxAdapter
@@ -36,6 +37,8 @@ from adapters.mail.reading import read_mail
 from adapters.mail.sending import MailAdapter, relay_from_url
 from adapters.webhook import WebhookAdapter
 from gateway.api.application import agency_api
+from gateway.console.application import console_app, console_site
+from gateway.console.door import BASE as CONSOLE
 from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import Misconfigured
 from gateway.core.replies import MailExpected, MailReading
@@ -136,6 +139,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Gateway:
     ways_in = frozenset({MAILBOX}) if settings.imap_url else frozenset()
     dispatch = Dispatch(parts, ways_in)
     web = agency_api(parts)
+    web.router.routes.append(Mount(CONSOLE, console_app(parts)))
     return Gateway(parts, web, dispatch, ways_in)
 
 
@@ -177,29 +181,21 @@ async def serve(
 async def _serve(settings: Settings, clock: Clock | None, ready: Callable[[], None] | None) -> None:
     """Ports are taken before anything is opened; agencies are drained before the operator's listener goes."""
     with ExitStack() as ports:
-        sockets = [
-            _port(ports, settings.listen, "LISTEN"),
-            _port(ports, settings.operator_listen, "OPERATOR_LISTEN"),
-        ]
+        sockets = _ports(ports, settings)
         gateway = build(settings, clock)
         async with running(gateway):
-            server, operator = web_server(gateway.web, settings), operator_server(gateway.parts)
-            with _stopped_by_signals(server):
-                await _both([server, operator], sockets, ready)
+            servers = _servers(gateway)
+            with _stopped_by_signals(servers[0]):
+                await _together(servers, sockets, ready)
 
 
 @asynccontextmanager
 async def listening(gateway: Gateway) -> AsyncIterator[None]:
     """The listeners of a gateway that runs as part of something else, which stops them: the demonstration."""
-    settings = gateway.parts.settings
     with ExitStack() as ports:
-        sockets = [
-            _port(ports, settings.listen, "LISTEN"),
-            _port(ports, settings.operator_listen, "OPERATOR_LISTEN"),
-        ]
-        servers = [web_server(gateway.web, settings), operator_server(gateway.parts)]
+        sockets, servers = _ports(ports, gateway.parts.settings), _servers(gateway)
         up = asyncio.Event()
-        task = asyncio.create_task(_both(servers, sockets, up.set))
+        task = asyncio.create_task(_together(servers, sockets, up.set))
         await asyncio.wait([task, asyncio.create_task(up.wait())], return_when=asyncio.FIRST_COMPLETED)
         try:
             yield
@@ -208,10 +204,25 @@ async def listening(gateway: Gateway) -> AsyncIterator[None]:
             await task
 
 
-async def _both(
+def _ports(held: ExitStack, settings: Settings) -> list[socket.socket | None]:
+    """What `_servers` listen on, in their order."""
+    wanted = [(settings.listen, "LISTEN"), (settings.operator_listen, "OPERATOR_LISTEN")]
+    if settings.console_listen is not None:
+        wanted.append((settings.console_listen, "CONSOLE_LISTEN"))
+    return [_port(held, listen, setting) for listen, setting in wanted]
+
+
+def _servers(gateway: Gateway) -> list[uvicorn.Server]:
+    """The agencies' listener, the operator's, and in development the console's own."""
+    settings = gateway.parts.settings
+    servers = [web_server(gateway.web, settings), operator_server(gateway.parts)]
+    return [*servers, console_server(gateway.parts)] if settings.console_listen is not None else servers
+
+
+async def _together(
     servers: list[uvicorn.Server], sockets: list[socket.socket | None], ready: Callable[[], None] | None
 ) -> None:
-    """Run until one of them ends, then end the other."""
+    """Run until one of them ends, then end the others."""
     tasks = [
         asyncio.create_task(server.serve([port] if port else None))
         for server, port in zip(servers, sockets, strict=True)
@@ -307,6 +318,12 @@ def operator_server(parts: Parts) -> uvicorn.Server:
     else:
         listen["host"], listen["port"] = _host_and_port(parts.settings.operator_listen)
     return _Listener(_quiet(operator_app(parts), 1, listen))
+
+
+def console_server(parts: Parts) -> uvicorn.Server:
+    """The console alone without TLS, on loopback: in development only, where browsers refuse our certificate."""
+    host, port = _host_and_port(parts.settings.console_listen or "")
+    return _Listener(_quiet(console_site(parts), 1, {"host": host, "port": port}))
 
 
 def _host_and_port(listen: str) -> tuple[str, int]:

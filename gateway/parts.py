@@ -23,7 +23,8 @@ from gateway.core.routing import Directory
 from gateway.core.rules import Pack
 from gateway.partnerships import packs
 from gateway.settings import Settings
-from gateway.store import custody, directory, packs as pack_rows
+from gateway.store import custody, directory
+from gateway.store import packs as pack_rows
 from gateway.store.transaction import Store, Tx
 from keys.custody import KeyRing
 from keys.sealing import DataKey
@@ -32,7 +33,9 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 Clock = Callable[[], datetime]
 
-Compose = Callable[[Mapping[str, str], Mapping[str, Any], str | None], Letter]  # templates, message, reply token
+Compose = Callable[
+    [Mapping[str, str], Mapping[str, Any], str | None], Letter
+]  # templates, message, reply token
 ReadMail = Callable[[bytes, MailExpected], MailReading]  # blocks for seconds: call it in a thread
 
 SNAPSHOT_LIFE = timedelta(seconds=2)  # how long a directory or pack changed elsewhere may go unseen

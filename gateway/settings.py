@@ -30,6 +30,7 @@ from pydantic_settings import (
 PREFIX = "GATEWAY_"
 FILE_VARIABLE = "GATEWAY_SETTINGS_FILE"
 DEFAULT_FILE = Path("var/gateway.toml")
+LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 DEVELOPMENT_PREFIX = "development-"  # as in keys.signing: the name of a key that was made for development
 
 Mode = Literal["development", "production"]
@@ -107,6 +108,9 @@ class Settings(BaseSettings):
     tls_key_file: Path | None = Field(None, description="its private key (PEM), readable by its owner alone")
     operator_listen: str = Field(
         "127.0.0.1:8444", description="host:port of health checks and metrics; loopback"
+    )
+    console_listen: str | None = Field(
+        None, description="host:port where development serves the console without TLS, on loopback"
     )
     serving_processes: PositiveInt = Field(1, description="serving processes; more than one needs PostgreSQL")
     body_limit_bytes: PositiveInt = Field(1_048_576, description="largest request body")
@@ -207,9 +211,11 @@ class Settings(BaseSettings):
             raise ValueError("not a web address")
         return value.rstrip("/")
 
-    @field_validator("listen", "operator_listen")
+    @field_validator("listen", "operator_listen", "console_listen")
     @classmethod
-    def _can_be_listened_on(cls, value: str) -> str:
+    def _can_be_listened_on(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         host, colon, port = value.rpartition(":")
         if value.startswith("unix:/") or (colon and host and port.isdecimal() and int(port) < 65_536):
             return value
@@ -269,6 +275,12 @@ class Settings(BaseSettings):
             (self.tls_cert_file is None) == (self.tls_key_file is None),
             "set both GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE, or neither",
         )
+        yield _must(
+            "the console without TLS stays on this machine",
+            self.console_listen is None
+            or (not self.is_production and self.console_listen.rpartition(":")[0] in LOOPBACK),
+            "GATEWAY_CONSOLE_LISTEN is a loopback address, in development only: production serves it over TLS",
+        )
         yield self._private("keys_dir", 0o077)
         for name in ("tls_key_file", "smtp_password_file", "imap_password_file"):
             yield self._private(name, 0o007)
@@ -317,7 +329,7 @@ class Settings(BaseSettings):
         )
         yield _must(
             "health and metrics stay inside",
-            self.operator_listen.rpartition(":")[0] in {"127.0.0.1", "[::1]", "localhost"}
+            self.operator_listen.rpartition(":")[0] in LOOPBACK
             or self.operator_listen.startswith("unix:"),
             "GATEWAY_OPERATOR_LISTEN is a loopback address or a socket",
         )

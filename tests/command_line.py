@@ -22,7 +22,15 @@ from gateway.settings import PREFIX, Settings
 from tests.gateway_house import House
 
 PASSED_ON = (
-    "mode issuer public_url listen tls_cert_file tls_key_file var_dir keys_dir mail_authserv_id".split()
+    "mode",
+    "issuer",
+    "public_url",
+    "listen",
+    "tls_cert_file",
+    "tls_key_file",
+    "var_dir",
+    "keys_dir",
+    "mail_authserv_id",
 )
 
 

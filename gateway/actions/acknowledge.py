@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,12 +33,8 @@ class Acknowledgement:
 
 def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Stated:
     """State the recipient's answer; a person's also meets a duty to acknowledge. Refused when it is not theirs."""
-    row = deliveries.find_for_agency(tx, asked.agency, asked.partnerships, asked.delivery)
-    if row is None:
-        raise Refused(ErrorCode.NOT_FOUND)
-    if row.incident is not None:
-        incidents.lock(tx, row.partnership, row.incident)
-    if row.acknowledged_by == "person" or (row.acknowledged_by is not None and asked.by != "person"):
+    row = locked_delivery(tx, asked.agency, asked.partnerships, asked.delivery)
+    if row.acknowledged_by not in _MAY_FOLLOW[asked.by]:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This delivery has been answered already.")
     said = [_said(asked, row)]
     if asked.by == "person":
@@ -47,6 +44,33 @@ def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Sta
     deliveries.change(tx, row.id, acknowledged_at=work.at, acknowledged_by=asked.by)
     subject = Subject(row.message, row.partnership, row.incident, work.key)
     return prove(tx, parts, work, subject, said)[0]
+
+
+_MAY_FOLLOW: Mapping[str, tuple[str | None, ...]] = {  # what may have been said before
+    "system": (None,),
+    "declined": (None, "system"),  # its system took it; a person sends it back
+    "person": (None, "system", "declined"),  # who declined may think again; nothing follows a person's word
+}
+
+
+def locked_delivery(
+    tx: Tx, agency: AgencyId, partnerships: tuple[str, ...], delivery: DeliveryId
+) -> DeliveryRow:
+    """A delivery of this agency's inbox as it stands under its incident's lock.
+
+    Refused(not-found) when it is not theirs; Refused(conflicting-state) once the incident is being erased.
+    """
+    found = deliveries.find_for_agency(tx, agency, partnerships, delivery)
+    if found is not None and found.incident is not None:
+        incident = incidents.lock(tx, found.partnership, found.incident)
+        if incident is None or incident.state in ("erasing", "erased"):
+            raise Refused(
+                ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this message has been erased."
+            )
+    row = deliveries.find_for_agency(tx, agency, partnerships, delivery)
+    if row is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return row
 
 
 def _said(asked: Acknowledgement, row: DeliveryRow) -> Said:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.actions.draft_letters import own_message_row, sha256
-from gateway.actions.forward import Forwarded, delivery_row
+from gateway.actions.forward import DO_NOT_CONTACT, Forwarded, delivery_row
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core import clocks
@@ -22,15 +22,18 @@ from gateway.core.duties import UNANSWERED, DutyState, latest_reached, next_chas
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import DutyId, Facts, Message, MessageId, RoleId, Seat
 from gateway.core.receipts import Event
+from gateway.core.routing import Circumstances, resolve
+from gateway.core.rules import Recipients, Whom, is_avoided
+from gateway.partnerships import packs
 from gateway.parts import Parts, Work
 from gateway.store import duties, incidents, messages
+from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
-MARGIN = timedelta(
-    minutes=1
-)  # a silence is stated only when every way in is read this far past the due instant
+# A silence is stated only when every way in is read this far past the due instant.
+MARGIN = timedelta(minutes=1)
 REMINDERS = (Stage.HALF, Stage.DAY_BEFORE)
 STAGE_NAMES = {  # as the public schema of a chase has them
     Stage.HALF: "half-way",
@@ -57,8 +60,7 @@ def chase(tx: Tx, parts: Parts, work: Work, asked: Chase) -> list[str]:
     if duty is None or incident is None or incident.state != "open" or duty.state not in UNANSWERED:
         return []
     done = _state_silence(tx, parts, work, duty, incident, asked.read_until)
-    due = clocks.due(work.pack.clocks[duty.clock], duty.start_at, work.pack.calendar)
-    plan = clocks.reminders(due, work.pack.calendar)
+    plan = _plan(tx, work, duty)
     reached = latest_reached(plan, work.at)
     if reached is not None and reached.stage.value != duty.chase_stage:
         _send(tx, parts, work, duty, incident, reached)
@@ -73,12 +75,25 @@ def chase(tx: Tx, parts: Parts, work: Work, asked: Chase) -> list[str]:
     # A crash before the commit leaves the stage unchased; the timetable comes by again.
 
 
+def _plan(tx: Tx, work: Work, duty: DutyRow) -> tuple[Reminder, ...]:
+    """When to chase: by the clock that made the duty, whatever the pack in force has become since, to the due it has."""
+    pack = work.pack
+    if pack.version != duty.pack_version and (
+        row := pack_rows.version(tx, duty.partnership, duty.pack_version)
+    ):
+        pack = packs.parse(duty.partnership, row.files)
+    due = clocks.Due(pack.clocks[duty.clock], duty.start_at, duty.due_on, duty.due_at)
+    return clocks.reminders(due, work.pack.calendar)
+
+
 def _state_silence(
     tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, read_until: datetime
 ) -> list[str]:
     """State that nothing had reached the gateway by the due instant; never before all ways in are read past it."""
     if duty.state is not DutyState.OPEN or duty.due_at is None or read_until < duty.due_at + MARGIN:
         return []
+    if messages.awaits_release(tx, incident.partnership, incident.id, duty.agency, duty.expects):
+        return []  # something did come and an officer has not decided on it: that is no silence
     duties.change(tx, duty.id, state=DutyState.MISSED.value)
     fields = {
         "duty": duty.id,
@@ -97,12 +112,19 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
     """One chase message to everyone whom the pack names for this stage."""
     sender = next(iter(work.directory.seats_of(RoleId("sbu"))), None)
     rule = next((rule for rule in work.pack.chases if rule.stage is reached.stage), None)
-    if sender is None or rule is None or work.key is None:
+    if rule is None or work.key is None:
+        return
+    if sender is None:
+        hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), ("nobody-holds-sbu",))
         return
     reference = f"{duty.id}-{reached.stage.value}"
     if messages.by_reference(tx, incident.partnership, sender.agency, reference) is not None:
         return
-    seats, gaps = _recipients(work, duty, rule.to)
+    found, gaps = _recipients(work, duty, rule.to)
+    avoided = messages.avoided(tx, incident.partnership, incident.id)
+    seats = [seat for seat in found if not is_avoided(avoided, seat.agency, seat.role)]
+    if len(seats) < len(found):
+        gaps.append(DO_NOT_CONTACT)
     message = _message(work, incident, sender, reference)
     raw = json.dumps(_document(work, message, duty, reached), ensure_ascii=False).encode()
     event = Event.REMINDER_SENT if reached.stage in REMINDERS else Event.ESCALATED
@@ -129,7 +151,10 @@ def _recipients(work: Work, duty: DutyRow, to: tuple[str, ...]) -> tuple[list[Se
         if word == "owner":
             seats.append(Seat(duty.agency, duty.role))
         elif word == "owner-lead":
-            seats.append(Seat(duty.agency, RoleId("agency-safeguarding-lead")))
+            lead = Recipients(RoleId("agency-safeguarding-lead"), Whom.NAMED)
+            resolved = resolve(lead, work.directory, Circumstances(duty.agency, named=(duty.agency,)))
+            seats.extend(resolved.seats)
+            gaps.extend(resolved.gaps)
         elif found := work.directory.seats_of(RoleId(word)):
             seats.extend(found)
         else:

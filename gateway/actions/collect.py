@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.actions.acknowledge import locked_delivery
 from gateway.actions.prove import Said, Subject, prove
-from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, incidents
+from gateway.store import deliveries
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.transaction import Tx
 
@@ -23,13 +23,9 @@ class Collection:
 
 
 def collect(tx: Tx, parts: Parts, work: Work, asked: Collection) -> DeliveryRow:
-    """The delivery, marked as opened; Refused(not-found) when it is not in this agency's inbox."""
-    row = deliveries.find_for_agency(tx, asked.agency, asked.partnerships, asked.delivery)
-    if row is None:
-        raise Refused(ErrorCode.NOT_FOUND)
+    """The delivery, marked as opened; Refused as by `locked_delivery`: what is erased is handed to nobody."""
+    row = locked_delivery(tx, asked.agency, asked.partnerships, asked.delivery)
     if row.opened_at is None:
-        if row.incident is not None:
-            incidents.lock(tx, row.partnership, row.incident)
         deliveries.change(tx, row.id, opened_at=work.at)
         fields = {"delivery": row.id, "recipient": row.agency, "role": row.role, "client": asked.client}
         subject = Subject(row.message, row.partnership, row.incident, work.key)

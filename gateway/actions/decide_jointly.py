@@ -20,7 +20,10 @@ from gateway.store.transaction import Tx
 
 
 def decide_jointly(tx: Tx, parts: Parts, work: Work, message: Message, incident: Incident) -> None:
-    """After a decision message is recorded: reach the outcome if all seats have now answered and none was reached."""
+    """After a decision message is recorded: reach the outcome if all seats have now answered and none was reached.
+
+    An answer that comes after the outcome is recorded and delivered as any message, and changes nothing.
+    """
     decision = joint_decision(work.pack, message.type)
     if decision is None or incident.outcome is not None:
         return
@@ -51,7 +54,7 @@ def not_a_seat_of_the_sender(work: Work, message: Message) -> str | None:
         return None
     own = {seat.role for seat in work.directory.seats if seat.agency == message.agency}
     seats = message.facts.codes.get("seat", ())
-    may_record_meeting = "sbu" in own and len(seats) == len(decision.seats)
+    may_record_meeting = "sbu" in own and sorted(seats) == sorted(decision.seats)
     if may_record_meeting or (seats and all(seat in own and seat in decision.seats for seat in seats)):
         return None
     return "/body/seat"

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import (
+    OUR_FAULT,
     Delivered,
     DeliveryState,
     Fault,
@@ -73,7 +74,9 @@ def _later(asked: Attempted, outcome: TryLater, work: Work) -> tuple[dict[str, A
     row = asked.delivery
     at = next_attempt_at(row.attempt, row.created_at, work.at, outcome)
     if at is None:
-        values = _failed(DeliveryState.FAILED_PARTNER, outcome.reason, work)
+        is_ours = outcome.reason == OUR_FAULT
+        state = DeliveryState.FAILED_SYSTEM if is_ours else DeliveryState.FAILED_PARTNER
+        values = _failed(state, outcome.reason, work)
         return values, _failure(asked, outcome.reason, outcome.evidence)
     values = {"next_at": max(at, work.at + timedelta(milliseconds=1)), "last_reason": outcome.reason}
     return values, Said(Event.RELAY_ATTEMPT, _fields(asked, outcome.evidence), reason=outcome.reason)

@@ -7,14 +7,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.actions.forward import Forwarded, delivery_row
+from gateway.actions.forward import DO_NOT_CONTACT, Forwarded, delivery_row
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.identifiers import IdKind, make_letter_reference
 from gateway.core.messages import AgencyId, Facts, Message, MessageId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Holder
-from gateway.core.rules import LetterRule
+from gateway.core.rules import LetterRule, is_avoided
 from gateway.parts import Parts, Work
 from gateway.store import incidents, mail, messages
 from gateway.store.incidents import Incident
@@ -46,11 +46,15 @@ def draft_letters(tx: Tx, parts: Parts, work: Work, incident: Incident, rule: Le
             (f"nobody-holds-{rule.sender_role}",),
         )
         return
+    avoided = messages.avoided(tx, incident.partnership, incident.id)
     for pupil in _pupils(tx, work, incident):
         school = work.directory.school(pupil.school_urn)
         seat = Seat(school, rule.to.role) if school else None
         if seat is None or seat not in work.directory.seats:
             hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), ("unknown-school",))
+            continue
+        if is_avoided(avoided, seat.agency, seat.role):
+            hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (DO_NOT_CONTACT,))
             continue
         _draft(tx, parts, work, incident, rule, sender, seat, pupil)
 
@@ -58,13 +62,16 @@ def draft_letters(tx: Tx, parts: Parts, work: Work, incident: Incident, rule: Le
 def _pupils(tx: Tx, work: Work, incident: Incident) -> list[Pupil]:
     """The children named by the incident's referrals who have a school, each once per school."""
     assert work.key is not None
-    found: dict[tuple[str, str], Pupil] = {}
+    found: dict[tuple[str, str, str | None], Pupil] = {}  # of two pupils with one name each has a letter
     for row in messages.of_incident(tx, incident.partnership, incident.id, "referral"):
+        if row.decision != "forward":
+            continue  # held: an officer has not let it go on
         for child in _body(work, row).get("children", []):
             urn = child.get("school_urn")
             if urn:
                 name = " ".join(filter(None, (child.get("given_names"), child.get("family_name"))))
-                found.setdefault((urn, name.casefold()), Pupil(name, urn, child.get("date_of_birth")))
+                born_on = child.get("date_of_birth")
+                found.setdefault((urn, name.casefold(), born_on), Pupil(name, urn, born_on))
     return list(found.values())
 
 

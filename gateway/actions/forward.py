@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from gateway.actions.prove import Said
 from gateway.core import clocks
 from gateway.core.deliveries import DeliveryState
-from gateway.core.duties import DutyState, next_chase_at, settled_state
+from gateway.core.duties import UNANSWERED, DutyState, next_chase_at, settled_state
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, Message, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, resolve
-from gateway.core.rules import DutyRule, Recipients, Route, answers_in_full, moment_values, must_not_be_told
+from gateway.core.rules import (
+    ACKNOWLEDGEMENT,
+    DutyRule,
+    Recipients,
+    Route,
+    answers_in_full,
+    is_avoided,
+    joint_decision,
+    moment_values,
+)
 from gateway.parts import Work
 from gateway.store import deliveries, duties, incidents, messages
+from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
 URGENT, ORDINARY = 3, 5
+DO_NOT_CONTACT = "do-not-contact"
 
 
 @dataclass(slots=True)
@@ -58,8 +69,8 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     now = circumstances(tx, message, incident)
     known = _record_moments(tx, message, incident, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
-    _involve(tx, message, incident, result)
-    _meet(tx, message, incident, route, result)
+    _involve(tx, work, message, incident, result)
+    _meet(tx, work, message, incident, route, result)
     return result
 
 
@@ -76,14 +87,18 @@ def work_out(
     `known` are the instants that start clocks, those of this message among them.
     """
     result = Forwarded()
+    avoided = now.avoided.union(message.facts.codes.get("do_not_contact", ()))
+    now = replace(now, avoided=avoided)
     seats = [_seats(work, to, now, result) for to in route.deliver]
     for seat in dict.fromkeys(seat for found in seats for seat in found):
-        if must_not_be_told(message, seat.agency, seat.role):
-            result.gaps.append("do-not-contact")  # an officer finds another recipient
+        if is_avoided(avoided, seat.agency, seat.role):
+            _gap(result, DO_NOT_CONTACT)  # an officer finds another recipient
         else:
             result.deliveries.append(delivery_row(work, message, incident, seat))
     for rule in route.duties:
         add_duties(work, message.id, incident, rule, known, now, result)
+    if route.deliver and not result.deliveries and not result.gaps:
+        result.gaps.append("reaches-nobody")
     return result
 
 
@@ -94,7 +109,8 @@ def circumstances(tx: Tx, message: Message, incident: Incident) -> Circumstances
     if message.in_reply_to is not None:
         asker = messages.sender_of(tx, incident.partnership, incident.id, message.in_reply_to)
     facts = message.facts
-    return Circumstances(message.agency, involved, facts.agencies, facts.schools, asker)
+    avoided = messages.avoided(tx, incident.partnership, incident.id)
+    return Circumstances(message.agency, involved, facts.agencies, facts.schools, asker, avoided)
 
 
 def delivery_row(
@@ -126,7 +142,10 @@ def add_duties(
     now: Circumstances,
     result: Forwarded,
 ) -> None:
-    """A duty for each owner, due by its clock; a clock whose start has not happened yet makes none."""
+    """A duty for each owner, due by its clock; a clock whose start has not happened yet makes none.
+
+    A seat that must not be contacted gets no duty, an officer hears of it instead (G-08); but the law's own clocks run on.
+    """
     clock = work.pack.clocks[rule.clock]
     beginning = clocks.begins(clock, moments)
     if beginning is None:
@@ -134,6 +153,10 @@ def add_duties(
     due = clocks.due(clock, beginning.at, work.pack.calendar)
     plan = clocks.reminders(due, work.pack.calendar)
     for seat in _seats(work, rule.owner, now, result):
+        if is_avoided(now.avoided, seat.agency, seat.role):
+            _gap(result, DO_NOT_CONTACT)
+            if not clock.statutory:
+                continue
         result.duties.append(
             {
                 "id": work.supply.id(IdKind.DUTY),
@@ -171,8 +194,14 @@ def duty_document(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _seats(work: Work, to: Recipients, now: Circumstances, result: Forwarded) -> tuple[Seat, ...]:
     found = resolve(to, work.directory, now)
-    result.gaps.extend(gap for gap in found.gaps if gap not in result.gaps)
+    for gap in found.gaps:
+        _gap(result, gap)
     return found.seats
+
+
+def _gap(result: Forwarded, gap: str) -> None:
+    if gap not in result.gaps:
+        result.gaps.append(gap)
 
 
 def _record_moments(
@@ -183,27 +212,54 @@ def _record_moments(
     return incidents.record_moments(tx, incident.partnership, incident.id, message.id, values)
 
 
-def _involve(tx: Tx, message: Message, incident: Incident, result: Forwarded) -> None:
-    """Whoever sends, receives, owes or is named belongs to the incident from now on."""
-    named = [AgencyId(row["agency"]) for row in (*result.deliveries, *result.duties)]
-    incidents.involve(
-        tx, incident.partnership, incident.id, [message.agency, *named, *message.facts.agencies]
-    )
+def _involve(tx: Tx, work: Work, message: Message, incident: Incident, result: Forwarded) -> None:
+    """Whoever sends, receives, owes or is named belongs to the incident from now on.
+
+    But nobody joins by being unknown to the directory, or by being named in a correction as having had a message wrongly.
+    """
+    bound = [AgencyId(row["agency"]) for row in (*result.deliveries, *result.duties)]
+    named = () if message.type == "correction" else message.facts.agencies
+    known = [agency for agency in named if agency in work.directory.agencies]
+    incidents.involve(tx, incident.partnership, incident.id, [message.agency, *bound, *known])
 
 
-def _meet(tx: Tx, message: Message, incident: Incident, route: Route, result: Forwarded) -> None:
-    """The earliest duty that this message answers is met by its arrival; a seat answers only its own."""
+def _meet(tx: Tx, work: Work, message: Message, incident: Incident, route: Route, result: Forwarded) -> None:
+    """What this message answers is met by its arrival: for a joint decision the duty of every seat it speaks for."""
     if not answers_in_full(route, message):
         return
-    seats = message.facts.codes.get("seat", ())
-    for duty in duties.owed(tx, incident.partnership, incident.id, message.agency, message.type):
-        if seats and duty.role not in seats:
-            continue
+    decides = joint_decision(work.pack, message.type) is not None
+    for duty in _seats_duties(tx, message, incident) if decides else _answered(tx, message, incident):
         state = settled_state(duty.due_at, duty.due_inclusive, message.arrived_at)
         duties.meet(tx, duty.id, state, message.arrived_at, message.id)
         fields = {"duty": duty.id, "clock": duty.clock, "due_at": _instant(duty.due_at) or "no limit"}
         result.said.append(Said(Event.DUTY_MET, fields, reason=state.value))
-        return
+
+
+def _seats_duties(tx: Tx, message: Message, incident: Incident) -> list[DutyRow]:
+    """The earliest open duty of each seat that decided: a record of the meeting answers for all three (X-29)."""
+    seats = message.facts.codes.get("seat", ())
+    first: dict[str, DutyRow] = {}
+    for duty in duties.of_incident(tx, incident.partnership, incident.id):
+        if duty.expects == message.type and duty.role in seats and duty.state in UNANSWERED:
+            first.setdefault(duty.role, duty)
+    return list(first.values())
+
+
+def _answered(tx: Tx, message: Message, incident: Incident) -> list[DutyRow]:
+    """The duty laid by the very message that is answered, where that laid any; else the earliest of its kind."""
+    owed = duties.owed(tx, incident.partnership, incident.id, message.agency, message.type)
+    if message.in_reply_to is not None and owed:
+        laid = [duty for duty in owed if duty.message == message.in_reply_to]
+        if laid or _laid_duties(tx, message, incident):
+            return laid[:1]
+    return [] if message.type == ACKNOWLEDGEMENT else owed[:1]
+
+
+def _laid_duties(tx: Tx, message: Message, incident: Incident) -> bool:
+    """Whether the message that is answered laid a duty of this kind on the sender that has been met already."""
+    every = duties.of_incident(tx, incident.partnership, incident.id)
+    mine = (duty for duty in every if duty.agency == message.agency and duty.expects == message.type)
+    return any(duty.message == message.in_reply_to for duty in mine)
 
 
 def _instant(at: datetime | None) -> str | None:

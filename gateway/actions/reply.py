@@ -13,7 +13,8 @@ from typing import Any
 
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
-from gateway.actions.submit import Accepted, Submission, submit
+from gateway.actions.release import Release, release
+from gateway.actions.submit import Accepted, Rejected, Submission, submit
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
@@ -70,16 +71,24 @@ def _state_arrival(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read) 
 def _record_answer(
     tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, answer: Submission, letter: LetterRow
 ) -> str:
-    outcome = submit(tx, parts, work, answer)
+    outcome = _submitted(tx, parts, work, answer)
     if not isinstance(outcome, Accepted):
-        return _hold(tx, work, raw, asked)
+        return _hold(tx, work, raw, asked, (outcome.code.slug,))
     _settle(tx, raw, asked, "settled", message=outcome.id)
     subject = Subject(letter.message, letter.partnership, letter.incident, work.key)
     prove(tx, parts, work, subject, [Said(Event.REPLIED, {"reply": outcome.id})])
     return "answered"
 
 
-def _hold(tx: Tx, work: Work, raw: RawMail, asked: Read) -> str:
+def _submitted(tx: Tx, parts: Parts, work: Work, answer: Submission) -> Accepted | Rejected:
+    """`submit` refuses by raising only before it has written anything, so a mail can still be held in its place."""
+    try:
+        return submit(tx, parts, work, answer)
+    except Refused as refused:
+        return Rejected(refused.code, "")
+
+
+def _hold(tx: Tx, work: Work, raw: RawMail, asked: Read, besides: tuple[str, ...] = ()) -> str:
     letter = asked.letter
     partnership = letter.partnership if letter else work.pack.partnership
     _settle(tx, raw, asked, "held")
@@ -89,7 +98,7 @@ def _hold(tx: Tx, work: Work, raw: RawMail, asked: Read) -> str:
         partnership,
         letter.incident if letter else None,
         ("mail", raw.id),
-        asked.reasons or (asked.kind,),
+        (asked.reasons or (asked.kind,)) + besides,
     )
     return "held"
 
@@ -120,8 +129,6 @@ class OfficersAnswer:
 
 def answer_held_mail(tx: Tx, parts: Parts, work: Work, asked: OfficersAnswer) -> Accepted:
     """Record the answer of a held mail on an officer's word; Refused when somebody already dealt with it."""
-    from gateway.actions.release import Release, release
-
     held = release(tx, parts, work, Release(asked.hold, asked.officer))
     if held.subject_kind != "mail":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This hold is not a mail: release or refuse it.")

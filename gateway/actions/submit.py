@@ -84,8 +84,11 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
     incident = _incident_of(tx, work, asked)
     message = replace(asked.message, incident=incident.id if incident else None)
     decision = decide(message, work.pack)
-    if isinstance(decision, Forward) and (pointer := not_a_seat_of_the_sender(work, message)):
-        decision = Refuse(decision.route.id, ErrorCode.NOT_PERMITTED, pointer)
+    if not isinstance(decision, Refuse) and (pointer := not_a_seat_of_the_sender(work, message)):
+        rule = decision.rule if isinstance(decision, Hold) else decision.route.id
+        decision = Refuse(
+            rule, ErrorCode.NOT_PERMITTED, pointer
+        )  # held or not: a vote may not wait for a release
     if isinstance(decision, Refuse):
         return _reject(tx, parts, work, asked, decision)
     incident = incident or _open(tx, work, asked)
@@ -178,6 +181,7 @@ def _accept(
     _record(tx, work, asked, message, decision, answer)
     result.record(tx)
     if isinstance(decision, Hold):
+        incidents.involve(tx, message.partnership, incident.id, [message.agency])
         hold(tx, work, message.partnership, incident.id, ("message", message.id), decision.reasons)
     for gap in result.gaps:
         hold(tx, work, message.partnership, incident.id, ("message", message.id), (gap,))

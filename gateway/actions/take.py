@@ -8,18 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gateway.actions.submit import Accepted, Submission, submit
-from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.actions.submit import Accepted, Rejected, Submission, submit
+from gateway.core.errors import ErrorCode, FieldError, Refused, Unavailable
 from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import AgencyId, IncidentId, Message, MessageId, PartnershipId
 from gateway.ledger.appending import disclosures_label
 from gateway.parts import Parts
-from gateway.store import log
+from gateway.store import custody, log, messages
 from schemas import Envelope, facts
+
+RACES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +83,37 @@ async def prepare(
 async def take(parts: Parts, submission: Submission) -> Accepted:
     """Run the submission as one durable transaction; Refused when the rules refuse it."""
     message = submission.message
-    outcome = await parts.perform(
-        submit,
-        submission,
-        message.partnership,
-        message.incident,
-        new_key_for=None if message.incident else submission.opens,
-    )
+    try:
+        outcome = await _submit(parts, submission)
+    except Refused:
+        await _forget_key(parts, submission)
+        raise
+    if not isinstance(outcome, Accepted) or outcome.is_repeat:
+        await _forget_key(parts, submission)
     if not isinstance(outcome, Accepted):
         raise Refused(outcome.code, (FieldError(outcome.pointer, outcome.code.slug),))
     if not outcome.is_repeat:
         return outcome
     disclosures = await open_disclosures(parts, message.partnership, outcome.receipt_id)
     return replace(outcome, disclosures=disclosures)
+
+
+async def _submit(parts: Parts, submission: Submission) -> Accepted | Rejected:
+    """Once more when another server took the same reference in the same instant: then it is found, and it is a repeat."""
+    message = submission.message
+    opens = None if message.incident else submission.opens
+    for _ in range(RACES):
+        with suppress(messages.Raced):
+            return await parts.perform(
+                submit, submission, message.partnership, message.incident, new_key_for=opens
+            )
+    raise Unavailable("the same reference keeps coming")
+
+
+async def _forget_key(parts: Parts, submission: Submission) -> None:
+    """No incident was opened, so the data key made for it seals nothing. A crash before this leaves an unused key."""
+    if submission.message.incident is None:
+        await parts.custody.transact(lambda tx: custody.discard(tx, submission.opens))
 
 
 async def open_disclosures(parts: Parts, partnership: PartnershipId, receipt: str) -> tuple[str, ...]:

@@ -56,7 +56,9 @@ def agency_api(parts: Parts) -> FastAPI:
         scopes_supported=SCOPES,
     )
     door = Door(parts, oauth)
-    app = FastAPI(title="Safeguarding gateway", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Safeguarding gateway", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.include_router(oauth_routes(oauth))
     for method, path, handler in ROUTES:
         app.router.routes.append(Route(path, guarded(partial(handler, door)), methods=[method]))

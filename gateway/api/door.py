@@ -23,6 +23,7 @@ from gateway.parts import Parts
 WRITE, READ, LOG = "messages.write", "messages.read", "log.read"
 SCOPES = (WRITE, READ, LOG)
 
+_NAME = re.compile(r"[\x21-\x7e]{1,200}")
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):\s*(?=,|$)")
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255}?)"?')
 
@@ -35,12 +36,17 @@ class Door:
     oauth: OAuthParts
 
     async def caller(self, request: Request, scope: str) -> Principal:
-        """The authenticated caller, whose proof the endpoint still has to burn."""
+        """The authenticated caller, whose proof the endpoint still has to burn.
+
+        Refused(not-found) for an address that cannot name anything here: no control character reaches a database.
+        """
         raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
         principal = await authenticate(
             request.scope["headers"], request.method, raw_path.decode("latin-1"), self.oauth
         )
         need_scope(principal, scope, self.oauth)
+        if not all(_NAME.fullmatch(value) for value in request.path_params.values()):
+            raise Refused(ErrorCode.NOT_FOUND)
         return principal
 
     async def reader(self, request: Request, scope: str = READ) -> Principal:
@@ -53,7 +59,8 @@ class Door:
 
 async def read_body(request: Request, limit_bytes: int, deadline_seconds: float) -> bytes:
     """The body's bytes; Refused when it is not JSON by its type, too large or too slow."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_types = request.headers.getlist("content-type")
+    content_type = ",".join(content_types).partition(";")[0].strip().lower()  # twice is none of ours
     if content_type != "application/json" or "content-encoding" in request.headers:
         raise Refused(ErrorCode.UNSUPPORTED_MEDIA_TYPE)
     pieces: list[bytes] = []
@@ -85,10 +92,10 @@ def idempotency_key(request: Request) -> str | None:
 
 def _check_digest(request: Request, body: bytes) -> None:
     """RFC 9530: when a sha-256 Content-Digest is sent it must be that of the bytes received."""
-    sent = request.headers.get("content-digest")
-    if sent is None:
+    sent = request.headers.getlist("content-digest")
+    if not sent:
         return
-    found = _DIGEST.search(sent)
+    found: list[str] = _DIGEST.findall(", ".join(sent))
     expected = base64.b64encode(hashlib.sha256(body).digest()).decode()
-    if found is None or not hmac.compare_digest(found.group(1), expected):
+    if not found or not all(hmac.compare_digest(one, expected) for one in found):
         raise Refused(ErrorCode.DIGEST_MISMATCH)

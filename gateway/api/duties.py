@@ -21,7 +21,10 @@ async def get_duties(door: Door, request: Request) -> Response:
     agency = AgencyId(principal.agency)
     partnerships = sorted(principal.partnerships)
     mine, to_me = await door.parts.store.read(lambda tx: duties.by_and_to(tx, agency, partnerships))
-    document = {"owed_by_me": [_duty(d) for d in mine], "owed_to_me": [_duty(d) for d in to_me]}
+    document = {
+        "owed_by_me": [duty_row_document(d) for d in mine],
+        "owed_to_me": [duty_row_document(d) for d in to_me],
+    }
     return JSONResponse(document, headers=HEADERS)
 
 
@@ -48,7 +51,8 @@ async def get_directory(door: Door, request: Request) -> Response:
     return JSONResponse({"partnership": partnership, "agencies": agencies}, headers=HEADERS)
 
 
-def _duty(row: DutyRow) -> dict[str, Any]:
+def duty_row_document(row: DutyRow) -> dict[str, Any]:
+    """A duty as it stands, as agencies see it."""
     return {
         "id": row.id,
         "incident": row.incident,

@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,6 +20,7 @@ from gateway.actions.take import open_disclosures
 from gateway.api.door import READ, WRITE, Door, read_body
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.core.identifiers import IdKind, is_id
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import deliveries, messages
@@ -193,21 +194,23 @@ def _cursor(text: str | None) -> tuple[datetime, str] | None:
     if text is None:
         return None
     try:
-        at, _, last = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
+        at, _, last = base64.b64decode(text.encode(), b"-_", validate=True).decode().partition(" ")
         instant = datetime.fromisoformat(at)
     except (ValueError, binascii.Error):
-        raise Refused(
-            ErrorCode.MALFORMED_REQUEST, detail="`after` is not a page that was given out."
-        ) from None
-    if instant.tzinfo is None:
-        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="`after` is not a page that was given out.")
+        raise _no_such_page() from None
+    if instant.utcoffset() != timedelta(0) or not is_id(IdKind.DELIVERY, last):
+        raise _no_such_page()
     return instant, last
+
+
+def _no_such_page() -> Refused:
+    return Refused(ErrorCode.MALFORMED_REQUEST, detail="`after` is not a page that was given out.")
 
 
 def _limit(text: str | None) -> int:
     if text is None:
         return PAGE
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST:
+    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= MOST:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="`limit` is a whole number from 1 to 100.")
     return int(text)
 

@@ -10,18 +10,31 @@ from starlette.responses import JSONResponse, Response
 from gateway.actions.submit import Accepted
 from gateway.actions.take import Speaker, prepare, take
 from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
+from gateway.api.duties import duty_row_document
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId
-from gateway.oauth.resource import replayed
-from gateway.store import deliveries, incidents, log, messages
+from gateway.oauth.resource import Principal, replayed
+from gateway.store import deliveries, duties, incidents, log, messages
 from gateway.store.messages import MessageRow
+from gateway.store.transaction import Tx
 from schemas import read_message
 
 
 async def post_message(door: Door, request: Request) -> Response:
     """Take one message: 201 with the signed receipt, the incident and the duties that follow."""
     principal = await door.caller(request, WRITE)
+    try:
+        return await _take(door, request, principal)
+    except Refused as refused:
+        # What is refused rolls its burn back with it, or never came so far: a proof is good for one request all the same.
+        is_replay = refused.code is ErrorCode.PROOF_REPLAYED
+        if is_replay or not await door.oauth.burn([principal.proof]):
+            raise replayed(door.oauth) from None
+        raise
+
+
+async def _take(door: Door, request: Request, principal: Principal) -> Response:
     settings = door.parts.settings
     raw = await read_body(request, settings.body_limit_bytes, settings.request_timeout_seconds)
     envelope = read_message(raw)
@@ -29,15 +42,7 @@ async def post_message(door: Door, request: Request) -> Response:
     speaker = Speaker(
         AgencyId(principal.agency), principal.partnerships, principal.client_id, key, principal.proof
     )
-    submission = await prepare(door.parts, raw, envelope, speaker)
-    try:
-        answer = await take(door.parts, submission)
-    except Refused as refused:
-        if (
-            refused.code is ErrorCode.PROOF_REPLAYED
-        ):  # known only in the transaction; every 401 carries its challenge
-            raise replayed(door.oauth) from None
-        raise
+    answer = await take(door.parts, await prepare(door.parts, raw, envelope, speaker))
     headers = HEADERS | {"Location": f"/v1/messages/{answer.id}"}
     if answer.is_repeat:
         headers["Idempotency-Replayed"] = "true"
@@ -64,7 +69,9 @@ async def get_message(door: Door, request: Request) -> Response:
     """The state of a message that my agency sent: its deliveries and duties."""
     principal = await door.reader(request, READ)
     row = await own_message(door, principal.agency, principal.partnerships, request.path_params["message"])
-    sent = await door.parts.store.read(lambda tx: deliveries.of_message(tx, row.id))
+    sent, laid = await door.parts.store.read(
+        lambda tx: (deliveries.of_message(tx, row.id), _duties_laid_by(tx, row))
+    )
     document = {
         "id": row.id,
         "incident": row.incident,
@@ -72,7 +79,7 @@ async def get_message(door: Door, request: Request) -> Response:
         "type": row.type,
         "decision": row.decision,
         "arrived_at": _text(row.arrived_at),
-        "duties": row.answer["duties"],
+        "duties": laid,
         "receipt": {"id": row.receipt, "jws": row.answer["jws"]},
         "deliveries": [
             {
@@ -98,6 +105,14 @@ async def get_message_receipts(door: Door, request: Request) -> Response:
         for entry in entries
     ]
     return JSONResponse({"receipts": document}, headers=HEADERS)
+
+
+def _duties_laid_by(tx: Tx, row: MessageRow) -> list[dict[str, Any]]:
+    """The duties that followed from a message, as they stand now."""
+    if row.incident is None:
+        return []
+    found = duties.of_incident(tx, row.partnership, row.incident)
+    return [duty_row_document(duty) for duty in found if duty.message == row.id]
 
 
 async def own_message(door: Door, agency: str, partnerships: frozenset[str], message: str) -> MessageRow:

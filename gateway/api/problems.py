@@ -9,7 +9,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.core.errors import ErrorCode, Refused, Unavailable
+from gateway.core.errors import ErrorCode, Refused, Unavailable, place_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -39,7 +39,7 @@ def guarded(endpoint: Endpoint) -> Endpoint:
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as fault:
-            _log.error("api.fault", fault=type(fault).__name__, where=_where(fault))
+            _log.error("api.fault", fault=type(fault).__name__, where=place_of(fault))
             return problem(ErrorCode.INTERNAL)
 
     return answer
@@ -71,14 +71,4 @@ def _refusal(refused: Refused) -> JSONResponse:
     challenge = getattr(refused, "www_authenticate", None)
     return problem(
         refused.code, errors, refused.detail, {"WWW-Authenticate": challenge} if challenge else None
-    )
-
-
-def _where(fault: BaseException) -> str:
-    """File and line of a bug: enough to find it, and no value of any variable."""
-    trace = fault.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return (
-        "" if trace is None else f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
     )

@@ -18,7 +18,7 @@ from gateway.store import log, messages
 from gateway.store.log import EntryRow
 from gateway.store.transaction import Tx
 
-_TILE = re.compile(r"(\d{1,2})/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?")
+_TILE = re.compile(r"([0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
 
 async def get_receipt(door: Door, request: Request) -> Response:

@@ -8,7 +8,7 @@ from importlib import import_module
 import typer
 
 GROUPS = (
-    "rules directory mail clients keys held duties deliveries evidence".split()
+    ["rules", "directory", "mail", "clients", "keys", "held", "duties", "deliveries", "evidence", "console"]
 )  # `gateway <group> <command>`: gateway/cli/<group>.py
 COMMANDS = {
     "init": "operator",

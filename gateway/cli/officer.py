@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.erase import Erasure, begin_erasure
+from gateway.actions.reconcile import reconcile as reconcile_all
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
@@ -16,7 +17,6 @@ from gateway.dispatch.timetable import complete_erasure
 from gateway.parts import Parts
 from gateway.store import incidents
 from gateway.store.reconcile import Reconciliation
-from gateway.store.reconcile import reconcile as reconcile_rows
 
 MOST_SHOWN = 100
 
@@ -62,8 +62,7 @@ def erase(
 
 async def _reconcile() -> tuple[dict[str, Any], list[str]]:
     async with opened() as parts:
-        now = parts.clock()
-        found = await parts.store.read(lambda tx: reconcile_rows(tx, now))
+        found = await reconcile_all(parts)
     views = {"messages": asdict(found.messages), "deliveries": asdict(found.deliveries)}
     total = {**views["deliveries"], "unexplained": len(found.findings)}
     shown = [asdict(one) for one in found.findings[:MOST_SHOWN]]

@@ -125,6 +125,8 @@ class DeliveryState(Enum):
     CANCELLED = "cancelled"
 
 
+OUR_FAULT = "our-fault"  # the reason of a try that failed by a fault of this house
+
 FINAL_STATES = frozenset(DeliveryState) - {DeliveryState.HELD, DeliveryState.PENDING}
 
 FIRST_WAIT = timedelta(seconds=5)

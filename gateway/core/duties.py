@@ -43,6 +43,9 @@ def next_chase_at(plan: Iterable[Reminder], now: datetime) -> datetime | None:
     return next((reminder.at for reminder in plan if reminder.at > now), None)
 
 
+UNDECIDED = frozenset({"more-information"})  # an answer that decides nothing yet
+
+
 @dataclass(frozen=True, slots=True)
 class Vote:
     seat: RoleId
@@ -60,6 +63,8 @@ class Tally:
 
     def in_words(self) -> str:
         total = len(self.decided) + len(self.missing)
+        if not self.missing and self.outcome is None:
+            return f"all {total} have answered, and the lead asks for more information"
         if not self.missing:
             return f"all {total} have decided" + (", with dissent" if self.dissent else "")
         names = ", ".join(role.removeprefix("dsp-").upper() for role in self.missing)
@@ -69,11 +74,13 @@ class Tally:
 def tally(seats: tuple[RoleId, ...], lead: RoleId, votes: Iterable[Vote]) -> Tally:
     """Count the latest vote of each seat. The outcome exists once all have decided: theirs, or with dissent the lead's.
 
-    A vote of "more information" is a vote; the seat may vote again until the outcome is reached.
+    "More information" answers in time, but decides nothing: while it is the lead's latest vote there is no outcome, and every
+    seat may vote again until there is one.
     """
     latest = {vote.seat: vote.outcome for vote in votes if vote.seat in seats}
     decided = tuple(seat for seat in seats if seat in latest)
     missing = tuple(seat for seat in seats if seat not in latest)
     dissent = len(set(latest.values())) > 1
-    outcome = latest[lead] if not missing else None
+    led = latest.get(lead)
+    outcome = None if missing or led in UNDECIDED else led
     return Tally(decided, missing, outcome, dissent)

@@ -77,5 +77,15 @@ class Unavailable(GatewayError):
         self.retry_after_seconds = retry_after_seconds
 
 
+def place_of(fault: BaseException) -> str:
+    """File and line where a fault arose: enough to find it, and no value of any variable may reach a log."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+
+
 class Misconfigured(GatewayError):
     """Start-up is refused: says what is unsafe and the remedy in one line."""

@@ -97,6 +97,9 @@ class Circumstances:
     named: tuple[AgencyId, ...] = ()
     schools: tuple[str, ...] = ()
     asker: AgencyId | None = None
+    avoided: frozenset[str] = (
+        frozenset()
+    )  # seats that some message of the incident says not to contact (G-08)
 
 
 @dataclass(frozen=True, slots=True)

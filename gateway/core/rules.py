@@ -9,7 +9,7 @@ expression language; what does not fit is a new word here, with a test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
@@ -18,6 +18,11 @@ from gateway.core.clocks import Clock, Stage
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import AgencyId, AgencyKind, Message, PartnershipId, RoleId
 from gateway.core.working_days import Calendar
+
+WRITTEN_HERE = frozenset(
+    {"chase", "dsl-letter"}
+)  # the gateway alone writes these, by its timetable and its decisions
+ACKNOWLEDGEMENT, BY_PERSON = "acknowledgement", "person"
 
 
 class Whom(Enum):
@@ -153,7 +158,7 @@ Decision = Forward | Hold | Refuse
 def decide(message: Message, pack: Pack, released: bool = False) -> Decision:
     """Forward, hold or refuse one message under a pack. `released`: an officer has already looked at it."""
     candidates = [route for route in pack.routes if route.message == message.type]
-    if not candidates:
+    if message.type in WRITTEN_HERE or not candidates:
         return Refuse("no-such-message-here", ErrorCode.NOT_PERMITTED, "/type")
     candidates = [route for route in candidates if message.agency_kind in route.senders]
     if not candidates:
@@ -169,7 +174,12 @@ def decide(message: Message, pack: Pack, released: bool = False) -> Decision:
 
 
 def answers_in_full(route: Route, message: Message) -> bool:
-    """Whether this message may meet the duty it answers: a partial return or an extension request may not (G-10)."""
+    """Whether this message may meet the duty it answers: a partial return or an extension request may not (G-10).
+
+    Nor may a system's acknowledgement, whatever a pack says: only a person's word acknowledges (contract section 3).
+    """
+    if message.type == ACKNOWLEDGEMENT and message.facts.codes.get("by") != (BY_PERSON,):
+        return False
     return not (route.incomplete_when and _matches(route.incomplete_when, message))
 
 
@@ -189,7 +199,8 @@ def moment_values(route: Route, message: Message) -> dict[str, datetime]:
 
 def _matches(wanted: Mapping[str, frozenset[str]], message: Message) -> bool:
     return all(
-        any(value in allowed for value in message.facts.codes.get(code, ())) for code, allowed in wanted.items()
+        any(value in allowed for value in message.facts.codes.get(code, ()))
+        for code, allowed in wanted.items()
     )
 
 
@@ -206,5 +217,9 @@ def _doubts(message: Message, pack: Pack) -> tuple[str, ...]:
 
 def must_not_be_told(message: Message, agency: AgencyId, role: RoleId) -> bool:
     """Whether the sender says that this seat is not to be contacted, because the concern is about it (G-08)."""
-    avoided = message.facts.codes.get("do_not_contact", ())
+    return is_avoided(message.facts.codes.get("do_not_contact", ()), agency, role)
+
+
+def is_avoided(avoided: Collection[str], agency: AgencyId, role: RoleId) -> bool:
+    """Whether a seat is among those not to be contacted: `agency/role`, either of them `*` for any."""
     return any(f"{a}/{r}" in avoided for a in (agency, "*") for r in (role, "*"))

@@ -18,6 +18,7 @@ import structlog
 from adapters.mail.receiver import Receiver
 from gateway.agency.client import AgencyClient, AgencyProblem, Unreachable
 from gateway.app import Gateway, build, listening, running, system_clock
+from gateway.console.sign_in import create_sign_in_link
 from gateway.core.messages import RoleId
 from gateway.demo.partners import OwnMailServer, School, WebhookReceiver
 from gateway.demo.partnership import (
@@ -32,7 +33,7 @@ from gateway.demo.partnership import (
     enrol,
 )
 from gateway.demo.stage import Ports, Stage, prepare_folder, set_up
-from gateway.demo.story import Cast, Step, StepFailed, leave_one_open, play
+from gateway.demo.story import OFFICER, Cast, Step, StepFailed, leave_one_open, play
 from gateway.dispatch import intake
 from gateway.moving_clock import MovingClock
 from gateway.store.directory import WayRow
@@ -71,7 +72,7 @@ async def perform(asked: Demonstration) -> list[Step]:
             asked.tell(step)
             return cast.steps
         if not asked.once:
-            _tell_where(asked, cast)
+            await _tell_where(asked, cast)
             await asyncio.Event().wait()
         return cast.steps
 
@@ -79,12 +80,13 @@ async def perform(asked: Demonstration) -> list[Step]:
 async def _assemble(asked: Demonstration, folder: Path, start_at: datetime, stack: AsyncExitStack) -> Cast:
     """Everything that takes part, started in order and stopped in reverse."""
     ports_taken = (_free_port(), _free_port()) if asked.once else (asked.port, asked.port + 1)
+    console_port = _free_port() if asked.once else asked.port + 2
     certificates = prepare_folder(folder, start_at, system_clock())
     clock = MovingClock(folder / "clock", system_clock)
     clock.move_to(start_at)
     mail_port = _free_port()
     webhook_port = _free_port()
-    stage = set_up(folder, Ports(*ports_taken, mail_port, webhook_port), certificates, clock)
+    stage = set_up(folder, Ports(*ports_taken, mail_port, webhook_port, console_port), certificates, clock)
     stack.enter_context(serving_lock(folder / "serving.lock"))
     gateway = build(stage.settings, clock)
     schools = {domain: School(domain, clock) for domain in ("harbour-view.example", "cliffside.example")}
@@ -163,10 +165,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _tell_where(asked: Demonstration, cast: Cast) -> None:
+async def _tell_where(asked: Demonstration, cast: Cast) -> None:
     settings = cast.stage.settings
+    link = await create_sign_in_link(cast.gateway.parts, OFFICER)
     asked.tell_open(
         f"\nThe gateway stays up.\n  API       {settings.public_url}  (certificate: {cast.stage.certificates.authority})\n"
+        f"  Console   {settings.console_url}/console/\n"
+        f"  Sign in   {link}  (works once, for 15 minutes)\n"
         f"  Operator  http://{settings.operator_listen}/readyz\n"
         f"  Evidence  {asked.folder}/evidence.zip, {asked.folder}/evidence-erased.zip, {asked.folder}/policy.json\n"
         f"  Commands  GATEWAY_SETTINGS_FILE={cast.stage.settings_file} .venv/bin/gateway duties list\n"

@@ -37,6 +37,7 @@ class Ports:
     operator: int
     school_mail: int
     webhook: int
+    console: int
 
 
 def prepare_folder(folder: Path, start_at: datetime, real: datetime) -> Certificates:
@@ -53,7 +54,8 @@ def set_up(folder: Path, ports: Ports, certificates: Certificates, clock: Moving
         "clock": "development",
         "issuer": ISSUER,
         "public_url": f"https://localhost:{ports.gateway}",
-        "console_url": f"http://localhost:{ports.operator}",
+        "console_url": f"http://localhost:{ports.console}",
+        "console_listen": f"127.0.0.1:{ports.console}",
         "var_dir": str(folder),
         "keys_dir": str(folder / "keys"),
         "listen": f"127.0.0.1:{ports.gateway}",

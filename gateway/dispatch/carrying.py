@@ -13,7 +13,8 @@ from datetime import timedelta
 import structlog
 
 from gateway.actions.deliver import Attempted, deliver
-from gateway.core.deliveries import Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
+from gateway.core.deliveries import OUR_FAULT, Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
+from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
 from gateway.core.routing import Directory
 from gateway.parts import Parts
@@ -38,7 +39,7 @@ async def carry_due(parts: Parts) -> int:
 
 async def _carry(parts: Parts, row: DeliveryRow) -> None:
     try:
-        outcome = await _attempt(parts, row)
+        outcome = await _attempt_or_our_fault(parts, row)
         state = await parts.perform(deliver, Attempted(row, outcome), row.partnership, row.incident)
         _log.info(
             "delivery.attempted",
@@ -47,11 +48,21 @@ async def _carry(parts: Parts, row: DeliveryRow) -> None:
             state=state.value if state else "overtaken",
         )
     except Exception as fault:  # the lease runs out and the delivery is carried again
-        _log.error("delivery.fault", delivery=row.id, fault=type(fault).__name__, words=str(fault)[:200])
+        _log.error("delivery.fault", delivery=row.id, fault=type(fault).__name__, where=place_of(fault))
+
+
+async def _attempt_or_our_fault(parts: Parts, row: DeliveryRow) -> Outcome:
+    """One try. Whatever raises is our fault: try later with growing waits, and an officer sees it when patience runs out."""
+    try:
+        return await _attempt(parts, row)
+    except Unavailable:
+        raise  # the database cannot answer, so nothing can be recorded either: the lease runs out
+    except Exception as fault:
+        _log.error("adapter.fault", way=row.adapter, fault=type(fault).__name__, where=place_of(fault))
+        return TryLater(OUR_FAULT)
 
 
 async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
-    """One try. What an adapter raises is our fault: try later, and an officer sees it when patience runs out."""
     if row.adapter == "inbox":
         return await parts.adapter("inbox").deliver(_parcel(row, None, None, None))
     snapshot = await parts.partnerships.snapshot(row.partnership)
@@ -68,11 +79,7 @@ async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
         address, letter = await _letter(parts, row, message, snapshot.directory)
         if address is None or letter is None:
             return Undeliverable("nobody-to-write-to", Fault.SYSTEM)
-    try:
-        return await parts.adapter(row.adapter).deliver(_parcel(row, address, letter, secret))
-    except Exception as fault:
-        _log.error("adapter.fault", way=row.adapter, fault=type(fault).__name__)
-        return TryLater("our-fault")
+    return await parts.adapter(row.adapter).deliver(_parcel(row, address, letter, secret))
 
 
 def _parcel(row: DeliveryRow, address: str | None, letter: Letter | None, secret: str | None) -> Parcel:

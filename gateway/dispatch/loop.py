@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import structlog
 
+from gateway.core.errors import place_of
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.intake import read_kept
 from gateway.dispatch.timetable import chase_due, finish_erasures, seal_waiting, sweep_proofs
@@ -83,6 +84,6 @@ class Dispatch:
         try:
             return await job()
         except Exception as fault:
-            _log.error("dispatch.fault", fault=type(fault).__name__, words=str(fault)[:200])
+            _log.error("dispatch.fault", fault=type(fault).__name__, where=place_of(fault))
             await asyncio.sleep(self._parts.settings.sweep_interval_seconds)
             return None

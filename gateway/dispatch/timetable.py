@@ -14,7 +14,7 @@ import structlog
 from gateway.actions.chase import MARGIN, Chase, chase
 from gateway.actions.erase import data_keys_of, empty_content, finish_erasure
 from gateway.actions.seal import seal
-from gateway.core.errors import Unavailable
+from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.parts import Parts
 from gateway.store import custody, duties, incidents, mail, replay
@@ -48,10 +48,21 @@ async def chase_due(parts: Parts, ways_in: frozenset[str]) -> int:
     read_until = await parts.store.read(lambda tx: _read_until(tx, now, ways_in))
     due = await parts.store.read(lambda tx: _due(tx, now, read_until))
     for duty in due:
-        done = await parts.perform(chase, Chase(duty.id, read_until), duty.partnership, duty.incident)
-        if done:
-            _log.info("duty.chased", duty=duty.id, clock=duty.clock, done=done)
+        await _chase(parts, duty, read_until)
     return len(due)
+
+
+async def _chase(parts: Parts, duty: DutyRow, read_until: datetime) -> None:
+    """One duty; a fault with it is told and keeps nobody from looking at the others."""
+    try:
+        done = await parts.perform(chase, Chase(duty.id, read_until), duty.partnership, duty.incident)
+    except Unavailable:
+        raise
+    except Exception as fault:
+        _log.error("duty.fault", duty=duty.id, fault=type(fault).__name__, where=place_of(fault))
+        return
+    if done:
+        _log.info("duty.chased", duty=duty.id, clock=duty.clock, done=done)
 
 
 async def finish_erasures(parts: Parts) -> int:

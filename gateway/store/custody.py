@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from gateway.store import tables as t
 from gateway.store.prepared import Prepared
@@ -41,6 +41,11 @@ def find(tx: Tx, key_id: str) -> WrappedKey | None:
 def attach(tx: Tx, key_id: str, incident: str) -> None:
     """A piece that came before its incident was matched: its key is destroyed with the incident's from now on."""
     tx.execute(update(t.data_key).where(t.data_key.c.id == key_id).values(incident=incident))
+
+
+def discard(tx: Tx, incident: str) -> None:
+    """Forget the keys made for an incident that was never opened: they seal nothing."""
+    tx.execute(delete(t.data_key).where(t.data_key.c.incident == incident))
 
 
 def destroy(tx: Tx, incident: str, key_ids: Sequence[str], at: datetime) -> int:

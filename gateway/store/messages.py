@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.store import tables as t
@@ -79,11 +80,24 @@ _SENDER = Prepared(
         t.message.c.incident == bindparam("incident"),
     )
 )
+_FACTS = Prepared(
+    select(t.message.c.facts).where(
+        t.message.c.partnership == bindparam("partnership"), t.message.c.incident == bindparam("incident")
+    )
+)
 _INSERT = Prepared(insert(t.message))
 
 
+class Raced(Exception):
+    """Another transaction has just recorded this reference or key: run the action again, and it finds the answer."""
+
+
 def record(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(_INSERT, dict(values))
+    """Keep one message; Raced when its reference was taken meanwhile, which SQLite's single writer rules out."""
+    try:
+        tx.execute(_INSERT, dict(values))
+    except IntegrityError:
+        raise Raced from None
 
 
 def by_reference(tx: Tx, partnership: PartnershipId, agency: AgencyId, reference: str) -> MessageRow | None:
@@ -118,6 +132,32 @@ def of_incident(
         query = query.where(t.message.c.type == message_type)
     rows = tx.execute(query.order_by(t.message.c.arrived_at, t.message.c.id))
     return [found for row in rows if (found := _row(row))]
+
+
+def avoided(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> frozenset[str]:
+    """The seats that any message of the incident says not to contact, as rules read them (G-08)."""
+    rows = tx.execute(_FACTS, {"partnership": partnership, "incident": incident})
+    return frozenset(seat for row in rows for seat in row[0]["codes"].get("do_not_contact", ()))
+
+
+def awaits_release(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, agency: AgencyId, message_type: str
+) -> bool:
+    """Whether a message of this kind from this agency is held and an officer has not ended the hold."""
+    query = (
+        select(t.message.c.id)
+        .join(t.hold, t.hold.c.subject == t.message.c.id)
+        .where(
+            t.message.c.partnership == partnership,
+            t.message.c.incident == incident,
+            t.message.c.agency == agency,
+            t.message.c.type == message_type,
+            t.message.c.decision == "hold",
+            t.hold.c.partnership == partnership,
+            t.hold.c.settled_at.is_(None),
+        )
+    )
+    return tx.execute(query).first() is not None
 
 
 def change(tx: Tx, partnership: PartnershipId, message: MessageId, **values: Any) -> None:

@@ -44,7 +44,12 @@ def activate(tx: Tx, pack: PackRow, by: str, seconded_by: str) -> None:
     """Put a version in force; the one before stays for the duties made under it."""
     tx.execute(update(t.pack).where(t.pack.c.partnership == pack.partnership).values(current=False))
     known = version(tx, pack.partnership, pack.version)
-    values = {"activated_at": pack.activated_at, "activated_by": by, "seconded_by": seconded_by, "current": True}
+    values = {
+        "activated_at": pack.activated_at,
+        "activated_by": by,
+        "seconded_by": seconded_by,
+        "current": True,
+    }
     if known is None:
         row = {
             "partnership": pack.partnership,

@@ -7,8 +7,6 @@ figure to get used to. Erased incidents are explained by their erasure: what ope
 
 from __future__ import annotations
 
-import base64
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import and_, func, select
 
 from gateway.core.deliveries import DeliveryState
+from gateway.core.messages import MessageId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.store import tables as t
 from gateway.store.transaction import Tx
@@ -77,17 +76,40 @@ class Reconciliation:
     findings: tuple[Finding, ...]
 
 
+class Unsent(NamedTuple):
+    """A message that goes to nobody, and the entry that says whether that is right."""
+
+    message: MessageId
+    partnership: PartnershipId
+    receipt: str
+
+
 class _Owed(NamedTuple):
     """One delivery as far as it is looked at here."""
 
     id: str
     state: str
     next_at: datetime | None
-    to: str
 
 
-def reconcile(tx: Tx, now: datetime) -> Reconciliation:
-    """Count everything and name what nothing explains. `now` is an aware UTC instant."""
+def without_deliveries(tx: Tx) -> list[Unsent]:
+    """Forwarded messages of incidents not erased, none of whose deliveries exist."""
+    m, i = t.message.c, t.incident.c
+    query = (
+        select(m.id, m.partnership, m.receipt)
+        .select_from(
+            t.message.join(t.incident, i.id == m.incident).outerjoin(t.delivery, t.delivery.c.message == m.id)
+        )
+        .where(m.decision == "forward", i.state.not_in(("erasing", "erased")), t.delivery.c.id.is_(None))
+    )
+    return [Unsent(*row) for row in tx.execute(query)]
+
+
+def reconcile(tx: Tx, now: datetime, broken: Mapping[MessageId, str]) -> Reconciliation:
+    """Count everything and name what nothing explains. `now` is an aware UTC instant.
+
+    `broken` says what is wrong with those of `without_deliveries` that promised one.
+    """
     erased = set(tx.execute(select(t.incident.c.id).where(t.incident.c.state == "erased")).scalars())
     holds = _holds(tx)
     owed = _deliveries(tx)
@@ -98,7 +120,7 @@ def reconcile(tx: Tx, now: datetime) -> Reconciliation:
     for message in _messages(tx):
         is_erased = message.incident in erased
         mine = owed.pop(message.id, [])
-        wrong = list(_message_faults(message, mine, holds, is_erased))
+        wrong = list(_message_faults(message, holds, broken))
         groups: list[str] = []
         for delivery, fault in _judged(mine, stated[message.id], holds, is_erased):
             group = "unexplained" if fault else _GROUPS[delivery.state]
@@ -127,7 +149,7 @@ def _figures(counted: Mapping[str, int]) -> Figures:
 def _messages(tx: Tx) -> Iterator[Any]:
     """Every message, with the event of the entry that its receipt names."""
     m, e = t.message.c, t.entry.c
-    query = select(m.id, m.incident, m.decision, m.answer, e.event).select_from(
+    query = select(m.id, m.incident, m.decision, e.event).select_from(
         t.message.outerjoin(t.entry, and_(e.id == m.receipt, e.chain == m.id))
     )
     yield from tx.execute(query.execution_options(yield_per=_AT_ONCE))
@@ -135,11 +157,10 @@ def _messages(tx: Tx) -> Iterator[Any]:
 
 def _deliveries(tx: Tx) -> dict[str, list[_Owed]]:
     d = t.delivery.c
-    query = select(d.message, d.id, d.state, d.next_at, d.role, d.agency, d.adapter)
+    query = select(d.message, d.id, d.state, d.next_at)
     found: defaultdict[str, list[_Owed]] = defaultdict(list)
     for row in tx.execute(query.execution_options(yield_per=_AT_ONCE)):
-        to = f"{row.role}@{row.agency}:{row.adapter}"
-        found[row.message].append(_Owed(row.id, row.state, row.next_at, to))
+        found[row.message].append(_Owed(row.id, row.state, row.next_at))
     return found
 
 
@@ -163,23 +184,14 @@ def _holds(tx: Tx) -> dict[str, bool]:
 
 
 def _message_faults(
-    message: Any, mine: Sequence[_Owed], holds: Mapping[str, bool], is_erased: bool
+    message: Any, holds: Mapping[str, bool], broken: Mapping[MessageId, str]
 ) -> Iterator[str]:
     if message.event != Event.SUBMISSION_ACCEPTANCE.text:
         yield "a message stands without the entry that accepted it"
     if message.decision == "hold" and message.id not in holds:
         yield "a message is held and no officer is asked"
-    if not is_erased and Counter(_promised(message.answer)) - Counter(one.to for one in mine):
-        yield "a receipt promises a recipient and no delivery is owed"
-
-
-def _promised(answer: Mapping[str, Any]) -> list[str]:
-    """The recipients that the receipt commits to, as its own disclosures open them."""
-    for one in answer.get("disclosures", ()):
-        _salt, name, value = json.loads(base64.urlsafe_b64decode(one + "=" * (-len(one) % 4)))
-        if name == "recipients":
-            return str(value).split()
-    return []
+    if message.id in broken:
+        yield broken[message.id]
 
 
 def _judged(

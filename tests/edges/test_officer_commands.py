@@ -50,7 +50,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 async def refer(house: House, reference: str = "NP-1") -> dict[str, Any]:
     async with house.client(POLICE) as police:
-        return await police.submit(house.example("referral", reference=reference))
+        answer: dict[str, Any] = await police.submit(house.example("referral", reference=reference))
+    return answer
 
 
 async def decide(house: House, referral: dict[str, Any], agency: str, seat: str) -> dict[str, Any]:
@@ -62,7 +63,8 @@ async def decide(house: House, referral: dict[str, Any], agency: str, seat: str)
         in_reply_to=referral["id"],
     )
     async with house.client(agency) as partner:
-        return await partner.submit(document)
+        answer: dict[str, Any] = await partner.submit(document)
+    return answer
 
 
 async def decided(house: House) -> dict[str, Any]:
@@ -379,7 +381,7 @@ async def test_a_promised_recipient_without_a_delivery_is_unexplained(house: Hou
     await _break(house, delete(t.delivery).where(t.delivery.c.message == referral["id"]))
     told = json.loads((await attempt(house, "reconcile", "--json"))[1])
     assert told["findings"] == [
-        {"what": "a receipt promises a recipient and no delivery is owed", "id": referral["id"]}
+        {"what": "a receipt promises recipients and no delivery is owed", "id": referral["id"]}
     ]
 
 

@@ -329,8 +329,7 @@ class Settings(BaseSettings):
         )
         yield _must(
             "health and metrics stay inside",
-            self.operator_listen.rpartition(":")[0] in LOOPBACK
-            or self.operator_listen.startswith("unix:"),
+            self.operator_listen.rpartition(":")[0] in LOOPBACK or self.operator_listen.startswith("unix:"),
             "GATEWAY_OPERATOR_LISTEN is a loopback address or a socket",
         )
         yield _must(

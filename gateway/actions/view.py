@@ -1,4 +1,4 @@
-"""An officer opens an incident, a message's content or something held: stated before anything is shown."""
+"""An officer opens an incident, or what one of its messages says: stated before anything is shown."""
 
 from __future__ import annotations
 
@@ -15,26 +15,20 @@ from gateway.store.transaction import Tx
 
 @dataclass(frozen=True, slots=True)
 class Viewing:
-    """Who opens what. `opened` is `incident`, or the id of the message or hold whose content is opened.
-
-    A held piece that belongs to no incident is a chain of its own, named by `opened`.
-    """
+    """Who opens what. `opened` is `incident`, or the id of the message whose content is opened."""
 
     officer: str
     partnership: PartnershipId
-    incident: IncidentId | None
+    incident: IncidentId
     opened: str = "incident"
 
 
 def view(tx: Tx, parts: Parts, work: Work, asked: Viewing) -> None:
     """State that it was opened; Refused(not-found) when there is no such incident."""
-    ref = asked.opened
-    if asked.incident is not None:
-        incident = incidents.lock(tx, asked.partnership, asked.incident)
-        if incident is None:
-            raise Refused(ErrorCode.NOT_FOUND)
-        ref = incident.chain
-    subject = Subject(ref, asked.partnership, asked.incident, work.key)
+    incident = incidents.lock(tx, asked.partnership, asked.incident)
+    if incident is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    subject = Subject(incident.chain, asked.partnership, incident.id, work.key)
     fields = {"officer": asked.officer, "opened": asked.opened}
     prove(tx, parts, work, subject, [Said(Event.INCIDENT_VIEWED, fields)])
     # A crash after the commit: it is stated that something was opened which was then never shown. Harmless.

@@ -1,0 +1,200 @@
+"""What waits for an officer: the list, one held item, its words on request, and the officer's word on it.
+
+The console has no powers of its own: `release` and `answer_held_mail` are the same actions that the command line calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway.actions.confirm_for_school import confirmation
+from gateway.actions.release import Release, release
+from gateway.actions.reply import OfficersAnswer, answer_held_mail
+from gateway.actions.view_held import Viewing, view_held
+from gateway.console import reading
+from gateway.console.door import Console, Visit
+from gateway.console.pages import go, page
+from gateway.console.reading import HeldRead
+from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.parts import Parts
+from gateway.store import mail
+from gateway.store.mail import LetterRow
+
+MOST_CHARACTERS = 20_000
+MOST_REASON_CHARACTERS = 500
+NOTICES = {
+    "released": "Released. It goes on its way now.",
+    "refused": "Stopped. It goes no further.",
+    "answered": "The answer is recorded.",
+}
+ANSWER_FIELDS = ("roll_from", "roll_to", "previous_school", "additional_information")
+YES_NO = {"yes": True, "no": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a held item says. `suggested` is what the reader found in an e-mail, for the officer to check."""
+
+    heading: str = ""
+    text: str = ""
+    document: Mapping[str, Any] | None = None
+    sender: str | None = None
+    suggested: Mapping[str, Any] | None = None
+    reasons: tuple[str, ...] = ()
+    is_gone: bool = False
+
+
+async def get_held(console: Console, visit: Visit) -> Response:
+    """Everything that waits, the longest first."""
+    officer = visit.signed_in
+    rows = await console.parts.store.read(lambda tx: reading.held_list(tx, officer))
+    notice = NOTICES.get(visit.request.query_params.get("done", ""))
+    return page(visit, "held.html", here="held", rows=rows, notice=notice)
+
+
+async def get_held_item(console: Console, visit: Visit) -> Response:
+    """Why it is held and what it is, without its content."""
+    return await _item(console, visit, await _read(console, visit), None)
+
+
+async def post_words(console: Console, visit: Visit) -> Response:
+    """The same with its content, once the opening is durable."""
+    read = await _read(console, visit)
+    return await _item(console, visit, read, await _open(console, visit, read))
+
+
+async def post_release(console: Console, visit: Visit) -> Response:
+    return await _settle(console, visit, refuse=False)
+
+
+async def post_refuse(console: Console, visit: Visit) -> Response:
+    return await _settle(console, visit, refuse=True)
+
+
+async def post_answer(console: Console, visit: Visit) -> Response:
+    """Record what the school answered, as the officer read it; on a slip the page comes back with what was typed."""
+    read = await _read(console, visit)
+    if read.mail is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This is no e-mail: release it or stop it.")
+    officer, parts = visit.signed_in.name, console.parts
+    try:
+        letter = read.letter or await _letter_named(console, visit)
+        submission = await confirmation(
+            parts, letter, _answers(visit.form), read.mail.arrived_at, f"mail-{read.mail.id}", officer
+        )
+    except Refused as refused:
+        said = await _open(console, visit, read)
+        return await _item(console, visit, read, said, refused.errors or (FieldError("", "invalid"),))
+    asked = OfficersAnswer(read.hold.id, officer, submission, letter)
+    await parts.perform(answer_held_mail, asked, letter.partnership, letter.incident)
+    return go("/held?done=answered")
+
+
+async def _letter_named(console: Console, visit: Visit) -> LetterRow:
+    """The letter that the officer says it answers; Refused when there is none that they may see."""
+    reference = visit.form.get("letter_reference", "").strip()
+    found = await console.parts.store.read(lambda tx: mail.letter_by_reference(tx, reference))
+    if found is None or found.partnership not in visit.signed_in.partnerships:
+        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError("/letter_reference", "no-such-letter"),))
+    return found
+
+
+async def _settle(console: Console, visit: Visit, *, refuse: bool) -> Response:
+    read = await _read(console, visit)
+    why = visit.form.get("reason", "").strip()[:MOST_REASON_CHARACTERS]
+    if refuse and not why:
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Say why in a few words. Go back and try again.")
+    asked = Release(read.hold.id, visit.signed_in.name, refuse=refuse, reason=why if refuse else "")
+    await console.parts.perform(release, asked, read.hold.partnership, read.hold.incident)
+    return go("/held?done=" + ("refused" if refuse else "released"))
+
+
+async def _read(console: Console, visit: Visit) -> HeldRead:
+    officer, wanted = visit.signed_in, visit.path("hold")
+    return await console.parts.store.read(lambda tx: reading.held(tx, officer, wanted))
+
+
+async def _item(
+    console: Console, visit: Visit, read: HeldRead, said: Words | None, errors: tuple[FieldError, ...] = ()
+) -> Response:
+    snapshot = await console.parts.partnerships.snapshot(read.hold.partnership)
+    shown: dict[str, Any] = {
+        "read": read,
+        "said": said,
+        "names": reading.agency_names(snapshot.directory),
+        "typed": dict(visit.form) if errors else _typed(said),
+        "errors": {error.pointer.rpartition("/")[2]: error.code for error in errors},
+    }
+    return page(visit, "held_item.html", 422 if errors else 200, here="held", **shown)
+
+
+async def _open(console: Console, visit: Visit, read: HeldRead) -> Words:
+    """State the opening, then unseal."""
+    hold, asked = read.hold, Viewing(read.hold.id, visit.signed_in.name)
+    await console.parts.perform(view_held, asked, hold.partnership, hold.incident)
+    if read.mail is not None:
+        return await _words_of_mail(console.parts, read)
+    document = await reading.content(console.parts, read.message) if read.message else None
+    if document is None:
+        return Words(is_gone=True)
+    if read.delivery is None or read.delivery.adapter != "mail":
+        return Words(document=document)
+    pack = (await console.parts.partnerships.snapshot(hold.partnership)).pack
+    letter = console.parts.compose(pack.letters, document, None)
+    return Words(letter.subject, letter.text)
+
+
+async def _words_of_mail(parts: Parts, read: HeldRead) -> Words:
+    raw = read.mail
+    key = await parts.key_by_id(raw.data_key) if raw else None
+    if raw is None or raw.sealed is None or key is None:
+        return Words(is_gone=True)
+    content = key.open(f"raw-mail:{raw.id}", raw.sealed)
+    subject, text = await asyncio.to_thread(plain_words, content)
+    found = json.loads(key.open(f"reading:{raw.id}", raw.sealed_reading)) if raw.sealed_reading else {}
+    suggested = {**found.get("suggested", {}), **_known(found.get("answers", {}))}
+    return Words(subject, text, None, found.get("sender"), suggested, tuple(found.get("reasons", ())))
+
+
+def plain_words(raw: bytes) -> tuple[str, str]:
+    """The subject and the plain text of an e-mail, cut at 20,000 characters; never its HTML, never its attachments."""
+    try:
+        found = email.message_from_bytes(raw, policy=email.policy.default)
+        body = found.get_body(("plain",)) if isinstance(found, EmailMessage) else None
+        text = body.get_content() if body is not None else "This e-mail has no plain text."
+        subject = str(found.get("subject", ""))
+    except (
+        Exception
+    ):  # hostile mail breaks parsers in many ways; the officer is told instead of shown an error
+        return "", "This e-mail cannot be shown safely. Ask the technical team to look at it."
+    return subject[:200], str(text)[:MOST_CHARACTERS]
+
+
+def _answers(form: Mapping[str, str]) -> dict[str, Any]:
+    """The form's answers as members of a `dsl-confirmation`; what was left empty is absent."""
+    typed = {name: form[name].strip() for name in ANSWER_FIELDS if form.get(name, "").strip()}
+    records = YES_NO.get(form.get("records_held", ""))
+    never = {"never_on_roll": True} if form.get("never_on_roll") == "yes" else {}
+    return {**typed, **({} if records is None else {"records_held": records}), **never}
+
+
+def _typed(said: Words | None) -> dict[str, str]:
+    """What stands in the form at first: what the reader suggests."""
+    suggested = _known(said.suggested or {}) if said else {}
+    return {
+        name: ("yes" if value else "no") if isinstance(value, bool) else str(value)
+        for name, value in suggested.items()
+    }
+
+
+def _known(answers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answers.items() if value is not None}

@@ -1,0 +1,146 @@
+"""What the pages read: one function a page, each on one snapshot. SQL stands in the store.
+
+An incident or hold of a partnership that the officer does not see is not found, as one that does not exist.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.actions.decide_jointly import tally_of
+from gateway.console.door import Officer
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId
+from gateway.core.routing import Directory
+from gateway.core.rules import Pack
+from gateway.parts import Parts
+from gateway.store import deliveries, duties, holds, incidents, log, mail, messages, overview
+from gateway.store.duties import DutyRow
+from gateway.store.holds import HoldRow
+from gateway.store.incidents import Incident
+from gateway.store.log import EntryRow
+from gateway.store.mail import LetterRow, RawMail
+from gateway.store.messages import MessageRow
+from gateway.store.overview import Counts, Day, DeliveryLine
+from gateway.store.transaction import Tx
+
+MOST_ENTRIES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class TodayRead:
+    """The first page: figures and when evidence was last sealed."""
+
+    counts: Counts
+    sealed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRead:
+    """One incident without any content. `tallies` are joint decisions in words; `entries` are the newest first."""
+
+    incident: Incident
+    tallies: tuple[str, ...]
+    duties: list[DutyRow]
+    deliveries: list[DeliveryLine]
+    messages: list[MessageRow]
+    entries: list[EntryRow]
+    holds: list[HoldRow]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRead:
+    """One thing held and what it is about; what belongs to its kind is set, the rest None."""
+
+    hold: HoldRow
+    message: MessageRow | None = None
+    delivery: DeliveryLine | None = None
+    mail: RawMail | None = None
+    letter: LetterRow | None = None
+
+
+def today(tx: Tx, officer: Officer, day: Day) -> TodayRead:
+    newest = log.latest_checkpoint(tx)
+    return TodayRead(overview.counts(tx, officer.partnerships, day), newest.sealed_at if newest else None)
+
+
+def partnership_of(tx: Tx, officer: Officer, incident: str) -> PartnershipId:
+    """The incident's partnership; Refused(not-found) when it is not one of the officer's."""
+    found = incidents.partnership_of(tx, IncidentId(incident))
+    if found is None or found not in officer.partnerships:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return found
+
+
+def incident(tx: Tx, pack: Pack, wanted: IncidentId) -> IncidentRead:
+    """Everything about an incident but what its messages say."""
+    partnership = pack.partnership
+    found = incidents.find(tx, partnership, wanted)
+    if found is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    entries = log.entries_of_incident(tx, partnership, wanted)
+    entries.sort(key=lambda entry: (entry.at, entry.seq), reverse=True)
+    return IncidentRead(
+        incident=found,
+        tallies=tuple(tally_of(tx, decision, found).in_words() for decision in pack.decisions),
+        duties=sorted(duties.of_incident(tx, partnership, wanted), key=_soonest),
+        deliveries=overview.deliveries_of_incident(tx, partnership, wanted),
+        messages=messages.of_incident(tx, partnership, wanted),
+        entries=entries[:MOST_ENTRIES],
+        holds=[hold for hold in holds.open_holds(tx, partnership) if hold.incident == wanted],
+    )
+
+
+def message(tx: Tx, partnership: PartnershipId, wanted: IncidentId, message_id: str) -> MessageRow:
+    """A message of this incident."""
+    row = messages.find(tx, [partnership], MessageId(message_id))
+    if row is None or row.incident != wanted:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return row
+
+
+def held_list(tx: Tx, officer: Officer) -> list[HoldRow]:
+    """Everything that waits, the longest first."""
+    return [hold for hold in holds.open_holds(tx) if hold.partnership in officer.partnerships]
+
+
+def held(tx: Tx, officer: Officer, hold_id: str) -> HeldRead:
+    """One thing held, with the rows it is about."""
+    hold = holds.find(tx, hold_id)
+    if hold is None or hold.partnership not in officer.partnerships:
+        raise Refused(ErrorCode.NOT_FOUND)
+    match hold.subject_kind:
+        case "mail":
+            raw = mail.find_raw(tx, hold.subject)
+            letter = mail.letter_by_reference(tx, raw.letter) if raw and raw.letter else None
+            return HeldRead(hold, mail=raw, letter=letter)
+        case "delivery" | "failed-delivery":
+            line = deliveries.find(tx, DeliveryId(hold.subject))
+            row = messages.find(tx, [hold.partnership], line.message) if line else None
+            shown = hold.incident and overview.deliveries_of_incident(tx, hold.partnership, hold.incident)
+            return HeldRead(hold, row, next((d for d in shown or () if d.id == hold.subject), None))
+        case _:
+            return HeldRead(hold, messages.find(tx, [hold.partnership], MessageId(hold.subject)))
+
+
+async def content(parts: Parts, row: MessageRow) -> dict[str, Any] | None:
+    """What a message says; None when it has been erased. Call it only after the opening has been stated."""
+    key = await parts.key_by_id(row.data_key)
+    if key is None or row.sealed is None:
+        return None
+    document: dict[str, Any] = json.loads(key.open(f"message:{row.id}", row.sealed))
+    return document
+
+
+def agency_names(directory: Directory) -> Mapping[AgencyId, str]:
+    return {agency.id: agency.name for agency in directory.agencies.values()}
+
+
+def _soonest(duty: DutyRow) -> tuple[bool, bool, str, str]:
+    """Unanswered first, then by the due instant; what has no limit comes last."""
+    is_answered = duty.met_at is not None or duty.state.value == "waived"
+    return is_answered, duty.due_at is None, duty.due_at.isoformat() if duty.due_at else "", duty.id

@@ -1,0 +1,208 @@
+"""Plain words for instants, limits, states and codes: what officers read in place of what the gateway stores.
+
+Times are written as "5pm on Friday 4 December 2026", in the partnership's own zone. A code without words of its own is
+shown with its hyphens as spaces: these codes are ours and never hold content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.core.receipts import Event
+from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
+from schemas.registry import REGISTRY, body_of
+
+LONDON = ZoneInfo("Europe/London")
+
+_INSTANT_BEFORE = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A state in words, and the tone of its box; the words alone carry the meaning."""
+
+    words: str
+    tone: str = "grey"  # grey, blue, green, yellow, red
+
+
+DELIVERY_STATES: Mapping[str, Tag] = {
+    "held": Tag("Held for an officer", "yellow"),
+    "pending": Tag("Waiting to be sent", "blue"),
+    "delivered": Tag("With the recipient's system", "green"),
+    "relayed": Tag("Taken by a mail server", "green"),
+    "failed-partner": Tag("Failed at the recipient", "red"),
+    "failed-system": Tag("Failed here", "red"),
+    "cancelled": Tag("Cancelled"),
+}
+DUTY_STATES: Mapping[str, Tag] = {
+    "open": Tag("Open", "blue"),
+    "met": Tag("Met", "green"),
+    "met-late": Tag("Met late", "yellow"),
+    "missed": Tag("Missed", "red"),
+    "waived": Tag("Waived"),
+}
+INCIDENT_STATES: Mapping[str, Tag] = {
+    "open": Tag("Open", "blue"),
+    "erasing": Tag("Being erased", "yellow"),
+    "erased": Tag("Erased"),
+    "closed": Tag("Closed"),
+}
+WAYS = {
+    "inbox": "Held for its system to collect",
+    "webhook": "Told by webhook",
+    "mail": "E-mail",
+    "mesh": "NHS MESH",
+    "memory": "In process",
+}
+ROLES = {
+    "dsp-police": "police decision-maker",
+    "dsp-icb": "ICB decision-maker",
+    "dsp-la": "council decision-maker",
+    "dsl": "designated safeguarding lead",
+    "sbu": "Safeguarding Business Unit",
+}
+HELD_SUBJECTS = {
+    "delivery": "A letter or message ready to go",
+    "failed-delivery": "A delivery that failed",
+    "message": "A message that came",
+    "mail": "An e-mail that came",
+    "incident": "An incident",
+}
+REASONS = {
+    "awaits-release": "A person must read this letter before it goes out",
+    "unknown-school": "The school is not enrolled in the directory, or nobody there is named",
+    "unknown-agency": "The agency is not enrolled in the directory",
+    "do-not-contact": "The message asks that this recipient is not told: find another",
+    "declined": "The recipient declined it",
+    "could-not-be-taken": "Reading it failed several times",
+    "data-keys-destroyed": "Its content was erased",
+    "auth-failed": "The sender could not be proved to be who it says",
+    "different-sender": "It came from an address that is not enrolled",
+    "additional-information": "It says more than was asked",
+    "attachment": "It has an attachment",
+    "no-letter-matched": "It matches no letter of ours",
+    "auto-reply": "It is an automatic reply",
+    "bounce": "A letter came back",
+    "reply": "It is a reply that needs a person to read it",
+    "unreadable": "It could not be read safely",
+    "unrelated": "It does not seem to belong to a letter",
+    "place-outside-partnership": "It names a place outside the partnership",
+    "do-not-contact-person": "It names somebody who must not be contacted",
+    "greylisted": "The mail server asked us to try again later",
+    "tls": "No safe connection could be made",
+    "dns": "The recipient's address was not found on the network",
+    "time-out": "The recipient's system did not answer in time",
+    "server-error": "The recipient's system reported a fault",
+    "refused": "The recipient's system refused it",
+    "refused-address": "The recipient's mail server refused the address",
+    "refused-connection": "The recipient's system did not take the connection",
+    "connection-lost": "The connection broke off",
+    "rate-limited": "The recipient's system asked us to slow down",
+    "gone": "The recipient's address is closed",
+    "our-fault": "A fault on our side: the technical team is needed",
+    "our-login": "We could not sign in to the mail server: the technical team is needed",
+    "nobody-to-write-to": "Nobody present holds this seat with an e-mail address",
+    "released-by-officer": "Released by an officer",
+    "refused-by-officer": "Stopped by an officer",
+}
+
+
+def when(at: datetime | None) -> str:
+    """ "5pm on Friday 4 December 2026": to the minute, in London's time."""
+    if at is None:
+        return "no time set"
+    local = at.astimezone(LONDON)
+    return f"{clock_time(local.time())} on {day(local.date())}"
+
+
+def due(at: datetime | None) -> str:
+    """As `when`; a limit at midnight is named by the day that it ends."""
+    if at is None:
+        return "no limit"
+    local = at.astimezone(LONDON)
+    if local.time() == time(0):
+        return f"the end of {day(local.date() - timedelta(days=1))}"
+    return when(at)
+
+
+def day(on: date) -> str:
+    return f"{on:%A} {on.day} {on:%B %Y}"
+
+
+def clock_time(wall: time) -> str:
+    """ "9am", "9:30am", "midday", "midnight"."""
+    if wall.minute == 0 and wall.hour in (0, 12):
+        return "midday" if wall.hour else "midnight"
+    minutes = f":{wall.minute:02}" if wall.minute else ""
+    return f"{wall.hour % 12 or 12}{minutes}{'am' if wall.hour < 12 else 'pm'}"
+
+
+def day_ends_at(now: datetime) -> datetime:
+    """The instant at which London's day ends."""
+    tomorrow = now.astimezone(LONDON).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(0), tzinfo=LONDON).astimezone(UTC)
+
+
+def left(now: datetime, due_at: datetime | None, calendar: Calendar | None) -> Tag:
+    """How long is left in working days, or by how much it is overdue (C-15)."""
+    if due_at is None:
+        return Tag("No limit")
+    today = now.astimezone(LONDON).date()
+    due_on = (due_at - _INSTANT_BEFORE).astimezone(LONDON).date()
+    try:
+        days = working_days_left(calendar, today, due_on) if calendar else 0
+    except CalendarEnds:
+        days = 0
+    if now > due_at:
+        return Tag(f"Overdue by {_working_days(-days)}" if days < 0 else "Overdue", "red")
+    if today == due_on:
+        return Tag("Due today", "yellow")
+    return Tag(f"{_working_days(days)} left" if days else "Due before the next working day", "blue")
+
+
+def message_title(slug: str) -> str:
+    """The title of a message type, as its schema gives it."""
+    model = REGISTRY.get((slug, 1))
+    return body_of(model).TITLE if model else spoken(slug)
+
+
+def expected(slug: str) -> str:
+    return "Acknowledgement by a person" if slug == "acknowledgement" else message_title(slug)
+
+
+def event_title(text: str) -> str:
+    """ "SubmissionAcceptance" as "Submission acceptance"."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("Non ERDS", "ordinary mail")
+    return parted[:1] + parted[1:].lower()
+
+
+def event_meaning(text: str) -> str:
+    try:
+        return Event.named(text).meaning
+    except KeyError:
+        return "An event of another release."
+
+
+def role(slug: str) -> str:
+    return ROLES.get(slug, spoken(slug))
+
+
+def reason(code: str | None) -> str:
+    if not code:
+        return ""
+    if code.startswith("nobody-holds-"):
+        return f"Nobody holds the seat: {role(code.removeprefix('nobody-holds-'))}"
+    return REASONS.get(code, spoken(code))
+
+
+def spoken(code: str) -> str:
+    words = code.replace("-", " ").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _working_days(count: int) -> str:
+    return f"{count} working day{'' if count == 1 else 's'}"

@@ -83,7 +83,8 @@ async def the_hold(house: House, kind: str) -> dict[str, Any]:
                 one for one in (await gateway(house, "held", "list"))["holds"] if one["subject_kind"] == kind
             ]
             if found:
-                return found[0]
+                hold: dict[str, Any] = found[0]
+                return hold
             await asyncio.sleep(0.1)
 
 

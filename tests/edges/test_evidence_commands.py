@@ -1,0 +1,113 @@
+"""`gateway evidence`: a bundle and its policy leave the house, and a stranger checks them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.store import log
+from tests.command_line import attempt, gateway
+from tests.gateway_house import House, RealTime, gateway_house
+
+NAMES = (b"Testington", b"Elowen", b"9990000018")
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with gateway_house(tmp_path, clock=RealTime()) as running:
+        yield running
+
+
+@pytest.fixture
+async def referral(house: House) -> dict[str, Any]:
+    async with house.client("northshire-police") as police:
+        answer: dict[str, Any] = await police.submit(house.example("referral", reference="NP-1"))
+    return answer
+
+
+async def exported(house: House, incident: str, *more: str) -> tuple[Path, Path]:
+    """The bundle and the policy."""
+    bundle, policy = house.folder / "evidence.zip", house.folder / "policy.json"
+    await gateway(house, "evidence", "export", incident, "--out", str(bundle), "--officer", "W. Stave", *more)
+    await gateway(house, "evidence", "policy", "--out", str(policy))
+    return bundle, policy
+
+
+async def test_an_exported_bundle_is_valid_with_content_for_whoever_has_the_policy(
+    house: House, referral: dict[str, Any]
+) -> None:
+    bundle, policy = await exported(house, referral["incident"])
+    found = await gateway(house, "evidence", "verify", str(bundle), "--policy", str(policy))
+    assert (found["verdict"], found["content"]) == ("VALID", "matches")
+    assert stat.S_IMODE(bundle.stat().st_mode) == 0o600
+    assert any(name in bundle.read_bytes() for name in NAMES)
+
+
+async def test_the_bundle_brings_a_verifier_that_needs_no_gateway(
+    house: House, referral: dict[str, Any]
+) -> None:
+    bundle, policy = await exported(house, referral["incident"])
+    alone = house.folder / "stranger"
+    with zipfile.ZipFile(bundle) as archive:
+        archive.extract("verify.py", alone)
+    command = [sys.executable, "-I", "verify.py", str(bundle), "--policy", str(policy)]
+    done = await asyncio.to_thread(subprocess.run, command, cwd=alone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "VALID" in done.stdout
+
+
+async def test_without_content_nothing_personal_leaves_and_it_is_still_valid(
+    house: House, referral: dict[str, Any]
+) -> None:
+    bundle, policy = await exported(house, referral["incident"], "--without-content")
+    found = await gateway(house, "evidence", "verify", str(bundle), "--policy", str(policy))
+    assert (found["verdict"], found["content"]) == ("VALID", "not supplied")
+    assert not any(name in bundle.read_bytes() for name in NAMES)
+
+
+async def test_every_export_leaves_an_entry_that_its_own_bundle_holds_sealed(
+    house: House, referral: dict[str, Any]
+) -> None:
+    await exported(house, referral["incident"])
+    bundle, _ = await exported(house, referral["incident"])
+    entries = await house.parts.store.read(
+        lambda tx: log.entries_of_incident(tx, house.example("referral")["partnership"], referral["incident"])
+    )
+    assert [entry.event for entry in entries].count("EvidenceExported") == 2
+    assert all(entry.leaf_index is not None for entry in entries if entry.event == "EvidenceExported")
+    with zipfile.ZipFile(bundle) as archive:
+        names = archive.namelist()
+    receipts = [name for name in names if name.endswith(".jws")]
+    proofs = [name for name in names if name.endswith(".proof")]
+    assert len(receipts) == len(proofs) > 0
+
+
+async def test_a_bundle_that_was_meddled_with_is_invalid(house: House, referral: dict[str, Any]) -> None:
+    bundle, policy = await exported(house, referral["incident"])
+    broken = house.folder / "broken.zip"
+    broken.write_bytes(bundle.read_bytes().replace(b"Testington", b"Restington"))
+    status, out, _ = await attempt(
+        house, "evidence", "verify", str(broken), "--policy", str(policy), "--json"
+    )
+    assert (status, json.loads(out)["verdict"]) == (1, "INVALID")
+
+
+async def test_an_unknown_incident_and_a_file_that_cannot_be_written_are_told_in_one_line(
+    house: House, referral: dict[str, Any]
+) -> None:
+    out = house.folder / "evidence.zip"
+    status, told, err = await attempt(house, "evidence", "export", "SI-7K3M-9QPX-2D", "--out", str(out))
+    assert (status, told, err) == (1, "", "gateway: There is no incident of this id.\n")
+    assert not out.exists()
+    nowhere = str(house.folder / "nowhere" / "evidence.zip")
+    status, told, err = await attempt(house, "evidence", "export", referral["incident"], "--out", nowhere)
+    assert (status, told, err.count("\n")) == (2, "", 1)

@@ -29,8 +29,8 @@ from adapters.mail.mailbox import Mailbox, account_from_url
 from gateway.actions.draft_letters import AWAITS_RELEASE
 from gateway.actions.export import Export, export, own_policy, read_bundle
 from gateway.actions.release import Release, release
-from gateway.app import build_parts, close, system_clock
 from gateway.agency.client import AgencyClient, Unreachable
+from gateway.app import build_parts, close, system_clock
 from gateway.core.messages import AgencyId, IncidentId, RoleId
 from gateway.demo import invented
 from gateway.demo.partnership import (

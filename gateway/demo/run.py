@@ -17,8 +17,9 @@ import structlog
 
 from adapters.mail.receiver import Receiver
 from gateway.agency.client import AgencyClient, AgencyProblem, Unreachable
-from gateway.app import Gateway, build, listening, running, system_clock
+from gateway.app import system_clock
 from gateway.console.sign_in import create_sign_in_link
+from gateway.core.errors import Misconfigured
 from gateway.core.messages import RoleId
 from gateway.demo.partners import OwnMailServer, School, WebhookReceiver
 from gateway.demo.partnership import (
@@ -36,6 +37,7 @@ from gateway.demo.stage import Ports, Stage, prepare_folder, set_up
 from gateway.demo.story import OFFICER, Cast, Step, StepFailed, leave_one_open, play
 from gateway.dispatch import intake
 from gateway.moving_clock import MovingClock
+from gateway.serving import Gateway, build, listening, running
 from gateway.store.directory import WayRow
 from gateway.store.serving_lock import serving_lock
 from keys.signing import FileSigner
@@ -60,9 +62,11 @@ async def perform(asked: Demonstration) -> list[Step]:
     _quieten()
     real = system_clock()
     start_at = _working_morning(real - timedelta(days=DAYS_BACK))
+    if not asked.once:
+        _refuse_taken(asked.port, asked.port + 1, asked.port + 2)
     folder = _fresh(asked.folder, real)
     async with AsyncExitStack() as stack:
-        cast = await _assemble(asked, folder, start_at, stack)
+        cast = await assemble(asked, folder, start_at, stack)
         try:
             await play(cast)
             await leave_one_open(cast, system_clock())
@@ -77,7 +81,7 @@ async def perform(asked: Demonstration) -> list[Step]:
         return cast.steps
 
 
-async def _assemble(asked: Demonstration, folder: Path, start_at: datetime, stack: AsyncExitStack) -> Cast:
+async def assemble(asked: Demonstration, folder: Path, start_at: datetime, stack: AsyncExitStack) -> Cast:
     """Everything that takes part, started in order and stopped in reverse."""
     ports_taken = (_free_port(), _free_port()) if asked.once else (asked.port, asked.port + 1)
     console_port = _free_port() if asked.once else asked.port + 2
@@ -157,6 +161,17 @@ def _working_morning(day: datetime) -> datetime:
     """The Monday on or before a day, at ten in the morning."""
     monday = day - timedelta(days=day.weekday())
     return monday.replace(hour=10, minute=0, second=0, microsecond=0)
+
+
+def _refuse_taken(*ports: int) -> None:
+    """Before anything is touched: Misconfigured when somebody else listens where this would."""
+    for port in ports:
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except (OSError, OverflowError):
+            raise Misconfigured(
+                f"cannot listen on port {port}: stop what does, or choose others with --port"
+            ) from None
 
 
 def _free_port() -> int:

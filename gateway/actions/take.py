@@ -80,6 +80,10 @@ async def prepare(
     )
 
 
+class RefusedByRules(Refused):
+    """Refused and stated in the ledger: the proof that came with the message is burnt already, for good."""
+
+
 async def take(parts: Parts, submission: Submission) -> Accepted:
     """Run the submission as one durable transaction; Refused when the rules refuse it."""
     message = submission.message
@@ -91,7 +95,7 @@ async def take(parts: Parts, submission: Submission) -> Accepted:
     if not isinstance(outcome, Accepted) or outcome.is_repeat:
         await _forget_key(parts, submission)
     if not isinstance(outcome, Accepted):
-        raise Refused(outcome.code, (FieldError(outcome.pointer, outcome.code.slug),))
+        raise RefusedByRules(outcome.code, (FieldError(outcome.pointer, outcome.code.slug),))
     if not outcome.is_repeat:
         return outcome
     disclosures = await open_disclosures(parts, message.partnership, outcome.receipt_id)

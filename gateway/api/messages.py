@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.actions.submit import Accepted
-from gateway.actions.take import Speaker, prepare, take
+from gateway.actions.take import RefusedByRules, Speaker, prepare, take
 from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
 from gateway.api.duties import duty_row_document
 from gateway.api.problems import HEADERS
@@ -26,6 +26,8 @@ async def post_message(door: Door, request: Request) -> Response:
     principal = await door.caller(request, WRITE)
     try:
         return await _take(door, request, principal)
+    except RefusedByRules:
+        raise
     except Refused as refused:
         # What is refused rolls its burn back with it, or never came so far: a proof is good for one request all the same.
         is_replay = refused.code is ErrorCode.PROOF_REPLAYED

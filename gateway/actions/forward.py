@@ -69,7 +69,7 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     now = circumstances(tx, message, incident)
     known = _record_moments(tx, message, incident, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
-    _involve(tx, work, message, incident, result)
+    _involve(tx, work, message, incident, now, result)
     _meet(tx, work, message, incident, route, result)
     return result
 
@@ -212,7 +212,9 @@ def _record_moments(
     return incidents.record_moments(tx, incident.partnership, incident.id, message.id, values)
 
 
-def _involve(tx: Tx, work: Work, message: Message, incident: Incident, result: Forwarded) -> None:
+def _involve(
+    tx: Tx, work: Work, message: Message, incident: Incident, now: Circumstances, result: Forwarded
+) -> None:
     """Whoever sends, receives, owes or is named belongs to the incident from now on.
 
     But nobody joins by being unknown to the directory, or by being named in a correction as having had a message wrongly.
@@ -220,7 +222,9 @@ def _involve(tx: Tx, work: Work, message: Message, incident: Incident, result: F
     bound = [AgencyId(row["agency"]) for row in (*result.deliveries, *result.duties)]
     named = () if message.type == "correction" else message.facts.agencies
     known = [agency for agency in named if agency in work.directory.agencies]
-    incidents.involve(tx, incident.partnership, incident.id, [message.agency, *bound, *known])
+    fresh = [agency for agency in (message.agency, *bound, *known) if agency not in now.involved]
+    if fresh:
+        incidents.involve(tx, incident.partnership, incident.id, fresh)
 
 
 def _meet(tx: Tx, work: Work, message: Message, incident: Incident, route: Route, result: Forwarded) -> None:

@@ -28,6 +28,7 @@ FIELD_NAME = re.compile("[a-z][a-z0-9_]{0,63}")
 
 Value = str | int
 
+_quoted = json.encoder.encode_basestring
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -75,9 +76,11 @@ def draft(
         raise ValueError("this event needs a reason")
     if time.tzinfo is None:
         raise ValueError("an instant must be aware")
-    disclosures = tuple(disclosure(random(SALT_BYTES), name, value) for name, value in fields.items())
+    drawn = random(SALT_BYTES * len(fields) + 16)
+    salts = [drawn[at : at + SALT_BYTES] for at in range(16, len(drawn), SALT_BYTES)]
+    disclosures = tuple(disclosure(salt, *one) for salt, one in zip(salts, fields.items(), strict=True))
     return Draft(
-        id=f"ev-{random(16).hex()}",
+        id=f"ev-{drawn[:16].hex()}",
         event=event,
         ref=ref,
         time=time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000),
@@ -95,7 +98,8 @@ def disclosure(salt: bytes, name: str, value: Value) -> str:
         raise TypeError("values are strings or whole numbers")
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         raise ValueError("numbers stay below 2^53")
-    return _b64url(_encode([_b64url(salt), name, value]).encode())
+    written = str(value) if isinstance(value, int) else _quoted(value)
+    return _b64url(f'["{_b64url(salt)}","{name}",{written}]'.encode())  # as `_encode` writes it
 
 
 def commitment(one: str) -> str:

@@ -76,14 +76,20 @@ _ADVANCE = Prepared(
     .values(seq=bindparam("now"), head=bindparam("top"))
 )
 _ENTRY = select(*t.entry.c)
-_UNSEALED = (
+_UNSEALED = Prepared(
     select(t.entry.c.id, t.entry.c.statement)
     .where(t.entry.c.leaf_index.is_(None))
     .order_by(t.entry.c.seq, t.entry.c.chain)
     .limit(bindparam("most"))
 )
-_NUMBER = update(t.entry).where(t.entry.c.id == bindparam("entry"), t.entry.c.leaf_index.is_(None))
-_NUMBER = _NUMBER.values(leaf_index=bindparam("index"))
+_NUMBER = Prepared(
+    update(t.entry)
+    .where(t.entry.c.id == bindparam("entry"), t.entry.c.leaf_index.is_(None))
+    .values(leaf_index=bindparam("index"))
+)
+_NUMBERED = Prepared(
+    select(t.entry.c.id).where(t.entry.c.leaf_index >= bindparam("first")).order_by(t.entry.c.leaf_index)
+)
 _CHECKPOINT = select(*t.checkpoint.c)
 
 
@@ -145,7 +151,7 @@ def entries_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId
 
 def unsealed(tx: Tx, limit: int) -> list[tuple[str, bytes]]:
     """Ids and statements of entries that are not leaves yet, at most `limit`; no entry before its forerunner's."""
-    return [(row.id, row.statement) for row in tx.execute(_UNSEALED, {"most": limit})]
+    return [(row[0], row[1]) for row in tx.execute(_UNSEALED, {"most": limit})]
 
 
 def count_unsealed(tx: Tx) -> int:
@@ -160,8 +166,7 @@ def number_leaves(tx: Tx, first: int, entries: Sequence[str]) -> None:
         tx.execute(_NUMBER, rows)
     except IntegrityError as fault:
         raise Overtaken("another sequencer gave these leaf indices") from fault
-    index = t.entry.c.leaf_index
-    given = tx.execute(select(t.entry.c.id).where(index >= first).order_by(index)).scalars().all()
+    given = [row[0] for row in tx.execute(_NUMBERED, {"first": first})]
     if given != list(entries):
         raise Overtaken("another sequencer sealed some of these entries")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import Text, bindparam, cast, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
@@ -80,9 +80,11 @@ _SENDER = Prepared(
         t.message.c.incident == bindparam("incident"),
     )
 )
-_FACTS = Prepared(
+_AVOIDING = Prepared(
     select(t.message.c.facts).where(
-        t.message.c.partnership == bindparam("partnership"), t.message.c.incident == bindparam("incident")
+        t.message.c.partnership == bindparam("partnership"),
+        t.message.c.incident == bindparam("incident"),
+        cast(t.message.c.facts, Text).contains(bindparam("named")),  # few name anyone: the others stay unread
     )
 )
 _INSERT = Prepared(insert(t.message))
@@ -136,7 +138,8 @@ def of_incident(
 
 def avoided(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> frozenset[str]:
     """The seats that any message of the incident says not to contact, as rules read them (G-08)."""
-    rows = tx.execute(_FACTS, {"partnership": partnership, "incident": incident})
+    values = {"partnership": partnership, "incident": incident, "named": '"do_not_contact"'}
+    rows = tx.execute(_AVOIDING, values)
     return frozenset(seat for row in rows for seat in row[0]["codes"].get("do_not_contact", ()))
 
 

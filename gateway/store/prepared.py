@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine import Dialect
 
 Convert = Callable[[Any], Any] | None
 Row = tuple[Any, ...]
@@ -47,10 +47,11 @@ class Prepared:
         self._is_insert = isinstance(statement, sa.Insert)
         self._compiled: dict[tuple[str, ...], _Compiled] = {}
 
-    def run(self, connection: Connection, values: Values) -> Found:
-        """Run it once, or once for each of several values. Raises DBAPIError as SQLAlchemy does, without values."""
-        cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-        dialect = connection.dialect
+    def run(self, cursor: Any, dialect: Dialect, values: Values) -> Found:
+        """Run it on a driver's cursor, once or once for each of several values.
+
+        Raises DBAPIError as SQLAlchemy does, without values.
+        """
         several = [values or {}] if isinstance(values, Mapping | None) else values
         compiled = self._of(dialect, several[0])
         bound = [compiled.bound(one) for one in several]

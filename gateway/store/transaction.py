@@ -48,10 +48,11 @@ BATCH_LIMIT = (
 class Tx:
     """One run of one function in a transaction; over when that function returns."""
 
-    __slots__ = ("_connection", "engine_name", "failure", "is_woken")
+    __slots__ = ("_connection", "_cursor", "engine_name", "failure", "is_woken")
 
     def __init__(self, connection: Connection, engine_name: EngineName) -> None:
         self._connection: Connection | None = connection
+        self._cursor: Any = None  # for prepared statements, one after another
         self.engine_name = engine_name
         self.failure: sa.exc.DBAPIError | None = None
         self.is_woken = False
@@ -76,7 +77,9 @@ class Tx:
             raise self.failure
         try:
             if isinstance(statement, Prepared):
-                return statement.run(self._connection, parameters)
+                if self._cursor is None:
+                    self._cursor = engines.driver_connection(self._connection).cursor()
+                return statement.run(self._cursor, self._connection.dialect, parameters)
             return self._connection.execute(statement, parameters)
         except sa.exc.DBAPIError as failure:
             self.failure = failure
@@ -105,6 +108,7 @@ class Store:
         self._engine = engine
         self._metadata = metadata
         groups_commits = self.engine_name == "sqlite"
+        shares_snapshots = groups_commits and readers == 1
         self._writing = Lane(
             "writer",
             [_Runner(engine, read_only=False) for _ in range(1 if groups_commits else writers)],
@@ -113,7 +117,10 @@ class Store:
             on_wake=self._wake,
         )
         self._reading = Lane(
-            "reader", [_Runner(engine, read_only=True) for _ in range(readers)], queue_limit=queue_limit
+            "reader",
+            [_Runner(engine, read_only=True) for _ in range(readers)],
+            queue_limit=queue_limit,
+            batch_limit=BATCH_LIMIT if shares_snapshots else 1,
         )
 
     @classmethod
@@ -129,6 +136,7 @@ class Store:
     ) -> Store:
         """Start the threads; each connects when first needed. `writers` counts on PostgreSQL only.
 
+        With one reader on SQLite, whatever waits to be read shares a snapshot: for a store of short look-ups.
         `busy_timeout_seconds` bounds the wait for a lock held elsewhere; then the caller gets `Unavailable`.
         Raises `Misconfigured` for a URL that is neither a SQLite file nor PostgreSQL, or a file that cannot be opened.
         """
@@ -145,7 +153,7 @@ class Store:
 
     async def read(self, fn: Callable[[Tx], T]) -> T:
         """Run `fn` on one snapshot, on a connection of its own that cannot write; never waits behind writers."""
-        return await self._reading.run(fn)
+        return await self._reading.run(fn, may_share=True)
 
     async def scrub(self, tables: Iterable[sa.Table] | None = None) -> None:
         """Leave nothing of deleted or overwritten values in the database's own files.
@@ -258,6 +266,7 @@ class _Runner:
 
     def __init__(self, engine: Engine, *, read_only: bool) -> None:
         self._link = _Link(engine, read_only=read_only)
+        self._read_only = read_only
 
     def run(self, batch: Sequence[Job]) -> None:
         """Several share one commit while nothing goes wrong with it; else each runs alone."""
@@ -277,7 +286,10 @@ class _Runner:
         try:
             self._link.begin()
             for job in batch:
-                self._run_in_savepoint(job)
+                if self._read_only:
+                    self._run_reading(job)
+                else:
+                    self._run_in_savepoint(job)
             self._link.execute("COMMIT")
         except BaseException as failure:
             verdict = self._link.judge(failure)
@@ -299,6 +311,15 @@ class _Runner:
             self._link.execute("ROLLBACK TO job")
             _fail(job, failure)
         self._link.execute("RELEASE job")
+
+    def _run_reading(self, job: Job) -> None:
+        """On SQLite a failed statement leaves the others of a snapshot as they are."""
+        try:
+            self._call(job)
+        except BaseException as failure:
+            if self._link.judge(failure) is not Verdict.OWN:
+                raise
+            _fail(job, failure)
 
     def _run_alone(self, job: Job, runs: int) -> None:
         for _ in range(runs):

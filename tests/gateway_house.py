@@ -26,10 +26,11 @@ from typing import Any
 import trustme
 import uvicorn
 
-from gateway.app import Gateway, build, running, system_clock, web_server
 from gateway.agency.client import AgencyClient
+from gateway.app import system_clock
 from gateway.core.messages import AgencyId, RoleId
 from gateway.parts import Parts
+from gateway.serving import Gateway, build, running, web_server
 from gateway.settings import Settings
 from gateway.store import migrations
 from gateway.store.directory import WayRow

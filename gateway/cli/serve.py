@@ -7,8 +7,8 @@ import asyncio
 import typer
 import uvloop
 
-from gateway.app import serve as serve_until_stopped
 from gateway.core.errors import Misconfigured
+from gateway.serving import serve as serve_until_stopped
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import migrations
 

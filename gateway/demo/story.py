@@ -17,11 +17,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.agency.client import AgencyClient, AgencyProblem
-from gateway.app import Gateway
 from gateway.demo import invented
 from gateway.demo.partners import OwnMailServer, School, WebhookReceiver, letter_reference, post_mail
 from gateway.demo.partnership import BUSINESS_UNIT, COUNCIL, HOSPITALS, ICB, POLICE
 from gateway.demo.stage import Stage
+from gateway.serving import Gateway
 
 PATIENCE_SECONDS = 30
 OFFICER, SECOND_OFFICER = "Winifred Stave", "Caspian Reed"

@@ -16,9 +16,10 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from gateway.app import build, close, running, web_server
+from gateway.app import close
 from gateway.dispatch.timetable import seal_waiting
 from gateway.parts import Parts
+from gateway.serving import build, running, web_server
 from tests.bench.house import settings_of
 
 

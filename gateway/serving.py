@@ -1,0 +1,272 @@
+"""A gateway that serves: listeners, what runs beside them, and stopping everything in order.
+
+Parts are made in `app`; here they become an application that answers, and are closed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from starlette.routing import Mount
+
+from gateway.api.application import agency_api
+from gateway.api.operator import operator_app
+from gateway.app import MAILBOX, build_parts, close, mail_trouble, own_mailbox, read_mailbox_once
+from gateway.console.application import console_app, console_site
+from gateway.console.door import BASE as CONSOLE
+from gateway.core.errors import Misconfigured
+from gateway.dispatch.loop import Dispatch
+from gateway.parts import Clock, Parts
+from gateway.settings import Settings
+from gateway.store.serving_lock import serving_lock
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that runs in this process: its parts, its web application and what runs beside it."""
+
+    parts: Parts
+    web: FastAPI
+    dispatch: Dispatch
+    ways_in: frozenset[str]
+
+
+def build(settings: Settings, clock: Clock | None = None) -> Gateway:
+    """Everything that serves in one process."""
+    parts = build_parts(settings, clock)
+    ways_in = frozenset({MAILBOX}) if settings.imap_url else frozenset()
+    dispatch = Dispatch(parts, ways_in)
+    web = agency_api(parts)
+    web.router.routes.append(Mount(CONSOLE, console_app(parts)))
+    return Gateway(parts, web, dispatch, ways_in)
+
+
+@asynccontextmanager
+async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
+    """Dispatch and mailbox run while this lasts; afterwards everything is closed in order."""
+    gateway.dispatch.start()
+    stop = threading.Event()
+    watcher = _watch_mailbox(gateway, stop) if gateway.ways_in else None
+    try:
+        yield gateway
+    finally:
+        stop.set()
+        await gateway.dispatch.stop()
+        if watcher is not None:
+            await asyncio.wait_for(watcher, 30)
+        await close(gateway.parts)
+
+
+async def serve(
+    settings: Settings, clock: Clock | None = None, ready: Callable[[], None] | None = None
+) -> None:
+    """Serve until told to stop. On SQLite one serving process holds the lock."""
+    lock = serving_lock(settings.var_dir / "serving.lock") if settings.is_on_sqlite else None
+    if lock is None:
+        await _serve(settings, clock, ready)
+        return
+    with lock:
+        await _serve(settings, clock, ready)
+
+
+async def _serve(settings: Settings, clock: Clock | None, ready: Callable[[], None] | None) -> None:
+    """Ports are taken before anything is opened; agencies are drained before the operator's listener goes."""
+    with ExitStack() as ports:
+        sockets = _ports(ports, settings)
+        gateway = build(settings, clock)
+        async with running(gateway):
+            servers = _servers(gateway)
+            with _stopped_by_signals(servers[0]):
+                await _together(servers, sockets, ready)
+
+
+@asynccontextmanager
+async def listening(gateway: Gateway) -> AsyncIterator[None]:
+    """The listeners of a gateway that runs as part of something else, which stops them: the demonstration."""
+    with ExitStack() as ports:
+        sockets, servers = _ports(ports, gateway.parts.settings), _servers(gateway)
+        up = asyncio.Event()
+        task = asyncio.create_task(_together(servers, sockets, up.set))
+        await asyncio.wait([task, asyncio.create_task(up.wait())], return_when=asyncio.FIRST_COMPLETED)
+        try:
+            yield
+        finally:
+            servers[0].should_exit = True
+            await task
+
+
+def _ports(held: ExitStack, settings: Settings) -> list[socket.socket | None]:
+    """What `_servers` listen on, in their order."""
+    wanted = [(settings.listen, "LISTEN"), (settings.operator_listen, "OPERATOR_LISTEN")]
+    if settings.console_listen is not None:
+        wanted.append((settings.console_listen, "CONSOLE_LISTEN"))
+    return [_port(held, listen, setting) for listen, setting in wanted]
+
+
+def _servers(gateway: Gateway) -> list[uvicorn.Server]:
+    """The agencies' listener, the operator's, and in development the console's own."""
+    settings = gateway.parts.settings
+    servers = [web_server(gateway.web, settings), operator_server(gateway.parts)]
+    return [*servers, console_server(gateway.parts)] if settings.console_listen is not None else servers
+
+
+async def _together(
+    servers: list[uvicorn.Server], sockets: list[socket.socket | None], ready: Callable[[], None] | None
+) -> None:
+    """Run until one of them ends, then end the others."""
+    tasks = [
+        asyncio.create_task(server.serve([port] if port else None))
+        for server, port in zip(servers, sockets, strict=True)
+    ]
+    for server, task in zip(servers, tasks, strict=True):
+        await _started(server, task)
+    if ready is not None and all(server.started for server in servers):
+        ready()
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*tasks)
+
+
+async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    """uvicorn tells of its start by a flag alone."""
+    while not server.started and not task.done():  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
+def _port(held: ExitStack, listen: str, setting: str) -> socket.socket | None:
+    """The bound port; None for a unix socket, which uvicorn makes. Misconfigured when it cannot be had."""
+    if listen.startswith("unix:"):
+        return None
+    host, port = _host_and_port(listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return held.enter_context(socket.create_server((host, port), family=family, backlog=2048))
+    except OSError as fault:
+        taken = fault.errno == errno.EADDRINUSE
+        why = "something else listens there" if taken else "this machine does not give it"
+        raise Misconfigured(
+            f"cannot listen on {listen}: {why}; stop that, or set GATEWAY_{setting} to another host:port"
+        ) from None
+
+
+@contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """SIGTERM and SIGINT drain: running requests end, then dispatch, then the stores. A second SIGINT does not wait."""
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread alone: whoever runs this in another one stops it in his own way
+        return
+
+    def stop(by: signal.Signals) -> None:
+        server.force_exit = server.should_exit and by is signal.SIGINT
+        server.should_exit = True
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stop, one)
+    try:
+        yield
+    finally:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(one)
+
+
+class _Listener(uvicorn.Server):
+    """A listener that leaves signals to `serve`, which stops everything in order."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def web_server(web: FastAPI, settings: Settings) -> uvicorn.Server:
+    """The agencies' listener: TLS of our own, or a unix socket behind the proxy that ends TLS."""
+    listen: dict[str, Any] = {}
+    if settings.listen.startswith("unix:"):
+        listen["uds"] = settings.listen.removeprefix("unix:")
+    else:
+        listen["host"], listen["port"] = _host_and_port(settings.listen)
+    if settings.tls_cert_file is not None:
+        listen |= {"ssl_certfile": str(settings.tls_cert_file), "ssl_keyfile": str(settings.tls_key_file)}
+        listen["ssl_context_factory"] = _tls_from_1_2
+    config = _quiet(web, settings.drain_seconds, listen)
+    try:
+        config.load()
+    except (OSError, ssl.SSLError):
+        raise Misconfigured(
+            "the certificate or its key cannot be used: mend GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"
+        ) from None
+    return _Listener(config)
+
+
+def operator_server(parts: Parts) -> uvicorn.Server:
+    """Health and metrics, on the operator's listener only."""
+    listen: dict[str, Any] = {}
+    if parts.settings.operator_listen.startswith("unix:"):
+        listen["uds"] = parts.settings.operator_listen.removeprefix("unix:")
+    else:
+        listen["host"], listen["port"] = _host_and_port(parts.settings.operator_listen)
+    return _Listener(_quiet(operator_app(parts), 1, listen))
+
+
+def console_server(parts: Parts) -> uvicorn.Server:
+    """The console alone without TLS, on loopback: in development only, where browsers refuse our certificate."""
+    host, port = _host_and_port(parts.settings.console_listen or "")
+    return _Listener(_quiet(console_site(parts), 1, {"host": host, "port": port}))
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _quiet(web: Any, drain_seconds: float, listen: Mapping[str, Any]) -> uvicorn.Config:
+    return uvicorn.Config(
+        web,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,  # nothing is ever taken from a Forwarded header
+        date_header=True,
+        timeout_graceful_shutdown=int(drain_seconds),
+        **listen,
+    )
+
+
+def _tls_from_1_2(config: uvicorn.Config, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    context = make()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _watch_mailbox(gateway: Gateway, stop: threading.Event) -> asyncio.Task[None]:
+    """Read the mailbox in a thread of its own until stopped; every complete read moves the watermark."""
+    return asyncio.create_task(_mailbox_rounds(gateway, stop))
+
+
+async def _mailbox_rounds(gateway: Gateway, stop: threading.Event) -> None:
+    settings = gateway.parts.settings
+    while not stop.is_set():
+        try:
+            await read_mailbox_once(gateway.parts, own_mailbox(settings))
+        except Exception as fault:  # the mailbox is down: alarm, and no silence is stated meanwhile
+            _log.error("mailbox.trouble", reason=mail_trouble(fault))
+        with suppress(asyncio.CancelledError):
+            await asyncio.to_thread(stop.wait, settings.imap_interval_seconds)

@@ -31,6 +31,7 @@ from gateway.store.mail import LetterRow
 
 MOST_CHARACTERS = 20_000
 MOST_REASON_CHARACTERS = 500
+LETTERS = frozenset({"dsl-letter"})  # shown as they would be sent, whatever way they go
 NOTICES = {
     "released": "Released. It goes on its way now.",
     "refused": "Stopped. It goes no further.",
@@ -146,7 +147,7 @@ async def _open(console: Console, visit: Visit, read: HeldRead) -> Words:
     document = await reading.content(console.parts, read.message) if read.message else None
     if document is None:
         return Words(is_gone=True)
-    if read.delivery is None or read.delivery.adapter != "mail":
+    if read.message is None or read.message.type not in LETTERS:
         return Words(document=document)
     pack = (await console.parts.partnerships.snapshot(hold.partnership)).pack
     letter = console.parts.compose(pack.letters, document, None)

@@ -26,6 +26,7 @@ _pages.filters |= {
     "due": words.due,
     "role": words.role,
     "reason": words.reason,
+    "delivery_state": words.delivery_state,
     "spoken": words.spoken,
     "title_of": words.message_title,
     "expected": words.expected,

@@ -14,9 +14,12 @@ from zoneinfo import ZoneInfo
 
 from gateway.core.receipts import Event
 from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
+from gateway.store.overview import DeliveryLine
 from schemas.registry import REGISTRY, body_of
 
 LONDON = ZoneInfo("Europe/London")
+
+ABBREVIATIONS = frozenset({"dsl", "icb", "la", "nhs", "sbu", "sin", "upn", "urn"})
 
 _INSTANT_BEFORE = timedelta(microseconds=1)
 
@@ -32,11 +35,15 @@ class Tag:
 DELIVERY_STATES: Mapping[str, Tag] = {
     "held": Tag("Held for an officer", "yellow"),
     "pending": Tag("Waiting to be sent", "blue"),
-    "delivered": Tag("With the recipient's system", "green"),
+    "delivered": Tag("Handed over", "green"),
     "relayed": Tag("Taken by a mail server", "green"),
     "failed-partner": Tag("Failed at the recipient", "red"),
     "failed-system": Tag("Failed here", "red"),
     "cancelled": Tag("Cancelled"),
+}
+_DELIVERED_BY = {
+    "inbox": Tag("Waits to be collected", "blue"),
+    "webhook": Tag("Told; waits to be collected", "blue"),
 }
 DUTY_STATES: Mapping[str, Tag] = {
     "open": Tag("Open", "blue"),
@@ -52,8 +59,8 @@ INCIDENT_STATES: Mapping[str, Tag] = {
     "closed": Tag("Closed"),
 }
 WAYS = {
-    "inbox": "Held for its system to collect",
-    "webhook": "Told by webhook",
+    "inbox": "Inbox at the gateway",
+    "webhook": "Inbox, told by webhook",
     "mail": "E-mail",
     "mesh": "NHS MESH",
     "memory": "In process",
@@ -164,6 +171,15 @@ def left(now: datetime, due_at: datetime | None, calendar: Calendar | None) -> T
     return Tag(f"{_working_days(days)} left" if days else "Due before the next working day", "blue")
 
 
+def delivery_state(row: DeliveryLine) -> Tag:
+    """What is known of a delivery and no more: an inbox that holds a message proves no reader."""
+    if row.state == "delivered" and row.opened_at is not None:
+        return Tag("Collected by its system", "green")
+    if row.state == "delivered":
+        return _DELIVERED_BY.get(row.adapter, DELIVERY_STATES["delivered"])
+    return DELIVERY_STATES[row.state]
+
+
 def message_title(slug: str) -> str:
     """The title of a message type, as its schema gives it."""
     model = REGISTRY.get((slug, 1))
@@ -200,7 +216,9 @@ def reason(code: str | None) -> str:
 
 
 def spoken(code: str) -> str:
-    words = code.replace("-", " ").replace("_", " ")
+    """A code of ours as words: "dsl_name" as "DSL name"."""
+    parted = code.replace("-", " ").replace("_", " ").split(" ")
+    words = " ".join(word.upper() if word in ABBREVIATIONS else word for word in parted)
     return words[:1].upper() + words[1:]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Text, cast, func, select
 
 from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import UNANSWERED
@@ -91,6 +91,7 @@ class DeliveryLine:
     created_at: datetime
     next_at: datetime | None
     last_reason: str | None
+    opened_at: datetime | None
     acknowledged_by: str | None
 
 
@@ -190,6 +191,7 @@ _DELIVERIES = select(
     t.delivery.c.created_at,
     t.delivery.c.next_at,
     t.delivery.c.last_reason,
+    t.delivery.c.opened_at,
     t.delivery.c.acknowledged_by,
 ).join(t.message, t.message.c.id == t.delivery.c.message)
 
@@ -221,7 +223,7 @@ def _unacknowledged(within: Sequence[str]) -> list[ColumnElement[bool]]:
 
 def _awaiting(within: Sequence[str]) -> list[ColumnElement[bool]]:
     """Open incidents on which the partners have not reached their decision. JSON null is stored as text by SQLAlchemy."""
-    undecided = func.coalesce(t.incident.c.outcome.as_string(), "null") == "null"
+    undecided = func.coalesce(cast(t.incident.c.outcome, Text), "null") == "null"
     return [t.incident.c.partnership.in_(within), t.incident.c.state == "open", undecided]
 
 

@@ -7,23 +7,38 @@ import base64
 import importlib.util
 import json
 import os
+import re
+import shlex
 import shutil
+import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import trustme
 
 from adapters.webhook import signature_headers
+from tests.command_line import attempt, gateway
+from tests.edges.office import Office, office_in
 from tests.edges.test_oauth_third_parties import NPM, node
+from tests.edges.test_officer_commands import refer, reply_to, the_hold
 from tests.gateway_house import House, RealTime, gateway_house
 from tests.structure.source import ROOT
 
 EXAMPLES = ROOT / "deploy" / "guides" / "examples"
 POLICE, ICB = "northshire-police", "northshire-icb"
+SEATS = ((POLICE, "dsp-police"), ("south-tyneside-council", "dsp-la"), (ICB, "dsp-icb"))
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+UNCLEAR = """a. Dates on roll (from and to): September 2021 to present
+b. Previous school (if applicable): n/a
+c. Do you hold any records? Please ring me about this.
+"""
 BODY = b'{"type":"delivery.waiting"}'
 
 
@@ -124,7 +139,218 @@ def _notices() -> list[tuple[str, dict[str, str], bytes, float, bool]]:
 
 def _module(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location("guide_example", EXAMPLES / name)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+# --- the operator's and the officer's guide: their commands, in their order
+
+
+GUIDES = ROOT / "deploy" / "guides"
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What ends otherwise than with 0 in the guide's own course, as its text says.
+OTHER_ENDS = {("operator.md", "gateway doctor"): 1, ("operator.md", "gateway directory check"): 1}
+
+
+def blocks(guide: str) -> list[tuple[str, str]]:
+    """The guide's fenced blocks: language and text, in order."""
+    return [(kind, text) for kind, text in FENCE.findall((GUIDES / guide).read_text("utf-8"))]
+
+
+def command_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("gateway ")]
+
+
+def expected_end(guide: str, line: str) -> int:
+    return next(
+        (end for (name, start), end in OTHER_ENDS.items() if guide == name and line.startswith(start)), 0
+    )
+
+
+@pytest.fixture
+def away() -> Iterator[Path]:
+    """A folder with a short name: a socket's path may have 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        yield Path(folder)
+
+
+class Served:
+    """`gateway serve` as the guide starts it, a program of its own."""
+
+    def __init__(self, folder: Path, operator_port: int) -> None:
+        self.folder, self.port = folder, operator_port
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve"], cwd=self.folder, stdout=subprocess.PIPE
+        )
+        assert self.process.stdout
+        assert self.process.stdout.readline().startswith(b"Serving agencies at"), "it says when it is ready"
+
+    def get(self, path: str) -> tuple[int, str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}") as answer:
+            return answer.status, answer.read().decode()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            assert self.process.wait(30) == 0, "SIGTERM ends it in order"
+            assert self.process.stdout
+            self.process.stdout.close()
+            self.process = None
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def test_the_operators_guide_leads_from_nothing_to_serving(
+    tmp_path: Path, away: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    office = office_in(tmp_path, monkeypatch, capsys)
+    for name in ("schemas", "deploy"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("smtp-password", "imap-password"):
+        (away / name).touch(mode=0o600)
+    office.write("reply.eml", "From: dsl@harbour-view.example\nTo: x@replies.council.test\n\nNo.\n")
+    served = Served(tmp_path, free_port())
+    try:
+        for kind, text in blocks("operator.md"):
+            if kind == "toml":
+                add_settings(tmp_path / "var" / "gateway.toml", text, away, served.port)
+            for line in command_lines(text) if kind == "console" else ():
+                follow(office, served, line)
+        assert served.get("/livez") == (200, "alive\n")
+        assert json.loads(served.get("/readyz")[1]) == {"ready": True}
+        figures = served.get("/metrics")[1]
+    finally:
+        served.stop()
+    guide = (GUIDES / "operator.md").read_text("utf-8")
+    measured = set(re.findall(r"^(gateway_\w+)", figures, re.MULTILINE)) | {"gateway_deliveries"}
+    assert measured == set(re.findall(r"`(gateway_\w+)", guide))
+
+
+def follow(office: Office, served: Served, line: str) -> None:
+    """One command line; before databases are migrated the gateway is stopped, as the text says."""
+    if line == "gateway serve":
+        served.start()
+        return
+    if line == "gateway migrate":
+        served.stop()
+    told = office(*shlex.split(line)[1:])
+    assert told.status == expected_end("operator.md", line), (line, told.err)
+    if line.startswith("gateway doctor"):
+        assert "MEND" not in told.out.replace("MEND  attachments are scanned", "")
+
+
+def add_settings(file: Path, text: str, away: Path, operator_port: int) -> None:
+    """The guide's lines, with this machine's folders and with doors that lead nowhere."""
+    text = text.replace("/run/gateway/", f"{away}/").replace("/etc/gateway/", f"{away}/")
+    text = re.sub(r"@mail\.council\.test:\d+", "@127.0.0.1:9", text)
+    if "\noperator_listen" not in file.read_text():
+        text += f'operator_listen = "127.0.0.1:{operator_port}"\n'
+    with file.open("a") as opened:
+        opened.write(text)
+
+
+async def test_the_officers_guide_deals_with_whatever_waits(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage = Stage(house)
+    for line in [
+        line for kind, text in blocks("officer.md") if kind == "console" for line in command_lines(text)
+    ]:
+        words = [await stage.stand_in(word, line) for word in shlex.split(line)[1:]]
+        status, out, err = await attempt(house, *words)
+        assert status == 0, (line, err)
+        if line.startswith("gateway evidence verify"):
+            assert "VALID" in out
+            assert "matches" in out
+
+
+class Stage:
+    """What stands for HOLD, DUTY, DELIVERY and INCIDENT in each command of the guide, made when it is needed."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.incident = ""
+        self.count = 0
+        self.letter: dict[str, Any] = {}
+
+    async def stand_in(self, word: str, line: str) -> str:
+        match word:
+            case "HOLD":
+                return await self.hold(line)
+            case "DUTY":
+                return await self.duty("K11")
+            case "DELIVERY":
+                return str((await self.a_letter())["subject"])
+            case "INCIDENT":
+                self.incident = self.incident or (await refer(self.house, "NP-incident"))["incident"]
+                return self.incident
+        return word
+
+    async def hold(self, line: str) -> str:
+        """A letter to look at and release, another to refuse, a school's unclear reply to answer."""
+        if line.startswith("gateway held answer"):
+            await reply_to(self.house, self.letter, UNCLEAR)
+            return str((await the_hold(self.house, "mail"))["id"])
+        if line.startswith("gateway held show"):
+            self.letter = await self.a_letter()
+        held = await self.a_letter() if line.startswith("gateway held refuse") else self.letter
+        return str(held["id"])
+
+    async def a_letter(self) -> dict[str, Any]:
+        """The letter that waits after all three have decided on a new incident."""
+        await self.decided()
+        held = await the_hold(self.house, "delivery")
+        self.incident = self.incident or held["incident"]
+        return held
+
+    async def decided(self) -> None:
+        self.count += 1
+        referral = await refer(self.house, f"NP-{self.count}")
+        for agency, seat in SEATS:
+            said = {"seat": seat, "decided_at": self.house.clock().isoformat()}
+            reference = f"decision-{self.count}-{seat}"
+            about = {"incident": referral["incident"], "in_reply_to": referral["id"]}
+            document = self.house.example("triage-decision", said, reference=reference, **about)
+            async with self.house.client(agency) as partner:
+                await partner.submit(document)
+
+    async def duty(self, clock: str) -> str:
+        rows = (await gateway(self.house, "duties", "list", "--state", "open"))["duties"]
+        waiting = [row for row in rows if row["clock"] == clock]
+        if not waiting:
+            await refer(self.house, "NP-telephone")
+            return await self.duty(clock)
+        return str(waiting[0]["id"])
+
+
+@pytest.mark.needs("nginx")
+def test_the_proxys_configuration_is_one_that_nginx_takes(away: Path) -> None:
+    """With this machine's folders and a certificate of its own in place of those named."""
+    certificate = trustme.CA().issue_cert("gateway.council.test")
+    (away / "tls").mkdir()
+    certificate.cert_chain_pems[0].write_to_path(away / "tls" / "fullchain.pem")
+    certificate.private_key_pem.write_to_path(away / "tls" / "privkey.pem")
+    text = (ROOT / "deploy" / "nginx.conf").read_text()
+    text = text.replace("/etc/gateway/", f"{away}/").replace("/var/log/nginx/", f"{away}/")
+    text = text.replace("/run/gateway/", f"{away}/").replace(
+        "listen 443 ssl", f"listen 127.0.0.1:{free_port()} ssl"
+    )
+    whole = f"pid {away}/pid;\nerror_log {away}/error.log;\nevents {{}}\nhttp {{\n{text}}}\n"
+    (away / "nginx.conf").write_text(whole)
+    nginx = shutil.which("nginx")
+    assert nginx
+    checked = subprocess.run(
+        [nginx, "-t", "-p", str(away), "-c", str(away / "nginx.conf")], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert "warn" not in checked.stderr

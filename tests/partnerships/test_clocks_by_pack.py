@@ -262,7 +262,7 @@ CALENDAR = (FOLDER / "derby" / "calendar.toml").read_text(encoding="utf-8")
             'division = "scotland"',
             "division must be one of england-and-wales",
         ),
-        ('bank_holidays = "2026-11-22"', 'bank_holidays = "2025-01-01"', "must name the copy in use"),
+        ('bank_holidays = "2026-11-22"', 'bank_holidays = "2099-01-01"', "newer than the copy in use"),
         ("opens = 09:00:00", 'opens = "9"', "opens must be given"),
         ("closes = 17:00:00", "closes = 08:00:00", "opens must be earlier"),
         ('zone = "Europe/London"', 'zone = "Europe/Londinium"', "zone must be"),
@@ -326,3 +326,10 @@ def test_an_other_start_names_both_flag_and_event() -> None:
 
 def test_tables_of_other_readers_are_left_alone() -> None:
     assert read_clocks({"route": [{"id": "r"}]}) == {}
+
+
+def test_a_pack_made_for_an_older_copy_of_the_holidays_is_read_with_a_newer_one() -> None:
+    """A release that brings newer holidays must not stop packs that are already in force."""
+    text = (FOLDER / "derby" / "calendar.toml").read_text(encoding="utf-8")
+    older = read_calendar(text.replace("2026-11-22", "2025-01-01"))
+    assert older.closed == read_calendar(text).closed

@@ -398,3 +398,50 @@ async def test_an_accepted_message_whose_row_is_gone_is_unexplained(house: House
         {"what": "a message was accepted in the ledger and has no row", "id": referral["id"]}
     ]
     assert (told["messages"]["accepted"], told["messages"]["unexplained"]) == (1, 1)
+
+
+async def test_a_mail_that_cannot_be_taken_is_an_officers_and_stops_nobody_behind_it(house: House) -> None:
+    at = house.clock()
+    key = await house.parts.make_key(None, at)
+    damaged = {
+        "id": "eml-damaged",
+        "way_in": "mailbox",
+        "uidvalidity": 1,
+        "uid": 1,
+        "digest": "x",
+        "attempts": 0,
+    }
+    damaged |= {
+        "arrived_at": at,
+        "stored_at": at,
+        "state": "stored",
+        "sealed": b"damaged",
+        "data_key": key.id,
+    }
+    await _break(house, insert(t.raw_mail).values(**damaged))
+    await intake.keep(house.parts, "mailbox", b"Subject: behind\n\nwords", envelope_to=None, arrived_at=at)
+    async with asyncio.timeout(20):
+        while len(found := (await gateway(house, "held", "list"))["holds"]) < 2:
+            await asyncio.sleep(0.1)
+    reasons = {one["subject"]: one["reasons"] for one in found}
+    assert len(reasons) == 2
+    assert reasons["eml-damaged"] == ["could-not-be-taken"]
+
+
+async def test_a_suggested_answer_is_taken_where_the_officer_says_nothing_else(house: House) -> None:
+    await decided(house)
+    letter = await the_hold(house, "delivery")
+    await gateway(house, "held", "release", letter["id"], *BY)
+    words = (
+        "a. Dates on roll (from and to): 03/09/2025 - present\n"
+        "b. Previous school (if applicable): not applicable\n"
+        "c. Do you hold any records that indicate child welfare or child protection concerns relating to this child? Yes\n"
+    )
+    await reply_to(house, letter, words)
+    hold = await the_hold(house, "mail")  # complete in itself, but nothing shows that the school wrote it
+    shown = await gateway(house, "held", "show", hold["id"], *BY)
+    assert shown["suggested"]["roll_from"] == "2025-09-03"
+    told = await gateway(house, "held", "answer", hold["id"], *BY, "--as-suggested", "--records-held", "no")
+    message = await house.parts.store.read(lambda tx: mail.find_raw(tx, hold["subject"]))
+    assert message is not None
+    assert message.message == told["message"]

@@ -19,15 +19,14 @@ from gateway.settings import Settings
 from gateway.store import migrations
 from keys import custody
 from keys.signing import DEVELOPMENT_PREFIX, FileSigner
-from schemas import read_message
+from schemas import example_path, read_message
 from tests.bench.floor import FLOOR_KEY
-from tests.gateway_house import example
 from tests.invented_partnership import AGENCIES, Enrolment, enrol
 
 POLICE, HOSPITALS = AgencyId("northshire-police"), AgencyId("northshire-hospitals")
 PARTNERSHIP = "south-tyneside"
 SETTINGS = "settings.json"
-INCIDENTS = 64
+INCIDENTS = 1000  # so that each has a few dozen messages by the end, as in life
 DOCUMENT_BYTES = 4096
 FILLING = "The child was seen at home and at school; what was seen is set out day by day. "
 
@@ -67,7 +66,8 @@ def environment(folder: Path) -> dict[str, str]:
 
 def document(slug: str, reference: str, incident: str | None) -> bytes:
     """A message of 4 KiB, whatever its type; the gateway and the floor are sent the same."""
-    made = example(slug, reference=reference, incident=incident, created_at=datetime.now(UTC).isoformat())
+    made = json.loads(example_path(slug).read_text())
+    made |= {"reference": reference, "incident": incident, "created_at": datetime.now(UTC).isoformat()}
     if slug == "information-return":
         body = made["body"]
         missing = DOCUMENT_BYTES - len(json.dumps(made)) + len(body["involvement"])

@@ -19,7 +19,7 @@ import uvloop
 from gateway.app import close
 from gateway.dispatch.timetable import seal_waiting
 from gateway.parts import Parts
-from gateway.serving import build, running, web_server
+from gateway.serving import build, running, spare_what_stays, web_server
 from tests.bench.house import settings_of
 
 
@@ -29,6 +29,7 @@ async def main(folder: Path, mode: str) -> None:
     settings = settings_of(folder)
     gateway = build(settings)
     server = web_server(gateway.web, settings)
+    spare_what_stays()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
     if mode == "whole":
         async with running(gateway):

@@ -162,7 +162,8 @@ class Parts:
 
     async def make_key(self, incident: IncidentId | None, at: datetime) -> DataKey:
         """A fresh data key, durable in the custody store before it seals anything."""
-        key, wrapped = self.keys.new_data_key(f"key-{secrets.token_hex(16)}")
+        kind = custody.OWN if incident is not None else custody.PIECE
+        key, wrapped = self.keys.new_data_key(f"{kind}{secrets.token_hex(16)}")
         await self.custody.transact(lambda tx: custody.keep(tx, wrapped, incident, at))
         return key
 

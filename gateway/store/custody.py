@@ -12,9 +12,15 @@ from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 from keys.sealing import WrappedKey
 
+OWN, PIECE = "key-", "piece-"  # an incident's own key; that of a piece which came apart and may be attached later
+
 _OF_INCIDENT = Prepared(
     select(t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master)
-    .where(t.data_key.c.incident == bindparam("incident"), t.data_key.c.wrapped.is_not(None))
+    .where(
+        t.data_key.c.incident == bindparam("incident"),
+        t.data_key.c.wrapped.is_not(None),
+        t.data_key.c.id.startswith(OWN),
+    )
     .order_by(t.data_key.c.created_at, t.data_key.c.id)
     .limit(1)
 )

@@ -93,6 +93,7 @@ REASONS = {
     "attachment": "It has an attachment",
     "no-letter-matched": "It matches no letter of ours",
     "auto-reply": "It is an automatic reply",
+    "incomplete": "An answer is missing",
     "bounce": "A letter came back",
     "reply": "It is a reply that needs a person to read it",
     "unreadable": "It could not be read safely",

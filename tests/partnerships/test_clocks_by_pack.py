@@ -118,7 +118,9 @@ def test_a_pack_holds_no_clock_that_the_table_does_not_state(pack: str) -> None:
     stated = [row[0] for name, row in rows() if name == pack]
     others = [clock for name, clock in clocks.items() if name not in stated]
     assert [name for name in clocks if name in stated] == stated
-    assert all(clock.clause.startswith(("borrowed:", "proposal ")) and not clock.statutory for clock in others)
+    assert all(
+        clock.clause.startswith(("borrowed:", "proposal ")) and not clock.statutory for clock in others
+    )
 
 
 def test_every_pack_has_its_folder_calendar_and_a_readme_that_names_each_clock() -> None:

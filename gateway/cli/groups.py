@@ -7,9 +7,8 @@ from importlib import import_module
 
 import typer
 
-GROUPS = (
-    ["rules", "directory", "mail", "clients", "keys", "held", "duties", "deliveries", "evidence", "console"]
-)  # `gateway <group> <command>`: gateway/cli/<group>.py
+# `gateway <group> <command>`: gateway/cli/<group>.py
+GROUPS = "rules directory mail clients keys held duties deliveries evidence console".split()  # noqa: SIM905
 COMMANDS = {
     "init": "operator",
     "migrate": "operator",

@@ -67,8 +67,13 @@ class Tally:
             return f"all {total} have answered, and the lead asks for more information"
         if not self.missing:
             return f"all {total} have decided" + (", with dissent" if self.dissent else "")
-        names = ", ".join(role.removeprefix("dsp-").upper() for role in self.missing)
+        names = ", ".join(_short(role) for role in self.missing)
         return f"{len(self.decided)} of {total} have decided, {names} missing"
+
+
+def _short(role: RoleId) -> str:
+    name = role.removeprefix("dsp-")
+    return name.upper() if name in ("la", "icb") else name
 
 
 def tally(seats: tuple[RoleId, ...], lead: RoleId, votes: Iterable[Vote]) -> Tally:

@@ -29,6 +29,7 @@ import uvicorn
 from gateway.agency.client import AgencyClient
 from gateway.app import system_clock
 from gateway.core.messages import AgencyId, RoleId
+from gateway.demo.partnership import AGENCIES, SOUTH_TYNESIDE, Enrolment, enrol
 from gateway.parts import Parts
 from gateway.serving import Gateway, build, running, web_server
 from gateway.settings import Settings
@@ -36,7 +37,6 @@ from gateway.store import migrations
 from gateway.store.directory import WayRow
 from keys import custody
 from keys.signing import DEVELOPMENT_PREFIX, FileSigner
-from tests.invented_partnership import AGENCIES, SOUTH_TYNESIDE, Enrolment, enrol
 from tests.partner_agency import WebhookServer
 
 START = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)  # a Monday, soon after the example referral was written

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from gateway.actions.release import Release, release
 from gateway.core.messages import AgencyId, IncidentId, RoleId, Seat
 from gateway.core.routing import Holder
+from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.store import deliveries, directory, duties, holds, incidents, log, messages
 from gateway.store import tables as t
 from gateway.store.deliveries import DeliveryRow
@@ -25,7 +26,6 @@ from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
 from gateway.store.log import EntryRow
 from tests.gateway_house import House
-from tests.invented_partnership import SOUTH_TYNESIDE
 
 POLICE, ICB, COUNCIL = "northshire-police", "northshire-icb", "south-tyneside-council"
 UNIT, SCHOOL, HOSPITALS = "south-tyneside-sbu", "harbour-view-primary", "northshire-hospitals"

@@ -15,13 +15,13 @@ from sqlalchemy import select
 from gateway.actions.erase import Erasure, begin_erasure
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
+from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.dispatch.timetable import finish_erasures
 from gateway.store import custody, deliveries, duties, holds, incidents, mail
 from gateway.store import tables as t
 from tests.command_line import attempt, gateway
 from tests.gateway_house import House, RealTime, gateway_house
-from tests.invented_partnership import SOUTH_TYNESIDE
 
 ORDER = (
     *("--reason", "retention-ended"),

@@ -10,6 +10,7 @@ import pytest
 from gateway.actions.erase import Erasure, begin_erasure
 from gateway.agency.client import AgencyProblem
 from gateway.core.messages import IncidentId
+from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.timetable import complete_erasure
 from tests.actions.scene import (
     COUNCIL,
@@ -34,7 +35,6 @@ from tests.actions.scene import (
     waiting,
 )
 from tests.gateway_house import House
-from tests.invented_partnership import SOUTH_TYNESIDE
 
 ELSEWHERE = "E08000021"
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from gateway.actions.take import Speaker, prepare, take
 from gateway.app import build_parts, close
 from gateway.core.messages import AgencyId, IncidentId
+from gateway.demo.partnership import AGENCIES, Enrolment, enrol
 from gateway.parts import Parts
 from gateway.settings import Settings
 from gateway.store import migrations
@@ -21,7 +22,6 @@ from keys import custody
 from keys.signing import DEVELOPMENT_PREFIX, FileSigner
 from schemas import example_path, read_message
 from tests.bench.floor import FLOOR_KEY
-from tests.invented_partnership import AGENCIES, Enrolment, enrol
 
 POLICE, HOSPITALS = AgencyId("northshire-police"), AgencyId("northshire-hospitals")
 PARTNERSHIP = "south-tyneside"

@@ -15,13 +15,13 @@ import pytest
 import trustme
 from aiohttp import ClientSession, TCPConnector, web
 
-from gateway.api.inbox import PAGE
 from gateway.agency.client import AgencyClient, AgencyProblem, Unreachable
 from gateway.agency.receiving import ReceiptFalse, check_acceptance, check_receipt
+from gateway.api.inbox import PAGE
+from gateway.demo.partnership import ICB
 from gateway.store import clients
 from keys.signing import FileSigner
 from tests.gateway_house import LOOPBACK, House, gateway_house
-from tests.invented_partnership import ICB
 from tests.partner_agency import Manners, partner_agency, webhook_server
 
 POLICE = "northshire-police"

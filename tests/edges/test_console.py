@@ -23,11 +23,11 @@ from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId
 from gateway.core.receipts import Event
 from gateway.core.routing import Agency
+from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.store import deliveries, directory, holds, log, mail
 from gateway.store.holds import HoldRow
 from tests.gateway_house import House, gateway_house
-from tests.invented_partnership import SOUTH_TYNESIDE
 
 OFFICER = "Winifred Stave"
 POLICE, ICB, COUNCIL = "northshire-police", "northshire-icb", "south-tyneside-council"

@@ -11,11 +11,14 @@ import re
 import shlex
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,11 +27,13 @@ import pytest
 import trustme
 
 from adapters.webhook import signature_headers
+from gateway.agency.client import AgencyClient
+from keys.signing import Signer, signer_from_jwk
 from tests.command_line import attempt, gateway
 from tests.edges.office import Office, office_in
 from tests.edges.test_oauth_third_parties import NPM, node
 from tests.edges.test_officer_commands import refer, reply_to, the_hold
-from tests.gateway_house import House, RealTime, gateway_house
+from tests.gateway_house import House, RealTime, example, gateway_house
 from tests.structure.source import ROOT
 
 EXAMPLES = ROOT / "deploy" / "guides" / "examples"
@@ -209,29 +214,48 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def test_the_operators_guide_leads_from_nothing_to_serving(
+@pytest.fixture
+def office(
     tmp_path: Path, away: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+) -> Office:
+    """An empty folder with what the operator's guide takes for granted."""
     office = office_in(tmp_path, monkeypatch, capsys)
     for name in ("schemas", "deploy"):
         (tmp_path / name).symlink_to(ROOT / name)
     for name in ("smtp-password", "imap-password"):
         (away / name).touch(mode=0o600)
     office.write("reply.eml", "From: dsl@harbour-view.example\nTo: x@replies.council.test\n\nNo.\n")
-    served = Served(tmp_path, free_port())
-    try:
-        for kind, text in blocks("operator.md"):
-            if kind == "toml":
-                add_settings(tmp_path / "var" / "gateway.toml", text, away, served.port)
-            for line in command_lines(text) if kind == "console" else ():
-                follow(office, served, line)
-        assert served.get("/livez") == (200, "alive\n")
-        assert json.loads(served.get("/readyz")[1]) == {"ready": True}
-        figures = served.get("/metrics")[1]
-    finally:
-        served.stop()
+    return office
+
+
+@pytest.fixture
+def served(office: Office) -> Iterator[Served]:
+    served = Served(office.folder, free_port())
+    yield served
+    served.stop()
+
+
+def follow_the_operators_guide(
+    office: Office, served: Served, away: Path, until_served: bool = False
+) -> None:
+    for kind, text in blocks("operator.md"):
+        if kind == "toml":
+            add_settings(office.folder / "var" / "gateway.toml", text, away, served.port)
+        for line in command_lines(text) if kind == "console" else ():
+            follow(office, served, line)
+            if until_served and line == "gateway serve":
+                return
+
+
+def test_the_operators_guide_leads_from_nothing_to_serving(
+    office: Office, served: Served, away: Path
+) -> None:
+    follow_the_operators_guide(office, served, away)
+    assert served.get("/livez") == (200, "alive\n")
+    assert json.loads(served.get("/readyz")[1]) == {"ready": True}
+    figures = served.get("/metrics")[1]
     guide = (GUIDES / "operator.md").read_text("utf-8")
-    measured = set(re.findall(r"^(gateway_\w+)", figures, re.MULTILINE)) | {"gateway_deliveries"}
+    measured = set(re.findall(r"^# HELP (gateway_\w+)", figures, re.MULTILINE))
     assert measured == set(re.findall(r"`(gateway_\w+)", guide))
 
 
@@ -334,23 +358,63 @@ class Stage:
 
 
 @pytest.mark.needs("nginx")
-def test_the_proxys_configuration_is_one_that_nginx_takes(away: Path) -> None:
-    """With this machine's folders and a certificate of its own in place of those named."""
-    certificate = trustme.CA().issue_cert("gateway.council.test")
+def test_a_partners_message_comes_through_the_proxy_to_the_gateway_that_the_guide_set_up(
+    office: Office, served: Served, away: Path
+) -> None:
+    """The sample configuration as it stands, with this machine's folders, port and certificate; so is the guide's client."""
+    follow_the_operators_guide(office, served, away, until_served=True)
+    with proxy(away) as (address, trusted):
+        key = signer_from_jwk(json.loads((office.folder / "police-2.jwk").read_text()))
+        answer = asyncio.run(send_referral(address, trusted, key))
+    assert answer["decision"] == "forward"
+    assert {duty["role"] for duty in answer["duties"]} == {"dsp-la", "dsp-icb", "dsp-police", "sbu"}
+    assert office("reconcile").status == 0
+
+
+async def send_referral(address: str, trusted: ssl.SSLContext, key: Signer) -> dict[str, Any]:
+    issuer = "https://gateway.council.test"
+    async with AgencyClient(
+        address, "northshire-police-1", key, clock=RealTime(), tls=trusted, issuer=issuer
+    ) as client:
+        return await client.submit(example("referral", created_at=RealTime()().isoformat()))
+
+
+@contextmanager
+def proxy(away: Path) -> Iterator[tuple[str, ssl.SSLContext]]:
+    """nginx with the sample configuration; its address, and trust in its certificate."""
+    authority, port = trustme.CA(), free_port()
+    certificate = authority.issue_cert("127.0.0.1")
     (away / "tls").mkdir()
     certificate.cert_chain_pems[0].write_to_path(away / "tls" / "fullchain.pem")
     certificate.private_key_pem.write_to_path(away / "tls" / "privkey.pem")
     text = (ROOT / "deploy" / "nginx.conf").read_text()
-    text = text.replace("/etc/gateway/", f"{away}/").replace("/var/log/nginx/", f"{away}/")
-    text = text.replace("/run/gateway/", f"{away}/").replace(
-        "listen 443 ssl", f"listen 127.0.0.1:{free_port()} ssl"
+    for named, ours in (("/etc/gateway/", away), ("/var/log/nginx/", away), ("/run/gateway/", away)):
+        text = text.replace(named, f"{ours}/")
+    text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
+    stores = "".join(
+        f"{kind}_temp_path {away}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    whole = f"pid {away}/pid;\nerror_log {away}/error.log;\nevents {{}}\nhttp {{\n{text}}}\n"
-    (away / "nginx.conf").write_text(whole)
-    nginx = shutil.which("nginx")
-    assert nginx
-    checked = subprocess.run(
-        [nginx, "-t", "-p", str(away), "-c", str(away / "nginx.conf")], capture_output=True, text=True
-    )
+    frame = f"daemon off;\nmaster_process off;\npid {away}/pid;\nerror_log {away}/error.log;\nevents {{}}\n"
+    (away / "nginx.conf").write_text(f"{frame}http {{\n{stores}{text}}}\n")
+    started = [str(shutil.which("nginx")), "-p", str(away), "-c", str(away / "nginx.conf")]
+    checked = subprocess.run([*started, "-t"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
-    assert "warn" not in checked.stderr
+    assert "[warn]" not in checked.stderr
+    process = subprocess.Popen(started)
+    try:
+        wait_for(port)
+        yield (
+            f"https://127.0.0.1:{port}",
+            ssl.create_default_context(cadata=authority.cert_pem.bytes().decode()),
+        )
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_for(port: int) -> None:
+    """Until something listens; the test's own time limit bounds it."""
+    while True:
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.01)

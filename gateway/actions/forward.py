@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, resolve
 from gateway.core.rules import (
     ACKNOWLEDGEMENT,
+    OF_ONE_MESSAGE,
     DutyRule,
     Recipients,
     Route,
@@ -69,6 +70,7 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     now = circumstances(tx, message, incident)
     known = _record_moments(tx, message, incident, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
+    _lay_once(tx, work, incident, result)
     _involve(tx, work, message, incident, now, result)
     _meet(tx, work, message, incident, route, result)
     return result
@@ -95,11 +97,32 @@ def work_out(
             _gap(result, DO_NOT_CONTACT)  # an officer finds another recipient
         else:
             result.deliveries.append(delivery_row(work, message, incident, seat))
+    own = moment_values(route, message)
     for rule in route.duties:
-        add_duties(work, message.id, incident, rule, known, now, result)
+        starts = {**known, **{name: own[name] for name in own if _is_own(name, rule)}}
+        add_duties(work, message.id, incident, rule, starts, now, result)
     if route.deliver and not result.deliveries and not result.gaps:
         result.gaps.append("reaches-nobody")
     return result
+
+
+def _is_own(moment: str, rule: DutyRule) -> bool:
+    """Whether a duty runs from the message's own moment, though the incident has had one of that name before."""
+    return moment in OF_ONE_MESSAGE or rule.expects == ACKNOWLEDGEMENT
+
+
+def _lay_once(tx: Tx, work: Work, incident: Incident, result: Forwarded) -> None:
+    """A second referral or record lays no second duty for what is owed, or was done, by the same clock from the same start."""
+    if not result.duties:
+        return
+    laid = duties.laid(tx, incident.partnership, incident.id)
+    result.duties = [row for row in result.duties if not _is_laid(work, row, laid)]
+
+
+def _is_laid(work: Work, row: Mapping[str, Any], laid: Collection[tuple[Any, ...]]) -> bool:
+    if row["expects"] == ACKNOWLEDGEMENT or work.pack.clocks[row["clock"]].start in OF_ONE_MESSAGE:
+        return False
+    return tuple(row[name] for name in duties.SAME) in laid
 
 
 def circumstances(tx: Tx, message: Message, incident: Incident) -> Circumstances:

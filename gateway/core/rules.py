@@ -25,6 +25,10 @@ WRITTEN_HERE = frozenset(
 ACKNOWLEDGEMENT, BY_PERSON = "acknowledgement", "person"
 
 
+# Moments of one message and not of the whole incident: a second request or letter starts a clock of its own.
+OF_ONE_MESSAGE = frozenset({"request_sent_at", "letter_sent_at", "imr_requested_at"})
+
+
 class Whom(Enum):
     """How a rule names recipients; each is resolved from the directory alone."""
 

@@ -76,8 +76,12 @@ def read_calendar(text: str, holidays: BankHolidays | None = None) -> Calendar:
         raise Misconfigured(f"calendar.toml: not TOML: {fault}") from fault
     if unknown := sorted(set(table) - CALENDAR_KEYS):
         raise Misconfigured(f"calendar.toml: remove what is not known here: {', '.join(unknown)}")
-    if _typed(table, "bank_holidays", str) > holidays.version:  # a newer copy serves a pack made for an older one
-        raise Misconfigured(f"calendar.toml: bank_holidays is newer than the copy in use, {holidays.version!r}")
+    if (
+        _typed(table, "bank_holidays", str) > holidays.version
+    ):  # a newer copy serves a pack made for an older one
+        raise Misconfigured(
+            f"calendar.toml: bank_holidays is newer than the copy in use, {holidays.version!r}"
+        )
     closed = holidays.divisions.get(_typed(table, "division", str))
     if closed is None:
         raise Misconfigured(f"calendar.toml: division must be one of {', '.join(sorted(holidays.divisions))}")

@@ -12,7 +12,10 @@ from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 from keys.sealing import WrappedKey
 
-OWN, PIECE = "key-", "piece-"  # an incident's own key; that of a piece which came apart and may be attached later
+OWN, PIECE = (
+    "key-",
+    "piece-",
+)  # an incident's own key; that of a piece which came apart and may be attached later
 
 _OF_INCIDENT = Prepared(
     select(t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master)

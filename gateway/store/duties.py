@@ -74,6 +74,12 @@ _MEET = Prepared(
     .where(t.duty.c.id == bindparam("duty"))
     .values(state=bindparam("new_state"), met_at=bindparam("at"), met_by=bindparam("by"), next_chase_at=None)
 )
+SAME = ("agency", "role", "expects", "clock", "start_at")
+_LAID = Prepared(
+    select(*[t.duty.c[name] for name in SAME]).where(
+        t.duty.c.partnership == bindparam("partnership"), t.duty.c.incident == bindparam("incident")
+    )
+)
 _INSERT = Prepared(insert(t.duty))
 _ON_OPEN = t.duty.c.incident.in_(select(t.incident.c.id).where(t.incident.c.state == "open"))
 
@@ -89,6 +95,11 @@ def owed(
     """What an agency still owes on an incident, earliest first; missed duties too, for they may be met late."""
     values = {"partnership": partnership, "incident": incident, "agency": agency, "expects": expects}
     return [_duty(row) for row in tx.execute(_OWED, values)]
+
+
+def laid(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> set[tuple[Any, ...]]:
+    """Every duty that an incident has or had, by what makes two of them the same (`SAME`)."""
+    return {tuple(row) for row in tx.execute(_LAID, {"partnership": partnership, "incident": incident})}
 
 
 def meet(tx: Tx, duty: DutyId, state: DutyState, at: datetime, by: str) -> None:

@@ -20,6 +20,7 @@ from gateway.store.packs import PackRow
 from schemas import read_message
 from tests.actions.scene import (
     COUNCIL,
+    HOSPITALS,
     ICB,
     POLICE,
     TUESDAY_COB,
@@ -27,6 +28,7 @@ from tests.actions.scene import (
     coarse_reason,
     decide,
     deliveries_of,
+    duties_of,
     duty_of,
     empty_seat,
     entries_named,
@@ -263,8 +265,8 @@ async def test_a_second_record_never_moves_the_review_s_clock(house: House) -> N
             house, COUNCIL, "sin-record", {"submitted_at": submitted_at}, incident=referral["incident"]
         )
         house.clock.move_by(hours=1)
-    duties = await _all(house, referral, "rapid-review-report")
-    assert {duty.due_at for duty in duties} == {datetime(2026, 11, 26, 0, 0, tzinfo=UTC)}
+    duty = await duty_of(house, referral, "sbu", "rapid-review-report")
+    assert duty.due_at == datetime(2026, 11, 26, 0, 0, tzinfo=UTC)
 
 
 async def test_over_the_change_to_summer_time_a_day_ends_at_local_midnight(house: House) -> None:
@@ -277,7 +279,94 @@ async def test_over_the_change_to_summer_time_a_day_ends_at_local_midnight(house
     assert decision.due_at == datetime(2027, 3, 24, 17, 0, tzinfo=UTC)
 
 
-async def _all(house: House, referral: Any, expects: str) -> list[Any]:
-    from tests.actions.scene import duties_of
+async def test_a_second_referral_of_the_matter_lays_only_the_duty_to_acknowledge_it(house: House) -> None:
+    first = await refer(house)
+    house.clock.move_by(hours=8)
+    second = await refer(house, agency=HOSPITALS, incident=first["incident"])
+    assert [duty["expects"] for duty in second["duties"]] == ["acknowledgement"]
+    assert len([duty for duty in await duties_of(house, first) if duty.expects == "triage-decision"]) == 3
+    starts = [duty.start_at for duty in await duties_of(house, first) if duty.expects == "acknowledgement"]
+    assert starts == [house.clock() - timedelta(hours=8), house.clock()]
 
-    return [duty for duty in await duties_of(house, referral) if duty.expects == expects]
+
+async def test_every_agency_asked_owes_a_return_and_each_request_has_a_clock_of_its_own(house: House) -> None:
+    """S4-12, K14: five working days from this very request."""
+    referral = await refer(house)
+    asked = {"agencies": [POLICE, HOSPITALS]}
+    await send(house, UNIT, "information-request", asked, incident=referral["incident"])
+    house.clock.move_by(days=1)
+    await send(house, UNIT, "information-request", {"agencies": [HOSPITALS]}, incident=referral["incident"])
+    owed = {
+        (duty.agency, duty.start_at, duty.due_at)
+        for duty in await duties_of(house, referral)
+        if duty.expects == "information-return"
+    }
+    monday, tuesday = house.clock() - timedelta(days=1), house.clock()
+    due = datetime(2026, 11, 9, 17, 0, tzinfo=UTC)
+    assert owed == {
+        (POLICE, monday, due),
+        (HOSPITALS, monday, due),
+        (HOSPITALS, tuesday, due + timedelta(days=1)),
+    }
+
+
+NIL = {
+    "kind": "nil",
+    "no_involvement": "Not known to this agency.",
+    "involvement": None,
+    "actions": None,
+    "learning": None,
+}
+PARTIAL = {"kind": "partial", "still_to_come": "The maternity records."}
+EXTENSION = {
+    "kind": "extension-request",
+    "extension_reason": "Paper records must be fetched.",
+    "involvement": None,
+    "actions": None,
+    "learning": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        ({}, DutyState.MET),
+        (NIL, DutyState.MET),  # G-09
+        (PARTIAL, DutyState.OPEN),  # G-10
+        (EXTENSION, DutyState.OPEN),
+    ],
+    ids=["full", "nil", "partial", "extension"],
+)
+async def test_a_full_or_nil_return_meets_the_duty_and_a_partial_one_leaves_it_open(
+    house: House, body: dict[str, Any], state: DutyState
+) -> None:
+    referral = await refer(house)
+    asked = await send(
+        house, UNIT, "information-request", {"agencies": [HOSPITALS]}, incident=referral["incident"]
+    )
+    about = {"incident": referral["incident"], "in_reply_to": asked["id"]}
+    await send(house, HOSPITALS, "information-return", body, **about)
+    assert (await duty_of(house, referral, "agency-responder", "information-return")).state is state
+    house.clock.move_by(days=14)
+    await send(house, HOSPITALS, "information-return", **about)
+    late = DutyState.MET if state is DutyState.MET else DutyState.MET_LATE
+    assert (await duty_of(house, referral, "agency-responder", "information-return")).state is late
+
+
+async def test_a_return_meets_the_request_it_answers_and_a_second_one_no_other(house: House) -> None:
+    referral = await refer(house)
+    asked = [
+        await send(
+            house, UNIT, "information-request", {"agencies": [HOSPITALS]}, incident=referral["incident"]
+        )
+        for _ in range(2)
+    ]
+    about = {"incident": referral["incident"], "in_reply_to": asked[1]["id"]}
+    for _ in range(2):
+        await send(house, HOSPITALS, "information-return", **about)
+    states = {
+        duty.message: duty.state
+        for duty in await duties_of(house, referral)
+        if duty.expects == "information-return"
+    }
+    assert states == {asked[0]["id"]: DutyState.OPEN, asked[1]["id"]: DutyState.MET}

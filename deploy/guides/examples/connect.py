@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import json
 import secrets
 import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +84,17 @@ class Gateway:
         return json.loads(self.request(method, path, headers, body))
 
     def request(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
-        asked = urllib.request.Request(self.url + path, body, headers, method=method)
-        with urllib.request.urlopen(asked, timeout=30) as answer:
-            content: bytes = answer.read()
-            return content
+        connection = http.client.HTTPSConnection(self.url.removeprefix("https://"), timeout=30)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            said = json.loads(content)
+            raise SystemExit(f"refused: {answer.status} {said.get('code') or said.get('error')}")
+        return content
 
     def send(self, payload: bytes) -> dict[str, Any]:
         """Send one message. If no answer comes, send the same bytes again: a repeat is safe."""
@@ -138,16 +144,11 @@ def unb64url(text: str) -> bytes:
 def main() -> None:
     url, client_id, key_file, command, argument = sys.argv[1:]
     gateway = Gateway(url, client_id, import_key(json.loads(Path(key_file).read_text())))
-    try:
-        if command == "send":
-            answer = gateway.send(Path(argument).read_bytes())
-            print(f"taken as {answer['id']}, incident {answer['incident']}; the receipt holds")
-        elif command == "collect":
-            gateway.collect(argument)
-    except urllib.error.HTTPError as refused:
-        with refused:
-            said = json.load(refused)
-        raise SystemExit(f"refused: {refused.code} {said.get('code') or said.get('error')}") from None
+    if command == "send":
+        answer = gateway.send(Path(argument).read_bytes())
+        print(f"taken as {answer['id']}, incident {answer['incident']}; the receipt holds")
+    elif command == "collect":
+        gateway.collect(argument)
 
 
 if __name__ == "__main__":

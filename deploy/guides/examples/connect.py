@@ -55,7 +55,10 @@ class Gateway:
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": jwt.encode(header, claims, self.key),
         }
-        headers = {"DPoP": self.proof("POST", "/oauth2/token")}
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "DPoP": self.proof("POST", "/oauth2/token"),
+        }
         answer = json.loads(
             self.request("POST", "/oauth2/token", headers, urllib.parse.urlencode(form).encode())
         )

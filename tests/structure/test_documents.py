@@ -16,6 +16,7 @@ import typer
 
 from gateway.api.application import ROUTES
 from gateway.cli.groups import application
+from gateway.cli.held import REASONS
 from gateway.core.errors import ErrorCode
 from gateway.settings import FILE_VARIABLE, PREFIX, Settings
 from tests.structure.source import ROOT, house, suite, text_of, tracked
@@ -145,6 +146,13 @@ def test_every_endpoint_that_the_developer_reads_of_is_there() -> None:
     ours = {path for path in named if path.startswith("/v1/")}
     assert len(ours) > 8
     assert ours <= shapes
+
+
+def test_the_reasons_explained_to_officers_are_those_that_the_list_shows() -> None:
+    table = text_of("deploy/guides/officer.md").partition("| it says | and means |")[2].partition("\n\n")[0]
+    explained = set(re.findall(r"^\| ([^|]+?) \|", table, re.MULTILINE)) - {"---"}
+    assert len(explained) > 5
+    assert explained <= set(REASONS.values())
 
 
 def test_every_link_leads_to_something() -> None:

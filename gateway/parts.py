@@ -140,9 +140,10 @@ class Parts:
         snapshot = await self.partnerships.snapshot(partnership)
         seed = secrets.token_bytes(32)
         at = self.clock()
-        key = await (self.make_key(new_key_for, at) if new_key_for else self.key_of(incident))
+        made = await self.make_key(new_key_for, at) if new_key_for else None
 
         def run(tx: Tx) -> Answer:
+            key = made or self._own_key(incident)
             return action(tx, self, Work(at, Supply(seed), snapshot.pack, snapshot.directory, key), asked)
 
         return await self.store.transact(run)
@@ -152,6 +153,11 @@ class Parts:
         if incident is None:
             return None
         wrapped = await self.custody.read(lambda tx: custody.of_incident(tx, incident))
+        return None if wrapped is None else self.keys.unwrap(wrapped)
+
+    def _own_key(self, incident: IncidentId | None) -> DataKey | None:
+        """`key_of` in the thread of the transaction that needs it."""
+        wrapped = None if incident is None else custody.own_key(self.custody, incident)
         return None if wrapped is None else self.keys.unwrap(wrapped)
 
     async def key_by_id(self, key_id: str | None) -> DataKey | None:

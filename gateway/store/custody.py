@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from gateway.store import tables as t
 from gateway.store.prepared import Prepared
-from gateway.store.transaction import Tx
+from gateway.store.transaction import Store, Tx
 from keys.sealing import WrappedKey
 
 OWN, PIECE = (
@@ -38,6 +38,12 @@ def keep(tx: Tx, key: WrappedKey, incident: str | None, at: datetime) -> None:
 def of_incident(tx: Tx, incident: str) -> WrappedKey | None:
     """The incident's own data key; None when it is destroyed or never was."""
     row = tx.execute(_OF_INCIDENT, {"incident": incident}).first()
+    return None if row is None else WrappedKey(*row)
+
+
+def own_key(store: Store, incident: str) -> WrappedKey | None:
+    """`of_incident` for a function that runs in a store's thread; `store` is the custody store."""
+    row = store.look_up(_OF_INCIDENT, {"incident": incident}).first()
     return None if row is None else WrappedKey(*row)
 
 

@@ -25,6 +25,7 @@ their reference finds what was kept.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, overload
 
@@ -107,6 +108,7 @@ class Store:
         self.on_wake: Callable[[], None] | None = None
         self._engine = engine
         self._metadata = metadata
+        self._beside = _Beside(engine)
         groups_commits = self.engine_name == "sqlite"
         shares_snapshots = groups_commits and readers == 1
         self._writing = Lane(
@@ -155,6 +157,14 @@ class Store:
         """Run `fn` on one snapshot, on a connection of its own that cannot write; never waits behind writers."""
         return await self._reading.run(fn, may_share=True)
 
+    def look_up(self, statement: Prepared, values: Values) -> Found:
+        """One prepared SELECT in the calling thread, on a connection that this thread keeps.
+
+        For a function that already runs in another store's thread: it needs no second thread to be woken and waited for.
+        Blocks, so never call it from an event loop. Raises `Unavailable` when the database cannot answer.
+        """
+        return self._beside.look_up(statement, values)
+
     async def scrub(self, tables: Iterable[sa.Table] | None = None) -> None:
         """Leave nothing of deleted or overwritten values in the database's own files.
 
@@ -181,12 +191,45 @@ class Store:
     def close(self) -> None:
         """Take nothing more, finish what waits, close every connection. Blocks; may be called twice."""
         self._reading.close()
+        self._beside.close()
         self._writing.close()  # last, since the last SQLite connection to close empties the write-ahead log
         self._engine.dispose()
 
     def _wake(self) -> None:
         if self.on_wake is not None:
             self.on_wake()
+
+
+class _Beside:
+    """A reading connection for each thread of other stores that looks something up here."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._here = threading.local()
+        self._links: list[_Link] = []
+
+    def look_up(self, statement: Prepared, values: Values) -> Found:
+        link = self._link()
+        try:
+            return link.look_up(statement, values)
+        except sa.exc.DBAPIError as failure:
+            verdict = link.judge(failure)
+            link.drop()
+            if verdict is Verdict.OWN:
+                raise
+            raise _unavailable(failure) from None
+
+    def close(self) -> None:
+        """The threads that looked things up have ended by now."""
+        while self._links:
+            self._links.pop().drop()
+
+    def _link(self) -> _Link:
+        link: _Link | None = getattr(self._here, "link", None)
+        if link is None:
+            link = self._here.link = _Link(self._engine, read_only=True)
+            self._links.append(link)
+        return link
 
 
 class _Maintenance:
@@ -234,6 +277,19 @@ class _Link:
 
     def execute(self, statement: str) -> None:
         self._driver.execute(statement)
+
+    def look_up(self, statement: Prepared, values: Values) -> Found:
+        """A statement that is a transaction of its own."""
+        was_open = self._connection is not None
+        dialect = self.connection().dialect
+        try:
+            return statement.run(self._driver.cursor(), dialect, values)
+        except sa.exc.DBAPIError:
+            if self._is_connected() or not was_open:
+                raise
+            self.drop()  # it died while it lay idle
+            self.connection()
+            return statement.run(self._driver.cursor(), dialect, values)
 
     def judge(self, failure: BaseException) -> Verdict:
         return engines.judge(

@@ -2,7 +2,8 @@
 
 Two databases: `book` holds the gateway's work, `custody` holds wrapped data keys and nothing else, so that their back-ups
 can have a short life of their own. Every row about an incident names its partnership, and so does every query about one.
-Instants are stored as ISO 8601 text in UTC with microseconds, which sorts as time does on both engines.
+Instants are stored as ISO 8601 text in UTC with microseconds, which sorts as time does on both engines. No text has a length
+here: PostgreSQL would hold to it and SQLite would not. What comes from outside is bounded where it comes in.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
     Text,
     UniqueConstraint,
@@ -33,7 +33,7 @@ from sqlalchemy.types import TypeDecorator
 class Instant(TypeDecorator[datetime]):
     """An aware UTC instant as sortable text; a naive datetime is refused."""
 
-    impl = String(27)
+    impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
@@ -52,7 +52,7 @@ custody = MetaData()
 
 
 def _id(name: str = "id") -> Column[str]:
-    return Column(name, String(64), primary_key=True)
+    return Column(name, Text, primary_key=True)
 
 
 # Editing it: redirect an agency's messages. Every change is an entry in the ledger, and the old address is told.
@@ -60,26 +60,26 @@ agency = Table(
     "agency",
     book,
     _id(),
-    Column("kind", String(32), nullable=False),
+    Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("code", String(32)),  # ODS, force, LA code or school URN
+    Column("code", Text),  # ODS, force, LA code or school URN
 )
 
 # Editing it: let an agency see or miss a partnership's incidents.
 membership = Table(
     "membership",
     book,
-    Column("partnership", String(64), primary_key=True),
-    Column("agency", String(64), primary_key=True),
+    Column("partnership", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),
 )
 
 # Editing it: redirect one seat's messages to another address.
 seat = Table(
     "seat",
     book,
-    Column("partnership", String(64), primary_key=True),
-    Column("agency", String(64), primary_key=True),
-    Column("role", String(64), primary_key=True),
+    Column("partnership", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
     Column("rank", Integer, primary_key=True),  # 0 holder, 1… deputies in order
     Column("name", Text, nullable=False),
     Column("email", Text),
@@ -92,10 +92,10 @@ seat = Table(
 way = Table(
     "way",
     book,
-    Column("partnership", String(64), primary_key=True),
-    Column("agency", String(64), primary_key=True),
-    Column("role", String(64), primary_key=True),  # "*" for every role of the agency
-    Column("adapter", String(16), nullable=False),
+    Column("partnership", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),
+    Column("role", Text, primary_key=True),  # "*" for every role of the agency
+    Column("adapter", Text, nullable=False),
     Column("address", Text),
     Column("secret", LargeBinary),  # sealed under the master key
 )
@@ -105,10 +105,10 @@ client = Table(
     "client",
     book,
     _id(),
-    Column("agency", String(64), nullable=False),
+    Column("agency", Text, nullable=False),
     Column("jwks", JSON, nullable=False),
     Column("scopes", JSON, nullable=False),
-    Column("status", String(16), nullable=False),  # active, suspended
+    Column("status", Text, nullable=False),  # active, suspended
     Column("tokens_not_before", Instant),
     Column("registered_at", Instant, nullable=False),
 )
@@ -120,12 +120,12 @@ replay = Table("replay", book, _id("key"), Column("expires_at", Instant, nullabl
 pack = Table(
     "pack",
     book,
-    Column("partnership", String(64), primary_key=True),
-    Column("version", String(32), primary_key=True),
+    Column("partnership", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
     Column(
         "files", JSON, nullable=False
     ),  # file name -> text: the whole pack, so old duties stay explainable
-    Column("digest", String(64), nullable=False),
+    Column("digest", Text, nullable=False),
     Column("activated_at", Instant, nullable=False),
     Column("activated_by", Text, nullable=False),
     Column("seconded_by", Text, nullable=False),
@@ -137,11 +137,11 @@ incident = Table(
     "incident",
     book,
     _id(),
-    Column("partnership", String(64), nullable=False),
-    Column("chain", String(64), nullable=False),
-    Column("pack_version", String(32), nullable=False),
-    Column("label", String(64)),
-    Column("state", String(32), nullable=False),
+    Column("partnership", Text, nullable=False),
+    Column("chain", Text, nullable=False),
+    Column("pack_version", Text, nullable=False),
+    Column("label", Text),
+    Column("state", Text, nullable=False),
     Column("outcome", JSON),  # coded outcome of the partners' decision, reached once
     Column("opened_at", Instant, nullable=False),
     Column("legal_hold", Boolean, nullable=False, default=False),
@@ -153,9 +153,9 @@ incident = Table(
 participant = Table(
     "participant",
     book,
-    Column("partnership", String(64), primary_key=True),
-    Column("incident", String(64), primary_key=True),
-    Column("agency", String(64), primary_key=True),
+    Column("partnership", Text, primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),
     Column("guest", Boolean, nullable=False, default=False),
 )
 
@@ -163,11 +163,11 @@ participant = Table(
 moment = Table(
     "moment",
     book,
-    Column("partnership", String(64), primary_key=True),
-    Column("incident", String(64), primary_key=True),
-    Column("name", String(64), primary_key=True),
+    Column("partnership", Text, primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("at", Instant, nullable=False),
-    Column("message", String(64), nullable=False),
+    Column("message", Text, nullable=False),
 )
 
 # Editing it: break a message; its content cannot be exchanged unseen, since the ledger commits to it.
@@ -175,28 +175,26 @@ message = Table(
     "message",
     book,
     _id(),
-    Column("partnership", String(64), nullable=False),
-    Column("incident", String(64)),
-    Column("type", String(64), nullable=False),
+    Column("partnership", Text, nullable=False),
+    Column("incident", Text),
+    Column("type", Text, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("agency", String(64), nullable=False),  # who speaks
-    Column("client", String(64)),  # by which software, when it came by the API
+    Column("agency", Text, nullable=False),  # who speaks
+    Column("client", Text),  # by which software, when it came by the API
     Column("reference", Text, nullable=False),
-    Column(
-        "fingerprint", String(64), nullable=False
-    ),  # keyed digest of the content: same reference, same content?
+    Column("fingerprint", Text, nullable=False),  # keyed digest of the content: same reference, same content?
     Column("idempotency_key", Text),
-    Column("in_reply_to", String(64)),
+    Column("in_reply_to", Text),
     Column("facts", JSON, nullable=False),  # moments, codes, agencies, schools: no personal data
     Column("created_at", Instant, nullable=False),
     Column("arrived_at", Instant, nullable=False),
     Column("recorded_at", Instant, nullable=False),
-    Column("decision", String(16), nullable=False),  # forward, hold, refuse
-    Column("rule", String(64), nullable=False),
+    Column("decision", Text, nullable=False),  # forward, hold, refuse
+    Column("rule", Text, nullable=False),
     Column("answer", JSON, nullable=False),  # what the sender was answered: duties; a repeat gets the same
-    Column("receipt", String(64), nullable=False),  # the entry that is this message's receipt
+    Column("receipt", Text, nullable=False),  # the entry that is this message's receipt
     Column("sealed", LargeBinary),
-    Column("data_key", String(64)),
+    Column("data_key", Text),
     UniqueConstraint("partnership", "agency", "reference", name="message_reference"),
     UniqueConstraint("client", "idempotency_key", name="message_idempotency"),
     Index("message_by_incident", "partnership", "incident", "type"),
@@ -207,25 +205,25 @@ delivery = Table(
     "delivery",
     book,
     _id(),
-    Column("partnership", String(64), nullable=False),
-    Column("incident", String(64)),
-    Column("message", String(64), nullable=False),
-    Column("agency", String(64), nullable=False),
-    Column("role", String(64), nullable=False),
-    Column("adapter", String(16), nullable=False),
+    Column("partnership", Text, nullable=False),
+    Column("incident", Text),
+    Column("message", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("adapter", Text, nullable=False),
     Column("priority", Integer, nullable=False, default=5),  # smaller goes first
-    Column("state", String(16), nullable=False),
+    Column("state", Text, nullable=False),
     Column(
         "attempt", Integer, nullable=False, default=0
     ),  # also the fence: a late worker's record is refused
     Column("created_at", Instant, nullable=False),
     Column("next_at", Instant),  # every open delivery has a next instant
     Column("lease_until", Instant),
-    Column("last_reason", String(64)),
+    Column("last_reason", Text),
     Column("done_at", Instant),
     Column("opened_at", Instant),
     Column("acknowledged_at", Instant),
-    Column("acknowledged_by", String(16)),  # person, system
+    Column("acknowledged_by", Text),  # person, system
     ForeignKeyConstraint(["message"], ["message.id"]),
     Index("delivery_due", "state", "next_at"),
     Index("delivery_inbox", "agency", "partnership", "created_at"),
@@ -237,23 +235,23 @@ duty = Table(
     "duty",
     book,
     _id(),
-    Column("partnership", String(64), nullable=False),
-    Column("incident", String(64), nullable=False),
-    Column("message", String(64), nullable=False),  # the message that made the duty
-    Column("agency", String(64), nullable=False),
-    Column("role", String(64), nullable=False),
-    Column("expects", String(64), nullable=False),  # a message type, or "acknowledgement"
-    Column("clock", String(16), nullable=False),
-    Column("pack_version", String(32), nullable=False),
+    Column("partnership", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("message", Text, nullable=False),  # the message that made the duty
+    Column("agency", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("expects", Text, nullable=False),  # a message type, or "acknowledgement"
+    Column("clock", Text, nullable=False),
+    Column("pack_version", Text, nullable=False),
     Column("start_at", Instant, nullable=False),
     Column("due_on", Date),
     Column("due_at", Instant),
     Column("due_inclusive", Boolean, nullable=False),  # 17:00:00 itself is in time; midnight is not
-    Column("state", String(16), nullable=False),
+    Column("state", Text, nullable=False),
     Column("met_at", Instant),
-    Column("met_by", String(64)),
+    Column("met_by", Text),
     Column("waived_reason", Text),
-    Column("chase_stage", String(16)),  # the last stage chased
+    Column("chase_stage", Text),  # the last stage chased
     Column("next_chase_at", Instant),
     Index("duty_chase", "state", "next_chase_at"),
     Index("duty_by_incident", "partnership", "incident", "state"),
@@ -265,15 +263,15 @@ hold = Table(
     "hold",
     book,
     _id(),
-    Column("partnership", String(64), nullable=False),
-    Column("incident", String(64)),
-    Column("subject_kind", String(16), nullable=False),  # message, delivery, mail
-    Column("subject", String(64), nullable=False),
+    Column("partnership", Text, nullable=False),
+    Column("incident", Text),
+    Column("subject_kind", Text, nullable=False),  # message, delivery, mail
+    Column("subject", Text, nullable=False),
     Column("reasons", JSON, nullable=False),  # coarse codes
     Column("held_at", Instant, nullable=False),
     Column("settled_at", Instant),
     Column("settled_by", Text),
-    Column("settled_as", String(16)),  # released, refused, answered
+    Column("settled_as", Text),  # released, refused, answered
     Index("hold_open", "partnership", "settled_at"),
 )
 
@@ -282,12 +280,12 @@ letter = Table(
     "letter",
     book,
     _id("reference"),  # SG-…
-    Column("partnership", String(64), nullable=False),
-    Column("incident", String(64), nullable=False),
-    Column("message", String(64), nullable=False),
-    Column("duty", String(64)),
-    Column("agency", String(64), nullable=False),
-    Column("token", String(64), nullable=False, unique=True),
+    Column("partnership", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("duty", Text),
+    Column("agency", Text, nullable=False),
+    Column("token", Text, nullable=False, unique=True),
     Index("letter_by_message", "message"),
 )
 
@@ -296,23 +294,23 @@ raw_mail = Table(
     "raw_mail",
     book,
     _id(),
-    Column("way_in", String(64), nullable=False),  # which mailbox or receiver
+    Column("way_in", Text, nullable=False),  # which mailbox or receiver
     Column("uidvalidity", BigInteger, nullable=False),
     Column("uid", BigInteger, nullable=False),
-    Column("digest", String(64), nullable=False, unique=True),  # keyed digest of the raw bytes: exactly once
+    Column("digest", Text, nullable=False, unique=True),  # keyed digest of the raw bytes: exactly once
     Column("envelope_to", Text),  # our own reply address, which carries only a token
     Column("arrived_at", Instant, nullable=False),
     Column("stored_at", Instant, nullable=False),
-    Column("state", String(16), nullable=False),  # stored, read, held, settled
-    Column("kind", String(16)),
+    Column("state", Text, nullable=False),  # stored, read, held, settled
+    Column("kind", Text),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("partnership", String(64)),
-    Column("incident", String(64)),
-    Column("letter", String(64)),
-    Column("message", String(64)),
+    Column("partnership", Text),
+    Column("incident", Text),
+    Column("letter", Text),
+    Column("message", Text),
     Column("sealed", LargeBinary),
     Column("sealed_reading", LargeBinary),
-    Column("data_key", String(64)),
+    Column("data_key", Text),
     Index("raw_mail_state", "state", "stored_at"),
 )
 
@@ -324,17 +322,17 @@ entry = Table(
     "entry",
     book,
     _id(),
-    Column("partnership", String(64)),
-    Column("incident", String(64)),
-    Column("chain", String(64), nullable=False),  # the statement's ref
+    Column("partnership", Text),
+    Column("incident", Text),
+    Column("chain", Text, nullable=False),  # the statement's ref
     Column("seq", Integer, nullable=False),
-    Column("event", String(96), nullable=False),
+    Column("event", Text, nullable=False),
     Column("at", Instant, nullable=False),
-    Column("kid", String(64), nullable=False),
+    Column("kid", Text, nullable=False),
     Column("statement", LargeBinary, nullable=False),  # the leaf's bytes
     Column("jws", Text, nullable=False),
     Column("disclosures", LargeBinary),  # salts and values, sealed under the incident's data key
-    Column("data_key", String(64)),
+    Column("data_key", Text),
     Column("leaf_index", BigInteger, unique=True),  # null until sealed
     UniqueConstraint("chain", "seq", name="entry_chain"),
     Index("entry_by_incident", "partnership", "incident", "at"),
@@ -351,10 +349,10 @@ chain = Table(
     "chain",
     book,
     _id("ref"),
-    Column("partnership", String(64)),
-    Column("incident", String(64)),
+    Column("partnership", Text),
+    Column("incident", Text),
     Column("seq", Integer, nullable=False),  # of the last entry
-    Column("head", String(64), nullable=False),  # leaf hash of the last entry, hex
+    Column("head", Text, nullable=False),  # leaf hash of the last entry, hex
 )
 
 # Editing it: break proofs; checkpoints, witnesses and bundles already handed out contradict it.
@@ -381,9 +379,9 @@ data_key = Table(
     "data_key",
     custody,
     _id(),
-    Column("incident", String(64), index=True),  # null until the piece it seals is matched to one
+    Column("incident", Text, index=True),  # null until the piece it seals is matched to one
     Column("wrapped", LargeBinary),  # null once destroyed
-    Column("master", String(64), nullable=False),
+    Column("master", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("destroyed_at", Instant),
 )

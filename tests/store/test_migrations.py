@@ -116,3 +116,12 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(database_url: str)
         connection.execute(sa.text("DROP TABLE watermark"))
     migrate(database_url, "book")
     assert is_current(database_url, "book")
+
+
+def test_no_text_has_a_length_that_one_engine_alone_would_hold_to() -> None:
+    """SQLite ignores lengths: a longer value would pass every test there and be refused by PostgreSQL in use."""
+    columns = [
+        column for which in HISTORIES for table in metadata(which).tables.values() for column in table.c
+    ]
+    kinds = [(column, getattr(column.type, "impl_instance", column.type)) for column in columns]
+    assert [str(column) for column, kind in kinds if getattr(kind, "length", None) is not None] == []

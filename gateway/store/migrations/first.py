@@ -57,7 +57,7 @@ def _operations(which: Which) -> str:
 
 def _plain_type(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
     if kind == "type" and isinstance(item, Instant):
-        return repr(item.impl_instance).replace("String", "sa.String", 1)
+        return f"sa.{item.impl_instance!r}"
     return False
 
 

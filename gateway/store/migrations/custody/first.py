@@ -12,12 +12,12 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "data_key",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("incident", sa.String(length=64), nullable=True),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=True),
         sa.Column("wrapped", sa.LargeBinary(), nullable=True),
-        sa.Column("master", sa.String(length=64), nullable=False),
-        sa.Column("created_at", sa.String(length=27), nullable=False),
-        sa.Column("destroyed_at", sa.String(length=27), nullable=True),
+        sa.Column("master", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("destroyed_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_data_key_incident"), "data_key", ["incident"], unique=False)

@@ -9,6 +9,7 @@ import asyncio
 import ssl
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
 from pathlib import Path
@@ -76,7 +77,12 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
             advice="anyone who can read them can forge receipts; never use them for real",
         )
     adapters = _adapters(settings, clock)  # what refuses to be set up does so before anything is opened
-    book = Store.open(settings.book_url, tables.book, queue_limit=settings.store_queue_length)
+    book = Store.open(
+        settings.book_url,
+        tables.book,
+        queue_limit=settings.store_queue_length,
+        writers=settings.store_connections,
+    )
     custody_store = Store.open(
         settings.keys_book_url, tables.custody, queue_limit=settings.store_queue_length, readers=1
     )
@@ -139,7 +145,8 @@ def _mail_adapter(settings: Settings) -> MailAdapter:
         str(settings.smtp_ca_file) if settings.smtp_ca_file else None,
     )
     name, address = parseaddr(settings.mail_from)
-    return MailAdapter(relay, Correspondence(settings.mail_domain, address, name or settings.mail_domain))
+    relay = replace(relay, timeout_seconds=settings.smtp_timeout_seconds)
+    return MailAdapter(relay, Correspondence(settings.mail_domain, address, name or settings.mail_from_name))
 
 
 def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailReading]:
@@ -151,6 +158,7 @@ def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailRead
             Expected(
                 enrolled=expected.enrolled,
                 authserv_id=settings.mail_authserv_id,
+                stamped_below=settings.mail_stamped_below,
                 envelope_to=expected.envelope_to,
                 letters=expected.letters,
             ),

@@ -112,9 +112,7 @@ class Settings(BaseSettings):
     console_listen: str | None = Field(
         None, description="host:port where development serves the console without TLS, on loopback"
     )
-    serving_processes: PositiveInt = Field(1, description="serving processes; more than one needs PostgreSQL")
     body_limit_bytes: PositiveInt = Field(1_048_576, description="largest request body")
-    attachment_limit_bytes: PositiveInt = Field(26_214_400, description="largest attachment (25 MiB)")
     request_timeout_seconds: PositiveFloat = Field(30.0, description="longest time to read one request")
     drain_seconds: PositiveFloat = Field(20.0, description="time that running requests get at shutdown")
 
@@ -133,14 +131,8 @@ class Settings(BaseSettings):
     seal_interval_seconds: PositiveFloat = Field(
         0.5, description="how often receipts are sealed into the log"
     )
-    anchor_interval_seconds: PositiveFloat = Field(
-        60.0, description="how often witnesses and time stamps are asked"
-    )
-    witness_urls: Words = Field((), description="witnesses of the log, separated by commas")
-    timestamp_urls: Words = Field((), description="time-stamping authorities, separated by commas")
 
     # --- tokens and the console
-    token_lifetime_seconds: PositiveInt = Field(300, description="lifetime of an access token")
     session_idle_seconds: PositiveInt = Field(
         900, description="an officer's idle time before signing in again"
     )
@@ -165,6 +157,9 @@ class Settings(BaseSettings):
     mail_authserv_id: str | None = Field(
         None, description="name of the server whose Authentication-Results are trusted"
     )
+    mail_stamped_below: bool = Field(
+        False, description="our mail server writes its verdict beneath its own Received line"
+    )
     imap_url: str | None = Field(None, description="imaps://user@host:port, or imap:// with STARTTLS")
     imap_password_file: Path | None = Field(None, description="file with the IMAP password")
     imap_ca_file: Path | None = Field(None, description="authorities that the mailbox's certificate may have")
@@ -178,11 +173,8 @@ class Settings(BaseSettings):
     fetch_development_hosts: Words = Field(
         (), description="host or host:port that may be private or without TLS; development only"
     )
-    clamd_socket: Path | None = Field(
-        None, description="socket of clamd; absent: attachments are held, unscanned"
-    )
 
-    @field_validator("witness_urls", "timestamp_urls", "fetch_development_hosts", mode="before")
+    @field_validator("fetch_development_hosts", mode="before")
     @classmethod
     def _split_on_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -266,8 +258,8 @@ class Settings(BaseSettings):
     def _checks_of_every_mode(self) -> Iterator[Finding]:
         yield _must(
             "one process on SQLite",
-            not (self.is_on_sqlite and (self.serving_processes > 1 or self.broker_url)),
-            "SQLite serves one process: set GATEWAY_DATABASE_URL to PostgreSQL for several processes or workers",
+            not (self.is_on_sqlite and self.broker_url),
+            "SQLite serves one process: set GATEWAY_DATABASE_URL to PostgreSQL for workers on a broker",
         )
         yield self._keys_are_apart()
         yield _must(
@@ -346,11 +338,6 @@ class Settings(BaseSettings):
             "the trusted mail server is named",
             self.imap_url is None or self.mail_authserv_id is not None,
             "without GATEWAY_MAIL_AUTHSERV_ID no e-mail can be found authentic",
-        )
-        yield Finding(
-            "attachments are scanned",
-            self.clamd_socket is not None,
-            "set GATEWAY_CLAMD_SOCKET; until then every attachment is held for an officer",
         )
 
     # --- listing

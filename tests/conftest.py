@@ -6,8 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests import servers
+
+
+@pytest.fixture(autouse=True)
+def _log_as_the_product_does() -> Iterator[None]:
+    """Each test begins with unconfigured logging: what one captures must not change where another's lines go."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -190,6 +190,8 @@ def _toml(value: object) -> str:
     match value:
         case None:
             return ""
+        case bool():
+            return str(value).lower()
         case int() | float():
             return str(value)
         case tuple():

@@ -22,8 +22,6 @@ from gateway.store import deliveries, mail, messages
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.messages import MessageRow
 
-AT_ONCE = 64
-
 _log = structlog.get_logger()
 
 
@@ -31,7 +29,8 @@ async def carry_due(parts: Parts) -> int:
     """Carry one batch of due deliveries; how many there were."""
     now = parts.clock()
     until = now + timedelta(seconds=parts.settings.lease_seconds)
-    claimed = await parts.store.transact(lambda tx: deliveries.claim(tx, now, until, AT_ONCE))
+    at_once = parts.settings.deliveries_at_once
+    claimed = await parts.store.transact(lambda tx: deliveries.claim(tx, now, until, at_once))
     if claimed:
         await asyncio.gather(*(_carry(parts, row) for row in claimed))
     return len(claimed)

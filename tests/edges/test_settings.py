@@ -25,7 +25,6 @@ SOUND_IN_PRODUCTION = {
     "issuer": "gateway.council.test",
     "public_url": "https://gateway.council.test",
     "listen": "unix:/run/gateway/web.socket",
-    "clamd_socket": "/run/clamd.socket",
 }
 
 
@@ -72,7 +71,6 @@ def test_production_refuses_what_development_may_do(unsafe: dict[str, object], c
 @pytest.mark.parametrize(
     ("unsafe", "check"),
     [
-        ({"serving_processes": 2}, "one process on SQLite"),
         ({"broker_url": "redis://localhost"}, "one process on SQLite"),
         ({"tls_cert_file": "cert.pem"}, "certificate and key go together"),
     ],
@@ -110,8 +108,8 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
 
 
 def test_lists_are_separated_by_commas_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_WITNESS_URLS", "https://one.example, https://two.example,")
-    assert Settings.load().witness_urls == ("https://one.example", "https://two.example")
+    monkeypatch.setenv("GATEWAY_FETCH_DEVELOPMENT_HOSTS", "one.example, two.example:8443,")
+    assert Settings.load().fetch_development_hosts == ("one.example", "two.example:8443")
 
 
 @pytest.mark.parametrize(

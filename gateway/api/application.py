@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.api import duties, inbox, messages, receipts
 from gateway.api.door import SCOPES, Door
-from gateway.api.openapi import openapi_document
+from gateway.api.openapi import docs_page, openapi_document
 from gateway.api.problems import HEADERS, guarded, problem
 from gateway.core.errors import ErrorCode
 from gateway.oauth.registry import parts_of_store
@@ -40,7 +41,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/log/checkpoint", receipts.get_checkpoint),
     ("GET", "/v1/log/tile/{tile:path}", receipts.get_tile),
 )
-PUBLIC = frozenset({"/v1/receipts/jwks", "/v1/receipts/policy", "/openapi.json"})
+PUBLIC = frozenset({"/v1/receipts/jwks", "/v1/receipts/policy", "/openapi.json", "/docs"})
 
 
 def agency_api(parts: Parts) -> FastAPI:
@@ -59,17 +60,28 @@ def agency_api(parts: Parts) -> FastAPI:
     app = FastAPI(
         title="Safeguarding gateway", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    app.include_router(oauth_routes(oauth))
-    for method, path, handler in ROUTES:
+    for method, path, handler in ROUTES:  # first, since every message is looked up in this order
         app.router.routes.append(Route(path, guarded(partial(handler, door)), methods=[method]))
+    app.include_router(oauth_routes(oauth))
     app.router.routes.append(Route("/openapi.json", _openapi, methods=["GET"]))
+    app.router.routes.append(Route("/docs", _docs, methods=["GET"]))
     app.add_exception_handler(HTTPException, _http_fault)
     return app
 
 
+_FRESH = HEADERS | {"Cache-Control": "public, max-age=300"}
+
+
 async def _openapi(request: Request) -> Response:
-    paths = [(method, path, handler.__doc__ or "") for method, path, handler in ROUTES]
-    return JSONResponse(openapi_document(paths, PUBLIC), headers={"Cache-Control": "public, max-age=300"})
+    return JSONResponse(_described(), headers=_FRESH)
+
+
+async def _docs(request: Request) -> Response:
+    return HTMLResponse(docs_page(_described()), headers=_FRESH)
+
+
+def _described() -> dict[str, Any]:
+    return openapi_document([(method, path, one.__doc__ or "") for method, path, one in ROUTES], PUBLIC)
 
 
 async def _http_fault(request: Request, fault: Exception) -> Response:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from html import escape
 from typing import Any
 
+from gateway.api.inbox import LONGEST_WAIT_SECONDS, MOST, PAGE, AcknowledgementBody, DeclineBody
 from gateway.core.errors import ErrorCode
 from schemas import TYPES, example_path, schema_path
 
@@ -44,6 +46,23 @@ _SCOPES = {
     "log.read": "read the transparency log (witnesses and auditors)",
 }
 
+
+def _parameter(name: str, where: str, words: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": where, "description": words, "schema": schema}
+
+
+_SENT: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
+    ("POST", "/v1/messages"): (
+        _parameter("Idempotency-Key", "header", "One key for one message.", type="string", maxLength=255),
+        _parameter("Content-Digest", "header", "RFC 9530, sha-256; checked when sent.", type="string"),
+    ),
+    ("GET", "/v1/inbox"): (
+        _parameter("after", "query", "`next` of the page before.", type="string"),
+        _parameter("limit", "query", "How many.", type="integer", minimum=1, maximum=MOST, default=PAGE),
+        _parameter("Prefer", "header", f"`wait=N`: wait up to {LONGEST_WAIT_SECONDS} s.", type="string"),
+    ),
+}
+
 _PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457. Never echoes what was sent.",
@@ -68,8 +87,10 @@ _PROBLEM: dict[str, Any] = {
 
 @lru_cache(maxsize=64)
 def _schema(slug: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(schema_path(slug).read_text("utf-8"))
-    return document
+    """The published schema as a component: its own references point into this document, whose dialect is the same."""
+    text = schema_path(slug).read_text("utf-8")
+    document: dict[str, Any] = json.loads(text.replace('"#/$defs/', f'"#/components/schemas/{slug}/$defs/'))
+    return {name: value for name, value in document.items() if name not in ("$schema", "$id")}
 
 
 def _operation(method: str, path: str, words: str, is_public: bool) -> dict[str, Any]:
@@ -83,7 +104,8 @@ def _operation(method: str, path: str, words: str, is_public: bool) -> dict[str,
             {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
             for part in path.split("/")
             if part.startswith("{")
-        ],
+        ]
+        + list(_SENT.get((method, path), ())),
         "responses": {
             "201" if method == "POST" else "200": {"description": "Done"},
             "default": {
@@ -92,9 +114,40 @@ def _operation(method: str, path: str, words: str, is_public: bool) -> dict[str,
             },
         },
     }
-    if path == "/v1/messages" and method == "POST":
-        operation["requestBody"] = {"required": True, "content": {"application/json": _messages()}}
+    body = _body(path) if method == "POST" else None
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": body}}
     return operation
+
+
+def _body(path: str) -> dict[str, Any] | None:
+    match path.rpartition("/")[2]:
+        case "messages":
+            return _messages()
+        case "acknowledgement":
+            said = {"by": "person", "role": "sbu", "name": "Winifred Stave"}
+            return {"schema": AcknowledgementBody.model_json_schema(), "example": said}
+        case "decline":
+            return {"schema": DeclineBody.model_json_schema(), "example": {"reason": "Not one of ours."}}
+    return None
+
+
+def docs_page(document: dict[str, Any]) -> str:
+    """The same document to read: every operation in words, and an example of every message type. No script."""
+    operations = "".join(
+        f"<dt><code>{method.upper()} {escape(path)}</code></dt><dd>{escape(operation['description'])}</dd>"
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    )
+    examples = "".join(
+        f"<h3 id='{slug}'>{slug}</h3><pre>{escape(json.dumps(example['value'], indent=2, ensure_ascii=False))}</pre>"
+        for slug, example in _messages()["examples"].items()
+    )
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Safeguarding gateway</title>"
+        "<h1>Safeguarding gateway</h1><p>The same for machines: <a href='/openapi.json'>openapi.json</a>. "
+        f"Nobody in the examples exists.</p><dl>{operations}</dl><h2>Messages</h2>{examples}</html>"
+    )
 
 
 def _messages() -> dict[str, Any]:

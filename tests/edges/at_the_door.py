@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from gateway.agency.client import AgencyClient
+from keys.signing import FileSigner
 from tests.gateway_house import House
 
 MARKER = "Zyxw-marker-9987"  # put into what is refused; nothing that is answered or logged may show it
@@ -43,11 +44,12 @@ class Raw:
 
     house: House
     agency: str
+    key: FileSigner | None = None  # of a client that is no agency's usual one
     client: AgencyClient = field(init=False)
     session: aiohttp.ClientSession = field(init=False)
 
     async def __aenter__(self) -> Raw:
-        self.client = self.house.client(self.agency)
+        self.client = self.house.client(self.agency, key=self.key)
         await self.client.__aenter__()
         self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self.house.trusting()))
         return self

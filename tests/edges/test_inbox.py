@@ -1,0 +1,195 @@
+"""The inbox: pages without gaps or repeats, waiting for what comes, and cursors that nobody gave out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.api.inbox import LONGEST_WAIT_SECONDS, MOST
+from tests.actions.scene import refer
+from tests.edges.at_the_door import MARKER, Raw
+from tests.gateway_house import House, gateway_house
+
+UNIT, ICB = "south-tyneside-sbu", "northshire-icb"
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with gateway_house(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def unit(house: House) -> AsyncIterator[Raw]:
+    async with Raw(house, UNIT) as raw:
+        yield raw
+
+
+async def page(unit: Raw, query: str) -> Any:
+    return await unit.call("GET", "/v1/inbox", headers=(), query=query)
+
+
+async def test_pages_hold_everything_once_and_oldest_first(house: House, unit: Raw) -> None:
+    sent = []
+    for number in range(7):
+        sent.append((await refer(house))["id"])
+        if number % 2:
+            house.clock.move_by(seconds=1)  # some share an instant: the cursor must tell them apart
+    seen: list[dict[str, Any]] = []
+    query = "?limit=3"
+    while query:
+        found = (await page(unit, query)).document
+        assert len(found["deliveries"]) <= 3
+        seen += found["deliveries"]
+        query = f"?limit=3&after={found['next']}" if found["next"] else ""
+    assert len(seen) == len({item["id"] for item in seen}) == 7
+    assert {item["message"] for item in seen} == set(sent)
+    assert [item["created_at"] for item in seen] == sorted(item["created_at"] for item in seen)
+
+
+async def test_a_full_last_page_is_followed_by_an_empty_one(house: House, unit: Raw) -> None:
+    for _ in range(2):
+        await refer(house)
+    first = (await page(unit, "?limit=2")).document
+    last = (await page(unit, f"?limit=2&after={first['next']}")).document
+    assert (len(first["deliveries"]), last) == (2, {"deliveries": [], "next": None})
+
+
+def cursor(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+DELIVERY = "dlv-" + "a" * 26
+
+
+@pytest.mark.filterwarnings("error")
+async def test_a_cursor_that_nobody_gave_out_is_refused_in_our_words(
+    unit: Raw, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = [
+        MARKER,
+        "%00",
+        "%ff%fe",
+        "%F0%9F%92%A9",
+        "=" * 8,
+        "A",
+        cursor(MARKER),
+        cursor(f"2026-11-02T10:00:00+00:00 {MARKER}"),
+        cursor(f"2026-11-02T10:00:00+00:00 {DELIVERY}' OR 1=1"),
+        cursor("2026-11-02T10:00:00+00:00 dlv-\x00"),
+        cursor(f"2026-11-02T10:00:00 {DELIVERY}"),
+        cursor(f"0001-01-01T00:00:00+23:59 {DELIVERY}"),
+        cursor(f"9999-12-31T23:59:59-23:59 {DELIVERY}"),
+        cursor(f"2026-13-45T99:00:00+00:00 {DELIVERY}"),
+        cursor(f"2026-11-02T10:00:00+00:00 {DELIVERY}") + "!!",
+        "A" * 8000,
+    ]
+    for after in hostile:
+        said = await page(unit, f"?after={after}")
+        assert (after, said.status, said.code) == (after, 400, "malformed-request")
+        assert MARKER.encode() not in said.body
+    logged = capsys.readouterr()
+    assert MARKER not in logged.out + logged.err
+
+
+async def test_a_cursor_at_either_end_of_time_is_only_early_or_late(house: House, unit: Raw) -> None:
+    await refer(house)
+    for at, count in (("0001-01-01T00:00:00+00:00", 1), ("9999-12-31T23:59:59+00:00", 0)):
+        found = (await page(unit, f"?after={cursor(f'{at} {DELIVERY}')}")).document
+        assert len(found["deliveries"]) == count
+
+
+async def test_a_limit_that_is_no_number_from_one_to_a_hundred_is_refused(unit: Raw) -> None:
+    for limit in ("0", "-1", "101", "1.0", "1e2", "", "%D9%A3", "9" * 5000, "%00", "%201", "0x10", MARKER):
+        said = await page(unit, f"?limit={limit}")
+        assert (limit, said.status, said.code) == (limit, 400, "malformed-request")
+        assert MARKER.encode() not in said.body
+    assert (await page(unit, f"?limit={MOST}")).status == 200
+
+
+async def test_waiting_ends_when_something_comes(house: House, unit: Raw) -> None:
+    async def wait() -> Any:
+        return await unit.call("GET", "/v1/inbox", headers=(("Prefer", f"wait={LONGEST_WAIT_SECONDS}"),))
+
+    waiting = asyncio.create_task(wait())
+    referral = await refer(house)
+    async with asyncio.timeout(LONGEST_WAIT_SECONDS - 5):
+        found = (await waiting).document
+    assert [item["message"] for item in found["deliveries"]] == [referral["id"]]
+
+
+async def test_a_wait_that_is_no_number_waits_not(unit: Raw) -> None:
+    async with asyncio.timeout(5):
+        for prefer in ("wait=", "wait=-5", "wait=abc", "wait=99999", "respond-async", f"wait={MARKER}"):
+            said = await unit.call("GET", "/v1/inbox", headers=(("Prefer", prefer),))
+            assert (prefer, said.status, said.document["deliveries"]) == (prefer, 200, [])
+
+
+async def test_an_inbox_shows_its_own_agency_s_deliveries_alone_and_no_content(
+    house: House, unit: Raw
+) -> None:
+    await refer(house)
+    mine = await page(unit, "")
+    async with Raw(house, ICB) as icb:
+        theirs = await page(icb, "")
+    ids = [{item["id"] for item in found.document["deliveries"]} for found in (mine, theirs)]
+    assert all(ids)
+    assert not ids[0] & ids[1]
+    assert b"Testington" not in mine.body
+
+
+async def test_what_is_said_of_a_delivery_is_read_strictly(
+    house: House, unit: Raw, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await refer(house)
+    (item,) = (await page(unit, "")).document["deliveries"]
+    path = f"/v1/inbox/{item['id']}"
+    wrong: list[tuple[str, bytes, int]] = [
+        ("acknowledgement", b"{}", 422),
+        ("acknowledgement", b'{"by": "robot", "role": "sbu"}', 422),
+        ("acknowledgement", b'{"by": "person", "role": "' + MARKER.encode() + b'"}', 422),
+        ("acknowledgement", b'{"by": "person", "role": "sbu", "' + MARKER.encode() + b'": 1}', 422),
+        ("acknowledgement", b'{"by": "person", "role": "sbu", "name": ""}', 422),
+        ("acknowledgement", b'{"by": "person", "by": "system", "role": "sbu"}', 400),
+        ("acknowledgement", b'["person"]', 400),
+        ("acknowledgement", b'{"by": "person", "role": "sbu", "name": "a\\u0000"}', 400),
+        ("acknowledgement", b'{"by": "person", "role": "sbu", "name": "' + b"x" * 20_000 + b'"}', 413),
+        ("decline", b"{}", 422),
+        ("decline", b'{"reason": ""}', 422),
+        ("decline", b'{"reason": ["' + MARKER.encode() + b'"]}', 422),
+        ("decline", b'{"reason": "' + MARKER.encode() + b'"', 400),
+    ]
+    for verb, body, status in wrong:
+        said = await unit.call("POST", f"{path}/{verb}", body)
+        assert (verb, body[:60], said.status) == (verb, body[:60], status)
+        assert MARKER.encode() not in said.body
+    assert len((await page(unit, "")).document["deliveries"]) == 1, "nothing of it counted"
+    logged = capsys.readouterr()
+    assert MARKER not in logged.out + logged.err
+
+
+async def test_a_proof_answers_one_delivery_once(house: House, unit: Raw) -> None:
+    await refer(house)
+    (item,) = (await page(unit, "")).document["deliveries"]
+    path = f"/v1/inbox/{item['id']}/acknowledgement"
+    proof = await unit.credentials("POST", path)
+    body = b'{"by": "system", "role": "sbu"}'
+    assert (await unit.call("POST", path, body, credentials=proof)).status == 201
+    again = await unit.call("POST", path, b'{"by": "person", "role": "sbu"}', credentials=proof)
+    assert (again.status, again.code) == (401, "proof-replayed")
+    assert "WWW-Authenticate" in again.headers
+
+
+async def test_a_delivery_shows_the_exact_bytes_and_what_proves_them(house: House, unit: Raw) -> None:
+    referral = await refer(house)
+    (item,) = (await page(unit, "")).document["deliveries"]
+    found = (await unit.call("GET", f"/v1/inbox/{item['id']}", headers=())).document
+    assert found["message"] == referral["id"]
+    assert found["receipt"]["jws"] == referral["receipt"]["jws"]
+    assert len(found["receipt"]["disclosures"]) == 1
+    assert base64.b64decode(found["payload"]).startswith(b"{")

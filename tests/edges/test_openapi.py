@@ -1,0 +1,115 @@
+"""What is published of the agencies' surface is valid, complete and true."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+from starlette.routing import Mount, Route
+
+from gateway.api.application import PUBLIC, ROUTES
+from gateway.core.errors import ErrorCode
+from schemas import TYPES
+from tests.edges.at_the_door import Raw
+from tests.gateway_house import House, example, gateway_house
+
+OAUTH_PUBLIC = {  # how one comes to be authenticated
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/oauth-protected-resource",
+    "/oauth2/jwks",
+    "/oauth2/token",
+    "/oauth2/revoke",
+    "/oauth2/introspect",
+}
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with gateway_house(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def anybody(house: House) -> AsyncIterator[Raw]:
+    async with Raw(house, "northshire-police") as raw:
+        yield raw
+
+
+async def published(anybody: Raw) -> dict[str, Any]:
+    said = await anybody.call("GET", "/openapi.json", headers=(), credentials={})
+    assert said.status == 200
+    document: dict[str, Any] = said.document
+    return document
+
+
+async def test_the_document_is_valid_openapi_and_names_every_route(anybody: Raw) -> None:
+    document = await published(anybody)
+    validate(document)
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert described == {(method, path.replace(":path}", "}")) for method, path, _ in ROUTES}
+
+
+async def test_every_message_type_has_its_schema_and_an_example_that_fits_it(anybody: Raw) -> None:
+    document = await published(anybody)
+    content = document["paths"]["/v1/messages"]["post"]["requestBody"]["content"]["application/json"]
+    assert set(content["examples"]) == set(TYPES)
+    for slug, shown in content["examples"].items():
+        whole = {"$ref": f"#/components/schemas/{slug}", "components": document["components"]}
+        jsonschema.Draft202012Validator(whole).validate(shown["value"])
+        assert shown["value"] == example(slug)
+
+
+async def test_the_codes_of_problems_are_those_that_are_used(anybody: Raw) -> None:
+    document = await published(anybody)
+    named = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    assert named == [code.slug for code in ErrorCode]
+
+
+async def test_every_route_is_authenticated_or_listed_as_public(house: House, anybody: Raw) -> None:
+    routes = [route for route in _every_route(house.gateway.web.routes) if route.path.startswith("/")]
+    assert {route.path for route in routes} >= {path for _, path, _ in ROUTES}
+    for route in routes:
+        if route.path in PUBLIC | OAUTH_PUBLIC:
+            continue
+        path = route.path.replace(":path}", "}")
+        for name in route.param_convertors:
+            path = path.replace("{" + name + "}", "a")
+        for method in sorted(route.methods or ()):
+            said = await anybody.call(method, path, b"{}" if method == "POST" else None, credentials={})
+            assert (method, path, said.status) == (method, path, 401)
+            assert "DPoP" in said.headers["WWW-Authenticate"]
+
+
+def _every_route(routes: Any) -> list[Route]:
+    """The agencies' routes, those of included routers too; an application mounted beside them has doors of its own."""
+    found: list[Route] = []
+    for route in routes:
+        if isinstance(route, Route):
+            found.append(route)
+        elif not isinstance(route, Mount):
+            found += _every_route(getattr(route, "routes", ()))
+    return found
+
+
+async def test_the_page_to_read_shows_an_example_of_every_type_and_runs_nothing(anybody: Raw) -> None:
+    said = await anybody.call("GET", "/docs", headers=(), credentials={})
+    page = said.body.decode()
+    assert said.status == 200
+    assert said.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "<script" not in page
+    assert all(f"id='{slug}'" in page for slug in TYPES)
+
+
+async def test_what_is_public_says_so_and_is_open(anybody: Raw) -> None:
+    document = await published(anybody)
+    for path in PUBLIC:
+        said = await anybody.call("GET", path, headers=(), credentials={})
+        assert (path, said.status) == (path, 200)
+        assert said.headers["X-Content-Type-Options"] == "nosniff"
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert operation["security"] == ([] if path in PUBLIC else [{"dpop": []}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
@@ -34,7 +35,7 @@ from tests.actions.scene import (
     send,
     waiting,
 )
-from tests.gateway_house import House
+from tests.gateway_house import House, gateway_house
 
 ELSEWHERE = "E08000021"
 
@@ -229,3 +230,18 @@ async def test_fifty_identical_submissions_at_once_are_one_message_with_one_rece
     assert after["incident"] - before["incident"] == 1
     assert after["delivery"] - before["delivery"] == 4
     assert after["data_key"] - before["data_key"] == 1, "repeats leave no unused data keys"
+
+
+async def test_on_postgresql_too_identical_submissions_at_once_are_one_message(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    """There two servers may record the same reference in the same instant: the slower finds the faster's answer."""
+    async with gateway_house(tmp_path, database_url=postgres_url) as house:
+        await house.gateway.dispatch.stop()
+        message = json.dumps(house.example("referral", reference="NP-51")).encode()
+        async with house.client(POLICE) as police:
+            await police.token()
+            answers = await asyncio.gather(*(police.submit(message) for _ in range(20)))
+        assert all(answer == answers[0] for answer in answers)
+        counted = await rows(house)
+        assert (counted["message"], counted["incident"], counted["delivery"]) == (1, 1, 4)

@@ -1,0 +1,103 @@
+"""Recipients come from the directory alone; what cannot be found is a gap for an officer, never a guess."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
+from gateway.core.routing import Agency, Circumstances, Directory, Holder, Way, resolve
+from gateway.core.rules import Recipients, Whom
+
+NOW = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
+LEAD = RoleId("agency-safeguarding-lead")
+POLICE, ICB, SCHOOL, TRUST = (AgencyId(name) for name in ("police", "icb", "school", "trust"))
+ADA = Holder("Ada Placeholder", None, None, 1)
+
+DIRECTORY = Directory.of(
+    PartnershipId("invented"),
+    [
+        Agency(POLICE, AgencyKind.POLICE, "Police", None),
+        Agency(ICB, AgencyKind.ICB, "Board", "999901"),  # a code that is no school's
+        Agency(SCHOOL, AgencyKind.SCHOOL, "School", "999902"),
+        Agency(TRUST, AgencyKind.HEALTH_PROVIDER, "Trust", None),
+    ],
+    {Seat(POLICE, LEAD): (ADA,), Seat(ICB, LEAD): (ADA,), Seat(SCHOOL, RoleId("dsl")): (ADA,)},
+    {Seat(TRUST, RoleId("*")): Way("webhook", "https://trust.example/hooks"), Seat(ICB, LEAD): Way("mail")},
+)
+
+
+def seats(whom: Whom, role: RoleId = LEAD, **now: object) -> tuple[list[AgencyId], tuple[str, ...]]:
+    found = resolve(Recipients(role, whom), DIRECTORY, Circumstances(POLICE, **now))  # type: ignore[arg-type]
+    return [seat.agency for seat in found.seats], found.gaps
+
+
+def test_a_role_is_everyone_who_holds_it() -> None:
+    assert seats(Whom.SEAT) == ([ICB, POLICE], ())
+    assert seats(Whom.SEAT, RoleId("sbu")) == ([], ("nobody-holds-sbu",))
+
+
+def test_the_involved_are_told_and_the_sender_is_not() -> None:
+    assert seats(Whom.INVOLVED, involved=(POLICE, ICB)) == ([ICB], ())
+
+
+def test_the_named_are_told_or_all_involved_when_none_is_named() -> None:
+    assert seats(Whom.NAMED, named=(POLICE,), involved=(ICB,)) == ([POLICE], ())
+    assert seats(Whom.NAMED, involved=(POLICE, ICB)) == ([ICB], ())
+
+
+def test_an_agency_named_twice_is_told_once() -> None:
+    assert seats(Whom.NAMED, named=(ICB, ICB)) == ([ICB], ())
+
+
+def test_an_unknown_agency_is_a_gap_and_the_others_are_served() -> None:
+    assert seats(Whom.NAMED, named=(AgencyId("nobody"), ICB)) == ([ICB], ("unknown-agency",))
+
+
+def test_an_empty_seat_is_a_gap_unless_the_agency_s_own_system_receives() -> None:
+    assert seats(Whom.NAMED, named=(SCHOOL, TRUST)) == ([TRUST], (f"nobody-holds-{LEAD}",))
+
+
+def test_a_school_is_found_by_its_own_number_and_no_other_agency_by_it() -> None:
+    dsl = RoleId("dsl")
+    assert seats(Whom.SCHOOLS, dsl, schools=("999902", "999901")) == ([SCHOOL], ("unknown-school",))
+
+
+def test_who_asked_is_answered_and_nobody_when_nobody_did() -> None:
+    assert seats(Whom.ASKER, asker=ICB) == ([ICB], ())
+    assert seats(Whom.ASKER) == ([], ())
+
+
+def test_the_way_is_the_seat_s_own_or_the_agency_s_or_the_inbox() -> None:
+    assert DIRECTORY.way_to(Seat(ICB, LEAD)).adapter == "mail"
+    assert DIRECTORY.way_to(Seat(TRUST, LEAD)).adapter == "webhook"
+    assert DIRECTORY.way_to(Seat(POLICE, LEAD)).adapter == "inbox"
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "absent"),
+    [
+        (None, None, False),
+        (NOW, None, True),
+        (NOW + timedelta(microseconds=1), None, False),
+        (NOW - timedelta(days=1), NOW, False),
+        (NOW - timedelta(days=1), NOW + timedelta(microseconds=1), True),
+    ],
+)
+def test_an_absent_person_is_never_the_only_addressee(
+    since: datetime | None, until: datetime | None, absent: bool
+) -> None:
+    """G-04: from the first instant of the absence until before its end the deputy is written to."""
+    lead = Holder("Ada Placeholder", None, None, 1, since, until)
+    deputy = Holder("Bo Placeholder", None, None, 2)
+    seat = Seat(POLICE, LEAD)
+    directory = Directory.of(DIRECTORY.partnership, DIRECTORY.agencies.values(), {seat: (lead, deputy)}, {})
+    assert directory.present_holder(seat, NOW) == (deputy if absent else lead)
+
+
+def test_with_everyone_away_there_is_nobody() -> None:
+    seat = Seat(POLICE, LEAD)
+    away = Holder("Ada Placeholder", None, None, 1, NOW)
+    directory = Directory.of(DIRECTORY.partnership, DIRECTORY.agencies.values(), {seat: (away,)}, {})
+    assert directory.present_holder(seat, NOW) is None

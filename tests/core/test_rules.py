@@ -1,0 +1,162 @@
+"""The one decision on every message, as a pure function of message and pack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.core.errors import ErrorCode
+from gateway.core.messages import (
+    AgencyId,
+    AgencyKind,
+    Facts,
+    IncidentId,
+    Message,
+    MessageId,
+    PartnershipId,
+    RoleId,
+)
+from gateway.core.rules import (
+    WRITTEN_HERE,
+    Forward,
+    Hold,
+    Pack,
+    Recipients,
+    Refuse,
+    Route,
+    answers_in_full,
+    decide,
+    moment_values,
+    must_not_be_told,
+)
+from gateway.partnerships import packs
+
+NOW = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
+PACK: Pack = packs.shipped(PartnershipId("south-tyneside"))
+REFERRAL = Message(
+    MessageId("msg-" + "a" * 26),
+    "referral",
+    1,
+    PACK.partnership,
+    AgencyId("invented-police"),
+    AgencyKind.POLICE,
+    "REF-1",
+    None,
+    None,
+    NOW,
+    Facts(codes={"referral_kind": ("potential-sin",), "place": ("E08000023",)}),
+)
+KNOWN = IncidentId("SI-7K3M-9QPX-2D")
+
+
+def with_codes(message: Message, **codes: tuple[str, ...]) -> Message:
+    return replace(message, facts=replace(message.facts, codes={**message.facts.codes, **codes}))
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    assert decide(REFERRAL, PACK) == decide(REFERRAL, PACK)
+    assert isinstance(decide(REFERRAL, PACK), Forward)
+
+
+def test_a_type_that_the_pack_does_not_know_is_refused() -> None:
+    answer = decide(replace(REFERRAL, type="learning-digest"), PACK)
+    assert answer == Refuse("no-such-message-here", ErrorCode.NOT_PERMITTED, "/type")
+
+
+@pytest.mark.parametrize("slug", sorted(WRITTEN_HERE))
+def test_what_only_the_gateway_writes_is_refused_whatever_a_pack_says(slug: str) -> None:
+    lax = Route("lax", slug, frozenset(AgencyKind), (Recipients(RoleId("sbu")),), opens=True)
+    for pack in (PACK, replace(PACK, routes=(*PACK.routes, lax))):
+        for released in (False, True):
+            assert isinstance(decide(replace(REFERRAL, type=slug), pack, released), Refuse)
+
+
+def test_only_the_council_records_a_notification() -> None:
+    """S4-04."""
+    for kind in AgencyKind:
+        record = replace(REFERRAL, type="sin-record", agency_kind=kind, incident=KNOWN)
+        assert isinstance(decide(record, PACK), Forward) == (kind is AgencyKind.LOCAL_AUTHORITY)
+
+
+def test_a_message_that_opens_nothing_must_name_its_incident() -> None:
+    answer = decide(replace(REFERRAL, type="call-log"), PACK)
+    assert answer == Refuse("call-log", ErrorCode.INVALID_MESSAGE, "/incident")
+
+
+def test_no_rule_for_these_facts_is_an_officer_s_question() -> None:
+    answer = decide(with_codes(REFERRAL, referral_kind=("something-else",)), PACK)
+    assert answer == Hold("no-rule-fits", ("no-rule-fits",))
+
+
+@pytest.mark.parametrize(
+    ("codes", "reasons"),
+    [
+        ({"place": ("E08000021",)}, ("place-outside-partnership",)),
+        ({"place": ("E08000021", "E08000023")}, ()),
+        ({"place": ()}, ()),
+        ({"do_not_contact": ("person",)}, ("do-not-contact-person",)),
+        ({"do_not_contact": ("icb/*",)}, ()),
+        (
+            {"place": ("E08000021",), "do_not_contact": ("person",)},
+            ("place-outside-partnership", "do-not-contact-person"),
+        ),
+    ],
+)
+def test_doubts_hold_with_every_reason_until_an_officer_has_looked(
+    codes: dict[str, tuple[str, ...]], reasons: tuple[str, ...]
+) -> None:
+    message = with_codes(REFERRAL, **codes)
+    answer = decide(message, PACK)
+    assert (answer.reasons if isinstance(answer, Hold) else ()) == reasons
+    assert isinstance(decide(message, PACK, released=True), Forward)
+
+
+def test_a_release_takes_nothing_that_is_refused() -> None:
+    assert isinstance(decide(replace(REFERRAL, type="call-log"), PACK, released=True), Refuse)
+
+
+@pytest.mark.parametrize(
+    ("avoided", "agency", "role", "expected"),
+    [
+        ("icb/dsp-icb", "icb", "dsp-icb", True),
+        ("icb/dsp-icb", "icb", "agency-responder", False),
+        ("icb/*", "icb", "agency-responder", True),
+        ("*/dsp-icb", "other-icb", "dsp-icb", True),
+        ("*/dsp-icb", "icb", "dsp-la", False),
+        ("person", "icb", "dsp-icb", False),
+    ],
+)
+def test_who_must_not_be_told(avoided: str, agency: str, role: str, expected: bool) -> None:
+    """G-08."""
+    message = with_codes(REFERRAL, do_not_contact=(avoided,))
+    assert must_not_be_told(message, AgencyId(agency), RoleId(role)) is expected
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [(("person",), True), (("system",), False), ((), False), (("system", "person"), False)],
+)
+def test_only_a_person_s_acknowledgement_answers_in_full(by: tuple[str, ...], expected: bool) -> None:
+    route = next(route for route in PACK.routes if route.message == "acknowledgement")
+    message = with_codes(replace(REFERRAL, type="acknowledgement"), by=by)
+    assert answers_in_full(route, message) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("full", True), ("nil", True), ("partial", False), ("extension-request", False)]
+)
+def test_a_partial_return_answers_nothing_and_a_nil_return_does(kind: str, expected: bool) -> None:
+    """G-09, G-10."""
+    route = next(route for route in PACK.routes if route.message == "information-return")
+    message = with_codes(replace(REFERRAL, type="information-return"), kind=(kind,))
+    assert answers_in_full(route, message) is expected
+
+
+def test_a_rule_s_own_moments_are_the_arrival_whatever_the_body_says() -> None:
+    earlier = NOW - timedelta(days=9)
+    message = replace(REFERRAL, facts=Facts({"aware_at": earlier, "incident_at": earlier}))
+    route = next(route for route in PACK.routes if route.id == "referral")
+    values = moment_values(route, message)
+    assert values == {"aware_at": NOW, "incident_at": earlier, "referral_received_at": NOW}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Any, Literal
@@ -166,7 +167,6 @@ def _create_engine(url: URL, connect_args: dict[str, Any]) -> Engine:
 def _sqlite_settings(busy_timeout_seconds: float) -> Callable[[sqlite3.Connection, object], None]:
     pragmas = (
         f"busy_timeout={int(busy_timeout_seconds * 1000)}",
-        "journal_mode=WAL",
         "synchronous=FULL",  # the commit's flush is what makes a receipt true
         "foreign_keys=ON",
         "secure_delete=ON",  # deleted values are overwritten at once; `scrub` sees to the log and to stale pages
@@ -174,10 +174,23 @@ def _sqlite_settings(busy_timeout_seconds: float) -> Callable[[sqlite3.Connectio
 
     def apply(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
+        _enter_wal(connection, time.monotonic() + busy_timeout_seconds)
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     return apply
+
+
+def _enter_wal(connection: sqlite3.Connection, until: float) -> None:
+    """Processes that open a new file at once get in each other's way here, and the busy timeout does not apply."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.005)
 
 
 def _postgresql_settings(busy_timeout_seconds: float) -> dict[str, Any]:

@@ -6,21 +6,19 @@ Chases carry no personal data (G-02).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.actions.draft_letters import own_message_row, sha256
+from gateway.actions.compose import Composition, compose
 from gateway.actions.forward import DO_NOT_CONTACT, Forwarded, delivery_row
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core import clocks
 from gateway.core.clocks import Reminder, Stage
 from gateway.core.duties import UNANSWERED, DutyState, latest_reached, next_chase_at
-from gateway.core.identifiers import IdKind
-from gateway.core.messages import DutyId, Facts, Message, MessageId, RoleId, Seat
+from gateway.core.messages import DutyId, RoleId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, resolve
 from gateway.core.rules import Recipients, Whom, is_avoided
@@ -125,20 +123,21 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
     seats = [seat for seat in found if not is_avoided(avoided, seat.agency, seat.role)]
     if len(seats) < len(found):
         gaps.append(DO_NOT_CONTACT)
-    message = _message(work, incident, sender, reference)
-    raw = json.dumps(_document(work, message, duty, reached), ensure_ascii=False).encode()
     event = Event.REMINDER_SENT if reached.stage in REMINDERS else Event.ESCALATED
     reason = None if event is Event.REMINDER_SENT else reached.stage.value
-    fields = {"duty": duty.id, "stage": reached.stage.value, "payload_sha256": sha256(raw)}
-    to = " ".join(f"{seat.role}@{seat.agency}" for seat in seats)
-    subject = Subject(message.id, incident.partnership, incident.id, work.key)
-    accepted = Said(Event.SUBMISSION_ACCEPTANCE, fields | {"recipients": to, "type": "chase"})
-    receipt = prove(tx, parts, work, subject, [accepted, Said(event, {"duty": duty.id}, reason=reason)])[0]
-    fingerprint = parts.keys.fingerprint("content", raw)
-    facts: dict[str, Any] = {"moments": {}, "codes": {}, "agencies": [], "schools": []}
-    answer = {"duties": [], "jws": receipt.jws}
-    row = own_message_row(work, message, "chase", raw, fingerprint, facts)
-    messages.record(tx, row | {"receipt": receipt.id, "answer": answer})
+    asked = Composition(
+        type="chase",
+        reference=reference,
+        rule="chase",
+        sender=sender,
+        author=("Safeguarding gateway", "Timetable"),
+        marking="OFFICIAL",
+        body=_body(duty, reached),
+        recipients=seats,
+        said=[Said(event, {"duty": duty.id}, reason=reason)],
+        in_reply_to=duty.message,
+    )
+    message = compose(tx, parts, work, incident, asked)
     Forwarded(deliveries=[delivery_row(work, message, incident, seat) for seat in seats]).record(tx)
     for gap in gaps:
         hold(tx, work, incident.partnership, incident.id, ("message", message.id), (gap,))
@@ -162,46 +161,13 @@ def _recipients(work: Work, duty: DutyRow, to: tuple[str, ...]) -> tuple[list[Se
     return list(dict.fromkeys(seats)), gaps
 
 
-def _message(work: Work, incident: Incident, sender: Seat, reference: str) -> Message:
-    kind = work.directory.agencies[sender.agency].kind
-    message_id = MessageId(work.supply.id(IdKind.MESSAGE))
-    partnership = incident.partnership
-    return Message(
-        message_id,
-        "chase",
-        1,
-        partnership,
-        sender.agency,
-        kind,
-        reference,
-        incident.id,
-        None,
-        work.at,
-        Facts(),
-    )
-
-
-def _document(work: Work, message: Message, duty: DutyRow, reached: Reminder) -> Mapping[str, Any]:
+def _body(duty: DutyRow, reached: Reminder) -> Mapping[str, Any]:
     return {
-        "type": "chase",
-        "version": 1,
-        "partnership": message.partnership,
-        "reference": message.reference,
-        "incident": message.incident,
-        "in_reply_to": duty.message,
-        "created_at": work.at.isoformat().replace("+00:00", "Z"),
-        "author": {"name": "Safeguarding gateway", "post": "Timetable"},
-        "lawful_basis": "public-task",
-        "marking": "OFFICIAL",
-        "attachments": [],
-        "do_not_contact": [],
-        "body": {
-            "duty": duty.id,
-            "stage": STAGE_NAMES[reached.stage],
-            "expects": duty.expects,
-            "clock": duty.clock,
-            "owed_by": {"agency": duty.agency, "role": duty.role},
-            "due_on": duty.due_on.isoformat() if duty.due_on else None,
-            "due_at": duty.due_at.isoformat().replace("+00:00", "Z") if duty.due_at else None,
-        },
+        "duty": duty.id,
+        "stage": STAGE_NAMES[reached.stage],
+        "expects": duty.expects,
+        "clock": duty.clock,
+        "owed_by": {"agency": duty.agency, "role": duty.role},
+        "due_on": duty.due_on.isoformat() if duty.due_on else None,
+        "due_at": duty.due_at.isoformat().replace("+00:00", "Z") if duty.due_at else None,
     }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.actions.compose import Composition, compose
 from gateway.actions.forward import DO_NOT_CONTACT, Forwarded, delivery_row
 from gateway.actions.hold import hold
-from gateway.actions.prove import Said, Subject, prove
-from gateway.core.identifiers import IdKind, make_letter_reference
-from gateway.core.messages import AgencyId, Facts, Message, MessageId, Seat
+from gateway.actions.prove import Said
+from gateway.core.identifiers import make_letter_reference
+from gateway.core.messages import Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Holder
 from gateway.core.rules import LetterRule, is_avoided
@@ -22,6 +22,7 @@ from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
 
 AWAITS_RELEASE = "awaits-release"
+NO_ADVISER = "nobody-to-ring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +35,38 @@ class Pupil:
 
 
 def draft_letters(tx: Tx, parts: Parts, work: Work, incident: Incident, rule: LetterRule) -> None:
-    """Draft and hold one letter for each pupil; a school that is not enrolled, or has no lead, is a hold for an officer."""
+    """Draft and hold one letter for each pupil; where one cannot be written an officer is asked, and nothing else stops."""
+
+    def ask_an_officer(reason: str) -> None:
+        hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (reason,))
+
     sender = next(iter(work.directory.seats_of(rule.sender_role)), None)
     if sender is None:
-        hold(
-            tx,
-            work,
-            incident.partnership,
-            incident.id,
-            ("incident", incident.id),
-            (f"nobody-holds-{rule.sender_role}",),
-        )
+        ask_an_officer(f"nobody-holds-{rule.sender_role}")
+        return
+    adviser = work.directory.present_holder(sender, work.at)
+    if adviser is None or not adviser.telephone:
+        ask_an_officer(NO_ADVISER)  # a school must be able to ring and ask whether the letter is genuine
         return
     avoided = messages.avoided(tx, incident.partnership, incident.id)
     for pupil in _pupils(tx, work, incident):
         school = work.directory.school(pupil.school_urn)
         seat = Seat(school, rule.to.role) if school else None
         if seat is None or seat not in work.directory.seats:
-            hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), ("unknown-school",))
-            continue
-        if is_avoided(avoided, seat.agency, seat.role):
-            hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (DO_NOT_CONTACT,))
-            continue
-        _draft(tx, parts, work, incident, rule, sender, seat, pupil)
+            ask_an_officer("unknown-school")
+        elif is_avoided(avoided, seat.agency, seat.role):
+            ask_an_officer(DO_NOT_CONTACT)
+        else:
+            _draft(tx, parts, work, incident, _Letter(rule, sender, adviser, seat, pupil))
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    rule: LetterRule
+    sender: Seat
+    adviser: Holder
+    seat: Seat
+    pupil: Pupil
 
 
 def _pupils(tx: Tx, work: Work, incident: Incident) -> list[Pupil]:
@@ -66,7 +76,7 @@ def _pupils(tx: Tx, work: Work, incident: Incident) -> list[Pupil]:
     for row in messages.of_incident(tx, incident.partnership, incident.id, "referral"):
         if row.decision != "forward":
             continue  # held: an officer has not let it go on
-        for child in _body(work, row).get("children", []):
+        for child in _referral_body(work, row).get("children", []):
             urn = child.get("school_urn")
             if urn:
                 name = " ".join(filter(None, (child.get("given_names"), child.get("family_name"))))
@@ -75,7 +85,7 @@ def _pupils(tx: Tx, work: Work, incident: Incident) -> list[Pupil]:
     return list(found.values())
 
 
-def _body(work: Work, row: MessageRow) -> dict[str, Any]:
+def _referral_body(work: Work, row: MessageRow) -> dict[str, Any]:
     assert work.key is not None
     if row.sealed is None or row.data_key != work.key.id:
         return {}
@@ -83,44 +93,24 @@ def _body(work: Work, row: MessageRow) -> dict[str, Any]:
     return body
 
 
-def _draft(
-    tx: Tx,
-    parts: Parts,
-    work: Work,
-    incident: Incident,
-    rule: LetterRule,
-    sender: Seat,
-    seat: Seat,
-    pupil: Pupil,
-) -> None:
-    assert work.key is not None
+def _draft(tx: Tx, parts: Parts, work: Work, incident: Incident, letter: _Letter) -> None:
     reference = make_letter_reference(work.supply.take(5))
-    message = _message(work, incident, rule, sender, reference)
-    raw = _letter_document(parts, work, message, sender, seat, pupil, reference)
-    facts = {"moments": {}, "codes": {}, "agencies": [], "schools": [pupil.school_urn]}
-    digest = parts.keys.fingerprint("content", raw)
-    fields = {"sender": sender.agency, "type": rule.message, "reference": reference, "recipient": seat.agency}
-    receipt = prove(
-        tx,
-        parts,
-        work,
-        Subject(message.id, incident.partnership, incident.id, work.key),
-        [
-            Said(Event.SUBMISSION_ACCEPTANCE, fields | {"payload_sha256": sha256(raw)}),
-            Said(Event.HELD, reason=AWAITS_RELEASE),
-        ],
-    )[0]
-    messages.record(
-        tx,
-        own_message_row(work, message, "letter", raw, digest, facts)
-        | {
-            "receipt": receipt.id,
-            "answer": {"duties": [], "jws": receipt.jws},
-        },
+    asked = Composition(
+        type=letter.rule.message,
+        reference=reference,
+        rule="letter",
+        sender=letter.sender,
+        author=(letter.adviser.name, "School improvement"),
+        marking="OFFICIAL-SENSITIVE",
+        body=_body(work, letter, reference),
+        recipients=[letter.seat],
+        said=[Said(Event.HELD, reason=AWAITS_RELEASE)],
+        schools=(letter.pupil.school_urn,),
     )
-    row = delivery_row(work, message, incident, seat, held=True)
+    message = compose(tx, parts, work, incident, asked)
+    row = delivery_row(work, message, incident, letter.seat, held=True)
     Forwarded(deliveries=[row]).record(tx)
-    incidents.involve(tx, incident.partnership, incident.id, [seat.agency])
+    incidents.involve(tx, incident.partnership, incident.id, [letter.seat.agency])
     token = work.supply.take(10).hex()
     mail.record_letter(
         tx,
@@ -130,96 +120,24 @@ def _draft(
             "incident": incident.id,
             "message": message.id,
             "duty": None,
-            "agency": seat.agency,
+            "agency": letter.seat.agency,
             "token": f"{token}{parts.keys.token_mac(token)}",
         },
     )
     hold(tx, work, incident.partnership, incident.id, ("delivery", row["id"]), (AWAITS_RELEASE,))
 
 
-def _message(work: Work, incident: Incident, rule: LetterRule, sender: Seat, reference: str) -> Message:
-    return Message(
-        MessageId(work.supply.id(IdKind.MESSAGE)),
-        rule.message,
-        1,
-        incident.partnership,
-        sender.agency,
-        work.directory.agencies[sender.agency].kind,
-        reference,
-        incident.id,
-        None,
-        work.at,
-        Facts(),
-    )
-
-
-def _letter_document(
-    parts: Parts, work: Work, message: Message, sender: Seat, seat: Seat, pupil: Pupil, reference: str
-) -> bytes:
-    """The letter as a message of the public schema `dsl-letter`: what is sealed, and what the e-mail is made from."""
-    adviser = work.directory.present_holder(sender, work.at) or _nobody(work, sender.agency)
-    lead = work.directory.present_holder(seat, work.at) or _nobody(work, seat.agency)
-    body = {
-        "letter_reference": reference,
-        "council": work.directory.agencies[sender.agency].name,
-        "school_urn": pupil.school_urn,
-        "school_name": work.directory.agencies[seat.agency].name,
-        "dsl_name": lead.name,
-        "child_name": pupil.name,
-        "adviser": {"name": adviser.name, "telephone": adviser.telephone or ""},
-    }
-    if pupil.born_on is not None:
-        body["child_date_of_birth"] = pupil.born_on
-    document = {
-        "type": message.type,
-        "version": 1,
-        "partnership": message.partnership,
-        "reference": reference,
-        "incident": message.incident,
-        "in_reply_to": None,
-        "created_at": work.at.isoformat().replace("+00:00", "Z"),
-        "author": {"name": adviser.name, "post": "School improvement"},
-        "lawful_basis": "public-task",
-        "marking": "OFFICIAL-SENSITIVE",
-        "attachments": [],
-        "do_not_contact": [],
-        "body": body,
-    }
-    return json.dumps(document, ensure_ascii=False).encode()
-
-
-def _nobody(work: Work, agency: AgencyId) -> Holder:
-    return Holder(work.directory.agencies[agency].name, None, None, 0)
-
-
-def own_message_row(
-    work: Work, message: Message, rule: str, raw: bytes, fingerprint: str, facts: dict[str, Any]
-) -> dict[str, Any]:
-    """The row of a message that the gateway itself composes, without its receipt."""
-    assert work.key is not None
+def _body(work: Work, letter: _Letter, reference: str) -> dict[str, Any]:
+    """What the letter says: one child, one school, and whom to ring."""
+    lead = work.directory.present_holder(letter.seat, work.at)
+    agencies = work.directory.agencies
     return {
-        "id": message.id,
-        "partnership": message.partnership,
-        "incident": message.incident,
-        "type": message.type,
-        "version": message.version,
-        "agency": message.agency,
-        "client": None,
-        "reference": message.reference,
-        "fingerprint": fingerprint,
-        "idempotency_key": None,
-        "in_reply_to": message.in_reply_to,
-        "facts": facts,
-        "created_at": work.at,
-        "arrived_at": message.arrived_at,
-        "recorded_at": work.at,
-        "decision": "forward",
-        "rule": rule,
-        "sealed": work.key.seal(f"message:{message.id}", raw),
-        "data_key": work.key.id,
+        "letter_reference": reference,
+        "council": agencies[letter.sender.agency].name,
+        "school_urn": letter.pupil.school_urn,
+        "school_name": agencies[letter.seat.agency].name,
+        "dsl_name": lead.name if lead else None,
+        "child_name": letter.pupil.name,
+        "child_date_of_birth": letter.pupil.born_on,
+        "adviser": {"name": letter.adviser.name, "telephone": letter.adviser.telephone},
     }
-
-
-def sha256(raw: bytes) -> str:
-    """Hex digest of a payload's exact bytes."""
-    return hashlib.sha256(raw).hexdigest()

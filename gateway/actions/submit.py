@@ -17,15 +17,16 @@ from gateway.actions.forward import Forwarded, forward
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.errors import ErrorCode, FieldError, Refused
-from gateway.core.messages import Facts, IncidentId, Message
+from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event
-from gateway.core.rules import Forward, Hold, Refuse, decide
+from gateway.core.rules import Decision, Forward, Hold, Refuse, decide
 from gateway.parts import Parts, Work
-from gateway.store import incidents, messages, replay
+from gateway.store import incidents, mail, messages, replay
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
 CANNOT_REPEAT = "erased"
+CONFIRMATION, NO_SUCH_LETTER = "dsl-confirmation", "no-such-letter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +84,50 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
         return before
     incident = _incident_of(tx, work, asked)
     message = replace(asked.message, incident=incident.id if incident else None)
-    decision = decide(message, work.pack)
-    if not isinstance(decision, Refuse) and (pointer := not_a_seat_of_the_sender(work, message)):
-        rule = decision.rule if isinstance(decision, Hold) else decision.route.id
-        decision = Refuse(
-            rule, ErrorCode.NOT_PERMITTED, pointer
-        )  # held or not: a vote may not wait for a release
+    decision = _decide(tx, work, message)
     if isinstance(decision, Refuse):
         return _reject(tx, parts, work, asked, decision)
     incident = incident or _open(tx, work, asked)
     return _accept(tx, parts, work, asked, replace(message, incident=incident.id), incident, decision)
     # A crash before the commit leaves nothing; the sender repeats. After it the deliveries are owed: dispatch claims them.
+
+
+def _decide(tx: Tx, work: Work, message: Message) -> Decision:
+    """What the pack says, and then what only the directory and the incident's own messages can tell."""
+    decision = decide(message, work.pack)
+    if isinstance(decision, Refuse):
+        return decision
+    rule = decision.rule if isinstance(decision, Hold) else decision.route.id
+    if pointer := not_a_seat_of_the_sender(work, message):
+        return Refuse(
+            rule, ErrorCode.NOT_PERMITTED, pointer
+        )  # held or not: a vote may not wait for a release
+    if not _answers_what_it_may(tx, message):
+        return Refuse(rule, ErrorCode.INVALID_MESSAGE, "/in_reply_to")
+    if message.type == CONFIRMATION and not _answers_a_letter(tx, message):
+        reasons = decision.reasons if isinstance(decision, Hold) else ()
+        return Hold(rule, (*reasons, NO_SUCH_LETTER))
+    return decision
+
+
+def _answers_what_it_may(tx: Tx, message: Message) -> bool:
+    """Only a message of the same incident that the sender knows; foreign and unknown look the same."""
+    if message.in_reply_to is None:
+        return True
+    if message.incident is None:
+        return False
+    return messages.is_known_to(
+        tx, message.partnership, message.incident, message.in_reply_to, message.agency
+    )
+
+
+def _answers_a_letter(tx: Tx, message: Message) -> bool:
+    """The letter it names went to this school about this incident, and is the message it answers, if it says which."""
+    named = message.facts.codes.get("letter_reference", ())
+    letter = mail.letter_by_reference(tx, named[0]) if named else None
+    if letter is None or (letter.agency, letter.incident) != (message.agency, message.incident):
+        return False
+    return message.in_reply_to in (None, letter.message)
 
 
 def _answered_before(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | None:
@@ -246,7 +280,7 @@ def _record(
             "fingerprint": asked.fingerprint,
             "idempotency_key": asked.idempotency_key,
             "in_reply_to": message.in_reply_to,
-            "facts": facts_document(message.facts),
+            "facts": messages.facts_document(message.facts),
             "created_at": asked.created_at,
             "arrived_at": message.arrived_at,
             "recorded_at": work.at,
@@ -265,13 +299,3 @@ def _record(
 
 def _subject(message: Message, work: Work) -> Subject:
     return Subject(message.id, message.partnership, message.incident, work.key)
-
-
-def facts_document(facts: Facts) -> dict[str, Any]:
-    """Facts as they are stored: no personal data is among them."""
-    return {
-        "moments": {name: at.isoformat() for name, at in facts.moments.items()},
-        "codes": {name: list(values) for name, values in facts.codes.items()},
-        "agencies": list(facts.agencies),
-        "schools": list(facts.schools),
-    }

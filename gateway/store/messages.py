@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, bindparam, cast, insert, select
+from sqlalchemy import Text, bindparam, cast, exists, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
+from gateway.core.deliveries import DeliveryState
+from gateway.core.messages import AgencyId, Facts, IncidentId, MessageId, PartnershipId
 from gateway.store import tables as t
 from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
@@ -80,6 +81,22 @@ _SENDER = Prepared(
         t.message.c.incident == bindparam("incident"),
     )
 )
+_KNOWN = Prepared(
+    select(t.message.c.id).where(
+        t.message.c.id == bindparam("message"),
+        t.message.c.partnership == bindparam("partnership"),
+        t.message.c.incident == bindparam("incident"),
+        or_(
+            t.message.c.agency == bindparam("agency"),
+            exists().where(
+                t.delivery.c.message == t.message.c.id,
+                t.delivery.c.agency == bindparam("agency"),
+                t.delivery.c.state != DeliveryState.HELD.value,
+            ),
+            exists().where(t.duty.c.message == t.message.c.id, t.duty.c.agency == bindparam("agency")),
+        ),
+    )
+)
 _AVOIDING = Prepared(
     select(t.message.c.facts).where(
         t.message.c.partnership == bindparam("partnership"),
@@ -123,6 +140,14 @@ def sender_of(
     """Who sent a message of this incident; None when it is another's, or none at all."""
     row = tx.execute(_SENDER, {"message": message, "partnership": partnership, "incident": incident}).first()
     return None if row is None else AgencyId(row[0])
+
+
+def is_known_to(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, message: MessageId, agency: AgencyId
+) -> bool:
+    """Whether a message of this incident was sent by, sent to, or lays a duty on this agency."""
+    values = {"message": message, "partnership": partnership, "incident": incident, "agency": agency}
+    return tx.execute(_KNOWN, values).first() is not None
 
 
 def of_incident(
@@ -182,3 +207,13 @@ def forget_content(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> 
 
 def _row(row: Any) -> MessageRow | None:
     return None if row is None else MessageRow(*row)
+
+
+def facts_document(facts: Facts) -> dict[str, Any]:
+    """Facts as they are stored: no personal data is among them."""
+    return {
+        "moments": {name: at.isoformat() for name, at in facts.moments.items()},
+        "codes": {name: list(values) for name, values in facts.codes.items()},
+        "agencies": list(facts.agencies),
+        "schools": list(facts.schools),
+    }

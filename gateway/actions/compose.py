@@ -1,0 +1,115 @@
+"""A message that the gateway itself writes on an agency's behalf: a letter, a chase. Proved and recorded like any other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.actions.prove import Said, Subject, prove
+from gateway.core.identifiers import IdKind
+from gateway.core.messages import Facts, Message, MessageId, Seat
+from gateway.core.receipts import Event
+from gateway.parts import Parts, Work
+from gateway.store import messages
+from gateway.store.incidents import Incident
+from gateway.store.transaction import Tx
+from schemas import read_message
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What is said for whom. `author` is name and post; `recipients` and `said` go into the ledger with its acceptance."""
+
+    type: str
+    reference: str
+    rule: str
+    sender: Seat
+    author: tuple[str, str]
+    marking: str
+    body: Mapping[str, Any]
+    recipients: Sequence[Seat]
+    said: Sequence[Said] = ()
+    in_reply_to: MessageId | None = None
+    schools: tuple[str, ...] = field(default=())
+
+
+def compose(tx: Tx, parts: Parts, work: Work, incident: Incident, asked: Composition) -> Message:
+    """Record one message of the gateway's own; Refused when it does not meet its public schema, and nothing is kept."""
+    assert work.key is not None
+    message = _message(work, incident, asked)
+    raw = json.dumps(_document(work, message, asked), ensure_ascii=False).encode()
+    read_message(raw)
+    fields = {
+        "sender": asked.sender.agency,
+        "type": asked.type,
+        "reference": asked.reference,
+        "recipients": " ".join(f"{seat.role}@{seat.agency}" for seat in asked.recipients),
+        "payload_sha256": hashlib.sha256(raw).hexdigest(),
+    }
+    subject = Subject(message.id, incident.partnership, incident.id, work.key)
+    receipt = prove(tx, parts, work, subject, [Said(Event.SUBMISSION_ACCEPTANCE, fields), *asked.said])[0]
+    messages.record(
+        tx,
+        {
+            "id": message.id,
+            "partnership": message.partnership,
+            "incident": message.incident,
+            "type": message.type,
+            "version": message.version,
+            "agency": message.agency,
+            "client": None,
+            "reference": message.reference,
+            "fingerprint": parts.keys.fingerprint("content", raw),
+            "idempotency_key": None,
+            "in_reply_to": message.in_reply_to,
+            "facts": messages.facts_document(message.facts),
+            "created_at": work.at,
+            "arrived_at": work.at,
+            "recorded_at": work.at,
+            "decision": "forward",
+            "rule": asked.rule,
+            "answer": {"duties": [], "jws": receipt.jws},
+            "receipt": receipt.id,
+            "sealed": work.key.seal(f"message:{message.id}", raw),
+            "data_key": work.key.id,
+        },
+    )
+    return message
+
+
+def _message(work: Work, incident: Incident, asked: Composition) -> Message:
+    return Message(
+        MessageId(work.supply.id(IdKind.MESSAGE)),
+        asked.type,
+        1,
+        incident.partnership,
+        asked.sender.agency,
+        work.directory.agencies[asked.sender.agency].kind,
+        asked.reference,
+        incident.id,
+        asked.in_reply_to,
+        work.at,
+        Facts(schools=asked.schools),
+    )
+
+
+def _document(work: Work, message: Message, asked: Composition) -> dict[str, Any]:
+    name, post = asked.author
+    return {
+        "type": asked.type,
+        "version": 1,
+        "partnership": message.partnership,
+        "reference": asked.reference,
+        "incident": message.incident,
+        "in_reply_to": asked.in_reply_to,
+        "created_at": work.at.isoformat().replace("+00:00", "Z"),
+        "author": {"name": name, "post": post},
+        "lawful_basis": "public-task",
+        "marking": asked.marking,
+        "attachments": [],
+        "do_not_contact": [],
+        "body": dict(asked.body),
+    }

@@ -32,6 +32,10 @@ from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
+NOTIFIED, WITHOUT_NOTIFICATION = (
+    "sin_submitted_at",
+    "without-notification",
+)  # what a clock's other start may depend on
 URGENT, ORDINARY = 3, 5
 DO_NOT_CONTACT = "do-not-contact"
 
@@ -170,7 +174,8 @@ def add_duties(
     A seat that must not be contacted gets no duty, an officer hears of it instead (G-08); but the law's own clocks run on.
     """
     clock = work.pack.clocks[rule.clock]
-    beginning = clocks.begins(clock, moments)
+    flags = () if NOTIFIED in moments else (WITHOUT_NOTIFICATION,)
+    beginning = clocks.begins(clock, moments, flags)
     if beginning is None:
         return
     due = clocks.due(clock, beginning.at, work.pack.calendar)

@@ -41,10 +41,12 @@ KINDS = {
 REASONS = {
     "awaits-release": "a person must read this letter before it goes out",
     "unknown-school": "the school is not enrolled in the directory, or nobody there is named",
+    "nobody-to-ring": "no adviser with a telephone number is named, whom a school could ring",
     "unknown-agency": "the agency is not enrolled in the directory",
     "do-not-contact": "the message asks that this recipient is not told: find another",
     "declined": "the recipient declined it",
     "no-letter-matched": "it belongs to none of our letters",
+    "no-such-letter": "it answers none of the letters we sent that school",
     "could-not-be-taken": "reading it failed several times",
     "auth-failed": "that it comes from who it says could not be shown",
     "different-sender": "it comes from another address than the enrolled one",

@@ -82,6 +82,7 @@ HELD_SUBJECTS = {
 REASONS = {
     "awaits-release": "A person must read this letter before it goes out",
     "unknown-school": "The school is not enrolled in the directory, or nobody there is named",
+    "nobody-to-ring": "No adviser with a telephone number is named, whom a school could ring",
     "unknown-agency": "The agency is not enrolled in the directory",
     "do-not-contact": "The message asks that this recipient is not told: find another",
     "declined": "The recipient declined it",
@@ -92,6 +93,7 @@ REASONS = {
     "additional-information": "It says more than was asked",
     "attachment": "It has an attachment",
     "no-letter-matched": "It matches no letter of ours",
+    "no-such-letter": "It answers no letter that we sent to that school",
     "auto-reply": "It is an automatic reply",
     "incomplete": "An answer is missing",
     "bounce": "A letter came back",

@@ -9,6 +9,8 @@ import pytest
 
 from gateway.agency.client import AgencyProblem
 from gateway.core.duties import DutyState
+from gateway.core.working_days import add_working_days
+from gateway.demo.partnership import SOUTH_TYNESIDE
 from tests.actions.scene import (
     COUNCIL,
     ICB,
@@ -154,3 +156,16 @@ async def test_only_the_council_records_a_notification(house: House) -> None:
     with pytest.raises(AgencyProblem) as refused:
         await send(house, POLICE, "sin-record", incident=referral["incident"])
     assert refused.value.code == "not-permitted"
+
+
+async def test_a_local_review_without_notification_has_its_meeting_eight_working_days_after_the_decision(
+    house: House,
+) -> None:
+    """S4-10, S4-13, X-04: K15 runs from the partners' decision; K17 needs a notification and does not start."""
+    referral = await refer(house)
+    await decide_all(house, referral, "review-without-sin")
+    meeting_duty = await duty_of(house, referral, "sbu", "meeting-notice")
+    calendar = (await house.parts.partnerships.snapshot(SOUTH_TYNESIDE)).pack.calendar
+    assert meeting_duty.clock == "K15"
+    assert meeting_duty.due_on == add_working_days(calendar, meeting_duty.start_at.date(), 8).on
+    assert not [duty for duty in await duties_of(house, referral) if duty.clock == "K17"]

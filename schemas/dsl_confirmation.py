@@ -77,5 +77,6 @@ class DslConfirmation(Body):
         return self
 
     def facts(self) -> Facts:
-        """Only whether an officer must read additional words; the answers themselves are about a child."""
-        return Facts(codes={"additional_information": ("yes" if self.additional_information else "no",)})
+        """Which letter, and whether an officer must read additional words; the answers themselves are about a child."""
+        more = "yes" if self.additional_information else "no"
+        return Facts(codes={"letter_reference": (self.letter_reference,), "additional_information": (more,)})

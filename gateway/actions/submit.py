@@ -23,6 +23,7 @@ from gateway.core.rules import Decision, Forward, Hold, Refuse, decide
 from gateway.parts import Parts, Work
 from gateway.store import incidents, mail, messages, replay
 from gateway.store.incidents import Incident
+from gateway.store.mail import LetterRow
 from gateway.store.transaction import Tx
 
 CANNOT_REPEAT = "erased"
@@ -85,6 +86,8 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
     incident = _incident_of(tx, work, asked)
     message = replace(asked.message, incident=incident.id if incident else None)
     decision = _decide(tx, work, message)
+    if message.type == CONFIRMATION and (letter := _letter_answered(tx, message)):
+        message = replace(message, in_reply_to=letter.message)  # of two letters, the one it names is answered
     if isinstance(decision, Refuse):
         return _reject(tx, parts, work, asked, decision)
     incident = incident or _open(tx, work, asked)
@@ -104,7 +107,7 @@ def _decide(tx: Tx, work: Work, message: Message) -> Decision:
         )  # held or not: a vote may not wait for a release
     if not _answers_what_it_may(tx, message):
         return Refuse(rule, ErrorCode.INVALID_MESSAGE, "/in_reply_to")
-    if message.type == CONFIRMATION and not _answers_a_letter(tx, message):
+    if message.type == CONFIRMATION and _letter_answered(tx, message) is None:
         reasons = decision.reasons if isinstance(decision, Hold) else ()
         return Hold(rule, (*reasons, NO_SUCH_LETTER))
     return decision
@@ -121,13 +124,13 @@ def _answers_what_it_may(tx: Tx, message: Message) -> bool:
     )
 
 
-def _answers_a_letter(tx: Tx, message: Message) -> bool:
-    """The letter it names went to this school about this incident, and is the message it answers, if it says which."""
+def _letter_answered(tx: Tx, message: Message) -> LetterRow | None:
+    """The letter it names, when that went to this school about this incident and is what it says it answers."""
     named = message.facts.codes.get("letter_reference", ())
     letter = mail.letter_by_reference(tx, named[0]) if named else None
     if letter is None or (letter.agency, letter.incident) != (message.agency, message.incident):
-        return False
-    return message.in_reply_to in (None, letter.message)
+        return None
+    return letter if message.in_reply_to in (None, letter.message) else None
 
 
 def _answered_before(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | None:

@@ -249,7 +249,8 @@ async def test_after_the_notification_the_review_is_due_by_its_instant_of_submis
     referral = await refer(house)
     house.clock.move_to(datetime(2026, 11, 9, 16, 0, tzinfo=UTC))
     body = {"submitted_at": "2026-11-04T16:12:00Z"}
-    await send(house, COUNCIL, "sin-record", body, incident=referral["incident"])
+    about = {"incident": referral["incident"], "in_reply_to": referral["id"]}
+    await send(house, COUNCIL, "sin-record", body, **about)
     meeting = await duty_of(house, referral, "sbu", "meeting-notice")
     report = await duty_of(house, referral, "sbu", "rapid-review-report")
     assert (meeting.clock, meeting.due_at) == ("K15", datetime(2026, 11, 16, 17, 0, tzinfo=UTC))
@@ -262,7 +263,12 @@ async def test_a_second_record_never_moves_the_review_s_clock(house: House) -> N
     house.clock.move_to(datetime(2026, 11, 9, 16, 0, tzinfo=UTC))
     for submitted_at in ("2026-11-04T16:12:00Z", "2026-11-09T09:00:00Z"):
         await send(
-            house, COUNCIL, "sin-record", {"submitted_at": submitted_at}, incident=referral["incident"]
+            house,
+            COUNCIL,
+            "sin-record",
+            {"submitted_at": submitted_at},
+            incident=referral["incident"],
+            in_reply_to=referral["id"],
         )
         house.clock.move_by(hours=1)
     duty = await duty_of(house, referral, "sbu", "rapid-review-report")

@@ -98,7 +98,9 @@ async def test_a_seat_that_must_not_be_contacted_gets_nothing_and_an_officer_hea
 async def test_later_messages_of_the_incident_pass_that_seat_by_too(house: House) -> None:
     concern = {"role": "dsp-icb", "reason": "The concern is about this post."}
     referral = await refer(house, do_not_contact=[concern])
-    record = await send(house, COUNCIL, "sin-record", incident=referral["incident"])
+    record = await send(
+        house, COUNCIL, "sin-record", incident=referral["incident"], in_reply_to=referral["id"]
+    )
     assert {row.agency for row in await deliveries_of(house, record["id"])} == {UNIT, POLICE}
 
 

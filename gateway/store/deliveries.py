@@ -59,7 +59,7 @@ _ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("
     t.message, t.message.c.id == t.delivery.c.message
 )
 _INSERT = Prepared(insert(t.delivery))
-_DUE = (
+_DUE = Prepared(
     _ALL.where(
         t.delivery.c.state == DeliveryState.PENDING.value,
         t.delivery.c.next_at <= bindparam("now"),
@@ -69,10 +69,20 @@ _DUE = (
     .limit(bindparam("most"))
     .with_for_update(of=t.delivery, skip_locked=True)
 )
-_CLAIM = (
+_CLAIM = Prepared(
     update(t.delivery)
     .where(t.delivery.c.id == bindparam("claimed"))
     .values(attempt=t.delivery.c.attempt + 1, lease_until=bindparam("until"))
+)
+_UNSETTLED = {"state": DeliveryState.PENDING.value, "next_at": None, "done_at": None, "last_reason": None}
+_SETTLE = Prepared(
+    update(t.delivery)
+    .where(
+        t.delivery.c.id == bindparam("settled"),
+        t.delivery.c.attempt == bindparam("fence"),
+        t.delivery.c.state == DeliveryState.PENDING.value,
+    )
+    .values(lease_until=None, **{name: bindparam(f"new_{name}") for name in _UNSETTLED})
 )
 
 
@@ -93,16 +103,10 @@ def claim(tx: Tx, now: datetime, lease_until: datetime, most: int) -> list[Deliv
 
 def settle(tx: Tx, delivery: DeliveryId, attempt: int, values: Mapping[str, Any]) -> bool:
     """Write an attempt's outcome if the fence still holds; False when another worker has it or it is final."""
-    done = tx.execute(
-        update(t.delivery)
-        .where(
-            t.delivery.c.id == delivery,
-            t.delivery.c.attempt == attempt,
-            t.delivery.c.state == DeliveryState.PENDING.value,
-        )
-        .values(lease_until=None, **values)
-    )
-    return done.rowcount == 1
+    if unknown := values.keys() - _UNSETTLED:
+        raise TypeError(f"an outcome does not write {unknown}")
+    written = {f"new_{name}": values.get(name, usual) for name, usual in _UNSETTLED.items()}
+    return tx.execute(_SETTLE, {"settled": delivery, "fence": attempt, **written}).rowcount == 1
 
 
 def next_due_at(tx: Tx) -> datetime | None:

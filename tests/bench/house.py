@@ -11,9 +11,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from gateway.actions.submit import Accepted
 from gateway.actions.take import Speaker, prepare, take
 from gateway.app import build_parts, close
-from gateway.core.messages import AgencyId, IncidentId
+from gateway.core.messages import AgencyId
 from gateway.demo.partnership import AGENCIES, Enrolment, enrol
 from gateway.parts import Parts
 from gateway.settings import Settings
@@ -24,9 +25,10 @@ from schemas import example_path, read_message
 from tests.bench.floor import FLOOR_KEY
 
 POLICE, HOSPITALS = AgencyId("northshire-police"), AgencyId("northshire-hospitals")
+BUSINESS_UNIT = AgencyId("south-tyneside-sbu")
 PARTNERSHIP = "south-tyneside"
 SETTINGS = "settings.json"
-INCIDENTS = 1000  # so that each has a few dozen messages by the end, as in life
+INCIDENTS = 500  # so that each has a few dozen messages by the end, as in life
 DOCUMENT_BYTES = 4096
 FILLING = "The child was seen at home and at school; what was seen is set out day by day. "
 
@@ -89,9 +91,14 @@ async def _inhabit(folder: Path, settings: Settings) -> None:
 
 
 async def _open_incident(parts: Parts, number: int) -> dict[str, Any]:
-    """An incident that the hospitals are involved in; what they return answers its referral."""
-    raw = document("referral", f"opened-{number}", None)
-    speaker = Speaker(POLICE, frozenset({PARTNERSHIP}))
+    """An incident, and the request for information that the hospitals answer with their returns."""
+    opened = await _accepted(parts, POLICE, document("referral", f"opened-{number}", None))
+    asked = document("information-request", f"asked-{number}", opened.incident)
+    return {"incident": opened.incident, "message": (await _accepted(parts, BUSINESS_UNIT, asked)).id}
+
+
+async def _accepted(parts: Parts, agency: AgencyId, raw: bytes) -> Accepted:
+    speaker = Speaker(agency, frozenset({PARTNERSHIP}))
     answer = await take(parts, await prepare(parts, raw, read_message(raw), speaker))
     assert answer.decision == "forward", answer
-    return {"incident": IncidentId(answer.incident), "message": answer.id}
+    return answer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.actions.hold import hold
@@ -21,6 +21,8 @@ from gateway.parts import Parts, Work
 from gateway.store import incidents, mail
 from gateway.store.mail import LetterRow, RawMail
 from gateway.store.transaction import Tx
+
+CLOSED = "incident-closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
     raw = mail.lock_raw(tx, asked.mail)
     if raw is None or raw.state != "stored":
         return "done"
+    asked = _of_an_open_incident(tx, asked)
     _state_arrival(tx, parts, work, raw, asked)
     if asked.answer is not None and asked.letter is not None:
         return _record_answer(tx, parts, work, raw, asked, asked.answer, asked.letter)
@@ -52,6 +55,17 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
         return "noted"
     return _hold(tx, work, raw, asked)
     # A crash before the commit leaves the mail stored and unread; intake reads it again.
+
+
+def _of_an_open_incident(tx: Tx, asked: Read) -> Read:
+    """The reading, under its incident's lock. A mail to an erased incident joins nothing: an officer must be able to end it."""
+    letter = asked.letter
+    if letter is None:
+        return asked
+    incident = incidents.lock(tx, letter.partnership, letter.incident)
+    if incident is not None and incident.state == "open":
+        return asked
+    return replace(asked, letter=None, answer=None, reasons=(*asked.reasons, CLOSED))
 
 
 def _state_arrival(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read) -> None:
@@ -63,7 +77,6 @@ def _state_arrival(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read) 
     )
     fields = {"arrived_at": raw.arrived_at.isoformat(), "kind": asked.kind}
     if letter is not None:
-        incidents.lock(tx, letter.partnership, letter.incident)
         fields["letter"] = letter.reference
     prove(tx, parts, work, subject, [Said(Event.RECEIVED_FROM_NON_ERDS, fields)])
 

@@ -94,6 +94,7 @@ REASONS = {
     "attachment": "It has an attachment",
     "no-letter-matched": "It matches no letter of ours",
     "no-such-letter": "It answers no letter that we sent to that school",
+    "incident-closed": "Its incident is closed or erased: answer the school, then refuse it",
     "auto-reply": "It is an automatic reply",
     "incomplete": "An answer is missing",
     "bounce": "A letter came back",

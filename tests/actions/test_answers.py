@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 
+from gateway.actions.erase import Erasure, begin_erasure
 from gateway.agency.client import AgencyProblem
 from gateway.core.duties import DutyState
+from gateway.core.messages import IncidentId
+from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.dispatch import intake
+from gateway.dispatch.timetable import complete_erasure
+from gateway.store import mail
 from tests.actions.scene import (
     COUNCIL,
     POLICE,
@@ -97,3 +103,23 @@ async def test_a_confirmation_of_no_letter_to_that_school_is_held(house: House) 
     assert await reasons(house) == ["no-such-letter", "no-such-letter"]
     owed = [d for d in await duties_of(house, referral) if d.expects == "dsl-confirmation"]
     assert {d.state for d in owed} == {DutyState.OPEN}
+
+
+async def test_a_mail_that_comes_after_the_erasure_waits_apart_and_an_officer_can_end_it(
+    house: House,
+) -> None:
+    referral, letters = await _sent_letters(house, "Elowen", "Jory")
+    incident = IncidentId(referral["incident"])
+    letter_row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letters["Jory"]["id"]))
+    assert letter_row is not None
+    asked = Erasure(incident, "Winifred Stave", "Caspian Reed", "retention-ended")
+    await house.parts.perform(begin_erasure, asked, SOUTH_TYNESIDE, None)
+    await complete_erasure(house.parts, SOUTH_TYNESIDE, incident)
+    to, raw = f"letters+{letter_row.token}@council.example", b"Subject: late\r\n\r\nToo late.\r\n"
+    await intake.keep(house.parts, "mailbox", raw, envelope_to=to, arrived_at=house.clock())
+    assert await intake.read_kept(house.parts) == 1
+    (held,) = await waiting(house)
+    assert (held.subject_kind, held.incident) == ("mail", None)
+    assert "incident-closed" in held.reasons
+    await let_go(house, held, refuse=True)
+    assert await waiting(house) == []

@@ -21,12 +21,13 @@ from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event
 from gateway.core.rules import Decision, Forward, Hold, Refuse, decide
 from gateway.parts import Parts, Work
-from gateway.store import incidents, mail, messages, replay
+from gateway.store import duties, incidents, mail, messages, replay
 from gateway.store.incidents import Incident
 from gateway.store.mail import LetterRow
 from gateway.store.transaction import Tx
 
 CANNOT_REPEAT = "erased"
+ANSWERS_UNKNOWN = "answers-unknown-message"
 CONFIRMATION, NO_SUCH_LETTER = "dsl-confirmation", "no-such-letter"
 
 
@@ -85,7 +86,10 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
         return before
     incident = _incident_of(tx, work, asked)
     message = replace(asked.message, incident=incident.id if incident else None)
-    decision = _decide(tx, work, message)
+    answers_known = _answers_what_it_may(tx, message)
+    if not answers_known:
+        message = replace(message, in_reply_to=None)
+    decision = _decide(tx, work, message, answers_known)
     if message.type == CONFIRMATION and (letter := _letter_answered(tx, message)):
         message = replace(message, in_reply_to=letter.message)  # of two letters, the one it names is answered
     if isinstance(decision, Refuse):
@@ -95,26 +99,28 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
     # A crash before the commit leaves nothing; the sender repeats. After it the deliveries are owed: dispatch claims them.
 
 
-def _decide(tx: Tx, work: Work, message: Message) -> Decision:
+def _decide(tx: Tx, work: Work, message: Message, answers_known: bool) -> Decision:
     """What the pack says, and then what only the directory and the incident's own messages can tell."""
     decision = decide(message, work.pack)
     if isinstance(decision, Refuse):
         return decision
     rule = decision.rule if isinstance(decision, Hold) else decision.route.id
     if pointer := not_a_seat_of_the_sender(work, message):
-        return Refuse(
-            rule, ErrorCode.NOT_PERMITTED, pointer
-        )  # held or not: a vote may not wait for a release
-    if not _answers_what_it_may(tx, message):
-        return Refuse(rule, ErrorCode.INVALID_MESSAGE, "/in_reply_to")
+        # Held or not: a vote for another's seat may not wait for a release.
+        return Refuse(rule, ErrorCode.NOT_PERMITTED, pointer)
+    reasons = decision.reasons if isinstance(decision, Hold) else ()
     if message.type == CONFIRMATION and _letter_answered(tx, message) is None:
-        reasons = decision.reasons if isinstance(decision, Hold) else ()
         return Hold(rule, (*reasons, NO_SUCH_LETTER))
+    if not answers_known and _may_mean_several(tx, message):
+        return Hold(rule, (*reasons, ANSWERS_UNKNOWN))
     return decision
 
 
 def _answers_what_it_may(tx: Tx, message: Message) -> bool:
-    """Only a message of the same incident that the sender knows; foreign and unknown look the same."""
+    """Only a message of the same incident that the sender knows; foreign and unknown look the same.
+
+    A pointer to anything else answers nothing and is let fall: refusing an urgent return for it would lose more.
+    """
     if message.in_reply_to is None:
         return True
     if message.incident is None:
@@ -122,6 +128,13 @@ def _answers_what_it_may(tx: Tx, message: Message) -> bool:
     return messages.is_known_to(
         tx, message.partnership, message.incident, message.in_reply_to, message.agency
     )
+
+
+def _may_mean_several(tx: Tx, message: Message) -> bool:
+    """Whether its sender owes more than one answer of this kind, so that only a person can say which this is."""
+    if message.incident is None:
+        return False
+    return len(duties.owed(tx, message.partnership, message.incident, message.agency, message.type)) > 1
 
 
 def _letter_answered(tx: Tx, message: Message) -> LetterRow | None:

@@ -86,6 +86,7 @@ REASONS = {
     "unknown-agency": "The agency is not enrolled in the directory",
     "do-not-contact": "The message asks that this recipient is not told: find another",
     "declined": "The recipient declined it",
+    "answers-unknown-message": "It names no message that the sender knows, and the sender owes several answers",
     "could-not-be-taken": "Reading it failed several times",
     "data-keys-destroyed": "Its content was erased",
     "auth-failed": "The sender could not be proved to be who it says",

@@ -24,7 +24,7 @@ from gateway.core.routing import Circumstances, resolve
 from gateway.core.rules import Recipients, Whom, is_avoided
 from gateway.partnerships import packs
 from gateway.parts import Parts, Work
-from gateway.store import duties, incidents, messages
+from gateway.store import duties, incidents, mail, messages
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
@@ -92,6 +92,8 @@ def _state_silence(
         return []
     if messages.awaits_release(tx, incident.partnership, incident.id, duty.agency, duty.expects):
         return []  # something did come and an officer has not decided on it: that is no silence
+    if mail.waits_for_officer(tx, incident.partnership, incident.id, duty.agency):
+        return []
     duties.change(tx, duty.id, state=DutyState.MISSED.value)
     fields = {
         "duty": duty.id,

@@ -15,7 +15,7 @@ import structlog
 from gateway.core.errors import place_of
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.intake import read_kept
-from gateway.dispatch.timetable import chase_due, finish_erasures, seal_waiting, sweep_proofs
+from gateway.dispatch.timetable import chase_due, finish_erasures, seal_waiting, sweep_keys, sweep_proofs
 from gateway.parts import Parts
 
 CHASE_SECONDS = 1.0
@@ -73,6 +73,7 @@ class Dispatch:
     async def _housekeeping(self) -> None:
         await finish_erasures(self._parts)
         await sweep_proofs(self._parts)
+        await sweep_keys(self._parts)
 
     async def _every(self, job: Job, pause_seconds: float) -> None:
         while True:

@@ -22,7 +22,8 @@ from gateway.store.duties import DutyRow
 from gateway.store.log import Overtaken
 from gateway.store.transaction import Store, Tx
 
-AT_ONCE = 50
+AT_ONCE = 1000
+UNUSED_FROM, UNUSED_UNTIL = timedelta(days=1), timedelta(days=3)
 SCRUB_TRIES, SCRUB_PAUSE_SECONDS = 10, 0.2
 
 _log = structlog.get_logger()
@@ -100,6 +101,27 @@ async def sweep_proofs(parts: Parts) -> None:
     """Forget proofs of possession that no one could replay any more."""
     now = parts.clock()
     await parts.store.transact(lambda tx: replay.sweep(tx, now))
+
+
+async def sweep_keys(parts: Parts) -> int:
+    """Forget data keys that a crash, or a mail that was here already, left without anything to seal; how many.
+
+    Looks at keys made one to three days ago: long after whatever they were made for was recorded or given up.
+    """
+    now = parts.clock()
+    after, before = now - UNUSED_UNTIL, now - UNUSED_FROM
+    made = await parts.custody.read(lambda tx: custody.made_between(tx, after, before))
+    unused = await parts.store.read(
+        lambda tx: [key for key, incident in made if not _seals(tx, key, incident)]
+    )
+    if unused:
+        await parts.custody.transact(lambda tx: custody.forget(tx, unused))
+        _log.info("keys.swept", count=len(unused))
+    return len(unused)
+
+
+def _seals(tx: Tx, key: str, incident: str | None) -> bool:
+    return (incident is not None and incidents.exists(tx, incident)) or mail.is_sealed_by(tx, key)
 
 
 def _read_until(tx: Tx, now: datetime, ways_in: frozenset[str]) -> datetime:

@@ -58,6 +58,22 @@ def attach(tx: Tx, key_id: str, incident: str) -> None:
     tx.execute(update(t.data_key).where(t.data_key.c.id == key_id).values(incident=incident))
 
 
+def made_between(tx: Tx, after: datetime, before: datetime) -> list[tuple[str, str | None]]:
+    """Keys made in a span of time that are not destroyed: (id, incident)."""
+    where = (
+        t.data_key.c.created_at >= after,
+        t.data_key.c.created_at < before,
+        t.data_key.c.wrapped.is_not(None),
+    )
+    rows = tx.execute(select(t.data_key.c.id, t.data_key.c.incident).where(*where))
+    return [(row.id, row.incident) for row in rows]
+
+
+def forget(tx: Tx, key_ids: Sequence[str]) -> None:
+    """Remove keys that seal nothing."""
+    tx.execute(delete(t.data_key).where(t.data_key.c.id.in_(list(key_ids))))
+
+
 def discard(tx: Tx, incident: str) -> None:
     """Forget the keys made for an incident that was never opened: they seal nothing."""
     tx.execute(delete(t.data_key).where(t.data_key.c.incident == incident))

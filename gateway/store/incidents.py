@@ -98,6 +98,11 @@ def every(tx: Tx, partnership: PartnershipId | None = None) -> list[Incident]:
     return [found for row in tx.execute(query) if (found := _incident(row))]
 
 
+def exists(tx: Tx, incident: str) -> bool:
+    """Whether an incident of this id was ever opened here, in whichever partnership: for sweeping unused keys."""
+    return tx.execute(select(t.incident.c.id).where(t.incident.c.id == incident)).first() is not None
+
+
 def being_erased(tx: Tx) -> list[Incident]:
     """Erasures that a crash interrupted; the timetable finishes them."""
     rows = tx.execute(select(*_COLUMNS).where(t.incident.c.state == "erasing"))

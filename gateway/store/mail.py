@@ -127,6 +127,26 @@ def forget_raw(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> None
     )
 
 
+def is_sealed_by(tx: Tx, key_id: str) -> bool:
+    """Whether a stored mail names this data key."""
+    return tx.execute(select(t.raw_mail.c.id).where(t.raw_mail.c.data_key == key_id)).first() is not None
+
+
+def waits_for_officer(tx: Tx, partnership: PartnershipId, incident: IncidentId, agency: AgencyId) -> bool:
+    """Whether a mail that answers a letter to this agency came and an officer has not decided on it."""
+    query = (
+        select(t.raw_mail.c.id)
+        .join(t.letter, t.letter.c.reference == t.raw_mail.c.letter)
+        .where(
+            t.raw_mail.c.partnership == partnership,
+            t.raw_mail.c.incident == incident,
+            t.raw_mail.c.state == "held",
+            t.letter.c.agency == agency,
+        )
+    )
+    return tx.execute(query).first() is not None
+
+
 def set_watermark(tx: Tx, way_in: str, read_until: datetime) -> None:
     """How far a way in has been read completely; only ever forward."""
     done = tx.execute(

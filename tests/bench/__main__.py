@@ -2,7 +2,7 @@
 
     python -m tests.bench [--full | --quick]
 
-Exit 1 when anything was refused or lost, never because of speed: figures are for people to judge.
+Exit 1 when anything was refused, never because of speed: figures are for people to judge.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ def main(scale: Scale) -> None:
     say("memory", gateway_mib=memory, floor_mib=floor_memory)
     say("start-up", seconds=round(statistics.median(start_up), 2), runs=start_up)
     say("delivered meanwhile", per_second=delivered)
+    cpu = [_at_32(cases, name).median("cpu_ms") for name in ("floor", "information-return")]
+    say("share of the floor at 32, by processor time", value=round(cpu[0] / cpu[1], 2))
     reached = _reached(cases, memory, statistics.median(start_up))
     for goal, value in reached.items():
         bound, way = GOALS[goal]
@@ -224,6 +226,10 @@ def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as held:
         found = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in found]
+
+
+def _at_32(cases: list[Case], name: str) -> Case:
+    return next(case for case in cases if (case.name, case.connections) == (name, 32))
 
 
 def _reached(cases: list[Case], memory_mib: float, start_up_seconds: float) -> dict[str, float]:

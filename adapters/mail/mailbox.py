@@ -18,6 +18,7 @@ from types import TracebackType
 from urllib.parse import unquote, urlsplit
 
 from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxStartTls
+from imap_tools.errors import MailboxFolderCreateError
 
 from adapters.mail.reading import MOST_BYTES
 from adapters.mail.sending import client_tls
@@ -94,8 +95,7 @@ class Mailbox:
             opened.login(account.username, account.password, initial_folder=account.folder)
             self._box = opened
             self.uidvalidity = self._read_uidvalidity()
-            if not opened.folder.exists(account.processed_folder):
-                opened.folder.create(account.processed_folder)
+            _make_sure_of(opened, account.processed_folder)
         except BaseException:
             opened.client.shutdown()
             raise
@@ -173,6 +173,17 @@ def watch(
         except FAULTS as error:
             trouble(trouble_code(error))
             stop.wait(retry_seconds)
+
+
+def _make_sure_of(box: BaseMailBox, folder: str) -> None:
+    """Make the folder if it is not there; another session may make it in the same moment."""
+    if box.folder.exists(folder):
+        return
+    try:
+        box.folder.create(folder)
+    except MailboxFolderCreateError:
+        if not box.folder.exists(folder):
+            raise
 
 
 def trouble_code(error: BaseException) -> str:

@@ -72,16 +72,6 @@ def route(name: str, raw: bytes, sender: str | None, at: datetime | None) -> dic
     }
 
 
-def _read_message(raw: bytes) -> Envelope[Any]:
-    """Refused with the first faults, as pointers; never the values."""
-    try:
-        return read_message(raw)
-    except Refused as refused:
-        faults = "; ".join(f"{fault.pointer or '/'} {fault.code}" for fault in refused.errors[:5])
-        detail = f"{refused.code.title}{': ' if faults else ''}{faults}"
-        raise Refused(refused.code, refused.errors, detail) from None
-
-
 def document(found: Rehearsal) -> dict[str, Any]:
     """The answer of contract section 2."""
     answer: dict[str, Any] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from gateway.core.deliveries import DeliveryState
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId
@@ -107,15 +107,6 @@ def settle(tx: Tx, delivery: DeliveryId, attempt: int, values: Mapping[str, Any]
         raise TypeError(f"an outcome does not write {unknown}")
     written = {f"new_{name}": values.get(name, usual) for name, usual in _UNSETTLED.items()}
     return tx.execute(_SETTLE, {"settled": delivery, "fence": attempt, **written}).rowcount == 1
-
-
-def next_due_at(tx: Tx) -> datetime | None:
-    """When the next pending delivery wants attention: what dispatch sleeps until."""
-    lease = func.coalesce(t.delivery.c.lease_until, t.delivery.c.next_at)
-    later: Any = case((lease > t.delivery.c.next_at, lease), else_=t.delivery.c.next_at)
-    query = select(func.min(later)).where(t.delivery.c.state == DeliveryState.PENDING.value)
-    value = tx.execute(query).scalar()
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def find(tx: Tx, delivery: DeliveryId) -> DeliveryRow | None:

@@ -48,7 +48,7 @@ _MESSAGE_TYPES = """
 serious-incident-form call-log need-to-know dcs-notification serious-incident-alert referral
 triage-decision sin-record dsl-letter dsl-confirmation information-request information-return imr-request
 imr meeting-notice rapid-review-report final-decision panel-response case-review investigation-report
-acknowledgement chase learning-digest correction
+acknowledgement chase learning-digest correction review-decision task-record
 """  # the contract's slugs, section 4
 MESSAGE_TYPES = frozenset(_MESSAGE_TYPES.split())
 

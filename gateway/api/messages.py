@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.actions.ask_the_law import asked_of_incident
 from gateway.actions.submit import Accepted
 from gateway.actions.take import RefusedByRules, Speaker, prepare, take
 from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
@@ -14,6 +15,7 @@ from gateway.api.duties import duty_row_document
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId
+from gateway.core.rules import Pack
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import deliveries, duties, incidents, log, messages
 from gateway.store.messages import MessageRow
@@ -129,18 +131,18 @@ async def get_incident(door: Door, request: Request) -> Response:
     """The timeline of an incident, as far as my agency sent or received it."""
     principal = await door.reader(request, READ)
     incident = IncidentId(request.path_params["incident"])
+    partnership = await door.parts.store.read(lambda tx: incidents.partnership_of(tx, incident))
+    if partnership is None or partnership not in principal.partnerships:
+        raise Refused(ErrorCode.NOT_FOUND)
+    pack = (await door.parts.partnerships.snapshot(partnership)).pack
     document = await door.parts.store.read(
-        lambda tx: _timeline(tx, AgencyId(principal.agency), principal.partnerships, incident)
+        lambda tx: _timeline(tx, AgencyId(principal.agency), pack, incident)
     )
     return JSONResponse(document, headers=HEADERS)
 
 
-def _timeline(
-    tx: Any, agency: AgencyId, partnerships: frozenset[str], incident: IncidentId
-) -> dict[str, Any]:
-    partnership = incidents.partnership_of(tx, incident)
-    if partnership is None or partnership not in partnerships:
-        raise Refused(ErrorCode.NOT_FOUND)
+def _timeline(tx: Tx, agency: AgencyId, pack: Pack, incident: IncidentId) -> dict[str, Any]:
+    partnership = pack.partnership
     if agency not in incidents.participants(tx, partnership, incident):
         raise Refused(ErrorCode.NOT_FOUND)
     found = incidents.find(tx, partnership, incident)
@@ -155,6 +157,7 @@ def _timeline(
         "opened_at": _text(found.opened_at) if found else None,
         "label": found.label if found else None,
         "outcome": dict(found.outcome) if found and found.outcome else None,
+        "statutory": asked_of_incident(tx, pack, incident, seen),
         "timeline": [
             {"id": row.id, "type": row.type, "from": row.agency, "arrived_at": _text(row.arrived_at)}
             for row in seen

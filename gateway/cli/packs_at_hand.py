@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.actions.ask_the_law import asked_of_message
 from gateway.actions.rehearse import SENDER, Rehearsal, assumed_directory, rehearse, sender_kind
 from gateway.core.errors import ErrorCode, GatewayError, Refused
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, MessageId, PartnershipId
@@ -65,6 +66,7 @@ def route(name: str, raw: bytes, sender: str | None, at: datetime | None) -> dic
     found = rehearse(pack, known or assumed_directory(pack, message), message)
     return {
         **document(found),
+        "statutory": asked_of_message(pack, message, found.rule),
         "assumed_directory": known is None,
         "names_this_partnership": envelope.partnership == pack.partnership,
         "sender": {"agency": message.agency, "kind": message.agency_kind.value, "assumed": sender is None},

@@ -207,9 +207,19 @@ def _route_in_words(answer: Mapping[str, Any]) -> list[str]:
         limit = f"due {duty['due_at']}" if duty["due_at"] else "without a limit"
         lines.append(f"{duty['role']} owes {duty['expects']} ({duty['clock']}), {limit}")
     lines += [f"held: {reason}" for reason in answer["held"]]
+    lines += [_law_in_words(asked) for asked in answer["statutory"] if asked["standing"] != "not-met"]
     if refused := answer.get("refused"):
         lines.append(f"refused: {refused['code']} at {refused['pointer']}")
     return lines
+
+
+def _law_in_words(asked: Mapping[str, Any]) -> str:
+    """One criterion that is met, or that a person must decide."""
+    kind = "the law" if asked["statutory"] else "local procedure"
+    settle = f"; a person settles {', '.join(asked['missing'])}" if asked["missing"] else ""
+    notify = f": {asked['by']} notifies {', '.join(asked['notify'])}" if asked["notify"] else ""
+    by = f" by {asked['due_at']}" if asked["due_at"] else ""
+    return f"{kind}, {asked['criterion']}: {asked['standing']}{notify}{by}{settle}"
 
 
 def _pack(name: str) -> tuple[ClockTable, Calendar]:

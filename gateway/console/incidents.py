@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from gateway.actions.ask_the_law import asked_of_incident
 from gateway.actions.view import Viewing, view
 from gateway.console import reading, words
 from gateway.console.door import Console, Visit
@@ -35,12 +36,17 @@ async def get_incident(console: Console, visit: Visit) -> Response:
     wanted, partnership = await _opened(console, visit)
     snapshot = await console.parts.partnerships.snapshot(partnership)
     read = await console.parts.store.read(lambda tx: reading.incident(tx, snapshot.pack, wanted))
+    law = await console.parts.store.read(
+        lambda tx: asked_of_incident(tx, snapshot.pack, wanted, read.messages)
+    )
     now = console.parts.clock()
     shown: dict[str, Any] = {
         "read": read,
         "pack": snapshot.pack,
         "duties": [(duty, words.left(now, duty.due_at, snapshot.pack.calendar)) for duty in read.duties],
         "timeline": _timeline(read),
+        "law": [words.asked(each) for each in law if each["standing"] != "not-met"],
+        "law_was_read": bool(law),
         "names": reading.agency_names(snapshot.directory),
     }
     return page(visit, "incident.html", here="incidents", **shown)

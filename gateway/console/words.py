@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.core.receipts import Event
@@ -121,6 +122,49 @@ REASONS = {
     "released-by-officer": "Released by an officer",
     "refused-by-officer": "Stopped by an officer",
 }
+
+
+STANDINGS: Mapping[str, Tag] = {
+    "met": Tag("Met", "red"),
+    "undecided": Tag("A person decides", "yellow"),
+    "not-met": Tag("Not met"),
+}
+NOTIFIERS = {
+    "council": "The council",
+    "host-council": "The council where it happened",
+    "responsible-council": "The council responsible for the young person",
+    "person-decides": "A council: a person says which",
+}
+NOTIFIED = {
+    "panel": "the national Panel",
+    "ofsted": "Ofsted",
+    "secretary-of-state": "the Secretary of State",
+    "safeguarding-partners": "the safeguarding partners",
+    "other-partners": "the other area's safeguarding partners",
+    "host-council": "the council where it happened",
+    "home-council": "the child's home council",
+}
+
+
+def asked(found: Mapping[str, Any]) -> dict[str, Any]:
+    """One criterion of "What the law asks", as the page shows it."""
+    due_at = found["due_at"]
+    return {
+        "title": found["title"],
+        "source": found["source"],
+        "tag": STANDINGS[found["standing"]],
+        "missing": ", ".join(name.replace("-", " ") for name in found["missing"]),
+        "notifies": _notifies(found),
+        "due_at": datetime.fromisoformat(due_at) if due_at else None,
+    }
+
+
+def _notifies(found: Mapping[str, Any]) -> str:
+    if found["by"] is None:
+        return "Goes to the safeguarding partners as a serious incident"
+    notified = ", ".join(NOTIFIED[each] for each in found["notify"])
+    told = ", ".join(NOTIFIED[each] for each in found["tell"])
+    return f"{NOTIFIERS[found['by']]}: {notified}" + (f". Told besides: {told}" if told else "")
 
 
 def when(at: datetime | None) -> str:

@@ -17,6 +17,7 @@ from enum import Enum
 from gateway.core.clocks import Clock, Stage
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import AgencyId, AgencyKind, Message, PartnershipId, RoleId
+from gateway.core.statutory import EVERY_CRITERION
 from gateway.core.working_days import Calendar
 
 WRITTEN_HERE = frozenset(
@@ -134,6 +135,7 @@ class Pack:
     chases: tuple[ChaseRule, ...]
     places: frozenset[str]  # local authority codes that the partnership covers
     letters: Mapping[str, str] = field(default_factory=dict)  # template name -> text
+    statutory: frozenset[str] = EVERY_CRITERION  # which criteria of core.statutory are looked at
 
 
 @dataclass(frozen=True, slots=True)

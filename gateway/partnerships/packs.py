@@ -31,6 +31,7 @@ from gateway.core.rules import (
     Route,
     Whom,
 )
+from gateway.core.statutory import EVERY_CRITERION, OF_THE_LAW
 from gateway.partnerships.calendars import read_calendar
 from gateway.partnerships.clock_tables import STATUTORY_MINIMUM, read_clock_table, read_clocks, weakened
 
@@ -160,12 +161,17 @@ class _Scope(_Closed):
     places: list[str] = []
 
 
+class _Statutory(_Closed):
+    criteria: list[str] = sorted(EVERY_CRITERION)
+
+
 class _Rules(_Closed):
     """The tables of rules.toml. `pack` and `clock` are read by their own rooms."""
 
     pack: dict[str, Any]
     clock: list[dict[str, Any]] = []
     scope: _Scope = _Scope()
+    statutory: _Statutory = _Statutory()
     route: list[_Route] = []
     decision: list[_Decision] = []
     consequence: list[_Consequence] = []
@@ -256,6 +262,7 @@ def _build(partnership: PartnershipId, files: Mapping[str, str]) -> Pack:
         consequences=tuple(consequence.value() for consequence in rules.consequence),
         chases=tuple(ChaseRule(chase.stage, tuple(chase.to)) for chase in rules.chase),
         places=frozenset(rules.scope.places),
+        statutory=frozenset(rules.statutory.criteria),
         letters={
             name.removeprefix("letters/"): text for name, text in files.items() if name.startswith("letters/")
         },
@@ -291,6 +298,7 @@ def _contradictions(pack_name: str, text: str, rules: _Rules, pack: Pack) -> Ite
         if message not in MESSAGE_TYPES:
             what = f"{where} names an unknown message"
             yield Problem(pack_name, _line(text, f'"{message}"'), what, "Use a message slug")
+    yield from _criteria(pack_name, text, pack)
     yield from _decisions(pack_name, text, pack)
     yield from _overlaps(pack_name, text, pack)
     yield from _clocks_from_nothing(pack_name, text, pack)
@@ -315,6 +323,16 @@ def _decisions(pack_name: str, text: str, pack: Pack) -> Iterator[Problem]:
     for twice in sorted({name for name in ids if ids.count(name) > 1}):
         line = _line(text, f'id = "{twice}"')
         yield Problem(pack_name, line, f"the route {twice} stands twice", "Give each route its own id")
+
+
+def _criteria(pack_name: str, text: str, pack: Pack) -> Iterator[Problem]:
+    """A pack switches local criteria; those of the law stay (X-16)."""
+    line = _line(text, "criteria =")
+    for unknown in sorted(pack.statutory - EVERY_CRITERION):
+        what = f"there is no criterion {unknown}"
+        yield Problem(pack_name, line, what, f"Name any of {', '.join(sorted(EVERY_CRITERION))}")
+    for missing in sorted(OF_THE_LAW - pack.statutory):
+        yield Problem(pack_name, line, f"{missing} is the law's and cannot be switched off", "Add it")
 
 
 def _overlaps(pack_name: str, text: str, pack: Pack) -> Iterator[Problem]:

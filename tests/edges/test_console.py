@@ -358,6 +358,19 @@ async def test_an_incident_says_who_has_decided_and_how_long_is_left(house: Hous
     assert Event.SUBMISSION_ACCEPTANCE.meaning in page.words
 
 
+async def test_the_page_says_what_the_law_asks_by_the_facts_told(house: House, officer: Browser) -> None:
+    """S2-01, P-05: who notifies whom by when; what is not known is for a person to settle."""
+    async with house.client(POLICE) as police:
+        document = house.example("referral", reference="NP-law")
+        document["body"]["incident"] |= {"nature": "death", "abuse_or_neglect": "unknown"}
+        incident = (await police.submit(document))["incident"]
+    page = await officer.get(f"/console/incidents/{incident}")
+    law = page.words.partition("What the law asks")[2].partition("Duties")[0]
+    assert "A person decides" in law
+    assert "abuse or neglect" in law
+    assert "the national Panel" in law
+
+
 async def test_opening_an_incident_and_each_message_leaves_an_entry(house: House, officer: Browser) -> None:
     referral = await refer(house)
     incident, message = referral["incident"], referral["id"]

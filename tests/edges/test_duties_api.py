@@ -51,6 +51,20 @@ async def test_the_soonest_comes_first_and_what_was_met_says_by_what(house: Hous
     assert (mine["state"], mine["met_by"]) == ("met", answer["id"])
 
 
+async def test_an_incident_says_what_the_law_asks_to_those_who_saw_what_happened(house: House) -> None:
+    """S2-01, S2-06: who notifies whom, by when; an agency that was not sent the referral is told nothing of it."""
+    referral = await refer(house)
+    await send(house, UNIT, "information-request", {"agencies": [HOSPITALS]}, incident=referral["incident"])
+    async with house.client(ICB) as icb, house.client(HOSPITALS) as hospitals:
+        seen = (await icb.incident(referral["incident"]))["statutory"]
+        assert (await hospitals.incident(referral["incident"]))["statutory"] == []
+    notified = {asked["criterion"]: asked for asked in seen}["abuse-in-england"]
+    assert notified["standing"] in ("met", "undecided")
+    assert (notified["by"], notified["clock"]) == ("council", "K12")
+    assert notified["due_at"] is not None
+    assert "panel" in notified["notify"]
+
+
 async def test_an_agency_that_owes_nothing_sees_nothing(house: House) -> None:
     await refer(house)
     async with house.client(HOSPITALS) as hospitals:

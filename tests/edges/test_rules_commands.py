@@ -90,6 +90,34 @@ def test_a_problem_has_its_line_and_a_remedy_and_exit_1(gateway: Office) -> None
     assert list(problem) == ["pack", "line", "what", "remedy"]
 
 
+@pytest.mark.parametrize(
+    ("criteria", "says"),
+    [
+        ('["abuse-in-england"]', "looked-after-death is the law's and cannot be switched off"),
+        ('["dangerous-weather"]', "there is no criterion dangerous-weather"),
+    ],
+)
+def test_x_16_a_pack_switches_local_criteria_and_never_those_of_the_law(
+    gateway: Office, criteria: str, says: str
+) -> None:
+    pack = seventh(gateway, f"{SEVENTH_RULES}\n[statutory]\ncriteria = {criteria}\n")
+    told = gateway("rules", "check", pack, "--json")
+    assert told.status == 1
+    assert says in [problem["what"] for problem in told.document]
+
+
+def test_the_dry_run_says_what_the_law_asks(gateway: Office) -> None:
+    """S2-01, S2-06, X-16: each criterion with its source, whom to notify, by whom and by when."""
+    answer = gateway("rules", "route", "south-tyneside", REFERRAL, "--json").document["statutory"]
+    asked = {each["criterion"]: each for each in answer}["abuse-in-england"]
+    assert asked["standing"] in ("met", "undecided")
+    assert (asked["by"], asked["due_at"]) == ("council", "2026-11-10T00:00:00Z")
+    assert asked["notify"] == ["panel", "ofsted", "safeguarding-partners"]
+    assert "16C(1)(a)" in asked["source"]
+    words = gateway("rules", "route", "south-tyneside", REFERRAL)
+    assert "the law, abuse-in-england" in words.out
+
+
 def test_an_unknown_pack_is_one_line_and_exit_1(gateway: Office) -> None:
     told = gateway("rules", "check", "nowhere")
     assert (told.status, told.out, len(told.err.splitlines())) == (1, "", 1)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.actions.compose import Composition, compose
-from gateway.actions.forward import DO_NOT_CONTACT, Forwarded, delivery_row
+from gateway.actions.forward import DO_NOT_CONTACT, EVERYBODY_ABSENT, Forwarded, delivery_row
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core import clocks
@@ -125,6 +125,8 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
     seats = [seat for seat in found if not is_avoided(avoided, seat.agency, seat.role)]
     if len(seats) < len(found):
         gaps.append(DO_NOT_CONTACT)
+    if any(work.directory.is_deserted(seat, work.at) for seat in seats):
+        gaps.append(EVERYBODY_ABSENT)
     event = Event.REMINDER_SENT if reached.stage in REMINDERS else Event.ESCALATED
     reason = None if event is Event.REMINDER_SENT else reached.stage.value
     asked = Composition(

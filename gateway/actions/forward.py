@@ -38,6 +38,9 @@ NOTIFIED, WITHOUT_NOTIFICATION = (
 )  # what a clock's other start may depend on
 URGENT, ORDINARY = 3, 5
 DO_NOT_CONTACT = "do-not-contact"
+EVERYBODY_ABSENT = (
+    "everybody-absent"  # it goes to the team's mailbox or inbox, and an officer hears of it (G-04)
+)
 
 
 @dataclass(slots=True)
@@ -101,6 +104,8 @@ def work_out(
             _gap(result, DO_NOT_CONTACT)  # an officer finds another recipient
         else:
             result.deliveries.append(delivery_row(work, message, incident, seat))
+            if work.directory.is_deserted(seat, work.at):
+                _gap(result, EVERYBODY_ABSENT)
     own = moment_values(route, message)
     for rule in route.duties:
         starts = {**known, **{name: own[name] for name in own if _is_own(name, rule)}}

@@ -13,7 +13,8 @@ from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
 from gateway.core.messages import AgencyId, PartnershipId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
-from gateway.partnerships.directory_files import DirectoryFile, Plan, plan
+from gateway.partnerships.directory_plan import Plan, plan
+from gateway.partnerships.directory_rows import DirectoryFile
 from gateway.parts import Parts
 from gateway.store import directory
 from gateway.store.directory import WayRow
@@ -46,6 +47,8 @@ def import_directory(tx: Tx, parts: Parts, occasion: Occasion, asked: DirectoryI
     directory.enrol_agencies(tx, asked.partnership, planned.agencies)
     for seat, holders in planned.seats.items():
         directory.replace_holders(tx, asked.partnership, seat, holders)
+    for agency, terms in planned.terms.items():
+        directory.replace_terms(tx, asked.partnership, agency, terms)
     for seat, way in planned.ways.items():
         secret = None
         if way.secret is not None:

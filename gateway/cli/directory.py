@@ -10,6 +10,7 @@ import html
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,15 +22,17 @@ from gateway.core.deliveries import Delivered, Letter, Parcel, Relayed
 from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import AgencyKind, DeliveryId, MessageId, PartnershipId, RoleId, Seat
 from gateway.core.officers import TwoOfficers
-from gateway.core.routing import Directory
+from gateway.core.presence import local_day
+from gateway.core.routing import Agency, Directory
 from gateway.core.rules import Pack, Recipients, Whom
 from gateway.partnerships import packs
-from gateway.partnerships.directory_files import LARGEST_BYTES, Change, DirectoryFile, read_file
+from gateway.partnerships.directory_files import KINDS, read_file
+from gateway.partnerships.directory_plan import Change
+from gateway.partnerships.directory_rows import DirectoryFile
+from gateway.partnerships.directory_tables import LARGEST_BYTES
 from gateway.parts import Parts
 from gateway.store import directory
 from gateway.store import packs as pack_rows
-
-KINDS = ("schools", "agencies", "people")
 
 app = typer.Typer(help="The partnership's address book.", no_args_is_help=True)
 
@@ -65,7 +68,9 @@ def import_file(
     """Change the directory from a file: whole, or not at all when any row has a fault.
 
     Columns: id, kind, name, code for agencies and schools; agency, role, rank, name, email, telephone, adapter, address,
-    secret for people. A row with id is an agency, a row with agency a person. The name (nobody) empties a seat.
+    secret, works, absent_from, absent_until for people; agency, term, starts_on, ends_on for terms. A row with id is an
+    agency, a row with agency a person. The name (nobody) empties a seat. --kind schools also takes the register of
+    schools (GIAS) as it is published.
     """
     if kind is not None and kind not in KINDS:
         stop(f"--kind is one of {', '.join(KINDS)}", 2)
@@ -140,6 +145,7 @@ def _document(
         "rows": file.rows,
         "errors": [asdict(fault) for fault in done.plan.faults],
         "changes": [] if done.plan.faults else [asdict(change) for change in done.plan.changes],
+        "passed_over": done.plan.passed_over,
         "written": done.receipt is not None,
         "told": told,
         "receipt": {"id": done.receipt.id, "jws": done.receipt.jws} if done.receipt else None,
@@ -189,6 +195,10 @@ def _notice(parts: Parts, change: Change) -> Parcel:
 
 def _import_in_words(told: dict[str, Any]) -> list[str]:
     lines = [f"{told['rows']} rows read"]
+    if told["passed_over"]:
+        lines.append(
+            f"{told['passed_over']} closed schools that the directory does not know were passed over"
+        )
     lines += [f"row {e['row']}, {e['column'] or 'the whole row'}: {e['what']}" for e in told["errors"]]
     for change in told["changes"]:
         which = " ".join(str(change[name]) for name in ("agency", "role", "rank") if change[name] is not None)
@@ -222,10 +232,13 @@ def gaps(pack: Pack, found: Directory, parts: Parts) -> Iterator[dict[str, Any]]
         if not found.seats_of(role):
             yield _gap("nobody-holds-the-role", None, role, f"nobody holds {role}", "import somebody")
     for seat in sorted(found.seats, key=lambda seat: (seat.agency, seat.role)):
-        if found.present_holder(seat, at) is None:
+        if found.is_deserted(seat, at):
             what = f"everybody in {seat.role} of {seat.agency} is absent"
             yield _gap("all-absent", seat.agency, seat.role, what, "name a deputy, or end an absence")
         way = found.way_to(seat)
+        if way.adapter == "mail" and found.mail_address(seat, at) is None:
+            what = f"no e-mail address is enrolled for {seat.role} of {seat.agency}"
+            yield _gap("no-address", seat.agency, seat.role, what, "import an address or a team mailbox")
         if way.adapter not in parts.adapters:
             what = f"{seat.role} of {seat.agency} is reached by {way.adapter}, which is not set up here"
             yield _gap("way-not-set-up", seat.agency, seat.role, what, "see `gateway doctor`")
@@ -233,6 +246,15 @@ def gaps(pack: Pack, found: Directory, parts: Parts) -> Iterator[dict[str, Any]]
         if Seat(school.id, RoleId("dsl")) not in found.seats:
             what = f"the school {school.id} has no designated safeguarding lead"
             yield _gap("school-without-lead", school.id, RoleId("dsl"), what, "import its lead")
+        if school.school is not None and not school.school.is_open(local_day(at)):
+            what = f"the school {school.id} is not open"
+            yield _gap(
+                "school-closed", school.id, RoleId("dsl"), what, "find where its pupils and records went"
+            )
+    for agency, terms in sorted(found.terms.items()):
+        if all(term.ends_on < local_day(at) for term in terms):
+            what = f"the term dates of {agency} have run out, so every day counts as holiday"
+            yield _gap("terms-ended", agency, RoleId("dsl"), what, "import new ones with --kind terms")
 
 
 def _gap(code: str, agency: str | None, role: str, what: str, remedy: str) -> dict[str, Any]:
@@ -261,7 +283,7 @@ async def _list(wanted: str) -> dict[str, Any]:
     return {
         "partnership": partnership,
         "agencies": [
-            {"id": a.id, "kind": a.kind.value, "name": a.name, "code": a.code}
+            {"id": a.id, "kind": a.kind.value, "name": a.name, "code": a.code, "school": _school(a, at)}
             for a in sorted(found.agencies.values(), key=lambda agency: agency.id)
         ],
         "seats": [
@@ -276,7 +298,8 @@ async def _list(wanted: str) -> dict[str, Any]:
                         "name": holder.name,
                         "email": holder.email,
                         "telephone": holder.telephone,
-                        "absent": holder.is_absent(at),
+                        "works": holder.works.text if holder.works else None,
+                        "absent": holder.is_absent(at, found.in_term(seat.agency, local_day(at))),
                     }
                     for holder in found.seats.get(seat, ())
                 ],
@@ -284,6 +307,15 @@ async def _list(wanted: str) -> dict[str, Any]:
             for seat in sorted(seats, key=lambda seat: (seat.agency, seat.role))
         ],
     }
+
+
+def _school(agency: Agency, at: datetime) -> dict[str, Any] | None:
+    """What the register of schools says of it, with the office that an officer may ring to find the lead."""
+    if agency.school is None:
+        return None
+    facts = asdict(agency.school) | {"standing": agency.school.standing.value}
+    days = {name: str(facts[name]) if facts[name] else None for name in ("opened_on", "closed_on")}
+    return facts | days | {"is_open": agency.school.is_open(local_day(at))}
 
 
 def _seat_in_words(seat: dict[str, Any]) -> str:

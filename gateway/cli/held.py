@@ -44,6 +44,7 @@ REASONS = {
     "nobody-to-ring": "no adviser with a telephone number is named, whom a school could ring",
     "unknown-agency": "the agency is not enrolled in the directory",
     "do-not-contact": "the message asks that this recipient is not told: find another",
+    "everybody-absent": "everybody in the seat is away: it went to the team or its inbox, so telephone",
     "declined": "the recipient declined it",
     "no-letter-matched": "it belongs to none of our letters",
     "no-such-letter": "it answers none of the letters we sent that school",

@@ -86,6 +86,7 @@ REASONS = {
     "nobody-to-ring": "No adviser with a telephone number is named, whom a school could ring",
     "unknown-agency": "The agency is not enrolled in the directory",
     "do-not-contact": "The message asks that this recipient is not told: find another",
+    "everybody-absent": "Everybody in the seat is away: it went to the team or its inbox, so telephone",
     "declined": "The recipient declined it",
     "answers-unknown-message": "It names no message that the sender knows, and the sender owes several answers",
     "could-not-be-taken": "Reading it failed several times",

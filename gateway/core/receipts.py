@@ -179,6 +179,10 @@ class Event(Enum):
         "DirectoryChanged",
         "An entry of the directory was changed by two officers; not that it is true.",
     )
+    ABSENCE_ANNOUNCED = (
+        "AbsenceAnnounced",
+        "An officer noted when somebody of the directory is away, or back; not that it is so.",
+    )
     CLIENT_CHANGED = (
         "ClientChanged",
         "An agency's software or its keys were changed; not who holds those keys.",

@@ -1,21 +1,26 @@
 """From a rule's recipients to seats of the directory. Recipients come only from the directory; nobody is guessed.
 
-A role that nobody holds is a gap: it is reported for an officer, never dropped.
+A role that nobody holds is a gap: it is reported for an officer, never dropped. Whoever is absent (leave, a day that is not
+worked, a rota, a school's holidays) is passed over for the next deputy, then for the seat's team mailbox, then for the
+agency's out-of-hours team (G-03, G-04, S3-23).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
+from gateway.core.presence import Pattern, School, Season, Term, is_in_term, local_day
 from gateway.core.rules import Recipients, Whom
+
+EVERY_ROLE, OUT_OF_HOURS = RoleId("*"), RoleId("edt")
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A person in a seat, with the dates of an announced absence."""
+    """A person in a seat, with the dates of an announced absence and the days that they work (None: every day)."""
 
     name: str
     email: str | None
@@ -23,8 +28,13 @@ class Holder:
     rank: int
     absent_from: datetime | None = None
     absent_until: datetime | None = None
+    works: Pattern | None = None
 
-    def is_absent(self, at: datetime) -> bool:
+    def is_absent(self, at: datetime, in_term: bool | None = None) -> bool:
+        """`in_term` is what the agency's term dates say of that day; None where there are none."""
+        return self.is_on_leave(at) or (self.works is not None and not self.works.is_at_work(at, in_term))
+
+    def is_on_leave(self, at: datetime) -> bool:
         if self.absent_from is None or at < self.absent_from:
             return False
         return self.absent_until is None or at < self.absent_until
@@ -32,7 +42,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a seat is reached: an adapter's name and its address there."""
+    """How a seat is reached: an adapter's name and its address there; by mail that is the seat's team mailbox (S3-23)."""
 
     adapter: str
     address: str | None = None
@@ -45,6 +55,7 @@ class Agency:
     kind: AgencyKind
     name: str
     code: str | None
+    school: School | None = None  # what the register of schools says, once it was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ class Directory:
     seats: Mapping[Seat, tuple[Holder, ...]]  # in order of rank
     ways: Mapping[Seat, Way]  # role "*" serves every role of the agency
     _by_role: Mapping[RoleId, tuple[Seat, ...]]
+    terms: Mapping[AgencyId, tuple[Term, ...]] = field(default_factory=dict)  # of schools and councils
 
     @classmethod
     def of(
@@ -64,12 +76,13 @@ class Directory:
         agencies: Iterable[Agency],
         seats: Mapping[Seat, tuple[Holder, ...]],
         ways: Mapping[Seat, Way],
+        terms: Mapping[AgencyId, tuple[Term, ...]] | None = None,
     ) -> Directory:
         by_role: dict[RoleId, list[Seat]] = {}
         for seat in sorted(seats, key=lambda s: (s.role, s.agency)):
             by_role.setdefault(seat.role, []).append(seat)
         frozen = {role: tuple(found) for role, found in by_role.items()}
-        return cls(partnership, {agency.id: agency for agency in agencies}, seats, ways, frozen)
+        return cls(partnership, {agency.id: agency for agency in agencies}, seats, ways, frozen, terms or {})
 
     def seats_of(self, role: RoleId) -> tuple[Seat, ...]:
         return self._by_role.get(role, ())
@@ -81,11 +94,60 @@ class Directory:
 
     def way_to(self, seat: Seat) -> Way:
         """How the seat is reached; the inbox when nothing else is enrolled."""
-        return self.ways.get(seat) or self.ways.get(Seat(seat.agency, RoleId("*"))) or Way("inbox")
+        return self.ways.get(seat) or self.ways.get(Seat(seat.agency, EVERY_ROLE)) or Way("inbox")
 
     def present_holder(self, seat: Seat, at: datetime) -> Holder | None:
         """The first holder or deputy who is not absent; an absent person is never the only addressee (G-04)."""
-        return next((holder for holder in self.seats.get(seat, ()) if not holder.is_absent(at)), None)
+        return next(iter(self.present_holders(seat, at)), None)
+
+    def present_holders(self, seat: Seat, at: datetime) -> tuple[Holder, ...]:
+        """Everybody in the seat who is at work, in order of rank; in a school's holidays its holiday contact first."""
+        in_term = self.in_term(seat.agency, local_day(at))
+        present = [h for h in self.seats.get(seat, ()) if not h.is_absent(at, in_term)]
+        return tuple(sorted(present, key=lambda h: h.works is None or h.works.season is not Season.HOLIDAYS))
+
+    def is_deserted(self, seat: Seat, at: datetime) -> bool:
+        """Somebody holds the seat and nobody of them is at work."""
+        return bool(self.seats.get(seat)) and not self.present_holders(seat, at)
+
+    def mail_address(self, seat: Seat, at: datetime) -> str | None:
+        """Where e-mail to a seat goes now: the first person at work, else the team mailbox, else the out-of-hours team.
+
+        None when all three are missing: an officer must find somebody. What only an absent person reads is no team mailbox.
+        """
+        for holder in self.present_holders(seat, at):
+            if holder.email is not None:
+                return holder.email
+        team = self.team_mailbox(seat)
+        absent = {(holder.email or "").casefold() for holder in self.seats.get(seat, ())}
+        if team is not None and team.casefold() not in absent:
+            return team
+        rota = self.present_holders(Seat(seat.agency, OUT_OF_HOURS), at)
+        return next((h.email for h in rota if h.email and h.email.casefold() not in absent), None)
+
+    def team_mailbox(self, seat: Seat) -> str | None:
+        way = self.way_to(seat)
+        return way.address if way.adapter == "mail" else None
+
+    def on_call(self, agency: AgencyId, at: datetime) -> Holder | None:
+        """Who answers for an agency out of hours at this instant, by its roster (the seat `edt`); G-03."""
+        return self.present_holder(Seat(agency, OUT_OF_HOURS), at)
+
+    def in_term(self, agency: AgencyId, on: date) -> bool | None:
+        """By the agency's own term dates, else for a school by its council's; None where none are known."""
+        own = self.terms.get(agency) or self.terms.get(self._council_of(agency) or agency, ())
+        return is_in_term(own, on)
+
+    def _council_of(self, agency: AgencyId) -> AgencyId | None:
+        """The council whose code the school's register entry gives; else the only one that has term dates."""
+        known = self.agencies.get(agency)
+        if known is None or known.kind is not AgencyKind.SCHOOL:
+            return None
+        councils = [a for a in self.agencies.values() if a.kind is AgencyKind.LOCAL_AUTHORITY]
+        code = known.school.council if known.school else None
+        named = next((a.id for a in councils if code is not None and a.code == code), None)
+        with_terms = [a.id for a in councils if a.id in self.terms]
+        return named or (with_terms[0] if len(with_terms) == 1 else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +198,7 @@ def _at(role: RoleId, agencies: Iterable[AgencyId], directory: Directory) -> Res
         seat = Seat(agency, role)
         if agency not in directory.agencies:
             gaps.append("unknown-agency")
-        elif seat in directory.seats or Seat(agency, RoleId("*")) in directory.ways:
+        elif seat in directory.seats or Seat(agency, EVERY_ROLE) in directory.ways:
             seats.append(seat)
         else:
             gaps.append(f"nobody-holds-{role}")

@@ -100,12 +100,12 @@ def _parcel(row: DeliveryRow, address: str | None, letter: Letter | None, secret
 async def _letter(
     parts: Parts, row: DeliveryRow, message: MessageRow, directory: Directory
 ) -> tuple[str | None, Letter | None]:
-    """The words of a letter and the person in the seat at this moment (a deputy when the lead is absent)."""
-    holder = directory.present_holder(Seat(row.agency, row.role), parts.clock())
+    """The words of a letter, and who reads it at this moment: a deputy or the team's mailbox when the lead is absent."""
+    address = directory.mail_address(Seat(row.agency, row.role), parts.clock())
     key = await parts.key_by_id(message.data_key)
-    if holder is None or holder.email is None or key is None or message.sealed is None:
+    if address is None or key is None or message.sealed is None:
         return None, None
     document = json.loads(key.open(f"message:{message.id}", message.sealed))
     known = await parts.store.read(lambda tx: mail.letter_of_message(tx, message.id))
     pack = (await parts.partnerships.snapshot(row.partnership)).pack
-    return holder.email, parts.compose(pack.letters, document, known.token if known else None)
+    return address, parts.compose(pack.letters, document, known.token if known else None)

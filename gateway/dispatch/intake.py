@@ -123,10 +123,11 @@ async def _letter(parts: Parts, token: str | None, reference: str | None) -> Let
 
 
 async def _enrolled(parts: Parts, letter: LetterRow) -> tuple[str, ...]:
-    """The addresses of the school's leads and deputies as enrolled."""
-    snapshot = await parts.partnerships.snapshot(letter.partnership)
-    holders = snapshot.directory.seats.get(Seat(letter.agency, DSL), ())
-    return tuple(holder.email for holder in holders if holder.email)
+    """The addresses of the school's leads and deputies as enrolled, and their team's mailbox."""
+    directory = (await parts.partnerships.snapshot(letter.partnership)).directory
+    seat = Seat(letter.agency, DSL)
+    addresses = [holder.email for holder in directory.seats.get(seat, ())]
+    return tuple(address for address in [*addresses, directory.team_mailbox(seat)] if address)
 
 
 async def _answer(parts: Parts, raw: RawMail, reading: MailReading, letter: LetterRow) -> Submission:

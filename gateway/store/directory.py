@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
+from gateway.core.presence import School, Standing, Term, read_pattern
 from gateway.core.routing import Agency, Directory, Holder, Way
 from gateway.store import tables as t
 from gateway.store.transaction import Tx
@@ -47,7 +48,9 @@ def load(tx: Tx, partnership: PartnershipId) -> Directory:
         select(t.seat).where(t.seat.c.partnership == partnership).order_by(t.seat.c.agency, t.seat.c.rank)
     )
     for row in rows:
-        holder = Holder(row.name, row.email, row.telephone, row.rank, row.absent_from, row.absent_until)
+        works = read_pattern(row.works) if row.works else None
+        absence = (row.absent_from, row.absent_until)
+        holder = Holder(row.name, row.email, row.telephone, row.rank, *absence, works)
         seats.setdefault(Seat(AgencyId(row.agency), RoleId(row.role)), []).append(holder)
     ways = {
         Seat(AgencyId(row.agency), RoleId(row.role)): Way(row.adapter, row.address, row.secret)
@@ -55,9 +58,10 @@ def load(tx: Tx, partnership: PartnershipId) -> Directory:
     }
     return Directory.of(
         partnership,
-        [Agency(AgencyId(a.id), AgencyKind(a.kind), a.name, a.code) for a in agencies],
+        [_agency(row) for row in agencies],
         {seat: tuple(holders) for seat, holders in seats.items()},
         ways,
+        _terms(tx, partnership),
     )
 
 
@@ -69,12 +73,8 @@ def partnerships_of(tx: Tx, agency: AgencyId) -> frozenset[str]:
 def enrol_agencies(tx: Tx, partnership: PartnershipId, agencies: Iterable[Agency]) -> None:
     """Add or replace agencies and make them members."""
     for agency in agencies:
-        _put(
-            tx,
-            t.agency,
-            {"id": agency.id},
-            {"kind": agency.kind.value, "name": agency.name, "code": agency.code},
-        )
+        said = {"kind": agency.kind.value, "name": agency.name, "code": agency.code}
+        _put(tx, t.agency, {"id": agency.id}, said | _school_values(agency.school))
         _put(tx, t.membership, {"partnership": partnership, "agency": agency.id}, {})
 
 
@@ -115,16 +115,23 @@ def replace_holders(tx: Tx, partnership: PartnershipId, seat: Seat, holders: Ite
                 telephone=holder.telephone,
                 absent_from=holder.absent_from,
                 absent_until=holder.absent_until,
+                works=holder.works.text if holder.works else None,
             )
         )
+
+
+def replace_terms(tx: Tx, partnership: PartnershipId, agency: AgencyId, terms: Iterable[Term]) -> None:
+    """Exactly these are the terms of a school, or of a council's schools, from now on."""
+    tx.execute(delete(t.term).where(t.term.c.partnership == partnership, t.term.c.agency == agency))
+    for term in terms:
+        values = {"name": term.name, "starts_on": term.starts_on, "ends_on": term.ends_on}
+        tx.execute(insert(t.term).values(partnership=partnership, agency=agency, **values))
 
 
 def known(tx: Tx, agencies: Iterable[AgencyId]) -> dict[AgencyId, Agency]:
     """Those of these agencies that any partnership here knows."""
     rows = tx.execute(select(t.agency).where(t.agency.c.id.in_(list(agencies))))
-    return {
-        AgencyId(row.id): Agency(AgencyId(row.id), AgencyKind(row.kind), row.name, row.code) for row in rows
-    }
+    return {AgencyId(row.id): _agency(row) for row in rows}
 
 
 def set_way(tx: Tx, partnership: PartnershipId, way: WayRow) -> None:
@@ -137,7 +144,7 @@ def set_way(tx: Tx, partnership: PartnershipId, way: WayRow) -> None:
 
 
 def set_absence(tx: Tx, partnership: PartnershipId, seat: Seat, rank: int, values: Mapping[str, Any]) -> int:
-    """Announce (or clear) the absence of one holder; how many rows it touched (0: nobody there)."""
+    """Announce the absence of one holder, or end it; how many rows it touched (0: nobody there)."""
     found = tx.execute(
         t.seat.update()
         .where(
@@ -149,6 +156,37 @@ def set_absence(tx: Tx, partnership: PartnershipId, seat: Seat, rank: int, value
         .values(**values)
     )
     return found.rowcount
+
+
+def _agency(row: Any) -> Agency:
+    school = None
+    if row.standing is not None:
+        facts = (row.council, row.opened_on, row.closed_on, row.office_email, row.office_telephone)
+        school = School(Standing(row.standing), *facts)
+    return Agency(AgencyId(row.id), AgencyKind(row.kind), row.name, row.code, school)
+
+
+def _school_values(school: School | None) -> dict[str, Any]:
+    """Nothing when the file says nothing of it: what the register said before stays."""
+    if school is None:
+        return {}
+    return {
+        "standing": school.standing.value,
+        "council": school.council,
+        "opened_on": school.opened_on,
+        "closed_on": school.closed_on,
+        "office_email": school.office_email,
+        "office_telephone": school.office_telephone,
+    }
+
+
+def _terms(tx: Tx, partnership: PartnershipId) -> dict[AgencyId, tuple[Term, ...]]:
+    found: dict[AgencyId, tuple[Term, ...]] = {}
+    rows = tx.execute(select(t.term).where(t.term.c.partnership == partnership).order_by(t.term.c.starts_on))
+    for row in rows:
+        agency = AgencyId(row.agency)
+        found[agency] = (*found.get(agency, ()), Term(row.name, row.starts_on, row.ends_on))
+    return found
 
 
 def _put(tx: Tx, table: Any, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:

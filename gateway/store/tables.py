@@ -63,6 +63,12 @@ agency = Table(
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("code", Text),  # ODS, force, LA code or school URN
+    Column("standing", Text),  # of a school in the register of schools: open, closed, proposed
+    Column("council", Text),  # a school's local authority, DfE code
+    Column("opened_on", Date),
+    Column("closed_on", Date),
+    Column("office_email", Text),  # for an officer who looks for the lead; no letter goes there
+    Column("office_telephone", Text),
 )
 
 # Editing it: let an agency see or miss a partnership's incidents.
@@ -86,6 +92,18 @@ seat = Table(
     Column("telephone", Text),
     Column("absent_from", Instant),
     Column("absent_until", Instant),
+    Column("works", Text),  # a weekly pattern or rota; null: every day
+)
+
+# Editing it: have a letter go out in a school's holidays, or be held without need. Imports are entries in the ledger.
+term = Table(
+    "term",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),  # a school, or a council for all its schools
+    Column("starts_on", Date, primary_key=True),
+    Column("ends_on", Date, nullable=False),
+    Column("name", Text, nullable=False),
 )
 
 # Editing it: change by which way, and to which URL or address, an agency's role is reached.

@@ -15,7 +15,7 @@ from adapters.mail.mailbox import Mailbox, account_from_url
 from gateway.core.messages import AgencyId, PartnershipId, RoleId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Directory
-from gateway.partnerships.directory_files import AGENCY_COLUMNS, PEOPLE_COLUMNS
+from gateway.partnerships.directory_rows import AGENCY_COLUMNS, PEOPLE_COLUMNS
 from gateway.store import directory, tables
 from tests.edges.office import OFFICERS, Office, Told, deployed
 from tests.mail_servers import mail_house

@@ -16,6 +16,12 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("standing", sa.Text(), nullable=True),
+        sa.Column("council", sa.Text(), nullable=True),
+        sa.Column("opened_on", sa.Date(), nullable=True),
+        sa.Column("closed_on", sa.Date(), nullable=True),
+        sa.Column("office_email", sa.Text(), nullable=True),
+        sa.Column("office_telephone", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -248,6 +254,7 @@ def upgrade() -> None:
         sa.Column("telephone", sa.Text(), nullable=True),
         sa.Column("absent_from", sa.Text(), nullable=True),
         sa.Column("absent_until", sa.Text(), nullable=True),
+        sa.Column("works", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("partnership", "agency", "role", "rank"),
     )
     op.create_table(
@@ -268,6 +275,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_sign_in_link_expires_at"), "sign_in_link", ["expires_at"], unique=False)
+    op.create_table(
+        "term",
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("agency", sa.Text(), nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("partnership", "agency", "starts_on"),
+    )
     op.create_table(
         "tile",
         sa.Column("level", sa.Integer(), nullable=False),

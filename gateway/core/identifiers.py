@@ -42,6 +42,7 @@ class IdKind(Enum):
     DUTY = "dty"
     ENTRY = "ev"  # a receipt is an entry handed out
     ATTACHMENT = "att"
+    REGISTER_USE = "reg"  # one export or import of a register
 
 
 def make_id(kind: IdKind, random_bytes: bytes) -> str:

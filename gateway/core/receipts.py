@@ -162,6 +162,14 @@ class Event(Enum):
     )
     LEGAL_HOLD_LIFTED = ("LegalHoldLifted", "Erasure is possible again; not that anything was erased.")
     EVIDENCE_EXPORTED = ("EvidenceExported", "An evidence bundle was made; not where it went afterwards.")
+    REGISTER_EXPORTED = (
+        "RegisterExported",
+        "A register or report was handed out; not who read it afterwards.",
+    )
+    REGISTER_IMPORTED = (
+        "RegisterImported",
+        "Rows of an older register were taken over as they stood; not that they are true.",
+    )
     INCIDENT_VIEWED = (
         "IncidentViewed",
         "A signed-in person opened the incident; not that it was read or why.",

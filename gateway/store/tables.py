@@ -307,6 +307,45 @@ letter = Table(
     Index("letter_by_message", "message"),
 )
 
+# Editing it: change what the register shows of the time before the gateway. No clock, duty or decision reads it.
+imported_alert = Table(
+    "imported_alert",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("source", Text, primary_key=True),  # the officers' name for the spreadsheet
+    Column("reference", Text, primary_key=True),  # the spreadsheet's own
+    Column("alerted_on", Date, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("label", Text),
+    Column("decision", Text),
+    Column("decided_on", Date),
+    Column("notified_on", Date),
+    Column("national_reference", Text),
+    Column("rapid_review_on", Date),
+    Column("panel_on", Date),
+    Column("outcome", Text),
+    Column("imported_at", Instant, nullable=False),
+    Column("imported_by", Text, nullable=False),
+)
+
+# Editing it: name another person or reason for an export or import. That it was made is an entry in the ledger, by this id.
+register_use = Table(
+    "register_use",
+    book,
+    _id(),
+    Column("partnership", Text, nullable=False),
+    Column("act", Text, nullable=False),  # exported, imported
+    Column("what", Text, nullable=False),  # which register or report, or the imported source
+    Column("form", Text, nullable=False),  # csv, xlsx, json, api
+    Column("rows", Integer, nullable=False),
+    Column("with_names", Boolean, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("second_officer", Text),
+    Column("why", Text, nullable=False),  # a code without names
+    Column("at", Instant, nullable=False),
+    Index("register_use_by_partnership", "partnership", "at"),
+)
+
 # Editing it: lose or change a received mail; the statement of its arrival commits to its digest.
 raw_mail = Table(
     "raw_mail",

@@ -122,6 +122,25 @@ def upgrade() -> None:
     )
     op.create_index("hold_open", "hold", ["partnership", "settled_at"], unique=False)
     op.create_table(
+        "imported_alert",
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("alerted_on", sa.Date(), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=True),
+        sa.Column("decided_on", sa.Date(), nullable=True),
+        sa.Column("notified_on", sa.Date(), nullable=True),
+        sa.Column("national_reference", sa.Text(), nullable=True),
+        sa.Column("rapid_review_on", sa.Date(), nullable=True),
+        sa.Column("panel_on", sa.Date(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("imported_at", sa.Text(), nullable=False),
+        sa.Column("imported_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("partnership", "source", "reference"),
+    )
+    op.create_table(
         "incident",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("partnership", sa.Text(), nullable=False),
@@ -236,6 +255,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest"),
     )
     op.create_index("raw_mail_state", "raw_mail", ["state", "stored_at"], unique=False)
+    op.create_table(
+        "register_use",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("with_names", sa.Boolean(), nullable=False),
+        sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("second_officer", sa.Text(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("register_use_by_partnership", "register_use", ["partnership", "at"], unique=False)
     op.create_table(
         "replay",
         sa.Column("key", sa.Text(), nullable=False),

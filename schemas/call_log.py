@@ -49,12 +49,14 @@ class CallLog(Body):
     """What happened and what has been done, as it was told."""
     agreed_actions: LongText | None = None
     """What was agreed."""
+    missing_since: Instant | None = None
+    """Since when a child has been missing, where that is what was reported (S1-05)."""
     call_again_note: ShortText | None = None
     """What is to be tried next, if nobody was reached."""
 
     def facts(self) -> Facts:
-        """When, to which office, and whether someone was reached."""
+        """When, to which office, whether someone was reached, and since when a child is missing."""
         return Facts(
-            moments=moments(called_at=self.called_at),
+            moments=moments(called_at=self.called_at, missing_since=self.missing_since),
             codes={"outcome": words(self.outcome), "role": words(self.called_role)},
         )

@@ -103,7 +103,7 @@ class Envelope(Model, Generic[BodyT]):
             raise fault("unknown-type", "type")
         if self.version != self.body.VERSION:
             raise fault("unknown-version", "version")
-        if self.body.ANSWERS and self.in_reply_to is None:
+        if self.body.answers and self.in_reply_to is None:
             raise fault("required", "in_reply_to")
         latest_birth_on = (self.created_at + _LOCAL_TIME_AHEAD).date()
         for at, born_on in self.body.births():

@@ -8,8 +8,9 @@ section 8; Unicode TR 36). An instant always carries its offset and becomes UTC;
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -19,6 +20,7 @@ from schemas.model import fault
 
 T = TypeVar("T")
 
+LONDON = ZoneInfo("Europe/London")
 BIDI_CONTROLS = r"\u202A-\u202E\u2066-\u2069"
 _NEVER = r"\x7F-\x9F\u2028\u2029\uFEFF" + BIDI_CONTROLS
 LINE_PATTERN = rf"^ *[^ \x00-\x1F{_NEVER}][^\x00-\x1F{_NEVER}]*$"
@@ -76,6 +78,11 @@ def earliest(partial: str) -> date:
     return date.fromisoformat(partial + "-01-01"[len(partial) - 4 :])
 
 
+def end_of(day: date) -> datetime:
+    """The instant at which a day ends in London: what a promise "by that day" means (section 11.7, MIDNIGHT)."""
+    return datetime.combine(day + timedelta(days=1), time(0), tzinfo=LONDON).astimezone(UTC)
+
+
 def real_partial_date(value: str) -> str:
     try:
         earliest(value)
@@ -125,6 +132,10 @@ Line = Annotated[str, Field(max_length=200, pattern=LINE_PATTERN)]
 ShortText = Annotated[str, Field(max_length=2_000, pattern=TEXT_PATTERN)]
 LongText = Annotated[str, Field(max_length=20_000, pattern=TEXT_PATTERN)]
 Telephone = Annotated[str, Field(max_length=32, pattern=r"^\+?[0-9][0-9 ()-]{3,30}(?: ext\.? ?[0-9]{1,6})?$")]
+Email = Annotated[
+    str,
+    Field(max_length=254, pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+$"),
+]
 Slug = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 Reference = Annotated[str, Field(max_length=128, pattern=r"^[!-~](?:[ -~]*[!-~])?$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import ClassVar
 
 from gateway.core.messages import Facts
-from schemas.fields import Coded, Date, Distinct, Line, LongText, ShortText
-from schemas.model import Body, Need, words
+from schemas.fields import Coded, Date, Distinct, Line, LongText, ShortText, end_of
+from schemas.model import Body, Need, moments, words
 
 
 class ReturnKind(StrEnum):
@@ -32,7 +32,12 @@ class InformationReturn(Body):
         Need("kind", "full", requires=_SECTIONS, forbids=("no_involvement", "extension_reason")),
         Need("kind", "partial", requires=("involvement",), forbids=("no_involvement",)),
         Need("kind", "nil", requires=("no_involvement", "records_checked"), forbids=_SECTIONS),
-        Need("kind", "extension-request", requires=("extension_reason",), forbids=("no_involvement",)),
+        Need(
+            "kind",
+            "extension-request",
+            requires=("extension_reason", "extension_until_on"),
+            forbids=("no_involvement",),
+        ),
     )
 
     kind: Coded[ReturnKind]
@@ -49,11 +54,17 @@ class InformationReturn(Body):
     """For a nil return: the statement that the agency was not involved."""
     still_to_come: ShortText | None = None
     """For a partial return: what follows."""
+    not_shared: ShortText | None = None
+    """What the agency holds and has decided not to share, in general words, and why (P-15)."""
     extension_reason: ShortText | None = None
     """Why more time is needed."""
     extension_until_on: Date | None = None
     """The day by which the agency expects to answer; the original due date stays on record."""
 
     def facts(self) -> Facts:
-        """How complete it is."""
-        return Facts(codes={"kind": words(self.kind)})
+        """How complete it is, whether something is not shared, and until when more time is asked for."""
+        asked = self.extension_until_on
+        return Facts(
+            moments=moments(extension_until_at=end_of(asked) if asked else None),
+            codes={"kind": words(self.kind), "not_shared": ("yes" if self.not_shared else "no",)},
+        )

@@ -25,12 +25,16 @@ _ABSENT: list[Any] = [None, []]
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """When `field` has this value, the `requires` are present and the `forbids` are absent, null or empty."""
+    """When `field` has this value, the `requires` are present and the `forbids` are absent, null or empty.
+
+    With `among` the field is a list, and the value stands somewhere in it.
+    """
 
     field: str
     value: str | bool
     requires: tuple[str, ...] = ()
     forbids: tuple[str, ...] = ()
+    among: bool = False
 
 
 class Model(BaseModel):
@@ -47,7 +51,8 @@ class Model(BaseModel):
     @model_validator(mode="after")
     def _members_agree(self) -> Self:
         for need in self.NEEDS:
-            if getattr(self, need.field) == need.value:
+            given = getattr(self, need.field)
+            if need.value in given if need.among else given == need.value:
                 self._meet(need)
         for names in self.ONE_OF:
             present = [name for name in names if self._has(name)]
@@ -98,7 +103,12 @@ class Body(Model):
     VERSION: ClassVar[int] = 1
     CODE: ClassVar[str]
     TITLE: ClassVar[str]
-    ANSWERS: ClassVar[bool] = False  # whether the envelope must say which message this answers
+    ANSWERS: ClassVar[bool] = False  # whether each message of the type is an answer
+
+    @property
+    def answers(self) -> bool:
+        """Whether the envelope must say which message this one answers."""
+        return self.ANSWERS
 
     def facts(self) -> Facts:
         """What rules may read of this body; no personal data."""
@@ -132,8 +142,9 @@ def _published_need(need: Need, default: Any) -> JsonSchemaValue:
         **{name: {"not": {"enum": _ABSENT}} for name in need.requires},
         **{name: {"enum": _ABSENT} for name in need.forbids},
     }
-    condition: JsonSchemaValue = {"properties": {need.field: {"const": need.value}}}
-    if default != need.value:
+    value: JsonSchemaValue = {"const": need.value}
+    condition: JsonSchemaValue = {"properties": {need.field: {"contains": value} if need.among else value}}
+    if need.among or default != need.value:
         condition["required"] = [need.field]
     return {"if": condition, "then": conclusion}
 

@@ -17,13 +17,17 @@ from schemas.fields import (
     Coded,
     Date,
     DistinctSome,
+    Email,
+    Instant,
     Line,
     LocalAuthorityCode,
     NhsNumber,
     Postcode,
+    Reference,
     SchoolUrn,
     Several,
     ShortText,
+    Telephone,
     Upn,
 )
 from schemas.model import Model, Need, Path, fault
@@ -37,6 +41,28 @@ class Person(Model):
     """Full name, as the person uses it."""
     post: Line
     """The post held at the time."""
+
+
+class Contact(Person):
+    """Someone in a post who may be rung or written to about the message."""
+
+    telephone: Telephone | None = None
+    """A number in that post."""
+    email: Email | None = None
+    """An address in that post."""
+
+
+class CaseRecord(Model):
+    """Where a matter stands in a case system, and that it was put on record there (S1-13, S3-17)."""
+
+    system: Line
+    """The system's name, as the agency calls it."""
+    reference: Reference | None = None
+    """The record's own id there; it must carry no personal data."""
+    recorded_at: Instant | None = None
+    """When it was put on record; absent while it is not."""
+    recorded_by: Person | None = None
+    """Who did."""
 
 
 class BirthDateStatus(StrEnum):
@@ -97,6 +123,7 @@ class ChildStatus(StrEnum):
     TEAM_AROUND_THE_CHILD = "team-around-the-child"
     EARLY_HELP = "early-help"
     YOUTH_JUSTICE = "youth-justice"
+    EXPLOITATION_OR_MISSING_SERVICE = "exploitation-or-missing-service"
     UNACCOMPANIED_ASYLUM_SEEKING = "unaccompanied-asylum-seeking"
     CARE_LEAVER = "care-leaver"
     UNBORN = "unborn"
@@ -129,6 +156,18 @@ class Placement(StrEnum):
     NOT_KNOWN = "not-known"
 
 
+class Relationship(StrEnum):
+    """What someone is to the child."""
+
+    PARENT = "parent"
+    CARER = "carer"
+    SIBLING = "sibling"
+    OTHER_RELATIVE = "other-relative"
+    PARTNER_OF_PARENT = "partner-of-parent"
+    PROFESSIONAL = "professional"
+    OTHER = "other"
+
+
 class RelatedPerson(Model):
     """A parent, carer, brother, sister or other person connected to the child."""
 
@@ -136,8 +175,14 @@ class RelatedPerson(Model):
     """Full name as known."""
     relationship: Line
     """Relationship to the child, in words."""
+    kind: Coded[Relationship] | None = None
+    """The same as a code."""
     date_of_birth: Date | None = None
     """If known."""
+    age_years: Annotated[int, Field(ge=0, le=130)] | None = None
+    """Age in years, where the date is not known."""
+    in_household: Coded[YesNoUnknown] | None = None
+    """Whether the person lives in the child's household."""
 
 
 class Child(ChildIdentity):
@@ -167,8 +212,19 @@ class Child(ChildIdentity):
     """The kind of home the child lives in."""
     legal_status: Line | None = None
     """For example the order in force."""
+    health: ShortText | None = None
+    """What of the child's health matters here."""
     related_people: Several[RelatedPerson] = ()
     """Parents, carers, brothers and sisters, others in the household."""
+    case_records: Annotated[Several[CaseRecord], Field(max_length=20)] = ()
+    """The child's records in case systems."""
+
+    def every_birth(self, *at: str | int) -> Iterator[tuple[Path, date]]:
+        """The child's date of birth and those of the people connected to the child."""
+        yield from self.births(*at)
+        for number, person in enumerate(self.related_people):
+            if person.date_of_birth is not None:
+                yield (*at, "related_people", number, "date_of_birth"), person.date_of_birth
 
     @model_validator(mode="after")
     def _can_be_identified(self) -> Self:

@@ -11,22 +11,41 @@ from typing import Any
 
 from schemas.acknowledgement import Acknowledgement
 from schemas.call_log import CallLog
+from schemas.case_review import CaseReview
 from schemas.chase import Chase
 from schemas.correction import Correction
+from schemas.dcs_notification import DcsNotification
 from schemas.dsl_confirmation import DslConfirmation
 from schemas.dsl_letter import DslLetter
 from schemas.envelope import Envelope
+from schemas.final_decision import FinalDecision
+from schemas.imr import Imr
+from schemas.imr_request import ImrRequest
 from schemas.information_request import InformationRequest
 from schemas.information_return import InformationReturn
+from schemas.investigation_report import InvestigationReport
+from schemas.learning_digest import LearningDigest
+from schemas.meeting_notice import MeetingNotice
 from schemas.model import Body
+from schemas.need_to_know import NeedToKnow
+from schemas.panel_response import PanelResponse
+from schemas.rapid_review_report import RapidReviewReport
 from schemas.referral import Referral
+from schemas.review_decision import ReviewDecision
+from schemas.serious_incident_alert import SeriousIncidentAlert
+from schemas.serious_incident_form import SeriousIncidentForm
 from schemas.sin_record import SinRecord
+from schemas.task_record import TaskRecord
 from schemas.triage_decision import TriageDecision
 
 FOLDER = Path(__file__).parent
 
 REGISTRY: Mapping[tuple[str, int], type[Envelope[Any]]] = {
+    (SeriousIncidentForm.TYPE, 1): Envelope[SeriousIncidentForm],
     (CallLog.TYPE, 1): Envelope[CallLog],
+    (NeedToKnow.TYPE, 1): Envelope[NeedToKnow],
+    (DcsNotification.TYPE, 1): Envelope[DcsNotification],
+    (SeriousIncidentAlert.TYPE, 1): Envelope[SeriousIncidentAlert],
     (Referral.TYPE, 1): Envelope[Referral],
     (TriageDecision.TYPE, 1): Envelope[TriageDecision],
     (SinRecord.TYPE, 1): Envelope[SinRecord],
@@ -34,9 +53,20 @@ REGISTRY: Mapping[tuple[str, int], type[Envelope[Any]]] = {
     (DslConfirmation.TYPE, 1): Envelope[DslConfirmation],
     (InformationRequest.TYPE, 1): Envelope[InformationRequest],
     (InformationReturn.TYPE, 1): Envelope[InformationReturn],
+    (ImrRequest.TYPE, 1): Envelope[ImrRequest],
+    (Imr.TYPE, 1): Envelope[Imr],
+    (MeetingNotice.TYPE, 1): Envelope[MeetingNotice],
+    (RapidReviewReport.TYPE, 1): Envelope[RapidReviewReport],
+    (FinalDecision.TYPE, 1): Envelope[FinalDecision],
+    (PanelResponse.TYPE, 1): Envelope[PanelResponse],
+    (CaseReview.TYPE, 1): Envelope[CaseReview],
+    (InvestigationReport.TYPE, 1): Envelope[InvestigationReport],
     (Acknowledgement.TYPE, 1): Envelope[Acknowledgement],
     (Chase.TYPE, 1): Envelope[Chase],
+    (LearningDigest.TYPE, 1): Envelope[LearningDigest],
     (Correction.TYPE, 1): Envelope[Correction],
+    (ReviewDecision.TYPE, 1): Envelope[ReviewDecision],
+    (TaskRecord.TYPE, 1): Envelope[TaskRecord],
 }
 TYPES = frozenset(slug for slug, _ in REGISTRY)
 

@@ -1,20 +1,25 @@
 """M08: the record of a notification made in the national system (S2-05, S2-06, S2-20).
 
 The gateway never submits to the national system: it records the reference and the evidence. `sin_submitted_at` starts
-the Rapid Review's clock (X-22).
+the Rapid Review's clock (X-22). What was notified can stand here in the national form's blocks (section 6.1); the instants
+in them are a copy of what was said there and start no clock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from gateway.core.messages import Facts
-from schemas.fields import Coded, Instant, Line, LocalAuthorityCode, Several, ShortText
-from schemas.model import Body, Model, moments, words
-from schemas.people import Person
+from schemas.fields import Coded, Instant, Line, LocalAuthorityCode, LongText, Several, ShortText
+from schemas.incidents import IncidentDetails, every_birth
+from schemas.model import Body, Model, Path, moments, words
+from schemas.people import Child, Contact, Person
+from schemas.vocabulary import YesNoUnknown
 
 
 class SinRecipient(StrEnum):
@@ -70,6 +75,20 @@ class SinRecord(Body):
     """The criterion under which it was notified."""
     local_authority: LocalAuthorityCode | None = None
     """The council that notified."""
+    notifier: Contact | None = None
+    """Whom the national bodies may ring or write to."""
+    aware_at: Instant | None = None
+    """When the council became aware, as it was notified."""
+    linked_cases: Annotated[Several[Line], Field(max_length=20)] = ()
+    """National references of linked notifications."""
+    children: Annotated[tuple[Child, ...], Field(strict=False, max_length=26)] = ()
+    """The children as notified: the national form takes four, others stand in its further information (P-07)."""
+    incident: IncidentDetails | None = None
+    """The incident as notified."""
+    further_information: LongText | None = None
+    """What else was notified."""
+    rapid_review_threshold_met: Coded[YesNoUnknown] | None = None
+    """Whether the threshold for a rapid review is met, where the form asks."""
     recipients: Annotated[Several[RecipientEvidence], Field(min_length=1)]
     """Who has been told, with the evidence of each."""
 
@@ -83,3 +102,7 @@ class SinRecord(Body):
                 "place": (self.local_authority,) if self.local_authority else (),
             },
         )
+
+    def births(self) -> Iterator[tuple[Path, date]]:
+        """The children's dates of birth and those of people connected to them."""
+        return every_birth(self.children)

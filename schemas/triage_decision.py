@@ -13,17 +13,10 @@ from pydantic import Field, model_validator
 from pydantic.config import JsonDict
 
 from gateway.core.messages import Facts
-from schemas.fields import Coded, Instant, LongText, Several, Slug
+from schemas.fields import Coded, Instant, LongText, Several
+from schemas.meetings import Attendance, MeetingMeans, PartnerSeat
 from schemas.model import Body, Model, fault, moments, words
 from schemas.people import Person
-
-
-class PartnerSeat(StrEnum):
-    """The three delegated safeguarding partners."""
-
-    LOCAL_AUTHORITY = "dsp-la"
-    ICB = "dsp-icb"
-    POLICE = "dsp-police"
 
 
 class CriteriaMet(StrEnum):
@@ -53,14 +46,6 @@ class DecisionMeans(StrEnum):
     MEETING = "meeting"
 
 
-class MeetingMeans(StrEnum):
-    """How the meeting was held."""
-
-    IN_PERSON = "in-person"
-    VIRTUAL = "virtual"
-    HYBRID = "hybrid"
-
-
 class PartnerDecision(Model):
     """One partner's decision."""
 
@@ -74,15 +59,6 @@ class PartnerDecision(Model):
     """What is to be done."""
     reasons: LongText
     """Why."""
-
-
-class Attendance(Model):
-    """Someone at the meeting."""
-
-    person: Person
-    """Name and post."""
-    agency: Slug | None = None
-    """The agency's slug in the directory."""
 
 
 class ExceptionalMeeting(Model):

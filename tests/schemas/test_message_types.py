@@ -132,12 +132,19 @@ def test_facts_of_a_referral() -> None:
             "referral_kind": ("potential-sin",),
             "nature": ("serious-harm",),
             "abuse_or_neglect": ("suspected",),
+            "suspected_suicide": ("no",),
             "child_status": ("child-in-need",),
-            "place": ("E08000023",),
-            "outside_england": ("no",),
+            "age_band": ("under-18",),
+            "placement": ("with-family",),
             "home_local_authority": ("E08000023",),
+            "place": ("E08000023",),
+            "place_kind": ("home",),
+            "outside_england": ("no",),
+            "regulated_setting": ("no",),
+            "statutory_ground": ("abuse-serious-harm",),
             "media_interest": ("possible",),
             "police_investigation": ("under-way",),
+            "parallel_process": (),
         },
         agencies=agencies(
             "northshire-police",
@@ -360,7 +367,9 @@ def a_return(kind: str, **others: Any) -> Changes:
 
 @pytest.mark.parametrize("kind", RETURNS)
 def test_s4_12_each_kind_of_return_is_taken(kind: str) -> None:
-    assert facts_of("information-return", a_return(kind)) == Facts(codes={"kind": (kind,)})
+    found = facts_of("information-return", a_return(kind))
+    assert found.codes == {"kind": (kind,), "not_shared": ("no",)}
+    assert set(found.moments) == ({"extension_until_at"} if kind == "extension-request" else set())
 
 
 @pytest.mark.parametrize(
@@ -375,6 +384,7 @@ def test_s4_12_each_kind_of_return_is_taken(kind: str) -> None:
         ("nil", "records_checked", [], "required"),
         ("nil", "involvement", "We saw the child.", "not-allowed-here"),
         ("extension-request", "extension_reason", None, "required"),
+        ("extension-request", "extension_until_on", None, "required"),
     ],
 )
 def test_a_return_says_what_its_kind_needs_and_nothing_that_contradicts_it(

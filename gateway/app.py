@@ -183,12 +183,29 @@ def compose_letter(templates: Mapping[str, str], document: Mapping[str, Any], to
     """A message as an e-mail: the pack's letter for its type, or a notice without content that something waits."""
     if document["type"] == "dsl-letter":
         return _dsl_letter(templates, document, token)
+    if document["type"] == "correction" and document["body"]["action"] in _TAKING_BACK:
+        return _taken_back(document)
     subject = f"Safeguarding gateway: a message waits, incident {document['incident']}"
     text = (
         "A message about a safeguarding incident waits for your agency in the gateway.\n\n"
         f"Incident: {document['incident']}\n\nPlease collect it with your agency's system. "
         "This e-mail carries no details on purpose.\n"
     )
+    return Letter(subject, text, as_html(text))
+
+
+_TAKING_BACK = frozenset({"withdraw", "recall-misdirected"})
+
+
+def _taken_back(document: Mapping[str, Any]) -> Letter:
+    """To someone who had a message by e-mail: there may be no system to collect with, so the mail says what to do."""
+    text = (
+        f"A message about incident {document['incident']} that was sent to you has been taken back.\n\n"
+        "Please do not use it. Delete it and every copy, also from the deleted items, and destroy prints.\n"
+        "Then tell the council or the Safeguarding Business Unit, on a number that you already have, that this "
+        "is done, and whether anyone has read it.\n\nThis e-mail carries no details on purpose.\n"
+    )
+    subject = f"Safeguarding gateway: a message was taken back, incident {document['incident']}"
     return Letter(subject, text, as_html(text))
 
 

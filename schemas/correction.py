@@ -55,13 +55,13 @@ class Correction(Body):
     """When the notification was submitted, if that was wrong."""
 
     def facts(self) -> Facts:
-        """What is done, corrected instants under their own names, and where a misdirected message went."""
+        """What is done to which message, corrected instants under their own names, and where a misdirected one went."""
         return Facts(
             moments=moments(
                 corrected_incident_at=self.corrected_incident_at,
                 corrected_aware_at=self.corrected_aware_at,
                 corrected_sin_submitted_at=self.corrected_submitted_at,
             ),
-            codes={"action": words(self.action)},
+            codes={"action": words(self.action), "corrects": (self.message,)},
             agencies=tuple(AgencyId(agency) for agency in self.misdirected_to),
         )

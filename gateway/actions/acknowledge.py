@@ -29,6 +29,7 @@ class Acknowledgement:
     role: str
     name: str | None = None
     reason: str | None = None
+    copies: str | None = None  # what became of copies of a message that was taken back
 
 
 def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Stated:
@@ -41,7 +42,7 @@ def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Sta
         said += _meet(tx, work, row)
     if asked.by == "declined":
         hold(tx, work, row.partnership, row.incident, ("delivery", row.id), ("declined",))
-    deliveries.change(tx, row.id, acknowledged_at=work.at, acknowledged_by=asked.by)
+    deliveries.change(tx, row.id, acknowledged_at=work.at, acknowledged_by=asked.by, copies=asked.copies)
     subject = Subject(row.message, row.partnership, row.incident, work.key)
     return prove(tx, parts, work, subject, said)[0]
 
@@ -76,6 +77,7 @@ def locked_delivery(
 def _said(asked: Acknowledgement, row: DeliveryRow) -> Said:
     fields = {"delivery": row.id, "recipient": row.agency, "role": asked.role, "by": asked.by}
     fields |= {"name": asked.name} if asked.name else {}
+    fields |= {"copies": asked.copies} if asked.copies else {}
     match asked.by:
         case "person":
             return Said(Event.CONSIGNMENT_ACCEPTANCE, fields)

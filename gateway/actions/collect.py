@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.actions.acknowledge import locked_delivery
 from gateway.actions.prove import Said, Subject, prove
+from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
@@ -23,8 +24,12 @@ class Collection:
 
 
 def collect(tx: Tx, parts: Parts, work: Work, asked: Collection) -> DeliveryRow:
-    """The delivery, marked as opened; Refused as by `locked_delivery`: what is erased is handed to nobody."""
+    """The delivery, marked as opened; Refused as by `locked_delivery`: what is erased or recalled is handed to nobody."""
     row = locked_delivery(tx, asked.agency, asked.partnerships, asked.delivery)
+    if row.recalled_at is not None:
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE, detail="This message was recalled: do not use any copy."
+        )
     if row.opened_at is None:
         deliveries.change(tx, row.id, opened_at=work.at)
         fields = {"delivery": row.id, "recipient": row.agency, "role": row.role, "client": asked.client}

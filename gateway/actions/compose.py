@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.identifiers import IdKind
-from gateway.core.messages import Facts, Message, MessageId, Seat
+from gateway.core.messages import AgencyId, Facts, Message, MessageId, Seat
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
 from gateway.store import messages
@@ -34,6 +34,8 @@ class Composition:
     said: Sequence[Said] = ()
     in_reply_to: MessageId | None = None
     schools: tuple[str, ...] = field(default=())
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    agencies: tuple[AgencyId, ...] = ()
 
 
 def compose(tx: Tx, parts: Parts, work: Work, incident: Incident, asked: Composition) -> Message:
@@ -92,7 +94,7 @@ def _message(work: Work, incident: Incident, asked: Composition) -> Message:
         incident.id,
         asked.in_reply_to,
         work.at,
-        Facts(schools=asked.schools),
+        Facts(codes=asked.codes, agencies=asked.agencies, schools=asked.schools),
     )
 
 

@@ -39,6 +39,10 @@ def deliver(tx: Tx, parts: Parts, work: Work, asked: Attempted) -> DeliveryState
     """Record one attempt; the new state, or None when another worker holds the fence or the delivery is final."""
     values, said = _consequences(asked, work)
     row = asked.delivery
+    if isinstance(asked.outcome, TryLater) and _is_recalled(tx, row):
+        # It was taken back while it was being carried: it is not tried again.
+        values = _failed(DeliveryState.CANCELLED, "recalled", work)
+        said = Said(Event.RECALLED, _fields(asked, {}), reason="cancelled-before-leaving")
     if row.incident is not None:
         incidents.lock(tx, row.partnership, row.incident)  # two outcomes of one message share its chain
     if not deliveries.settle(tx, row.id, row.attempt, values):
@@ -51,6 +55,13 @@ def deliver(tx: Tx, parts: Parts, work: Work, asked: Attempted) -> DeliveryState
         hold(tx, work, row.partnership, row.incident, ("failed-delivery", row.id), (reason,))
     return state
     # A crash between carrying and this commit leaves the lease to run out: the parcel is carried again under the same id.
+
+
+def _is_recalled(tx: Tx, row: DeliveryRow) -> bool:
+    if row.incident is not None:
+        incidents.lock(tx, row.partnership, row.incident)
+    now = deliveries.find(tx, row.id)
+    return now is not None and now.recalled_at is not None
 
 
 def _consequences(asked: Attempted, work: Work) -> tuple[dict[str, Any], Said]:

@@ -17,10 +17,13 @@ from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, resolve
 from gateway.core.rules import (
     ACKNOWLEDGEMENT,
+    CORRECTION,
     OF_ONE_MESSAGE,
     DutyRule,
     Recipients,
     Route,
+    Whom,
+    answered_message,
     answers_in_full,
     is_avoided,
     joint_decision,
@@ -74,7 +77,7 @@ class Forwarded:
 
 def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> Forwarded:
     """Everything a rule sets going for one message of an incident whose row is locked."""
-    now = circumstances(tx, message, incident)
+    now = circumstances(tx, message, incident, route)
     known = _record_moments(tx, message, incident, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
     _lay_once(tx, work, incident, result)
@@ -134,15 +137,28 @@ def _is_laid(work: Work, row: Mapping[str, Any], laid: Collection[tuple[Any, ...
     return tuple(row[name] for name in duties.SAME) in laid
 
 
-def circumstances(tx: Tx, message: Message, incident: Incident) -> Circumstances:
+def circumstances(tx: Tx, message: Message, incident: Incident, route: Route | None = None) -> Circumstances:
     """What recipients may depend on, read only where it matters."""
-    involved = tuple(incidents.participants(tx, incident.partnership, incident.id))
+    taking_part = incidents.taking_part(tx, incident.partnership, incident.id)
+    involved = tuple(agency for agency, is_guest in taking_part.items() if not is_guest)
+    guests = tuple(agency for agency, is_guest in taking_part.items() if is_guest)
     asker: AgencyId | None = None
     if message.in_reply_to is not None:
         asker = messages.sender_of(tx, incident.partnership, incident.id, message.in_reply_to)
     facts = message.facts
     avoided = messages.avoided(tx, incident.partnership, incident.id)
-    return Circumstances(message.agency, involved, facts.agencies, facts.schools, asker, avoided)
+    answered = answered_message(message) if route is not None and _asks_for_recipients(route) else None
+    received: tuple[Seat, ...] = ()
+    if answered is not None:
+        received = deliveries.recipients(tx, incident.partnership, incident.id, answered)
+    return Circumstances(
+        message.agency, involved, facts.agencies, facts.schools, asker, received, guests, avoided
+    )
+
+
+def _asks_for_recipients(route: Route) -> bool:
+    named = (*route.deliver, *(rule.owner for rule in route.duties))
+    return any(one.whom is Whom.RECIPIENTS for one in named)
 
 
 def delivery_row(
@@ -253,9 +269,10 @@ def _involve(
     But nobody joins by being unknown to the directory, or by being named in a correction as having had a message wrongly.
     """
     bound = [AgencyId(row["agency"]) for row in (*result.deliveries, *result.duties)]
-    named = () if message.type == "correction" else message.facts.agencies
-    known = [agency for agency in named if agency in work.directory.agencies]
-    fresh = [agency for agency in (message.agency, *bound, *known) if agency not in now.involved]
+    wrongly = message.facts.agencies if message.type == CORRECTION else ()
+    known = [agency for agency in message.facts.agencies if agency in work.directory.agencies]
+    joining = (agency for agency in (message.agency, *bound, *known) if agency not in wrongly)
+    fresh = [agency for agency in joining if agency not in now.involved]
     if fresh:
         incidents.involve(tx, incident.partnership, incident.id, fresh)
 

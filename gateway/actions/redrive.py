@@ -35,6 +35,8 @@ def redrive(tx: Tx, parts: Parts, work: Work, asked: Redrive) -> Stated:
     row = deliveries.find(tx, asked.delivery)  # as it is under the lock
     if row is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no delivery of this id.")
+    if row.recalled_at is not None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This message was recalled.")
     if row.state not in FAILED:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Only a failed delivery can be redriven.")
     values = {

@@ -22,6 +22,7 @@ from gateway.core.rules import (
     Recipients,
     Refuse,
     Whom,
+    answered_message,
     decide,
     joint_decision,
     moment_values,
@@ -31,6 +32,7 @@ from gateway.store.incidents import Incident
 
 INCIDENT = IncidentId("SI-7K3M-9QPX-2D")  # the contract's example: stands for an incident that does not exist
 SENDER, ASKER = AgencyId("assumed-sender"), AgencyId("assumed-asker")
+GUEST, RECEIVED_AS = AgencyId("assumed-guest"), RoleId("agency-responder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,14 @@ def _recipients(pack: Pack) -> Iterator[Recipients]:
 
 def _circumstances(message: Message, directory: Directory) -> Circumstances:
     """In a real directory nobody is supposed to have asked: the message that is answered is not looked up."""
-    asker = ASKER if message.in_reply_to and ASKER in directory.agencies else None
+    is_assumed = ASKER in directory.agencies
+    asker = ASKER if message.in_reply_to and is_assumed else None
+    received = (Seat(ASKER, RECEIVED_AS),) if answered_message(message) and is_assumed else ()
+    guests = (GUEST,) if is_assumed else ()
     facts = message.facts
-    return Circumstances(message.agency, facts.agencies, facts.agencies, facts.schools, asker)
+    return Circumstances(
+        message.agency, facts.agencies, facts.agencies, facts.schools, asker, received, guests
+    )
 
 
 def _incident(pack: Pack, message: Message) -> Incident:

@@ -9,6 +9,7 @@ from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sen
 from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.recall import recall_as_corrected
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId, Facts, Message, MessageId
@@ -127,6 +128,7 @@ def _forward_held(tx: Tx, parts: Parts, work: Work, row: MessageRow, incident: I
         raise Refused(
             ErrorCode.NOT_PERMITTED, detail="The sender does not hold the seat that it decides for."
         )
+    recall_as_corrected(tx, parts, work, message, incident)
     result = forward(tx, work, message, incident, decision.route)
     subject = Subject(message.id, message.partnership, incident.id, work.key)
     routed = {

@@ -16,10 +16,11 @@ from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sen
 from gateway.actions.forward import Forwarded, forward
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Stated, Subject, prove
+from gateway.actions.recall import may_correct, recall_as_corrected
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event
-from gateway.core.rules import Decision, Forward, Hold, Refuse, decide
+from gateway.core.rules import CORRECTION, Decision, Forward, Hold, Refuse, decide
 from gateway.parts import Parts, Work
 from gateway.store import duties, incidents, mail, messages, replay
 from gateway.store.incidents import Incident
@@ -108,6 +109,8 @@ def _decide(tx: Tx, work: Work, message: Message, answers_known: bool) -> Decisi
     if pointer := not_a_seat_of_the_sender(work, message):
         # Held or not: a vote for another's seat may not wait for a release.
         return Refuse(rule, ErrorCode.NOT_PERMITTED, pointer)
+    if message.type == CORRECTION and not may_correct(tx, work, message):
+        return Refuse(rule, ErrorCode.NOT_PERMITTED, "/body/message")  # another's and none look the same
     reasons = decision.reasons if isinstance(decision, Hold) else ()
     if message.type == CONFIRMATION and _letter_answered(tx, message) is None:
         return Hold(rule, (*reasons, NO_SUCH_LETTER))
@@ -222,6 +225,8 @@ def _accept(
     incident: Incident,
     decision: Forward | Hold,
 ) -> Accepted:
+    if isinstance(decision, Forward):
+        recall_as_corrected(tx, parts, work, message, incident)
     result = (
         Forwarded() if isinstance(decision, Hold) else forward(tx, work, message, incident, decision.route)
     )

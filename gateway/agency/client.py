@@ -149,9 +149,15 @@ class AgencyClient:
         """One delivery with the content of its message: a hand-over to this software, no acknowledgement."""
         return await self._read(f"/v1/inbox/{_id(delivery)}")
 
-    async def acknowledge(self, delivery: str, by: str, role: str, name: str | None = None) -> dict[str, Any]:
-        """Say that a person (`by="person"`) or this software (`by="system"`) has it; only a person's word meets a duty."""
+    async def acknowledge(
+        self, delivery: str, by: str, role: str, name: str | None = None, copies: str | None = None
+    ) -> dict[str, Any]:
+        """Say that a person (`by="person"`) or this software (`by="system"`) has it; only a person's word meets a duty.
+
+        `copies`: of a message that was taken back, they are `destroyed` or `returned`.
+        """
         said = {"by": by, "role": role} | ({"name": name} if name else {})
+        said |= {"copies": copies} if copies else {}
         return await self._say(f"/v1/inbox/{_id(delivery)}/acknowledgement", said)
 
     async def decline(self, delivery: str, reason: str) -> dict[str, Any]:

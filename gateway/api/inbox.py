@@ -43,6 +43,7 @@ class AcknowledgementBody(BaseModel):
     by: Literal["person", "system"]
     role: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
     name: str | None = Field(None, min_length=1, max_length=200)
+    copies: Literal["destroyed", "returned"] | None = None  # of what a correction took back
 
 
 class DeclineBody(BaseModel):
@@ -112,7 +113,7 @@ async def post_acknowledgement(door: Door, request: Request) -> Response:
     """Acknowledge a delivery: as a person, or as a system, which is no acknowledgement."""
     principal = await door.caller(request, WRITE)
     said = _read(AcknowledgementBody, await read_body(request, 16_384, 10))
-    return await _answer(door, request, principal, said.by, said.role, said.name, None)
+    return await _answer(door, request, principal, said.by, said.role, said.name, None, said.copies)
 
 
 async def post_decline(door: Door, request: Request) -> Response:
@@ -130,13 +131,14 @@ async def _answer(
     role: str,
     name: str | None,
     reason: str | None,
+    copies: str | None = None,
 ) -> Response:
     if not await door.oauth.burn([principal.proof]):
         raise replayed(door.oauth)
     row = await _find(door, principal, request)
     partnerships = tuple(sorted(principal.partnerships))
     asked = Acknowledgement(
-        AgencyId(principal.agency), partnerships, row.id, by, role or row.role, name, reason
+        AgencyId(principal.agency), partnerships, row.id, by, role or row.role, name, reason, copies
     )
     stated = await door.parts.perform(acknowledge, asked, row.partnership, row.incident)
     document = {
@@ -169,6 +171,7 @@ def _item(row: DeliveryRow) -> dict[str, Any]:
         "role": row.role,
         "created_at": _text(row.created_at),
         "opened_at": _text(row.opened_at) if row.opened_at else None,
+        "recalled_at": _text(row.recalled_at) if row.recalled_at else None,
     }
 
 

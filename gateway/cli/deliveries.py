@@ -9,13 +9,16 @@ import typer
 from gateway.actions.cancel import Cancellation, cancel
 from gateway.actions.redrive import FAILED, Redrive
 from gateway.actions.redrive import redrive as redrive_one
+from gateway.cli.recall import message_named
 from gateway.cli.session import JsonFlag, Officer, answer, opened, run
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import DeliveryId
+from gateway.core.messages import DeliveryId, MessageId
 from gateway.parts import Parts
-from gateway.store import deliveries
+from gateway.store import deliveries, messages
 from gateway.store.deliveries import DeliveryRow
+from gateway.store.messages import MessageRow
+from gateway.store.transaction import Tx
 
 app = typer.Typer(help="What is owed to whom.", no_args_is_help=True)
 
@@ -73,6 +76,69 @@ def cancel_delivery(
     answer(told, [f"{delivery} is cancelled"], as_json)
 
 
+@app.command()
+def report(
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="The message's id, msg-….")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Who received a message, who opened it when, and who has confirmed its correction or recall.
+
+    Example: gateway deliveries report msg-…
+    """
+    told = run(_report(message))
+    lines = [
+        f"{one['role']}@{one['agency']} by {one['adapter']}: {_reached(one)}" for one in told["recipients"]
+    ]
+    lines += [f"Correction {one['message']}: {one['in_words']}" for one in told["corrections"]]
+    answer(told, lines or ["It went to nobody."], as_json)
+
+
+def _reached(one: dict[str, Any]) -> str:
+    told = [one["state"]]
+    for name in ("opened", "acknowledged", "recalled"):
+        at = one[f"{name}_at"]
+        told.append(f"{name} {at}" if at else f"not {name}")
+    return ", ".join(told)
+
+
+async def _report(message: str) -> dict[str, Any]:
+    async with opened() as parts:
+        row = await message_named(parts, MessageId(message))
+        return await parts.store.read(lambda tx: _reported(tx, row))
+
+
+def _reported(tx: Tx, row: MessageRow) -> dict[str, Any]:
+    reached = [delivery_document(one) for one in deliveries.of_message(tx, row.id)]
+    return {
+        "message": row.id,
+        "incident": row.incident,
+        "recipients": reached,
+        "corrections": [_confirmed(tx, row, one) for one in messages.corrections_of(tx, row)],
+    }
+
+
+def _confirmed(tx: Tx, row: MessageRow, correction: MessageRow) -> dict[str, Any]:
+    """How many of those who had the message have confirmed its correction: "2 of 3 have confirmed"."""
+    had = {(one.agency, one.role) for one in deliveries.of_message(tx, row.id)}
+    asked = [one for one in deliveries.of_message(tx, correction.id) if (one.agency, one.role) in had]
+    done = [one for one in asked if one.acknowledged_by == "person"]
+    waiting = [f"{one.role}@{one.agency}" for one in asked if one not in done]
+    return {
+        "message": correction.id,
+        "action": correction.facts["codes"].get("action", [None])[0],
+        "confirmed": [
+            {"agency": one.agency, "role": one.role, "copies": one.copies, "at": _at(one)} for one in done
+        ],
+        "missing": waiting,
+        "in_words": f"{len(done)} of {len(asked)} have confirmed"
+        + (f", {', '.join(waiting)} missing" if waiting else ""),
+    }
+
+
+def _at(row: DeliveryRow) -> str | None:
+    return row.acknowledged_at.isoformat() if row.acknowledged_at else None
+
+
 async def _list(state: DeliveryState | None, agency: str | None) -> list[dict[str, Any]]:
     async with opened() as parts:
         rows = await parts.store.read(lambda tx: deliveries.every(tx, state=state.value if state else None))
@@ -96,7 +162,11 @@ def delivery_document(row: DeliveryRow) -> dict[str, Any]:
         "created_at": row.created_at.isoformat(),
         "next_at": row.next_at.isoformat() if row.next_at else None,
         "done_at": row.done_at.isoformat() if row.done_at else None,
+        "opened_at": row.opened_at.isoformat() if row.opened_at else None,
+        "acknowledged_at": _at(row),
         "acknowledged_by": row.acknowledged_by,
+        "copies": row.copies,
+        "recalled_at": row.recalled_at.isoformat() if row.recalled_at else None,
     }
 
 

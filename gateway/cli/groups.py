@@ -18,6 +18,7 @@ COMMANDS = {
     "submit": "submit",
     "reconcile": "officer",
     "erase": "officer",
+    "recall": "recall",
 }
 
 

@@ -45,6 +45,8 @@ REASONS = {
     "unknown-agency": "the agency is not enrolled in the directory",
     "do-not-contact": "the message asks that this recipient is not told: find another",
     "everybody-absent": "everybody in the seat is away: it went to the team or its inbox, so telephone",
+    "opened-by-wrong-recipient": "a wrong recipient may have read it: open a breach record",
+    "duties-outlive-recall": "the message was recalled, but duties that it laid remain: waive them or leave them",
     "declined": "the recipient declined it",
     "no-letter-matched": "it belongs to none of our letters",
     "no-such-letter": "it answers none of the letters we sent that school",

@@ -87,6 +87,8 @@ REASONS = {
     "unknown-agency": "The agency is not enrolled in the directory",
     "do-not-contact": "The message asks that this recipient is not told: find another",
     "everybody-absent": "Everybody in the seat is away: it went to the team or its inbox, so telephone",
+    "opened-by-wrong-recipient": "A wrong recipient may have read it: open a breach record",
+    "duties-outlive-recall": "The message was recalled, but duties that it laid remain: waive them or leave them",
     "declined": "The recipient declined it",
     "answers-unknown-message": "It names no message that the sender knows, and the sender owes several answers",
     "could-not-be-taken": "Reading it failed several times",

@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
 from gateway.core.presence import Pattern, School, Season, Term, is_in_term, local_day
-from gateway.core.rules import Recipients, Whom
+from gateway.core.rules import ANY_ROLE, Recipients, Whom
 
 EVERY_ROLE, OUT_OF_HOURS = RoleId("*"), RoleId("edt")
 
@@ -159,6 +159,8 @@ class Circumstances:
     named: tuple[AgencyId, ...] = ()
     schools: tuple[str, ...] = ()
     asker: AgencyId | None = None
+    recipients: tuple[Seat, ...] = ()  # of the message that is corrected or answered
+    guests: tuple[AgencyId, ...] = ()
     avoided: frozenset[str] = (
         frozenset()
     )  # seats that some message of the incident says not to contact (G-08)
@@ -188,6 +190,12 @@ def resolve(recipients: Recipients, directory: Directory, now: Circumstances) ->
             return Resolved(known.seats, known.gaps + ("unknown-school",) * found.count(None))
         case Whom.ASKER:
             return _at(role, [now.asker] if now.asker else [], directory)
+        case Whom.RECIPIENTS:
+            others = (seat for seat in now.recipients if seat.agency != now.sender)
+            return Resolved(tuple(seat for seat in others if role in (ANY_ROLE, seat.role)), ())
+        case Whom.GUESTS:
+            # Two officers named them; one of another partnership has its inbox here and stands in no directory of ours.
+            return Resolved(tuple(Seat(agency, role) for agency in now.guests if agency != now.sender), ())
 
 
 def _at(role: RoleId, agencies: Iterable[AgencyId], directory: Directory) -> Resolved:

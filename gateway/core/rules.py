@@ -16,7 +16,7 @@ from enum import Enum
 
 from gateway.core.clocks import Clock, Stage
 from gateway.core.errors import ErrorCode
-from gateway.core.messages import AgencyId, AgencyKind, Message, PartnershipId, RoleId
+from gateway.core.messages import AgencyId, AgencyKind, Message, MessageId, PartnershipId, RoleId
 from gateway.core.statutory import EVERY_CRITERION
 from gateway.core.working_days import Calendar
 
@@ -24,6 +24,9 @@ WRITTEN_HERE = frozenset(
     {"chase", "dsl-letter"}
 )  # the gateway alone writes these, by its timetable and its decisions
 ACKNOWLEDGEMENT, BY_PERSON = "acknowledgement", "person"
+CORRECTION = "correction"
+WITHDRAWING = frozenset({"withdraw", "recall-misdirected"})  # corrections that take a message back (G-06)
+ANY_ROLE = RoleId("*")
 
 
 # Moments of one message and not of the whole incident: a second request or letter starts a clock of its own.
@@ -38,6 +41,8 @@ class Whom(Enum):
     NAMED = "named"  # the role at the agencies that the message names; at all involved when it names none
     SCHOOLS = "schools"  # the role at each school that the message names
     ASKER = "asker"  # the role at the agency whose message is being answered
+    RECIPIENTS = "recipients"  # the very seats that the corrected or answered message went to
+    GUESTS = "guests"  # the role at the incident's guest agencies: a home council, a partner out of area
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,19 @@ def answers_in_full(route: Route, message: Message) -> bool:
     if message.type == ACKNOWLEDGEMENT and message.facts.codes.get("by") != (BY_PERSON,):
         return False
     return not (route.incomplete_when and _matches(route.incomplete_when, message))
+
+
+def answered_message(message: Message) -> MessageId | None:
+    """The message that this one is about: the one that a correction corrects, else the one that it answers."""
+    corrected = message.facts.codes.get("corrects", ()) if message.type == CORRECTION else ()
+    return MessageId(corrected[0]) if corrected else message.in_reply_to
+
+
+def takes_back(message: Message) -> bool:
+    """Whether this correction withdraws or recalls, rather than puts something right (G-06)."""
+    return message.type == CORRECTION and bool(
+        WITHDRAWING.intersection(message.facts.codes.get("action", ()))
+    )
 
 
 def joint_decision(pack: Pack, message_type: str) -> JointDecision | None:

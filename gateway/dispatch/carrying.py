@@ -62,6 +62,10 @@ async def _attempt_or_our_fault(parts: Parts, row: DeliveryRow) -> Outcome:
 
 
 async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
+    if row.recalled_at is not None:
+        return TryLater(
+            "recalled"
+        )  # taken back while another worker held it: it is settled and never carried
     if row.adapter == "inbox":
         return await parts.adapter("inbox").deliver(_parcel(row, None, None, None))
     snapshot = await parts.partnerships.snapshot(row.partnership)

@@ -21,6 +21,7 @@ from gateway.core.clocks import Clock, Stage
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyKind, PartnershipId, RoleId
 from gateway.core.rules import (
+    ANY_ROLE,
     ChaseRule,
     Consequence,
     DutyRule,
@@ -55,6 +56,9 @@ MESSAGE_TYPES = frozenset(_MESSAGE_TYPES.split())
 
 # Start events that a message's body or the gateway itself records, besides those that rules set to an arrival.
 OWN_MOMENTS = frozenset({"request_sent_at", "letter_sent_at", "breach_aware_at", "year_start", "month_end"})
+
+
+RECEIVED_IN_ANY_ROLE = "agency-responder"  # stands for `*` where that is allowed: any role that there is
 
 
 class _Closed(BaseModel):
@@ -385,9 +389,9 @@ def _messages(rules: _Rules) -> Iterator[tuple[str, str]]:
 def _roles(rules: _Rules) -> Iterator[tuple[str, str]]:
     for route in rules.route:
         for to in route.deliver:
-            yield (to if isinstance(to, str) else to.role), f"route {route.id}"
+            yield (to if isinstance(to, str) else _role_named(to.role, to.whom)), f"route {route.id}"
         for duty in route.duties:
-            yield duty.owner, f"route {route.id}"
+            yield _role_named(duty.owner, duty.whom), f"route {route.id}"
     for decision in rules.decision:
         for seat in (*decision.seats, decision.lead):
             yield seat, f"decision {decision.id}"
@@ -401,6 +405,11 @@ def _roles(rules: _Rules) -> Iterator[tuple[str, str]]:
         for role in chase.to:
             if role not in ("owner", "owner-lead"):
                 yield role, f"chase {chase.stage.value}"
+
+
+def _role_named(role: str, whom: Whom) -> str:
+    """The role to check: whoever received a message is named by `*`, which is no role anywhere else."""
+    return RECEIVED_IN_ANY_ROLE if (role, whom) == (ANY_ROLE, Whom.RECIPIENTS) else role
 
 
 def _unknown(pack_name: str, text: str, error: Any) -> Problem:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from gateway.core.deliveries import DeliveryState
-from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId
+from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId, Seat
 from gateway.store import tables as t
 from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
@@ -34,6 +34,8 @@ class DeliveryRow:
     opened_at: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    recalled_at: datetime | None
+    copies: str | None
     message_type: str
 
 
@@ -54,6 +56,8 @@ _NAMES = (
     "opened_at",
     "acknowledged_at",
     "acknowledged_by",
+    "recalled_at",
+    "copies",
 )
 _ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("message_type")).join(
     t.message, t.message.c.id == t.delivery.c.message
@@ -167,6 +171,28 @@ def cancel_unless_leased(tx: Tx, delivery: DeliveryId, at: datetime) -> bool:
 
 def of_message(tx: Tx, message: MessageId) -> list[DeliveryRow]:
     return [_delivery(row) for row in tx.execute(_ALL.where(t.delivery.c.message == message))]
+
+
+def recipients(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, message: MessageId
+) -> tuple[Seat, ...]:
+    """The seats that a message of this incident went to, or still goes to; not those it never left for."""
+    mine = (
+        row for row in of_message(tx, message) if (row.partnership, row.incident) == (partnership, incident)
+    )
+    return tuple(dict.fromkeys(Seat(row.agency, row.role) for row in mine if is_or_will_be_there(row)))
+
+
+def is_or_will_be_there(row: DeliveryRow) -> bool:
+    """Whether the recipient has it, may have it, or is still to get it."""
+    if row.opened_at is not None or row.acknowledged_at is not None:
+        return True
+    if row.recalled_at is not None and row.state in (
+        DeliveryState.FAILED_PARTNER,
+        DeliveryState.FAILED_SYSTEM,
+    ):
+        return False
+    return row.state not in (DeliveryState.HELD, DeliveryState.CANCELLED)
 
 
 def every(tx: Tx, partnership: PartnershipId | None = None, state: str | None = None) -> list[DeliveryRow]:

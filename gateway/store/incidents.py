@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.store import tables as t
@@ -49,7 +49,7 @@ _BY_ID = select(*_COLUMNS).where(
 )
 _LOCKED = Prepared(_BY_ID.with_for_update())
 _PARTICIPANTS = Prepared(
-    select(t.participant.c.agency).where(
+    select(t.participant.c.agency, t.participant.c.guest).where(
         t.participant.c.partnership == bindparam("partnership"),
         t.participant.c.incident == bindparam("incident"),
     )
@@ -109,18 +109,40 @@ def being_erased(tx: Tx) -> list[Incident]:
     return [found for row in rows if (found := _incident(row))]
 
 
-def participants(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[AgencyId]:
+def taking_part(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> dict[AgencyId, bool]:
+    """Every agency of an incident, and whether it is a guest there."""
     rows = tx.execute(_PARTICIPANTS, {"partnership": partnership, "incident": incident})
-    return [AgencyId(row[0]) for row in rows]
+    return {AgencyId(row[0]): bool(row[1]) for row in rows}
 
 
-def involve(tx: Tx, partnership: PartnershipId, incident: IncidentId, agencies: list[AgencyId]) -> None:
-    """Add agencies to an incident; those already involved stay as they are."""
+def participants(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[AgencyId]:
+    return list(taking_part(tx, partnership, incident))
+
+
+def leave(tx: Tx, partnership: PartnershipId, incident: IncidentId, agency: AgencyId) -> None:
+    """The agency takes part no more; what was delivered to it stays on record."""
+    tx.execute(
+        delete(t.participant).where(
+            t.participant.c.partnership == partnership,
+            t.participant.c.incident == incident,
+            t.participant.c.agency == agency,
+        )
+    )
+
+
+def involve(
+    tx: Tx,
+    partnership: PartnershipId,
+    incident: IncidentId,
+    agencies: list[AgencyId],
+    guest: bool = False,
+) -> None:
+    """Add agencies to an incident, as guests or not; those already involved stay as they are."""
     known = set(participants(tx, partnership, incident))
     fresh = [agency for agency in dict.fromkeys(agencies) if agency not in known]
     if fresh:
         rows = [
-            {"partnership": partnership, "incident": incident, "agency": a, "guest": False} for a in fresh
+            {"partnership": partnership, "incident": incident, "agency": a, "guest": guest} for a in fresh
         ]
         tx.execute(_INVOLVE, rows)
 

@@ -150,6 +150,22 @@ def is_known_to(
     return tx.execute(_KNOWN, values).first() is not None
 
 
+def concerns(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, agency: AgencyId, but: MessageId
+) -> bool:
+    """Whether anything but one message ties an agency to an incident: something it sent, received or owes."""
+    here = (t.message.c.partnership == partnership, t.message.c.incident == incident, t.message.c.id != but)
+    query = select(t.message.c.id).where(
+        *here,
+        or_(
+            t.message.c.agency == agency,
+            exists().where(t.delivery.c.message == t.message.c.id, t.delivery.c.agency == agency),
+            exists().where(t.duty.c.message == t.message.c.id, t.duty.c.agency == agency),
+        ),
+    )
+    return tx.execute(query).first() is not None
+
+
 def of_incident(
     tx: Tx, partnership: PartnershipId, incident: IncidentId, message_type: str | None = None
 ) -> list[MessageRow]:
@@ -159,6 +175,16 @@ def of_incident(
         query = query.where(t.message.c.type == message_type)
     rows = tx.execute(query.order_by(t.message.c.arrived_at, t.message.c.id))
     return [found for row in rows if (found := _row(row))]
+
+
+def corrections_of(tx: Tx, row: MessageRow) -> list[MessageRow]:
+    """The corrections and recalls of one message that the rules let pass, oldest first."""
+    if row.incident is None:
+        return []
+    every = of_incident(tx, row.partnership, row.incident, "correction")
+    return [
+        one for one in every if one.decision == "forward" and row.id in one.facts["codes"].get("corrects", ())
+    ]
 
 
 def avoided(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> frozenset[str]:

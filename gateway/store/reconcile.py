@@ -1,7 +1,7 @@
 """Is everything that was accepted accounted for? Rows and ledger are held against each other, on one snapshot.
 
 Invariant: every message and every delivery is counted once, as delivered, pending, held, failed or unexplained; cancelled
-by an officer or by erasure counts as failed. `unexplained` is what no state of this gateway can be: it is an alarm, never a
+by an officer, by a recall or by erasure counts as failed. `unexplained` is what no state of this gateway can be: it is an alarm, never a
 figure to get used to. Erased incidents are explained by their erasure: what opened their statements is gone.
 """
 
@@ -39,7 +39,7 @@ _GROUPS = {
 _ARRIVED = (Event.CONTENT_CONSIGNMENT.text, Event.CONSIGNMENT_NOTIFICATION.text)
 _RELAYED = (Event.RELAY_TO_NON_ERDS.text,)
 _FAILED = (Event.UNDELIVERABLE.text, Event.RELAY_TO_NON_ERDS_FAILURE.text)
-_GIVEN_UP = (Event.UNDELIVERABLE.text, Event.RELEASED.text)
+_GIVEN_UP = (Event.RECALLED.text, Event.UNDELIVERABLE.text, Event.RELEASED.text)
 _PROOF: Mapping[str, Sequence[str]] = {
     _S.DELIVERED.value: _ARRIVED,
     _S.RELAYED.value: _RELAYED,

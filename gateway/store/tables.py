@@ -242,6 +242,8 @@ delivery = Table(
     Column("opened_at", Instant),
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", Text),  # person, system
+    Column("recalled_at", Instant),  # taken back: its content is handed out no more
+    Column("copies", Text),  # what the recipient says became of copies: destroyed, returned
     ForeignKeyConstraint(["message"], ["message.id"]),
     Index("delivery_due", "state", "next_at"),
     Index("delivery_inbox", "agency", "partnership", "created_at"),

@@ -299,11 +299,12 @@ async def test_the_officers_guide_deals_with_whatever_waits(
 
 
 class Stage:
-    """What stands for HOLD, DUTY, DELIVERY and INCIDENT in each command of the guide, made when it is needed."""
+    """What stands for HOLD, DUTY, DELIVERY, MESSAGE and INCIDENT in each command of the guide, made when it is needed."""
 
     def __init__(self, house: House) -> None:
         self.house = house
         self.incident = ""
+        self.message = ""
         self.count = 0
         self.letter: dict[str, Any] = {}
 
@@ -315,6 +316,9 @@ class Stage:
                 return await self.duty("K11")
             case "DELIVERY":
                 return str((await self.a_letter())["subject"])
+            case "MESSAGE":
+                self.message = self.message or (await refer(self.house, "NP-message"))["id"]
+                return self.message
             case "INCIDENT":
                 self.incident = self.incident or (await refer(self.house, "NP-incident"))["incident"]
                 return self.incident

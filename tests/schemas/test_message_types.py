@@ -443,7 +443,9 @@ def test_g_06_each_kind_of_correction_says_what_it_needs(action: str, needs: str
     bare = {"/body/action": action, "/body/statement": None}
     if needs != "reason":
         assert faults(changed("correction", bare)) == [(f"/body/{needs}", "required")]
-    assert facts_of("correction", {**bare, f"/body/{needs}": value}).codes == {"action": (action,)}
+    said = facts_of("correction", {**bare, f"/body/{needs}": value}).codes
+    assert said["action"] == (action,)
+    assert said["corrects"] == (example("correction")["body"]["message"],)
 
 
 def test_a_corrected_instant_never_goes_by_the_name_that_starts_a_clock() -> None:

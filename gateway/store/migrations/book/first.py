@@ -362,6 +362,8 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.Text(), nullable=True),
         sa.Column("acknowledged_at", sa.Text(), nullable=True),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.Column("recalled_at", sa.Text(), nullable=True),
+        sa.Column("copies", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["message"],
             ["message.id"],

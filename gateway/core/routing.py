@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
 from gateway.core.presence import Pattern, School, Season, Term, is_in_term, local_day
-from gateway.core.rules import ANY_ROLE, Recipients, Whom
+from gateway.core.rules import Recipients, Whom
 
 EVERY_ROLE, OUT_OF_HOURS = RoleId("*"), RoleId("edt")
 
@@ -192,7 +192,7 @@ def resolve(recipients: Recipients, directory: Directory, now: Circumstances) ->
             return _at(role, [now.asker] if now.asker else [], directory)
         case Whom.RECIPIENTS:
             others = (seat for seat in now.recipients if seat.agency != now.sender)
-            return Resolved(tuple(seat for seat in others if role in (ANY_ROLE, seat.role)), ())
+            return Resolved(tuple(seat for seat in others if role in (EVERY_ROLE, seat.role)), ())
         case Whom.GUESTS:
             # Two officers named them; one of another partnership has its inbox here and stands in no directory of ours.
             return Resolved(tuple(Seat(agency, role) for agency in now.guests if agency != now.sender), ())

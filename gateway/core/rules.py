@@ -26,7 +26,6 @@ WRITTEN_HERE = frozenset(
 ACKNOWLEDGEMENT, BY_PERSON = "acknowledgement", "person"
 CORRECTION = "correction"
 WITHDRAWING = frozenset({"withdraw", "recall-misdirected"})  # corrections that take a message back (G-06)
-ANY_ROLE = RoleId("*")
 
 
 # Moments of one message and not of the whole incident: a second request or letter starts a clock of its own.

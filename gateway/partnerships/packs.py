@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.core.clocks import Clock, Stage
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyKind, PartnershipId, RoleId
+from gateway.core.routing import EVERY_ROLE
 from gateway.core.rules import (
-    ANY_ROLE,
     ChaseRule,
     Consequence,
     DutyRule,
@@ -409,7 +409,7 @@ def _roles(rules: _Rules) -> Iterator[tuple[str, str]]:
 
 def _role_named(role: str, whom: Whom) -> str:
     """The role to check: whoever received a message is named by `*`, which is no role anywhere else."""
-    return RECEIVED_IN_ANY_ROLE if (role, whom) == (ANY_ROLE, Whom.RECIPIENTS) else role
+    return RECEIVED_IN_ANY_ROLE if (role, whom) == (EVERY_ROLE, Whom.RECIPIENTS) else role
 
 
 def _unknown(pack_name: str, text: str, error: Any) -> Problem:

@@ -229,6 +229,11 @@ def _dsl_letter(templates: Mapping[str, str], document: Mapping[str, Any], token
     return Letter(subject, text, as_html(text), reply_token=token)
 
 
+def ways_in_of(settings: Settings) -> frozenset[str]:
+    """What must be read past a due instant before a silence is stated."""
+    return frozenset({MAILBOX}) if settings.imap_url else frozenset()
+
+
 def own_mailbox(settings: Settings) -> Mailbox:
     """The mailbox that replies come to; its password stands in a file of its own."""
     url = _with_password(settings.imap_url or "", settings.imap_password_file)

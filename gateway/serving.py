@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,11 @@ from starlette.routing import Mount
 
 from gateway.api.application import agency_api
 from gateway.api.operator import operator_app
-from gateway.app import MAILBOX, build_parts, close, mail_trouble, own_mailbox, read_mailbox_once
+from gateway.app import build_parts, close, mail_trouble, own_mailbox, read_mailbox_once, ways_in_of
 from gateway.console.application import console_app, console_site
 from gateway.console.door import BASE as CONSOLE
 from gateway.core.errors import Misconfigured
-from gateway.dispatch.loop import Dispatch
+from gateway.dispatch.loop import Dispatch, Hints
 from gateway.parts import Clock, Parts
 from gateway.settings import Settings
 from gateway.store.serving_lock import serving_lock
@@ -42,15 +42,15 @@ class Gateway:
 
     parts: Parts
     web: FastAPI
-    dispatch: Dispatch
-    ways_in: frozenset[str]
+    dispatch: Dispatch | Hints
+    ways_in: frozenset[str]  # what is read here; nothing where workers read
 
 
-def build(settings: Settings, clock: Clock | None = None) -> Gateway:
-    """Everything that serves in one process."""
+def build(settings: Settings, clock: Clock | None = None, hint: Callable[[], None] | None = None) -> Gateway:
+    """Everything that serves in one process. With `hint` the work beside it is done by workers, who are told by it."""
     parts = build_parts(settings, clock)
-    ways_in = frozenset({MAILBOX}) if settings.imap_url else frozenset()
-    dispatch = Dispatch(parts, ways_in)
+    ways_in = frozenset() if hint else ways_in_of(settings)
+    dispatch = Hints(parts, hint) if hint else Dispatch(parts, ways_in)
     web = agency_api(parts)
     web.router.routes.append(Mount(CONSOLE, console_app(parts)))
     return Gateway(parts, web, dispatch, ways_in)
@@ -73,22 +73,41 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
 
 
 async def serve(
-    settings: Settings, clock: Clock | None = None, ready: Callable[[], None] | None = None
+    settings: Settings,
+    clock: Clock | None = None,
+    ready: Callable[[], None] | None = None,
+    hint: Callable[[], None] | None = None,
 ) -> None:
     """Serve until told to stop. On SQLite one serving process holds the lock."""
-    lock = serving_lock(settings.var_dir / "serving.lock") if settings.is_on_sqlite else None
-    if lock is None:
-        await _serve(settings, clock, ready)
-        return
-    with lock:
-        await _serve(settings, clock, ready)
+    with serving_lock(settings.var_dir / "serving.lock") if settings.is_on_sqlite else nullcontext():
+        await _serve(settings, clock, ready, hint)
 
 
-async def _serve(settings: Settings, clock: Clock | None, ready: Callable[[], None] | None) -> None:
+async def work(settings: Settings, ready: Callable[[], None] | None = None) -> None:
+    """Do the work beside the API until SIGTERM or SIGINT, in a process without listeners: PostgreSQL, no broker."""
+    if settings.is_on_sqlite:
+        raise Misconfigured(
+            "on SQLite the serving process does the work: set GATEWAY_DATABASE_URL to PostgreSQL for workers"
+        )
+    stopped = asyncio.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(one, stopped.set)
+    async with running(build(settings)):
+        if ready is not None:
+            ready()
+        await stopped.wait()
+
+
+async def _serve(
+    settings: Settings,
+    clock: Clock | None,
+    ready: Callable[[], None] | None,
+    hint: Callable[[], None] | None,
+) -> None:
     """Ports are taken before anything is opened; agencies are drained before the operator's listener goes."""
     with ExitStack() as ports:
         sockets = _ports(ports, settings)
-        gateway = build(settings, clock)
+        gateway = build(settings, clock, hint)
         spare_what_stays()
         async with running(gateway):
             servers = _servers(gateway)

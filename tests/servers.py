@@ -111,13 +111,13 @@ def postgres_server(*, fsync: bool = False) -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def valkey_server() -> Iterator[ValkeyServer]:
-    """Run a Valkey of its own on a loopback port."""
+def valkey_server(port: int | None = None) -> Iterator[ValkeyServer]:
+    """Run a Valkey of its own on a loopback port: the one given (of one that died), else a free one."""
     with _folder() as folder:
         program = _valkey_program(folder)
         for attempts_left in reversed(range(5)):
             try:
-                with _running_valkey(program, folder) as server:
+                with _running_valkey(program, folder, port or free_port()) as server:
                     yield server
                     return
             except _DidNotStart:
@@ -127,8 +127,7 @@ def valkey_server() -> Iterator[ValkeyServer]:
 
 
 @contextmanager
-def _running_valkey(program: Path, folder: Path) -> Iterator[ValkeyServer]:
-    port = free_port()
+def _running_valkey(program: Path, folder: Path, port: int) -> Iterator[ValkeyServer]:
     private = folder / "valkey.sock"
     command = [program, "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--unixsocket", private]
     with _running([*command, "--save", "", "--appendonly", "no"], folder, signal.SIGTERM) as process:

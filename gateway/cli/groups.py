@@ -14,6 +14,7 @@ COMMANDS = {
     "migrate": "operator",
     "doctor": "operator",
     "serve": "serve",
+    "work": "serve",
     "demo": "demo",
     "submit": "submit",
     "reconcile": "officer",

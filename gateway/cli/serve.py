@@ -1,14 +1,21 @@
-"""`gateway serve`: the gateway in one process, agencies' listener and operator's listener, until SIGTERM or Ctrl-C."""
+"""`gateway serve` answers agencies, `gateway work` does the work beside it on more processes; both until SIGTERM or Ctrl-C.
+
+With GATEWAY_BROKER_URL the serving processes only answer and hint, and Celery workers do the rest; without it every serving
+process also carries, reads, watches clocks and seals.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 import uvloop
 
 from gateway.core.errors import Misconfigured
 from gateway.serving import serve as serve_until_stopped
+from gateway.serving import work as work_until_stopped
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import migrations
 
@@ -22,8 +29,37 @@ def serve() -> None:
     Example: gateway serve
     """
     settings = _settings()
+    hint = _hint(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_until_stopped(settings, ready=lambda: _say_where(settings)))
+        runner.run(serve_until_stopped(settings, ready=lambda: _say_where(settings), hint=hint))
+
+
+@app.command()
+def work(
+    processes: Annotated[int, typer.Option(min=1, help="Worker processes, with a broker.")] = 2,
+) -> None:
+    """Carry deliveries, read mail, watch clocks and seal, without answering agencies. Needs PostgreSQL; as many as you like.
+
+    With GATEWAY_BROKER_URL these are Celery workers with their timetable; without it one process that looks by itself.
+
+    Example: gateway work --processes 4
+    """
+    settings = _settings()
+    if settings.broker_url is not None:
+        from gateway.dispatch import celery_worker
+
+        celery_worker.celery_app(settings).worker_main(celery_worker.arguments(processes))
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work_until_stopped(settings, ready=lambda: typer.echo("Working: no broker, one process")))
+
+
+def _hint(settings: Settings) -> Callable[[], None] | None:
+    if settings.broker_url is None:
+        return None
+    from gateway.dispatch import celery_worker
+
+    return celery_worker.hint_through(settings)
 
 
 def _settings() -> Settings:

@@ -1,7 +1,7 @@
 """The in-process loop: carries, reads, watches clocks and seals while the gateway serves.
 
 One task per job, each at its own pace, all woken when a transaction made work. What it misses, the next sweep finds: the
-database is the queue.
+database is the queue. Where a broker is set, workers elsewhere do all this (`celery_worker`) and `Hints` only wakes them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,25 @@ from gateway.parts import Parts
 CHASE_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 30.0
 
+HINT_SECONDS = 0.05  # at least so long between two hints
+
 _log = structlog.get_logger()
 
 Job = Callable[[], Awaitable[object]]
+
+
+async def carry_and_read(parts: Parts) -> bool:
+    """One round of what is due now; whether there was anything."""
+    carried = await carry_due(parts)
+    read = await read_kept(parts)
+    return bool(carried or read)
+
+
+async def housekeep(parts: Parts) -> None:
+    """What may wait half a minute."""
+    await finish_erasures(parts)
+    await sweep_proofs(parts)
+    await sweep_keys(parts)
 
 
 class Dispatch:
@@ -42,7 +58,7 @@ class Dispatch:
         jobs: list[tuple[Job, float]] = [
             (lambda: seal_waiting(parts), settings.seal_interval_seconds),
             (lambda: chase_due(parts, self._ways_in), CHASE_SECONDS),
-            (lambda: self._housekeeping(), HOUSEKEEPING_SECONDS),
+            (lambda: housekeep(parts), HOUSEKEEPING_SECONDS),
         ]
         self._tasks = [asyncio.create_task(self._every(job, pause)) for job, pause in jobs]
         self._tasks.append(asyncio.create_task(self._carry()))
@@ -60,20 +76,10 @@ class Dispatch:
         pause = self._parts.settings.sweep_interval_seconds
         while True:
             self._woken.clear()
-            busy = await self._guarded(self._carry_and_read)
+            busy = await self._guarded(lambda: carry_and_read(self._parts))
             if not busy:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), pause)
-
-    async def _carry_and_read(self) -> bool:
-        carried = await carry_due(self._parts)
-        read = await read_kept(self._parts)
-        return bool(carried or read)
-
-    async def _housekeeping(self) -> None:
-        await finish_erasures(self._parts)
-        await sweep_proofs(self._parts)
-        await sweep_keys(self._parts)
 
     async def _every(self, job: Job, pause_seconds: float) -> None:
         while True:
@@ -88,3 +94,37 @@ class Dispatch:
             _log.error("dispatch.fault", fault=type(fault).__name__, where=place_of(fault))
             await asyncio.sleep(self._parts.settings.sweep_interval_seconds)
             return None
+
+
+class Hints:
+    """In place of `Dispatch` where workers do the work: tells them, through the broker, that there is some.
+
+    `send` blocks and may fail: nothing depends on it, for every worker also looks by itself.
+    """
+
+    def __init__(self, parts: Parts, send: Callable[[], None]) -> None:
+        self._parts = parts
+        self._send = send
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; call within the event loop that serves."""
+        self._parts.store.on_wake = self._woken.set
+        self._task = asyncio.create_task(self._hint())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _hint(self) -> None:
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            try:
+                await asyncio.to_thread(self._send)
+            except Exception as fault:
+                _log.warning("broker.trouble", fault=type(fault).__name__)
+            await asyncio.sleep(HINT_SECONDS)

@@ -10,12 +10,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from gateway.core import registers, reports
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.figures import Period
+from gateway.core.figures import YEAR_BEGINS_MONTH, Period, april_year, month_of
 from gateway.core.messages import IncidentId, MessageId
 from gateway.core.registers import LEARNING, Addition, Ground, Sheet
 from gateway.core.rules import Pack
@@ -71,6 +71,20 @@ def read_register(tx: Tx, pack: Pack, wanted: Wanted, now: datetime, keys: Keys 
 def incidents_opened(tx: Tx, pack: Pack, period: Period | None) -> list[IncidentId]:
     """Whose data keys a sheet with names needs; erased incidents have none."""
     return rows.incidents_in(tx, pack.partnership, *_bounds(period, pack))
+
+
+def usual_period(name: str, today: date) -> Period | None:
+    """When no days are named: the running year for timeliness, the last whole year or month for what others read, all of a register."""
+    begins = today.year if today.month >= YEAR_BEGINS_MONTH else today.year - 1
+    match name:
+        case "timeliness":
+            return april_year(begins)
+        case "annual":
+            return april_year(begins - 1)
+        case "digest":
+            last = today.replace(day=1) - timedelta(days=1)
+            return month_of(last.year, last.month)
+    return None
 
 
 def _report(tx: Tx, pack: Pack, name: str, period: Period, ground: Ground) -> Sheet:

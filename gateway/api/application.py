@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.api import duties, inbox, messages, receipts
+from gateway.api import duties, inbox, messages, receipts, registers
 from gateway.api.door import SCOPES, Door
 from gateway.api.openapi import docs_page, openapi_document
 from gateway.api.problems import HEADERS, guarded, problem
@@ -34,6 +34,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/duties", duties.get_duties),
     ("GET", "/v1/incidents/{incident}", messages.get_incident),
     ("GET", "/v1/partnerships/{partnership}/directory", duties.get_directory),
+    ("GET", "/v1/partnerships/{partnership}/registers/{name}", registers.get_register),
+    ("GET", "/v1/partnerships/{partnership}/reports/{name}", registers.get_report),
     ("GET", "/v1/inbox", inbox.get_inbox),
     ("GET", "/v1/inbox/{delivery}", inbox.get_delivery),
     ("POST", "/v1/inbox/{delivery}/acknowledgement", inbox.post_acknowledgement),

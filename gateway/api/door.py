@@ -20,8 +20,8 @@ from gateway.oauth.parts import OAuthParts
 from gateway.oauth.resource import Principal, authenticate, need_scope, replayed
 from gateway.parts import Parts
 
-WRITE, READ, LOG = "messages.write", "messages.read", "log.read"
-SCOPES = (WRITE, READ, LOG)
+WRITE, READ, LOG, REPORTS = "messages.write", "messages.read", "log.read", "reports.read"
+SCOPES = (WRITE, READ, LOG, REPORTS)
 
 _NAME = re.compile(r"[\x21-\x7e]{1,200}")
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):\s*(?=,|$)")

@@ -43,6 +43,7 @@ def openapi_document(paths: Iterable[tuple[str, str, str]], public: Collection[s
 _SCOPES = {
     "messages.write": "submit messages and answer deliveries",
     "messages.read": "read the inbox, own messages, duties and receipts",
+    "reports.read": "take out registers and reports (the partnership's business unit and council)",
     "log.read": "read the transparency log (witnesses and auditors)",
 }
 
@@ -51,11 +52,18 @@ def _parameter(name: str, where: str, words: str, **schema: Any) -> dict[str, An
     return {"name": name, "in": where, "description": words, "schema": schema}
 
 
+_PERIOD = (
+    _parameter("year", "query", "From 1 April of this year.", type="string", pattern="^20[0-9]{2}$"),
+    _parameter("month", "query", "One month.", type="string", pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$"),
+    _parameter("Accept", "header", "`text/csv` for a file; JSON otherwise.", type="string"),
+)
 _SENT: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("POST", "/v1/messages"): (
         _parameter("Idempotency-Key", "header", "One key for one message.", type="string", maxLength=255),
         _parameter("Content-Digest", "header", "RFC 9530, sha-256; checked when sent.", type="string"),
     ),
+    ("GET", "/v1/partnerships/{partnership}/registers/{name}"): _PERIOD,
+    ("GET", "/v1/partnerships/{partnership}/reports/{name}"): _PERIOD,
     ("GET", "/v1/inbox"): (
         _parameter("after", "query", "`next` of the page before.", type="string"),
         _parameter("limit", "query", "How many.", type="integer", minimum=1, maximum=MOST, default=PAGE),

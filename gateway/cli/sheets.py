@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gateway.actions.export_register import Export, Exported, export_register
-from gateway.actions.read_register import HOLD_NAMES, Wanted, incidents_opened, read_register
+from gateway.actions.read_register import HOLD_NAMES, Wanted, incidents_opened, read_register, usual_period
 from gateway.cli.directory import the_partnership
 from gateway.cli.session import answer, opened, run, stop
-from gateway.core.figures import Period, april_year, month_of
+from gateway.core.figures import Period, named_period
 from gateway.core.messages import IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.core.registers import Sheet
@@ -69,32 +67,12 @@ def take_out(asked: Taken, out: Path | None, as_json: bool) -> None:
     answer(told, lines, as_json)
 
 
-def period_named(year: str, month: str, usual: Period | None) -> Period | None:
+def period_named(year: str, month: str) -> Period | None:
     """The period that the options name; one line and exit 2 when they name none that there is."""
-    if year and month:
-        stop("give --year or --month, not both", 2)
-    if re.fullmatch(r"20\d\d", year):
-        return april_year(int(year))
-    if re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", month):
-        return month_of(int(month[:4]), int(month[5:]))
-    if year or month:
-        stop(
-            "--year takes a year such as 2026 (April 2026 to March 2027), --month a month such as 2026-11", 2
-        )
-    return usual
-
-
-def usual_period(name: str, today: date) -> Period | None:
-    """Without options: the running year for timeliness, the last whole year or month for what is shared, all of a register."""
-    begins = today.year if today.month >= 4 else today.year - 1
-    match name:
-        case "timeliness":
-            return april_year(begins)
-        case "annual":
-            return april_year(begins - 1)
-        case "digest":
-            return month_of(today.year - (today.month == 1), 12 if today.month == 1 else today.month - 1)
-    return None
+    try:
+        return named_period(year, month)
+    except ValueError as fault:
+        stop(f"--year, --month: {fault}", 2)
 
 
 def _form(out: Path | None, as_json: bool) -> str:
@@ -113,8 +91,8 @@ async def _exported(asked: Taken, form: str) -> tuple[Sheet, Exported, str]:
         partnership = await the_partnership(parts, asked.partnership)
         pack = (await parts.partnerships.snapshot(partnership)).pack
         now = parts.clock()
-        usual = usual_period(asked.name, pack.calendar.local(now).date())
-        wanted = Wanted(asked.name, period_named(asked.year, asked.month, usual))
+        named_days = period_named(asked.year, asked.month)
+        wanted = Wanted(asked.name, named_days or usual_period(asked.name, pack.calendar.local(now).date()))
         keys: dict[IncidentId, DataKey] | None = None
         if asked.with_names:
             named = await parts.store.read(lambda tx: incidents_opened(tx, pack, wanted.period))

@@ -8,6 +8,7 @@ Sources: domain analysis section 6.2, P-16 (reporting year 1 April to 31 March),
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,8 @@ WITHHELD = "c"
 YEAR_BEGINS_MONTH = 4
 
 Figure = int | None  # None: withheld
+
+_YEAR, _MONTH = re.compile(r"20[0-9]{2}"), re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,22 @@ def month_of(year: int, month: int) -> Period:
     """One calendar month."""
     first_on = date(year, month, 1)
     return Period(f"{year}-{month:02d}", first_on, add_months(first_on, 1))
+
+
+def named_period(year: str, month: str) -> Period | None:
+    """The period of a year such as `2026` (from its April) or a month such as `2026-11`; None when neither is given.
+
+    ValueError, saying what to give, when both are or either is something else.
+    """
+    if year and month:
+        raise ValueError("give a year or a month, not both")
+    if _YEAR.fullmatch(year):
+        return april_year(int(year))
+    if _MONTH.fullmatch(month):
+        return month_of(int(month[:4]), int(month[5:]))
+    if year or month:
+        raise ValueError("a year is such as 2026 (April 2026 to March 2027), a month such as 2026-11")
+    return None
 
 
 def quarters(year: Period) -> tuple[Period, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.api.door import READ, WRITE
+from gateway.api.door import READ, REPORTS, WRITE
 from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId
 from gateway.core.routing import Agency
 from gateway.oauth.key_policy import check_jwks
@@ -106,7 +106,8 @@ async def enrol(parts: Parts, enrolment: Enrolment, partnership: PartnershipId =
         for way in enrolment.ways:
             directory.set_way(tx, partnership, way)
         for agency_id, keys in jwks.items():
-            clients.add(tx, agency_id, agency_id, keys, (WRITE, READ), at)
+            more = (REPORTS,) if agency_id in (BUSINESS_UNIT, COUNCIL) else ()
+            clients.add(tx, agency_id, agency_id, keys, (WRITE, READ, *more), at)
         # A crash before the commit leaves an empty directory: enrol again.
 
     await parts.store.transact(write)

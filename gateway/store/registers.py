@@ -124,6 +124,30 @@ def note_use(tx: Tx, values: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """One export or import of a register; that it was is an entry in the ledger, whose chain is `id`."""
+
+    id: str
+    act: str
+    what: str
+    form: str
+    rows: int
+    with_names: bool
+    officer: str
+    second_officer: str | None
+    why: str
+    at: datetime
+
+
+def uses(tx: Tx, partnership: PartnershipId) -> list[Use]:
+    """Every export and import of a partnership, newest first."""
+    columns = [t.register_use.c[name] for name in Use.__dataclass_fields__]
+    query = select(*columns).where(t.register_use.c.partnership == partnership)
+    found = tx.execute(query.order_by(t.register_use.c.at.desc(), t.register_use.c.id))
+    return [Use(*row) for row in found]
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """A sealed message of an incident."""
 

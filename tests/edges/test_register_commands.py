@@ -8,14 +8,15 @@ import json
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openpyxl.reader.excel import load_workbook
 
 from gateway.core.registers import Sheet
+from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.partnerships import sheets
-from gateway.store import tables as t
+from gateway.store import registers
+from gateway.store.registers import Use
 from tests.actions.scene import (
     COUNCIL,
     HOSPITALS,
@@ -42,8 +43,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield running
 
 
-async def uses(house: House) -> list[Any]:
-    return await house.parts.store.read(lambda tx: list(tx.execute(t.register_use.select())))
+async def uses(house: House) -> list[Use]:
+    return await house.parts.store.read(lambda tx: registers.uses(tx, SOUTH_TYNESIDE))
 
 
 async def test_the_alert_register_is_taken_out_as_csv_and_as_xlsx(house: House, tmp_path: Path) -> None:
@@ -76,6 +77,8 @@ async def test_every_export_is_an_entry_and_says_who_and_why(house: House) -> No
     entries = await entries_named(house, "RegisterExported")
     rows = await uses(house)
     assert {entry.chain for entry in entries} == {row.id for row in rows}
+    listed = await gateway(house, "register", "uses")
+    assert [row["id"] for row in listed] == [row.id for row in rows]
     first = next(row for row in rows if row.id == told["export"])
     assert (first.officer, first.why, first.what, first.with_names) == (
         "Winifred Stave",

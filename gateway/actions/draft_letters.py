@@ -9,6 +9,7 @@ from typing import Any
 from gateway.actions.compose import Composition, compose
 from gateway.actions.forward import DO_NOT_CONTACT, Forwarded, delivery_row
 from gateway.actions.hold import hold
+from gateway.actions.misdirection import against
 from gateway.actions.prove import Said
 from gateway.core.identifiers import make_letter_reference
 from gateway.core.messages import Seat
@@ -124,7 +125,8 @@ def _draft(tx: Tx, parts: Parts, work: Work, incident: Incident, letter: _Letter
             "token": f"{token}{parts.keys.token_mac(token)}",
         },
     )
-    hold(tx, work, incident.partnership, incident.id, ("delivery", row["id"]), (AWAITS_RELEASE,))
+    reasons = (AWAITS_RELEASE, *against(work.directory, letter.seat, work.at))
+    hold(tx, work, incident.partnership, incident.id, ("delivery", row["id"]), reasons)
 
 
 def _body(work: Work, letter: _Letter, reference: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sender
 from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
 from gateway.actions.hold import hold
+from gateway.actions.misdirection import misdirections
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.recall import recall_as_corrected
 from gateway.core.deliveries import DeliveryState
@@ -33,6 +34,9 @@ class Release:
     officer: str
     refuse: bool = False
     reason: str = ""
+    confirmed: frozenset[str] = (
+        frozenset()
+    )  # reasons against sending (misdirection.py) that the officer answers for
 
 
 def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
@@ -43,11 +47,17 @@ def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
     incident = incidents.lock(tx, held.partnership, held.incident) if held.incident else None
     if incident is not None and incident.state != "open":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is closed or erased.")
+    against = () if asked.refuse else misdirections(tx, work.directory, work.at, work.key, held)
+    if held.settled_at is None and (unconfirmed := [one for one in against if one not in asked.confirmed]):
+        detail = f"Confirm each reason against sending it, or refuse it: {', '.join(unconfirmed)}."
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
     if not holds.settle(tx, held.id, work.at, asked.officer, "refused" if asked.refuse else "released"):
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Somebody has already dealt with this.")
     ref = _subject_ref(tx, held, incident)
     subject = Subject(ref, held.partnership, held.incident, work.key)
     fields = {"officer": asked.officer, "hold": held.id, "outcome": "refused" if asked.refuse else "released"}
+    if against:
+        fields["confirmed"] = " ".join(against)
     if asked.reason:
         fields["words"] = asked.reason
     prove(tx, parts, work, subject, [Said(Event.RELEASED, fields, reason=_reason(asked))])

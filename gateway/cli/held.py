@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.actions.misdirection import MISDIRECTIONS, standing_against
 from gateway.actions.release import Release
 from gateway.actions.release import release as release_one
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
@@ -44,9 +45,13 @@ REASONS = {
     "nobody-to-ring": "no adviser with a telephone number is named, whom a school could ring",
     "unknown-agency": "the agency is not enrolled in the directory",
     "do-not-contact": "the message asks that this recipient is not told: find another",
-    "everybody-absent": "everybody in the seat is away: it went to the team or its inbox, so telephone",
     "opened-by-wrong-recipient": "a wrong recipient may have read it: open a breach record",
     "duties-outlive-recall": "the message was recalled, but duties that it laid remain: waive them or leave them",
+    "everybody-absent": "everybody in the seat is away: it goes to the team or its inbox, so telephone",
+    "school-closed": "the school is not open, says the register of schools",
+    "school-in-holiday": "the school is on holiday by its term dates",
+    "dsl-changed": "the letter names another lead than the one who would have it now",
+    "address-not-enrolled": "no address is enrolled for this seat",
     "declined": "the recipient declined it",
     "no-letter-matched": "it belongs to none of our letters",
     "no-such-letter": "it answers none of the letters we sent that school",
@@ -110,12 +115,28 @@ def show(
 
 
 @app.command()
-def release(hold: Hold, officer: Officer, as_json: JsonFlag = False) -> None:
+def release(
+    hold: Hold,
+    officer: Officer,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REASON", help="A reason against sending that you answer for, as `held show` has it."
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Let what is held go on: send the letter, route the message, lay the e-mail aside as read.
 
-    Example: gateway held release hld-… --officer "W. Stave"
+    A letter to a school that is closed or on holiday, to another lead than it names, to no enrolled address or to
+    somebody who must not be contacted goes only when each such reason is confirmed.
+
+    Example: gateway held release hld-… --officer "W. Stave" --confirm school-in-holiday
     """
-    told = run(_settle(Release(hold, officer)))
+    confirmed = frozenset(confirm or ())
+    if confirmed - set(MISDIRECTIONS):
+        raise typer.BadParameter(f"--confirm is one of {', '.join(MISDIRECTIONS)}")
+    told = run(_settle(Release(hold, officer, confirmed=confirmed)))
     answer(told, [f"{hold} is released"], as_json)
 
 
@@ -203,7 +224,9 @@ async def _show(hold: str, officer: str) -> dict[str, Any]:
         held = await _find(parts, hold)
         stated = await parts.perform(view_held, Viewing(hold, officer), held.partnership, held.incident)
         content = await _content(parts, held)
-    return {**_document(held), **content, "receipt": stated.id}
+        against = await standing_against(parts, held)
+    to_confirm = {"to_confirm": list(against), "to_confirm_in_words": [in_words(one) for one in against]}
+    return {**_document(held), **(to_confirm if against else {}), **content, "receipt": stated.id}
 
 
 async def _content(parts: Parts, held: HoldRow) -> dict[str, Any]:

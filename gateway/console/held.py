@@ -17,6 +17,7 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.actions.confirm_for_school import confirmation
+from gateway.actions.misdirection import MISDIRECTIONS, standing_against
 from gateway.actions.release import Release, release
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
 from gateway.actions.view_held import Viewing, view_held
@@ -114,7 +115,9 @@ async def _settle(console: Console, visit: Visit, *, refuse: bool) -> Response:
     why = visit.form.get("reason", "").strip()[:MOST_REASON_CHARACTERS]
     if refuse and not why:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Say why in a few words. Go back and try again.")
-    asked = Release(read.hold.id, visit.signed_in.name, refuse=refuse, reason=why if refuse else "")
+    confirmed = frozenset(reason for reason in MISDIRECTIONS if visit.form.get(f"confirm-{reason}") == "yes")
+    said = why if refuse else ""
+    asked = Release(read.hold.id, visit.signed_in.name, refuse=refuse, reason=said, confirmed=confirmed)
     await console.parts.perform(release, asked, read.hold.partnership, read.hold.incident)
     return go("/held?done=" + ("refused" if refuse else "released"))
 
@@ -130,6 +133,7 @@ async def _item(
     snapshot = await console.parts.partnerships.snapshot(read.hold.partnership)
     shown: dict[str, Any] = {
         "read": read,
+        "against": await standing_against(console.parts, read.hold),
         "said": said,
         "names": reading.agency_names(snapshot.directory),
         "typed": dict(visit.form) if errors else _typed(said),

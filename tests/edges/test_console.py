@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from gateway.console.door import FORM_TOKEN
 from gateway.console.sign_in import create_sign_in_link
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId
+from gateway.core.presence import Term
 from gateway.core.receipts import Event
 from gateway.core.routing import Agency
 from gateway.demo.partnership import SOUTH_TYNESIDE
@@ -442,6 +444,21 @@ async def test_a_letter_is_read_then_released_once(house: House, officer: Browse
         urlsplit(next(p for p in (first, second) if p.status == 303).headers["location"]).path
     )
     assert hold.id not in done.text
+
+
+async def test_what_stands_against_a_letter_is_ticked_before_it_goes(house: House, officer: Browser) -> None:
+    await decided(house)
+    hold = await the_hold(house, "delivery")
+    last_year = Term("Long over", date(2020, 9, 1), date(2020, 12, 18))
+    school = AgencyId("harbour-view-primary")
+    await house.parts.store.transact(
+        lambda tx: directory.replace_terms(tx, SOUTH_TYNESIDE, school, [last_year])
+    )
+    house.parts.partnerships.forget()
+    assert "on holiday by its term dates" in (await officer.get(f"/console/held/{hold.id}")).words
+    assert (await officer.send(f"/console/held/{hold.id}/release")).status == 409
+    ticked = {"confirm-school-in-holiday": "yes"}
+    assert (await officer.send(f"/console/held/{hold.id}/release", **ticked)).status == 303
 
 
 async def test_stopping_a_letter_needs_a_reason_and_cancels_it(house: House, officer: Browser) -> None:

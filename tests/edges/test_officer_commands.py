@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,11 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from gateway.core.deliveries import DeliveryState
+from gateway.core.messages import AgencyId
+from gateway.core.presence import Term
+from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
-from gateway.store import deliveries, log, mail
+from gateway.store import deliveries, directory, log, mail
 from gateway.store import tables as t
 from tests.command_line import attempt, gateway
 from tests.gateway_house import House, RealTime, gateway_house
@@ -445,3 +448,21 @@ async def test_a_suggested_answer_is_taken_where_the_officer_says_nothing_else(h
     message = await house.parts.store.read(lambda tx: mail.find_raw(tx, hold["subject"]))
     assert message is not None
     assert message.message == told["message"]
+
+
+async def test_a_letter_to_a_school_on_holiday_goes_only_when_that_is_confirmed(house: House) -> None:
+    await decided(house)
+    hold = await the_hold(house, "delivery")
+    last_year = Term("Long over", date(2020, 9, 1), date(2020, 12, 18))
+    school = AgencyId("harbour-view-primary")
+    await house.parts.store.transact(
+        lambda tx: directory.replace_terms(tx, SOUTH_TYNESIDE, school, [last_year])
+    )
+    shown = await gateway(house, "held", "show", hold["id"], *BY)
+    assert shown["to_confirm"] == ["school-in-holiday"]
+    status, out, err = await attempt(house, "held", "release", hold["id"], *BY)
+    assert (status, out) == (1, "")
+    assert "school-in-holiday" in err
+    assert (await attempt(house, "held", "release", hold["id"], *BY, "--confirm", "all"))[0] == 2
+    done = await gateway(house, "held", "release", hold["id"], *BY, "--confirm", "school-in-holiday")
+    assert done["settled_as"] == "released"

@@ -8,7 +8,9 @@ from importlib import import_module
 import typer
 
 # `gateway <group> <command>`: gateway/cli/<group>.py
-GROUPS = "rules directory absence mail clients keys held duties deliveries evidence register report console".split()  # noqa: SIM905
+GROUPS = (
+    "rules directory absence mail clients keys held duties deliveries evidence register report console breach"
+).split()
 COMMANDS = {
     "init": "operator",
     "migrate": "operator",

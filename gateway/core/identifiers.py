@@ -42,6 +42,7 @@ class IdKind(Enum):
     DUTY = "dty"
     ENTRY = "ev"  # a receipt is an entry handed out
     ATTACHMENT = "att"
+    BREACH = "brc"
     REGISTER_USE = "reg"  # one export or import of a register
 
 

@@ -147,6 +147,14 @@ class Event(Enum):
     ESCALATED = ("Escalated", "The matter was handed to the next role; not that the role has acted.")
     CLOSED = ("Closed", "The gateway considers this chain complete; not that the matter itself is at an end.")
     CORRECTED = ("Corrected", "A later message corrects an earlier one; the earlier one stays as it was.")
+    BREACH_RECORDED = (
+        "BreachRecorded",
+        "An officer recorded a breach of personal data and since when it was known; not that it was one.",
+    )
+    BREACH_CLOSED = (
+        "BreachClosed",
+        "The breach was reported, or officers decided that it need not be; not that the regulator agrees.",
+    )
     # our own: content and access
     ERASURE_ORDERED = (
         "ErasureOrdered",

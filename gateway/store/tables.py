@@ -278,6 +278,25 @@ duty = Table(
     Index("duty_by_agency", "agency", "partnership", "state"),
 )
 
+# Editing it: hide a breach of personal data from the log of breaches; that it was recorded stands in the ledger.
+breach = Table(
+    "breach",
+    book,
+    _id(),  # brc-…
+    Column("partnership", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("message", Text),  # the message that went astray, if it was one
+    Column("kind", Text, nullable=False),
+    Column("duty", Text),  # the 72 hours; none for a near miss
+    Column("aware_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open, reported, not-reportable
+    Column("closed_at", Instant),
+    Column("ico_reference", Text),
+    Index("breach_by_partnership", "partnership", "recorded_at"),
+)
+
 # Editing it: let something held go on unseen, or hide it from the officer. Releases are entries in the ledger.
 hold = Table(
     "hold",

@@ -299,7 +299,7 @@ async def test_the_officers_guide_deals_with_whatever_waits(
 
 
 class Stage:
-    """What stands for HOLD, DUTY, DELIVERY, MESSAGE and INCIDENT in each command of the guide, made when it is needed."""
+    """What stands for HOLD, DUTY, DELIVERY, MESSAGE, BREACH and INCIDENT in each command of the guide, made when it is needed."""
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -319,6 +319,8 @@ class Stage:
             case "MESSAGE":
                 self.message = self.message or (await refer(self.house, "NP-message"))["id"]
                 return self.message
+            case "BREACH":
+                return str((await gateway(self.house, "breach", "list"))["breaches"][0]["id"])
             case "INCIDENT":
                 self.incident = self.incident or (await refer(self.house, "NP-incident"))["incident"]
                 return self.incident

@@ -25,6 +25,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "breach",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("duty", sa.Text(), nullable=True),
+        sa.Column("aware_at", sa.Text(), nullable=False),
+        sa.Column("recorded_at", sa.Text(), nullable=False),
+        sa.Column("recorded_by", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("closed_at", sa.Text(), nullable=True),
+        sa.Column("ico_reference", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("breach_by_partnership", "breach", ["partnership", "recorded_at"], unique=False)
+    op.create_table(
         "chain",
         sa.Column("ref", sa.Text(), nullable=False),
         sa.Column("partnership", sa.Text(), nullable=True),

@@ -8,7 +8,7 @@ from importlib import import_module
 import typer
 
 # `gateway <group> <command>`: gateway/cli/<group>.py
-GROUPS = (
+GROUPS = (  # noqa: SIM905
     "rules directory absence mail clients keys held duties deliveries evidence register report console breach"
 ).split()
 COMMANDS = {

@@ -143,7 +143,7 @@ class Parts:
         made = await self.make_key(new_key_for, at) if new_key_for else None
 
         def run(tx: Tx) -> Answer:
-            key = made or self._own_key(incident)
+            key = made or self.own_key(incident)
             return action(tx, self, Work(at, Supply(seed), snapshot.pack, snapshot.directory, key), asked)
 
         return await self.store.transact(run)
@@ -155,8 +155,8 @@ class Parts:
         wrapped = await self.custody.read(lambda tx: custody.of_incident(tx, incident))
         return None if wrapped is None else self.keys.unwrap(wrapped)
 
-    def _own_key(self, incident: IncidentId | None) -> DataKey | None:
-        """`key_of` in the thread of the transaction that needs it."""
+    def own_key(self, incident: IncidentId | None) -> DataKey | None:
+        """`key_of` in the thread of the transaction that needs it: for an action on a second incident."""
         wrapped = None if incident is None else custody.own_key(self.custody, incident)
         return None if wrapped is None else self.keys.unwrap(wrapped)
 

@@ -18,7 +18,19 @@ from pathlib import Path
 from keys.sealing import CannotOpen, DataKey, WrappedKey, new_secret
 from keys.signing import DEVELOPMENT_PREFIX, Algorithm, FileSigner, Signer, write_secret
 
+TERM_LENGTH = 32
 PURPOSES: dict[str, Algorithm] = {"receipts": "ES256", "tokens": "ES256", "log": "Ed25519"}
+
+
+@dataclass(frozen=True, slots=True)
+class BlindIndex:
+    """Turns a form of somebody's identity into a term that can be compared and tells nothing to whoever lacks the key."""
+
+    _key: bytes = field(repr=False)
+
+    def term(self, kind: str, value: str) -> str:
+        """32 hex characters (128 bits) of HMAC-SHA-256 over the kind and the value; the kind keeps the domains apart."""
+        return hmac.digest(self._key, kind.encode() + b"\0" + value.encode(), "sha256").hex()[:TERM_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,7 @@ class KeyRing:
     _master: DataKey = field(repr=False)
     _fingerprint_key: bytes = field(repr=False)
     _token_key: bytes = field(repr=False)
+    _index_key: bytes = field(repr=False)
 
     @property
     def are_for_development(self) -> bool:
@@ -59,6 +72,14 @@ class KeyRing:
     def fingerprint(self, scope: str, content: bytes) -> str:
         """A keyed digest, hex: tells whether two contents are equal and nothing to whoever lacks the key."""
         return hmac.new(self._fingerprint_key, scope.encode() + b"\0" + content, hashlib.sha256).hexdigest()
+
+    def blind_index(self, partnership: str) -> BlindIndex:
+        """What makes one partnership's index terms: under its own key, so that indexes of two cannot be joined.
+
+        The key is derived from the master key and changes only with it; then the index is made anew from the sealed
+        messages (`gateway incidents reindex`), since no term of an old key ever meets one of a new.
+        """
+        return BlindIndex(hmac.new(self._index_key, partnership.encode(), hashlib.sha256).digest())
 
     def token_mac(self, token: str) -> str:
         """16 hex characters that mark a reply token as ours. It locates a letter; it authenticates nobody."""
@@ -114,6 +135,7 @@ def load(directory: Path) -> KeyRing:
         _master=master,
         _fingerprint_key=_derive(master, "fingerprint"),
         _token_key=_derive(master, "reply-token"),
+        _index_key=_derive(master, "blind-index"),
     )
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validato
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from gateway.core.identity import Identity
 from gateway.core.messages import Facts
 
 Path = tuple[str | int, ...]
@@ -113,6 +114,19 @@ class Body(Model):
     def facts(self) -> Facts:
         """What rules may read of this body; no personal data."""
         return Facts()
+
+    def children_index(self) -> tuple[Identity, ...]:
+        """Who the children are that this body is about, in its own order, for the blind index; most types name none."""
+        return tuple(
+            Identity(
+                getattr(child, "given_names", None),
+                getattr(child, "family_name", None),
+                tuple(getattr(child, "other_names", ())),
+                getattr(child, "date_of_birth", None),
+                getattr(child, "nhs_number", None),
+            )
+            for child in getattr(self, "children", ())
+        )
 
     def births(self) -> Iterable[tuple[Path, date]]:
         """Each date of birth that claims to have happened, with where it stands in the body."""

@@ -15,7 +15,7 @@ from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, holds, incidents, log, mail, messages
+from gateway.store import blind_index, deliveries, holds, incidents, likenesses, log, mail, messages
 from gateway.store.transaction import Tx
 
 
@@ -63,6 +63,8 @@ def empty_content(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> 
     messages.forget_content(tx, partnership, incident.id)
     mail.forget_raw(tx, partnership, incident.id)
     log.forget_disclosures(tx, partnership, incident.id)
+    blind_index.forget(tx, partnership, incident.id)
+    likenesses.forget_unlinked(tx, partnership, incident.id)
     deliveries.cancel_open(tx, partnership, incident.id, work.at)
     holds.settle_of_incident(tx, partnership, incident.id, work.at, "erased")
     # A crash here leaves the state `erasing`: the timetable empties again, scrubs and goes on.

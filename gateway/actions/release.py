@@ -8,7 +8,11 @@ from datetime import datetime
 from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sender
 from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
 from gateway.actions.hold import hold
+<<<<<<< HEAD
 from gateway.actions.misdirection import misdirections
+=======
+from gateway.actions.index_children import POSSIBLE_DUPLICATE
+>>>>>>> f2dab89 (identity: likeness of two children is found by blind index, asked of an officer and linked on a person's word)
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.recall import recall_as_corrected
 from gateway.core.deliveries import DeliveryState
@@ -44,6 +48,8 @@ def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
     held = holds.find(tx, asked.hold)
     if held is None:
         raise Refused(ErrorCode.NOT_FOUND)
+    if POSSIBLE_DUPLICATE in held.reasons:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Say whether it is the same child: link or not.")
     incident = incidents.lock(tx, held.partnership, held.incident) if held.incident else None
     if incident is not None and incident.state != "open":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is closed or erased.")

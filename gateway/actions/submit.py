@@ -15,6 +15,7 @@ from typing import Any
 from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sender
 from gateway.actions.forward import Forwarded, forward
 from gateway.actions.hold import hold
+from gateway.actions.index_children import BlindChild, index_children
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.actions.recall import may_correct, recall_as_corrected
 from gateway.core.errors import ErrorCode, FieldError, Refused
@@ -37,7 +38,7 @@ class Submission:
     """A read message with its exact bytes. `proof` is the replay key that must be burned with it (RFC 9449 section 11.1).
 
     `opens` is the incident id to use if the message opens one; its data key is then `Work.key`. `recorded_by` names the
-    officer who entered what another agency said, by telephone for instance.
+    officer who entered what another agency said, by telephone for instance. `children` are whom it names, as keyed terms.
     """
 
     raw: bytes
@@ -50,6 +51,7 @@ class Submission:
     idempotency_key: str | None = None
     proof: tuple[str, datetime] | None = None
     recorded_by: str | None = None
+    children: tuple[BlindChild, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,7 @@ def _accept(
         hold(tx, work, message.partnership, incident.id, ("message", message.id), (gap,))
     if isinstance(decision, Forward):
         decide_jointly(tx, parts, work, message, incident)
+    index_children(tx, parts, work, incident, asked.children, is_new=asked.message.incident is None)
     return answer
 
 

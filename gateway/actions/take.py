@@ -12,7 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from gateway.actions.index_children import BlindChild, blind
 from gateway.actions.submit import Accepted, Rejected, Submission, submit
 from gateway.core.errors import ErrorCode, FieldError, Refused, Unavailable
 from gateway.core.identifiers import IdKind, make_id
@@ -23,6 +25,7 @@ from gateway.store import custody, log, messages
 from schemas import Envelope, facts
 
 RACES = 3
+LONDON = ZoneInfo("Europe/London")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,19 @@ async def prepare(
         speaker.idempotency_key,
         speaker.proof,
         speaker.recorded_by,
+        blind_children(parts, envelope),
     )
+
+
+def blind_children(parts: Parts, envelope: Envelope[Any]) -> tuple[BlindChild, ...]:
+    """Whom a message is about, in its own order, as keyed terms: nothing else of a name leaves the open message."""
+    children = envelope.body.children_index()
+    if not children:
+        return ()
+    happened_at = facts(envelope).moments.get("incident_at")
+    occurred_on = happened_at.astimezone(LONDON).date() if happened_at else None
+    index = parts.keys.blind_index(envelope.partnership)
+    return tuple(blind(index, child, occurred_on) for child in children)
 
 
 class RefusedByRules(Refused):

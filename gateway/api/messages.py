@@ -14,10 +14,14 @@ from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
 from gateway.api.duties import duty_row_document
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
+<<<<<<< HEAD
 from gateway.core.messages import AgencyId, IncidentId, MessageId
 from gateway.core.rules import Pack
+=======
+from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
+>>>>>>> f2dab89 (identity: likeness of two children is found by blind index, asked of an officer and linked on a person's word)
 from gateway.oauth.resource import Principal, replayed
-from gateway.store import deliveries, duties, incidents, log, messages
+from gateway.store import deliveries, duties, incidents, likenesses, log, messages
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
 from schemas import read_message
@@ -154,6 +158,7 @@ def _timeline(tx: Tx, agency: AgencyId, pack: Pack, incident: IncidentId) -> dic
     return {
         "id": incident,
         "partnership": partnership,
+        "linked": _linked(tx, agency, partnership, incident),
         "opened_at": _text(found.opened_at) if found else None,
         "label": found.label if found else None,
         "outcome": dict(found.outcome) if found and found.outcome else None,
@@ -163,6 +168,13 @@ def _timeline(tx: Tx, agency: AgencyId, pack: Pack, incident: IncidentId) -> dic
             for row in seen
         ],
     }
+
+
+def _linked(tx: Any, agency: AgencyId, partnership: PartnershipId, incident: IncidentId) -> list[str]:
+    """Incidents that an officer linked to this one, and in which my agency is involved too; of others it hears nothing."""
+    pairs = likenesses.of_incident(tx, partnership, incident)
+    others = sorted(pair.other(incident) for pair in pairs if pair.state == likenesses.LINKED)
+    return [other for other in others if agency in incidents.participants(tx, partnership, other)]
 
 
 def _text(at: Any) -> str:

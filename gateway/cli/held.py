@@ -15,7 +15,11 @@ from typing import Annotated, Any
 
 import typer
 
+<<<<<<< HEAD
 from gateway.actions.misdirection import MISDIRECTIONS, standing_against
+=======
+from gateway.actions.index_children import POSSIBLE_DUPLICATE
+>>>>>>> f2dab89 (identity: likeness of two children is found by blind index, asked of an officer and linked on a person's word)
 from gateway.actions.release import Release
 from gateway.actions.release import release as release_one
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
@@ -40,6 +44,19 @@ KINDS = {
     "incident": "an incident",
 }
 REASONS = {
+    "possible-duplicate": "it may be about the same child as another incident: compare, then link them or tell them apart",
+    "same-nhs-number": "the NHS number is the same",
+    "same-surname": "a surname is the same",
+    "surname-sounds-alike": "a surname sounds alike",
+    "names-in-other-order": "the names are the same in the other order",
+    "same-date-of-birth": "the date of birth is the same",
+    "day-and-month-exchanged": "the date of birth is the same with day and month exchanged",
+    "digits-of-date-of-birth-exchanged": "the date of birth is the same with two digits exchanged",
+    "same-incident-date": "it happened on the same day",
+    "nhs-numbers-differ": "but the NHS numbers differ (twins?)",
+    "name-or-date-of-birth-differs": "but name or date of birth differs (a wrong number?)",
+    "given-names-differ": "but the given names differ (twins?)",
+    "incident-dates-differ": "but it happened on another day",
     "awaits-release": "a person must read this letter before it goes out",
     "unknown-school": "the school is not enrolled in the directory, or nobody there is named",
     "nobody-to-ring": "no adviser with a telephone number is named, whom a school could ring",
@@ -90,7 +107,7 @@ def list_holds(as_json: JsonFlag = False) -> None:
     found = run(_list())
     lines = [
         f"{one['id']}  {KINDS.get(one['subject_kind'], one['subject_kind'])} of {one['incident'] or 'no incident yet'}, "
-        f"since {one['held_at']}: {'; '.join(one['in_words'])}"
+        f"since {one['held_at']}: {'; '.join(one['in_words'])}{_compared(one)}"
         for one in found
     ]
     answer({"holds": found}, lines or ["Nothing waits for an officer."], as_json)
@@ -210,6 +227,11 @@ def _document(row: HoldRow) -> dict[str, Any]:
         "held_at": row.held_at.isoformat(),
         "settled_as": row.settled_as,
     }
+
+
+def _compared(one: Mapping[str, Any]) -> str:
+    """Which incident it may be a duplicate of."""
+    return f" [{one['subject']}]" if POSSIBLE_DUPLICATE in one["reasons"] else ""
 
 
 def in_words(reason: str) -> str:

@@ -10,11 +10,15 @@ from typing import Any
 
 from starlette.responses import Response
 
+<<<<<<< HEAD
 from gateway.actions.ask_the_law import asked_of_incident
+=======
+from gateway.actions.link_incidents import Linking, Word, link_incidents
+>>>>>>> f2dab89 (identity: likeness of two children is found by blind index, asked of an officer and linked on a person's word)
 from gateway.actions.view import Viewing, view
 from gateway.console import reading, words
 from gateway.console.door import Console, Visit
-from gateway.console.pages import page
+from gateway.console.pages import go, page
 from gateway.console.reading import IncidentRead
 from gateway.core.messages import IncidentId, PartnershipId
 
@@ -64,6 +68,27 @@ async def post_message(console: Console, visit: Visit) -> Response:
     document = await reading.content(console.parts, row)
     names = reading.agency_names((await console.parts.partnerships.snapshot(partnership)).directory)
     return page(visit, "message.html", here="incidents", row=row, document=document, names=names)
+
+
+async def post_linked(console: Console, visit: Visit) -> Response:
+    return await _say(console, visit, Word.SAME)
+
+
+async def post_told_apart(console: Console, visit: Visit) -> Response:
+    return await _say(console, visit, Word.NOT_THE_SAME)
+
+
+async def post_unlinked(console: Console, visit: Visit) -> Response:
+    return await _say(console, visit, Word.UNLINKED)
+
+
+async def _say(console: Console, visit: Visit, word: Word) -> Response:
+    """The officer's word on two incidents; a second click finds that it is done and changes nothing."""
+    officer, wanted = visit.signed_in, IncidentId(visit.path("incident"))
+    partnership = await console.parts.store.read(lambda tx: reading.partnership_of(tx, officer, wanted))
+    asked = Linking(wanted, IncidentId(visit.path("other")), officer.name, word)
+    await console.parts.perform(link_incidents, asked, partnership, None)
+    return go(f"/incidents/{wanted}")
 
 
 async def _opened(console: Console, visit: Visit) -> tuple[IncidentId, PartnershipId]:

@@ -37,6 +37,7 @@ _pages.globals |= {
     "delivery_states": words.DELIVERY_STATES,
     "duty_states": words.DUTY_STATES,
     "incident_states": words.INCIDENT_STATES,
+    "likeness_states": words.LIKENESS_STATES,
     "ways": words.WAYS,
     "held_subjects": words.HELD_SUBJECTS,
 }

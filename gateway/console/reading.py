@@ -18,10 +18,11 @@ from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, P
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
 from gateway.parts import Parts
-from gateway.store import deliveries, duties, holds, incidents, log, mail, messages, overview
+from gateway.store import deliveries, duties, holds, incidents, likenesses, log, mail, messages, overview
 from gateway.store.duties import DutyRow
 from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
+from gateway.store.likenesses import LikenessRow
 from gateway.store.log import EntryRow
 from gateway.store.mail import LetterRow, RawMail
 from gateway.store.messages import MessageRow
@@ -41,7 +42,7 @@ class TodayRead:
 
 @dataclass(frozen=True, slots=True)
 class IncidentRead:
-    """One incident without any content. `tallies` are joint decisions in words; `entries` are the newest first."""
+    """One incident without any content. `alike` are pairs with incidents that are linked or may be. `tallies` are joint decisions in words; `entries` are the newest first."""
 
     incident: Incident
     tallies: tuple[str, ...]
@@ -50,6 +51,7 @@ class IncidentRead:
     messages: list[MessageRow]
     entries: list[EntryRow]
     holds: list[HoldRow]
+    alike: list[LikenessRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def incident(tx: Tx, pack: Pack, wanted: IncidentId) -> IncidentRead:
         messages=messages.of_incident(tx, partnership, wanted),
         entries=entries[:MOST_ENTRIES],
         holds=[hold for hold in holds.open_holds(tx, partnership) if hold.incident == wanted],
+        alike=likenesses.of_incident(tx, partnership, wanted),
     )
 
 

@@ -59,6 +59,10 @@ INCIDENT_STATES: Mapping[str, Tag] = {
     "erased": Tag("Erased"),
     "closed": Tag("Closed"),
 }
+LIKENESS_STATES: Mapping[str, Tag] = {
+    "possible": Tag("May be the same child", "yellow"),
+    "linked": Tag("Linked", "blue"),
+}
 WAYS = {
     "inbox": "Inbox at the gateway",
     "webhook": "Inbox, told by webhook",
@@ -81,6 +85,19 @@ HELD_SUBJECTS = {
     "incident": "An incident",
 }
 REASONS = {
+    "possible-duplicate": "It may be about the same child as another incident: compare, then link them or tell them apart",
+    "same-nhs-number": "The NHS number is the same",
+    "same-surname": "A surname is the same",
+    "surname-sounds-alike": "A surname sounds alike",
+    "names-in-other-order": "The names are the same in the other order",
+    "same-date-of-birth": "The date of birth is the same",
+    "day-and-month-exchanged": "The date of birth is the same with day and month exchanged",
+    "digits-of-date-of-birth-exchanged": "The date of birth is the same with two digits exchanged",
+    "same-incident-date": "It happened on the same day",
+    "nhs-numbers-differ": "But the NHS numbers differ (twins?)",
+    "name-or-date-of-birth-differs": "But name or date of birth differs (a wrong number?)",
+    "given-names-differ": "But the given names differ (twins?)",
+    "incident-dates-differ": "But it happened on another day",
     "awaits-release": "A person must read this letter before it goes out",
     "unknown-school": "The school is not enrolled in the directory, or nobody there is named",
     "nobody-to-ring": "No adviser with a telephone number is named, whom a school could ring",

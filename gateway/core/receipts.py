@@ -154,6 +154,22 @@ class Event(Enum):
     BREACH_CLOSED = (
         "BreachClosed",
         "The breach was reported, or officers decided that it need not be; not that the regulator agrees.",
+    # our own: incidents about one child
+    POSSIBLE_DUPLICATE = (
+        "PossibleDuplicate",
+        "The gateway found a likeness to another incident and asked an officer; not that the child is the same.",
+    )
+    INCIDENTS_LINKED = (
+        "IncidentsLinked",
+        "An officer said that two incidents are about the same child; not that they are one matter.",
+    )
+    INCIDENTS_UNLINKED = (
+        "IncidentsUnlinked",
+        "An officer took back a link between two incidents; not who relied on it meanwhile.",
+    )
+    TOLD_APART = (
+        "IncidentsToldApart",
+        "An officer said that two incidents which looked alike are not about the same child; not that this is so.",
     )
     # our own: content and access
     ERASURE_ORDERED = (

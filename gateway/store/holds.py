@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, insert, or_, select, update
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.store import tables as t
@@ -72,13 +72,34 @@ def settle_of_subject(tx: Tx, kind: str, subject: str, at: datetime, by: str, se
     tx.execute(update(t.hold).where(*where).values(settled_at=at, settled_by=by, settled_as=settled_as))
 
 
+def settle_between(
+    tx: Tx,
+    partnership: PartnershipId,
+    one: IncidentId,
+    other: IncidentId,
+    at: datetime,
+    settled_as: str,
+    by: str | None = None,
+) -> None:
+    """End the question whether two incidents are about one child, whichever of them asked it."""
+    sides = or_(
+        and_(t.hold.c.incident == one, t.hold.c.subject == other),
+        and_(t.hold.c.incident == other, t.hold.c.subject == one),
+    )
+    where = (t.hold.c.partnership == partnership, t.hold.c.subject_kind == "incident", sides)
+    still = t.hold.c.settled_at.is_(None)
+    tx.execute(
+        update(t.hold).where(*where, still).values(settled_at=at, settled_by=by, settled_as=settled_as)
+    )
+
+
 def settle_of_incident(
     tx: Tx, partnership: PartnershipId, incident: IncidentId, at: datetime, settled_as: str
 ) -> None:
-    """End every hold of an incident: after erasure there is nothing left to decide on."""
+    """End every hold of an incident, or about it: after erasure there is nothing left to decide on."""
     where = (
         t.hold.c.partnership == partnership,
-        t.hold.c.incident == incident,
+        or_(t.hold.c.incident == incident, t.hold.c.subject == incident),
         t.hold.c.settled_at.is_(None),
     )
     tx.execute(update(t.hold).where(*where).values(settled_at=at, settled_as=settled_as))

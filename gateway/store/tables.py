@@ -177,6 +177,50 @@ participant = Table(
     Column("guest", Boolean, nullable=False, default=False),
 )
 
+# Editing it: hide that two incidents are about one child, or pretend it. Reading it: how many incidents share a child; who
+# it is stands behind a key. Erasing an incident removes its rows.
+blind_index = Table(
+    "blind_index",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("child", Text, primary_key=True),  # the child's letter in its incident
+    Column("kind", Text, primary_key=True),
+    Column("term", Text, primary_key=True),  # keyed: see keys.custody.BlindIndex
+    Index("blind_index_term", "partnership", "term"),
+)
+
+# Editing it: hide a likeness from the officer, or show a link that nobody made. Links are entries in the ledger.
+likeness = Table(
+    "likeness",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("first", Text, primary_key=True),  # two incidents, in the order of their ids
+    Column("second", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # possible, linked, apart
+    Column("strength", Text, nullable=False),  # strong, likely, or "officer": nobody but an officer saw it
+    Column("reasons", JSON, nullable=False),  # coarse codes
+    Column(
+        "children", JSON, nullable=False
+    ),  # pairs of letters: which child of the first, which of the second
+    Column("found_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Column("settled_by", Text),
+    Index("likeness_second", "partnership", "second"),
+)
+
+# Editing it: hide who searched for a child. That a search was made, and why, is an entry in the ledger.
+search = Table(
+    "search",
+    book,
+    _id(),
+    Column("partnership", Text, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # a coarse code
+    Column("searched_at", Instant, nullable=False),
+    Column("found", Integer, nullable=False),  # how many incidents
+)
+
 # Editing it: move the start of clocks. The statement of the message that brought it commits to it.
 moment = Table(
     "moment",

@@ -25,6 +25,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "blind_index",
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.Column("child", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("term", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("partnership", "incident", "child", "kind", "term"),
+    )
+    op.create_index("blind_index_term", "blind_index", ["partnership", "term"], unique=False)
+    op.create_table(
         "breach",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("partnership", sa.Text(), nullable=False),
@@ -186,6 +196,21 @@ def upgrade() -> None:
     )
     op.create_index("letter_by_message", "letter", ["message"], unique=False)
     op.create_table(
+        "likeness",
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("first", sa.Text(), nullable=False),
+        sa.Column("second", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("strength", sa.Text(), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("children", sa.JSON(), nullable=False),
+        sa.Column("found_at", sa.Text(), nullable=False),
+        sa.Column("settled_at", sa.Text(), nullable=True),
+        sa.Column("settled_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("partnership", "first", "second"),
+    )
+    op.create_index("likeness_second", "likeness", ["partnership", "second"], unique=False)
+    op.create_table(
         "membership",
         sa.Column("partnership", sa.Text(), nullable=False),
         sa.Column("agency", sa.Text(), nullable=False),
@@ -295,6 +320,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_index(op.f("ix_replay_expires_at"), "replay", ["expires_at"], unique=False)
+    op.create_table(
+        "search",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("searched_at", sa.Text(), nullable=False),
+        sa.Column("found", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
     op.create_table(
         "seat",
         sa.Column("partnership", sa.Text(), nullable=False),

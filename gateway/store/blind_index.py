@@ -1,0 +1,94 @@
+"""The blind index: under which keyed terms the children of an incident are found again. No name, number or date is here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.store import tables as t
+from gateway.store.prepared import Prepared
+from gateway.store.transaction import Tx
+
+CLOSED_TO_SEARCH = ("erasing", "erased")
+
+_KEEP = Prepared(insert(t.blind_index))
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedChild:
+    """One child of one incident: the kind of each keyed term under which it is kept."""
+
+    incident: IncidentId
+    letter: str
+    kinds: Mapping[str, str]  # term -> kind
+
+
+def keep(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, rows: Sequence[tuple[str, str, str]]
+) -> None:
+    """Add terms as (child's letter, kind, term); the caller has left out those that are there."""
+    if rows:
+        about = {"partnership": partnership, "incident": incident}
+        tx.execute(
+            _KEEP, [about | {"child": child, "kind": kind, "term": term} for child, kind, term in rows]
+        )
+
+
+def children_of(tx: Tx, partnership: PartnershipId, incidents: Collection[IncidentId]) -> list[IndexedChild]:
+    """Every indexed child of some incidents, by incident and letter."""
+    i = t.blind_index.c
+    query = select(i.incident, i.child, i.kind, i.term).where(
+        i.partnership == partnership, i.incident.in_(list(incidents))
+    )
+    found: dict[tuple[IncidentId, str], dict[str, str]] = {}
+    for incident, child, kind, term in tx.execute(query):
+        found.setdefault((IncidentId(incident), child), {})[term] = kind
+    ordered = sorted(found, key=lambda place: (place[0], len(place[1]), place[1]))
+    return [IndexedChild(*place, found[place]) for place in ordered]
+
+
+def incidents_with(
+    tx: Tx,
+    partnership: PartnershipId,
+    terms: Collection[str],
+    most: int,
+    other_than: IncidentId | None = None,
+) -> list[IncidentId]:
+    """Incidents with a child kept under any of these terms, the newest first; what is erased is found by nobody."""
+    at_all = select(t.blind_index.c.incident).where(
+        t.blind_index.c.partnership == partnership, t.blind_index.c.term.in_(list(terms))
+    )
+    query = (
+        select(t.incident.c.id)
+        .where(
+            t.incident.c.partnership == partnership,
+            t.incident.c.id.in_(at_all),
+            t.incident.c.state.not_in(CLOSED_TO_SEARCH),
+            t.incident.c.id != (other_than or ""),
+        )
+        .order_by(t.incident.c.opened_at.desc(), t.incident.c.id)
+        .limit(most)
+    )
+    return [IncidentId(row.id) for row in tx.execute(query)]
+
+
+def forget(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> None:
+    """Remove an incident from the index, before it is erased or indexed anew."""
+    i = t.blind_index.c
+    tx.execute(delete(t.blind_index).where(i.partnership == partnership, i.incident == incident))
+
+
+def record_search(tx: Tx, values: Mapping[str, Any]) -> None:
+    tx.execute(insert(t.search), dict(values))
+
+
+def searches(tx: Tx, partnership: PartnershipId) -> list[tuple[str, str, str, datetime, int]]:
+    """Who searched here and why: (id, officer, reason, at, incidents found), the newest first."""
+    s = t.search.c
+    query = select(s.id, s.officer, s.reason, s.searched_at, s.found).where(s.partnership == partnership)
+    return [tuple(row) for row in tx.execute(query.order_by(s.searched_at.desc(), s.id))]

@@ -126,11 +126,12 @@ def judge(signs: Set[Sign], ours: Set[Kind], theirs: Set[Kind]) -> Likeness | No
 
 
 def is_same_child(likeness: Likeness) -> bool:
-    """Whether two mentions in *one* incident are taken as one child there: not so for twins, nor for a mere shared day."""
+    """Whether two mentions in *one* incident are taken as one child there: not so for twins, brothers and sisters."""
     if likeness.strength is Strength.STRONG:
         return True
     reasons = set(likeness.reasons)
-    return "same-surname" in reasons and not reasons & {"nhs-numbers-differ", "given-names-differ"}
+    is_named_so = {"same-surname", Birth.SAME.value} <= reasons
+    return is_named_so and not reasons & {"nhs-numbers-differ", "given-names-differ"}
 
 
 def child_letter(number: int) -> str:

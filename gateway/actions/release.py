@@ -8,11 +8,8 @@ from datetime import datetime
 from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sender
 from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
 from gateway.actions.hold import hold
-<<<<<<< HEAD
-from gateway.actions.misdirection import misdirections
-=======
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
->>>>>>> f2dab89 (identity: likeness of two children is found by blind index, asked of an officer and linked on a person's word)
+from gateway.actions.misdirection import misdirections
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.recall import recall_as_corrected
 from gateway.core.deliveries import DeliveryState

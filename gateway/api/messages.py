@@ -14,12 +14,8 @@ from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
 from gateway.api.duties import duty_row_document
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
-<<<<<<< HEAD
-from gateway.core.messages import AgencyId, IncidentId, MessageId
-from gateway.core.rules import Pack
-=======
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
->>>>>>> f2dab89 (identity: likeness of two children is found by blind index, asked of an officer and linked on a person's word)
+from gateway.core.rules import Pack
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import deliveries, duties, incidents, likenesses, log, messages
 from gateway.store.messages import MessageRow

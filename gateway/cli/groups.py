@@ -8,13 +8,9 @@ from importlib import import_module
 import typer
 
 # `gateway <group> <command>`: gateway/cli/<group>.py
-<<<<<<< HEAD
 GROUPS = (  # noqa: SIM905
-    "rules directory absence mail clients keys held duties deliveries evidence register report console breach"
+    "rules directory absence mail clients keys held incidents duties deliveries evidence register report console breach"
 ).split()
-=======
-GROUPS = "rules directory mail clients keys held incidents duties deliveries evidence console".split()  # noqa: SIM905
->>>>>>> f2dab89 (identity: likeness of two children is found by blind index, asked of an officer and linked on a person's word)
 COMMANDS = {
     "init": "operator",
     "migrate": "operator",

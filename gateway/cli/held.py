@@ -15,11 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-<<<<<<< HEAD
-from gateway.actions.misdirection import MISDIRECTIONS, standing_against
-=======
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
->>>>>>> f2dab89 (identity: likeness of two children is found by blind index, asked of an officer and linked on a person's word)
+from gateway.actions.misdirection import MISDIRECTIONS, standing_against
 from gateway.actions.release import Release
 from gateway.actions.release import release as release_one
 from gateway.actions.reply import OfficersAnswer, answer_held_mail

@@ -10,11 +10,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-<<<<<<< HEAD
 from gateway.actions.ask_the_law import asked_of_incident
-=======
 from gateway.actions.link_incidents import Linking, Word, link_incidents
->>>>>>> f2dab89 (identity: likeness of two children is found by blind index, asked of an officer and linked on a person's word)
 from gateway.actions.view import Viewing, view
 from gateway.console import reading, words
 from gateway.console.door import Console, Visit

@@ -154,6 +154,7 @@ class Event(Enum):
     BREACH_CLOSED = (
         "BreachClosed",
         "The breach was reported, or officers decided that it need not be; not that the regulator agrees.",
+    )
     # our own: incidents about one child
     POSSIBLE_DUPLICATE = (
         "PossibleDuplicate",

@@ -5,15 +5,20 @@ Invariants: every export is stated in the ledger before the file exists; names a
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gateway.actions.import_register import RegisterImport, import_register, planned_import
 from gateway.actions.read_register import REGISTERS
 from gateway.cli.directory import the_partnership
 from gateway.cli.session import JsonFlag, Officer, answer, opened, run, stop
 from gateway.cli.sheets import Month, Out, Partnership, Taken, Year, take_out
+from gateway.partnerships.directory_tables import LARGEST_BYTES
+from gateway.partnerships.register_files import Words, read_register_file
 from gateway.store import registers
 
 app = typer.Typer(
@@ -23,6 +28,12 @@ app = typer.Typer(
 EXPORT_EXAMPLE = (
     'Example: gateway register export alerts --out alerts.xlsx --reason monthly-board --officer "W. Stave"'
 )
+IMPORT_EXAMPLE = (
+    "Example: gateway register import alerts-2025.xlsx --source alerts-2025 --dry-run "
+    "(then --officer 'Winifred Stave' in its place)"
+)
+
+_SOURCE = re.compile("[a-z0-9-]{1,40}")
 
 
 @app.command("export", epilog=EXPORT_EXAMPLE)
@@ -50,6 +61,36 @@ def export(
     take_out(asked, out, as_json)
 
 
+@app.command("import", epilog=IMPORT_EXAMPLE)
+def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv|FILE.xlsx", help="The spreadsheet of alerts.")],
+    source: Annotated[
+        str, typer.Option("--source", metavar="NAME", help="What to call the spreadsheet: alerts-2025.")
+    ],
+    partnership: Partnership = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change; change nothing.")
+    ] = False,
+    officer: Annotated[str, typer.Option("--officer", metavar="NAME", help="Who does this.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Take over the alerts of an older spreadsheet: whole, or not at all when any row has a fault.
+
+    Columns: reference, alerted_on (both needed), reasons, label, decision, decided_on, notified_on, national_reference,
+    rapid_review_on, panel_on, outcome. Rows are shown as imported; no clock runs on them. The same file again changes nothing.
+    """
+    if not _SOURCE.fullmatch(source):
+        stop("--source is small letters, figures and hyphens, such as alerts-2025", 2)
+    try:
+        with file.open("rb") as opened_file:
+            content = opened_file.read(LARGEST_BYTES + 1)
+    except OSError:
+        stop("cannot read that file: name one CSV or XLSX file that you may open", 2)
+    told = run(_import(file.name, content, source, partnership, None if dry_run else officer))
+    answer(told, _import_in_words(told), as_json)
+    raise typer.Exit(1 if told["errors"] else 0)
+
+
 @app.command("uses", epilog="Example: gateway register uses --json")
 def uses(partnership: Partnership = "", as_json: JsonFlag = False) -> None:
     """List who took out or took over which register, when and why; newest first."""
@@ -66,3 +107,36 @@ async def _uses(wanted: str) -> list[dict[str, Any]]:
         partnership = await the_partnership(parts, wanted)
         found = await parts.store.read(lambda tx: registers.uses(tx, partnership))
     return [asdict(use) | {"at": use.at.isoformat().replace("+00:00", "Z")} for use in found]
+
+
+async def _import(name: str, content: bytes, source: str, wanted: str, officer: str | None) -> dict[str, Any]:
+    """Without an officer a dry run."""
+    async with opened() as parts:
+        partnership = await the_partnership(parts, wanted)
+        pack = (await parts.partnerships.snapshot(partnership)).pack
+        today = pack.calendar.local(parts.clock()).date()
+        file = read_register_file(name, content, source, Words.of(pack), today)
+        asked = RegisterImport(partnership, source, file.rows, officer or "")
+        if officer is None or file.faults:
+            done = await parts.store.read(lambda tx: planned_import(tx, asked))
+        else:
+            done = await parts.perform(import_register, asked, partnership, None)
+    return {
+        "partnership": partnership,
+        "source": source,
+        "rows": len(file.rows),
+        "errors": [asdict(fault) for fault in file.faults],
+        "added": list(done.added),
+        "changed": list(done.changed),
+        "same": len(done.same),
+        "written": done.receipt is not None,
+        "receipt": {"id": done.receipt.id, "jws": done.receipt.jws} if done.receipt else None,
+    }
+
+
+def _import_in_words(told: dict[str, Any]) -> list[str]:
+    lines = [f"row {e['row']}, {e['column'] or 'the whole row'}: {e['what']}" for e in told["errors"]]
+    if lines:
+        return [*lines, "nothing was taken over: mend the rows above"]
+    counts = f"{len(told['added'])} new, {len(told['changed'])} changed, {told['same']} as they were"
+    return [f"{told['rows']} rows read: {counts}", "taken over" if told["written"] else "nothing was changed"]

@@ -87,16 +87,13 @@ def imported(
     return [_imported(row) for row in found]
 
 
-def imported_of(
-    tx: Tx, partnership: PartnershipId, source: str, references: Collection[str]
-) -> dict[str, ImportedAlert]:
-    """Rows of one source that are there already, by their reference."""
+def imported_of(tx: Tx, partnership: PartnershipId, source: str) -> dict[str, ImportedAlert]:
+    """The rows of one source that are there already, by their reference."""
     columns = [t.imported_alert.c[name] for name in _IMPORTED]
     query = select(*columns).where(
         t.imported_alert.c.partnership == partnership, t.imported_alert.c.source == source
     )
-    found = (_imported(row) for row in tx.execute(query))
-    return {row.reference: row for row in found if row.reference in references}
+    return {row.reference: _imported(row) for row in tx.execute(query)}
 
 
 def take_over(

@@ -286,6 +286,9 @@ async def test_the_officers_guide_deals_with_whatever_waits(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "alerts-2025.csv").write_text(
+        "reference,alerted_on,label\nA/25/7,03/06/2025,Need to Know case\n"
+    )
     stage = Stage(house)
     for line in [
         line for kind, text in blocks("officer.md") if kind == "console" for line in command_lines(text)

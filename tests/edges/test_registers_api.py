@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.door import READ, REPORTS
+from gateway.api.door import READ, REPORTS, WRITE
 from gateway.core.messages import PartnershipId
 from gateway.store import registers
 from gateway.store import tables as t
@@ -47,7 +47,7 @@ async def ask(
 
 async def widen(house: House, agency: str) -> None:
     """The operator gave this agency's software the scope by mistake."""
-    scopes = t.client.update().where(t.client.c.id == agency).values(scopes=[READ, REPORTS])
+    scopes = t.client.update().where(t.client.c.id == agency).values(scopes=[WRITE, READ, REPORTS])
     assert await house.parts.store.transact(lambda tx: tx.execute(scopes).rowcount) == 1
 
 

@@ -144,5 +144,5 @@ async def test_an_imported_row_is_kept_once_and_starts_nothing(book: Store) -> N
     assert await book.read(lambda tx: registers.imported(tx, HERE, None, None)) == [mended]
     assert await book.read(lambda tx: registers.imported(tx, ELSEWHERE, None, None)) == []
     assert await book.read(lambda tx: registers.imported(tx, HERE, date(2026, 1, 1), None)) == []
-    assert await book.read(lambda tx: registers.imported_of(tx, HERE, "sheet", {"A-1"})) == {"A-1": mended}
+    assert await book.read(lambda tx: registers.imported_of(tx, HERE, "sheet")) == {"A-1": mended}
     assert await book.read(lambda tx: registers.cases(tx, HERE, None, None)) == []

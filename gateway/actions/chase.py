@@ -21,7 +21,7 @@ from gateway.core.duties import UNANSWERED, DutyState, latest_reached, next_chas
 from gateway.core.messages import DutyId, RoleId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, resolve
-from gateway.core.rules import Recipients, Whom, is_avoided
+from gateway.core.rules import Recipients, Whom, chase_rule, is_avoided
 from gateway.partnerships import packs
 from gateway.parts import Parts, Work
 from gateway.store import duties, incidents, mail, messages
@@ -111,7 +111,7 @@ def _state_silence(
 def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, reached: Reminder) -> None:
     """One chase message to everyone whom the pack names for this stage."""
     sender = next(iter(work.directory.seats_of(RoleId("sbu"))), None)
-    rule = next((rule for rule in work.pack.chases if rule.stage is reached.stage), None)
+    rule = chase_rule(work.pack, reached.stage, duty.expects, duty.clock)
     if rule is None or work.key is None:
         return
     if sender is None:

@@ -1,37 +1,37 @@
-"""What a forwarded message sets going: moments, deliveries, duties owed, duties met. Works it out, then records it."""
+"""What a forwarded message sets going: moments, deliveries, duties owed. Works it out, then records it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from gateway.actions.meet import meet
 from gateway.actions.prove import Said
 from gateway.core import clocks
 from gateway.core.deliveries import DeliveryState
-from gateway.core.duties import UNANSWERED, DutyState, next_chase_at, settled_state
+from gateway.core.duties import DutyState, next_chase_at
 from gateway.core.identifiers import IdKind
-from gateway.core.messages import AgencyId, Message, Seat
-from gateway.core.receipts import Event
+from gateway.core.messages import AgencyId, Message, MessageId, Seat
 from gateway.core.routing import Circumstances, resolve
 from gateway.core.rules import (
-    ACKNOWLEDGEMENT,
     CORRECTION,
     OF_ONE_MESSAGE,
     DutyRule,
+    Pack,
     Recipients,
     Route,
     Whom,
     answered_message,
-    answers_in_full,
+    fits,
+    flags,
     is_avoided,
-    joint_decision,
+    is_each_time,
     moment_values,
 )
 from gateway.parts import Work
 from gateway.store import deliveries, duties, incidents, messages
-from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
@@ -77,12 +77,12 @@ class Forwarded:
 
 def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> Forwarded:
     """Everything a rule sets going for one message of an incident whose row is locked."""
-    now = circumstances(tx, message, incident, route)
+    now = circumstances(tx, work, message, incident, route.deliver, route.duties)
     known = _record_moments(tx, message, incident, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
-    _lay_once(tx, work, incident, result)
-    _involve(tx, work, message, incident, now, result)
-    _meet(tx, work, message, incident, route, result)
+    lay_once(tx, work, incident, result)
+    involve(tx, work, message, incident, now, result)
+    result.said += meet(tx, work, message, incident, route)
     return result
 
 
@@ -101,29 +101,41 @@ def work_out(
     result = Forwarded()
     avoided = now.avoided.union(message.facts.codes.get("do_not_contact", ()))
     now = replace(now, avoided=avoided)
-    seats = [_seats(work, to, now, result) for to in route.deliver]
+    add_deliveries(work, message, incident, route.deliver, now, result)
+    own = moment_values(route, message)
+    for rule in route.duties:
+        starts = {**known, **{name: own[name] for name in own if _is_own(work.pack, name, rule)}}
+        add_duties(work, message.id, incident, rule, starts, now, result)
+    if not result.deliveries and not result.gaps and any(fits(to, now.told.codes) for to in route.deliver):
+        result.gaps.append("reaches-nobody")
+    return result
+
+
+def add_deliveries(
+    work: Work,
+    message: Message,
+    incident: Incident,
+    to: Iterable[Recipients],
+    now: Circumstances,
+    result: Forwarded,
+) -> None:
+    """A delivery for each seat that these recipients stand for; a seat that must not be told is an officer's question."""
+    seats = [_seats(work, each, now, result) for each in to]
     for seat in dict.fromkeys(seat for found in seats for seat in found):
-        if is_avoided(avoided, seat.agency, seat.role):
+        if is_avoided(now.avoided, seat.agency, seat.role):
             _gap(result, DO_NOT_CONTACT)  # an officer finds another recipient
         else:
             result.deliveries.append(delivery_row(work, message, incident, seat))
             if work.directory.is_deserted(seat, work.at):
                 _gap(result, EVERYBODY_ABSENT)
-    own = moment_values(route, message)
-    for rule in route.duties:
-        starts = {**known, **{name: own[name] for name in own if _is_own(name, rule)}}
-        add_duties(work, message.id, incident, rule, starts, now, result)
-    if route.deliver and not result.deliveries and not result.gaps:
-        result.gaps.append("reaches-nobody")
-    return result
 
 
-def _is_own(moment: str, rule: DutyRule) -> bool:
+def _is_own(pack: Pack, moment: str, rule: DutyRule) -> bool:
     """Whether a duty runs from the message's own moment, though the incident has had one of that name before."""
-    return moment in OF_ONE_MESSAGE or rule.expects == ACKNOWLEDGEMENT
+    return moment in OF_ONE_MESSAGE or is_each_time(pack, rule.expects, rule.task)
 
 
-def _lay_once(tx: Tx, work: Work, incident: Incident, result: Forwarded) -> None:
+def lay_once(tx: Tx, work: Work, incident: Incident, result: Forwarded) -> None:
     """A second referral or record lays no second duty for what is owed, or was done, by the same clock from the same start."""
     if not result.duties:
         return
@@ -132,12 +144,20 @@ def _lay_once(tx: Tx, work: Work, incident: Incident, result: Forwarded) -> None
 
 
 def _is_laid(work: Work, row: Mapping[str, Any], laid: Collection[tuple[Any, ...]]) -> bool:
-    if row["expects"] == ACKNOWLEDGEMENT or work.pack.clocks[row["clock"]].start in OF_ONE_MESSAGE:
+    each_time = is_each_time(work.pack, row["expects"], row["task"])
+    if each_time or work.pack.clocks[row["clock"]].start in OF_ONE_MESSAGE:
         return False
     return tuple(row[name] for name in duties.SAME) in laid
 
 
-def circumstances(tx: Tx, message: Message, incident: Incident, route: Route | None = None) -> Circumstances:
+def circumstances(
+    tx: Tx,
+    work: Work,
+    message: Message,
+    incident: Incident,
+    to: Iterable[Recipients] = (),
+    laying: Sequence[DutyRule] = (),
+) -> Circumstances:
     """What recipients may depend on, read only where it matters."""
     taking_part = incidents.taking_part(tx, incident.partnership, incident.id)
     involved = tuple(agency for agency, is_guest in taking_part.items() if not is_guest)
@@ -147,18 +167,36 @@ def circumstances(tx: Tx, message: Message, incident: Incident, route: Route | N
         asker = messages.sender_of(tx, incident.partnership, incident.id, message.in_reply_to)
     facts = message.facts
     avoided = messages.avoided(tx, incident.partnership, incident.id)
-    answered = answered_message(message) if route is not None and _asks_for_recipients(route) else None
-    received: tuple[Seat, ...] = ()
-    if answered is not None:
-        received = deliveries.recipients(tx, incident.partnership, incident.id, answered)
     return Circumstances(
-        message.agency, involved, facts.agencies, facts.schools, asker, received, guests, avoided
+        message.agency,
+        involved,
+        facts.agencies,
+        facts.schools,
+        asker,
+        _recipients_answered(tx, message, incident, [*to, *(rule.owner for rule in laying)]),
+        guests,
+        avoided,
+        facts,
+        _types_here(tx, incident, laying),
+        work.pack.deputies,
+        work.at,
     )
 
 
-def _asks_for_recipients(route: Route) -> bool:
-    named = (*route.deliver, *(rule.owner for rule in route.duties))
-    return any(one.whom is Whom.RECIPIENTS for one in named)
+def _recipients_answered(
+    tx: Tx, message: Message, incident: Incident, to: Iterable[Recipients]
+) -> tuple[Seat, ...]:
+    answered = answered_message(message)
+    if answered is None or not any(one.whom is Whom.RECIPIENTS for one in to):
+        return ()
+    return deliveries.recipients(tx, incident.partnership, incident.id, answered)
+
+
+def _types_here(tx: Tx, incident: Incident, laying: Iterable[DutyRule]) -> frozenset[str]:
+    if not any(rule.unless_received for rule in laying):
+        return frozenset()
+    gone_on = messages.forwarded(tx, incident.partnership, incident.id)
+    return frozenset(message_type for message_type, _ in gone_on)
 
 
 def delivery_row(
@@ -183,7 +221,7 @@ def delivery_row(
 
 def add_duties(
     work: Work,
-    cause: str,
+    cause: MessageId | None,
     incident: Incident,
     rule: DutyRule,
     moments: Mapping[str, datetime],
@@ -195,11 +233,11 @@ def add_duties(
     A seat that must not be contacted gets no duty, an officer hears of it instead (G-08); but the law's own clocks run on.
     """
     clock = work.pack.clocks[rule.clock]
-    flags = () if NOTIFIED in moments else (WITHOUT_NOTIFICATION,)
-    beginning = clocks.begins(clock, moments, flags)
-    if beginning is None:
+    carried = (*flags(now.told), *(() if NOTIFIED in moments else (WITHOUT_NOTIFICATION,)))
+    beginning = clocks.begins(clock, moments, carried)
+    if beginning is None or rule.unless_received in now.received:
         return
-    due = clocks.due(clock, beginning.at, work.pack.calendar)
+    due = _due(work, clock, rule, beginning.at, now)
     plan = clocks.reminders(due, work.pack.calendar)
     for seat in _seats(work, rule.owner, now, result):
         if is_avoided(now.avoided, seat.agency, seat.role):
@@ -223,8 +261,20 @@ def add_duties(
                 "due_inclusive": due.inclusive,
                 "state": DutyState.OPEN.value,
                 "next_chase_at": next_chase_at(plan, work.at),
+                "task": rule.task,
+                "event": rule.met_at,
             }
         )
+
+
+def _due(
+    work: Work, clock: clocks.Clock, rule: DutyRule, start_at: datetime, now: Circumstances
+) -> clocks.Due:
+    """As counted; for a clock set case by case the instant that the message brings, if it brings one (K19)."""
+    set_at = now.told.moments.get(rule.due) if rule.due else None
+    if set_at is None or clock.unit is not clocks.Unit.AS_SET:
+        return clocks.due(clock, start_at, work.pack.calendar)
+    return clocks.due_set_at(clock, start_at, set_at, work.pack.calendar)
 
 
 def duty_document(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,6 +284,7 @@ def duty_document(row: Mapping[str, Any]) -> dict[str, Any]:
         "agency": row["agency"],
         "role": row["role"],
         "expects": row["expects"],
+        "task": row["task"],
         "clock": row["clock"],
         "due_on": row["due_on"].isoformat() if row["due_on"] else None,
         "due_at": _instant(row["due_at"]),
@@ -261,7 +312,7 @@ def _record_moments(
     return incidents.record_moments(tx, incident.partnership, incident.id, message.id, values)
 
 
-def _involve(
+def involve(
     tx: Tx, work: Work, message: Message, incident: Incident, now: Circumstances, result: Forwarded
 ) -> None:
     """Whoever sends, receives, owes or is named belongs to the incident from now on.
@@ -275,45 +326,6 @@ def _involve(
     fresh = [agency for agency in joining if agency not in now.involved]
     if fresh:
         incidents.involve(tx, incident.partnership, incident.id, fresh)
-
-
-def _meet(tx: Tx, work: Work, message: Message, incident: Incident, route: Route, result: Forwarded) -> None:
-    """What this message answers is met by its arrival: for a joint decision the duty of every seat it speaks for."""
-    if not answers_in_full(route, message):
-        return
-    decides = joint_decision(work.pack, message.type) is not None
-    for duty in _seats_duties(tx, message, incident) if decides else _answered(tx, message, incident):
-        state = settled_state(duty.due_at, duty.due_inclusive, message.arrived_at)
-        duties.meet(tx, duty.id, state, message.arrived_at, message.id)
-        fields = {"duty": duty.id, "clock": duty.clock, "due_at": _instant(duty.due_at) or "no limit"}
-        result.said.append(Said(Event.DUTY_MET, fields, reason=state.value))
-
-
-def _seats_duties(tx: Tx, message: Message, incident: Incident) -> list[DutyRow]:
-    """The earliest open duty of each seat that decided: a record of the meeting answers for all three (X-29)."""
-    seats = message.facts.codes.get("seat", ())
-    first: dict[str, DutyRow] = {}
-    for duty in duties.of_incident(tx, incident.partnership, incident.id):
-        if duty.expects == message.type and duty.role in seats and duty.state in UNANSWERED:
-            first.setdefault(duty.role, duty)
-    return list(first.values())
-
-
-def _answered(tx: Tx, message: Message, incident: Incident) -> list[DutyRow]:
-    """The duty laid by the very message that is answered, where that laid any; else the earliest of its kind."""
-    owed = duties.owed(tx, incident.partnership, incident.id, message.agency, message.type)
-    if message.in_reply_to is not None and owed:
-        laid = [duty for duty in owed if duty.message == message.in_reply_to]
-        if laid or _laid_duties(tx, message, incident):
-            return laid[:1]
-    return [] if message.type == ACKNOWLEDGEMENT else owed[:1]
-
-
-def _laid_duties(tx: Tx, message: Message, incident: Incident) -> bool:
-    """Whether the message that is answered laid a duty of this kind on the sender that has been met already."""
-    every = duties.of_incident(tx, incident.partnership, incident.id)
-    mine = (duty for duty in every if duty.agency == message.agency and duty.expects == message.type)
-    return any(duty.message == message.in_reply_to for duty in mine)
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 from gateway.actions.decide_jointly import not_a_seat_of_the_sender
 from gateway.actions.forward import Forwarded, work_out
+from gateway.actions.meet import decided_seats
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, RoleId, Seat
 from gateway.core.routing import Agency, Circumstances, Directory, Holder
@@ -67,7 +68,7 @@ def rehearse(
         case Forward(route):
             moments = {**moment_values(route, message), **(known or {})}
             incident = _incident(pack, message)
-            now = _circumstances(message, directory)
+            now = _circumstances(pack, message, directory)
             result = work_out(work, message, incident, route, now, moments)
             return _forwarded(route.id, result)
         case _:
@@ -99,6 +100,8 @@ def assumed_directory(pack: Pack, message: Message) -> Directory:
                 seats.add(Seat(AgencyId(f"assumed-{to.role}"), to.role))
             case Whom.INVOLVED | Whom.NAMED | Whom.ASKER:
                 seats |= {Seat(agency, to.role) for agency in named}
+            case Whom.SENDER:
+                seats.add(Seat(message.agency, to.role))
             case Whom.SCHOOLS:
                 seats |= {Seat(school.id, to.role) for school in schools}
     seats |= {Seat(message.agency, RoleId(seat)) for seat in _own_seats(pack, message)}
@@ -108,10 +111,10 @@ def assumed_directory(pack: Pack, message: Message) -> Directory:
 
 def _own_seats(pack: Pack, message: Message) -> tuple[str, ...]:
     """The seats for which the sender decides are supposed to be its own; for a meeting of all it is the business unit."""
-    decision = joint_decision(pack, message.type)
+    decision = joint_decision(pack, message.type, message.facts)
     if decision is None:
         return ()
-    seats = message.facts.codes.get("seat", ())
+    seats = decided_seats(pack, decision, message)
     return ("sbu",) if len(seats) == len(decision.seats) > 1 else seats
 
 
@@ -126,12 +129,13 @@ def _recipients(pack: Pack) -> Iterator[Recipients]:
         yield from route.deliver
         yield from (duty.owner for duty in route.duties)
     for follows in pack.consequences:
+        yield from follows.deliver
         yield from (duty.owner for duty in follows.duties)
         yield from (letter.to for letter in follows.letters)
         yield from (Recipients(letter.sender_role) for letter in follows.letters)
 
 
-def _circumstances(message: Message, directory: Directory) -> Circumstances:
+def _circumstances(pack: Pack, message: Message, directory: Directory) -> Circumstances:
     """In a real directory nobody is supposed to have asked: the message that is answered is not looked up."""
     is_assumed = ASKER in directory.agencies
     asker = ASKER if message.in_reply_to and is_assumed else None
@@ -139,7 +143,16 @@ def _circumstances(message: Message, directory: Directory) -> Circumstances:
     guests = (GUEST,) if is_assumed else ()
     facts = message.facts
     return Circumstances(
-        message.agency, facts.agencies, facts.agencies, facts.schools, asker, received, guests
+        message.agency,
+        facts.agencies,
+        facts.agencies,
+        facts.schools,
+        asker,
+        received,
+        guests,
+        told=facts,
+        deputies=pack.deputies,
+        at=message.arrived_at,
     )
 
 
@@ -151,7 +164,7 @@ def _incident(pack: Pack, message: Message) -> Incident:
         pack.version,
         None,
         "open",
-        None,
+        (),
         message.arrived_at,
         False,
         None,

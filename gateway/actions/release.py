@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sender
+from gateway.actions.decided_on import message_of
 from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
 from gateway.actions.hold import hold
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
@@ -111,7 +111,7 @@ def _owe_the_reply(tx: Tx, work: Work, delivery: DeliveryRow, incident: Incident
     owner = Recipients(delivery.role, Whom.NAMED)
     duty = DutyRule(owner, rule.expects, rule.clock)
     now = replace(
-        circumstances(tx, _stub(delivery.message, incident, work), incident), named=(delivery.agency,)
+        circumstances(tx, work, _stub(delivery.message, incident, work), incident), named=(delivery.agency,)
     )
     add_duties(work, delivery.message, incident, duty, {"letter_sent_at": work.at}, now, result)
     duties.owe(tx, result.duties)
@@ -155,26 +155,3 @@ def _forward_held(tx: Tx, parts: Parts, work: Work, row: MessageRow, incident: I
     for gap in result.gaps:
         hold(tx, work, message.partnership, incident.id, ("message", message.id), (gap,))
     decide_jointly(tx, parts, work, message, incident)
-
-
-def message_of(row: MessageRow, work: Work) -> Message:
-    """A stored message as the core sees it."""
-    facts = row.facts
-    return Message(
-        row.id,
-        row.type,
-        row.version,
-        row.partnership,
-        row.agency,
-        work.directory.agencies[row.agency].kind,
-        row.reference,
-        row.incident,
-        row.in_reply_to,
-        row.arrived_at,
-        Facts(
-            {name: datetime.fromisoformat(at) for name, at in facts["moments"].items()},
-            {name: tuple(values) for name, values in facts["codes"].items()},
-            tuple(AgencyId(agency) for agency in facts["agencies"]),
-            tuple(facts["schools"]),
-        ),
-    )

@@ -21,7 +21,7 @@ from gateway.actions.recall import may_correct, recall_as_corrected
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event
-from gateway.core.rules import CORRECTION, Decision, Forward, Hold, Refuse, decide
+from gateway.core.rules import CORRECTION, Decision, Forward, Hold, Refuse, answers_task, decide
 from gateway.parts import Parts, Work
 from gateway.store import duties, incidents, mail, messages, replay
 from gateway.store.incidents import Incident
@@ -139,7 +139,8 @@ def _may_mean_several(tx: Tx, message: Message) -> bool:
     """Whether its sender owes more than one answer of this kind, so that only a person can say which this is."""
     if message.incident is None:
         return False
-    return len(duties.owed(tx, message.partnership, message.incident, message.agency, message.type)) > 1
+    owed = duties.owed(tx, message.partnership, message.incident, message.agency, message.type)
+    return len([duty for duty in owed if answers_task(duty.task, message)]) > 1
 
 
 def _letter_answered(tx: Tx, message: Message) -> LetterRow | None:
@@ -203,7 +204,7 @@ def _open(tx: Tx, work: Work, asked: Submission) -> Incident:
         "pack_version": work.pack.version,
         "label": None,
         "state": "open",
-        "outcome": None,
+        "outcomes": [],
         "opened_at": work.at,
         "legal_hold": False,
         "erased_at": None,

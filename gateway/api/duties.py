@@ -60,6 +60,7 @@ def duty_row_document(row: DutyRow) -> dict[str, Any]:
         "agency": row.agency,
         "role": row.role,
         "expects": row.expects,
+        "task": row.task,
         "clock": row.clock,
         "due_on": row.due_on.isoformat() if row.due_on else None,
         "due_at": row.due_at.isoformat().replace("+00:00", "Z") if row.due_at else None,

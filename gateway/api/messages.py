@@ -18,6 +18,7 @@ from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.core.rules import Pack
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import deliveries, duties, incidents, likenesses, log, messages
+from gateway.store.incidents import OUTCOME
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
 from schemas import read_message
@@ -157,7 +158,8 @@ def _timeline(tx: Tx, agency: AgencyId, pack: Pack, incident: IncidentId) -> dic
         "linked": _linked(tx, agency, partnership, incident),
         "opened_at": _text(found.opened_at) if found else None,
         "label": found.label if found else None,
-        "outcome": dict(found.outcome) if found and found.outcome else None,
+        "outcome": found.outcome if found else None,
+        "outcomes": [{name: one[name] for name in OUTCOME} for one in found.outcomes] if found else [],
         "statutory": asked_of_incident(tx, pack, incident, seen),
         "timeline": [
             {"id": row.id, "type": row.type, "from": row.agency, "arrived_at": _text(row.arrived_at)}

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.actions.decide_jointly import tally_of
+from gateway.actions.decide_jointly import reached, tally_of
 from gateway.actions.submit import Accepted
 from gateway.actions.take import Speaker, prepare, take
 from gateway.actions.waive import Waiver
@@ -24,7 +24,7 @@ from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import DutyId, IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
-from gateway.core.rules import JointDecision
+from gateway.core.rules import Pack
 from gateway.parts import Parts
 from gateway.store import duties, incidents
 from gateway.store.duties import DutyRow
@@ -131,8 +131,8 @@ async def _list(incident: str | None, state: DutyState | None) -> dict[str, Any]
     async with opened() as parts:
         rows = await parts.store.read(lambda tx: _chosen(tx, incident))
         names = dict.fromkeys(row.partnership for row in rows)
-        decisions = {name: (await parts.partnerships.snapshot(name)).pack.decisions for name in names}
-        counted = await parts.store.read(lambda tx: _counted(tx, rows, decisions))
+        packs = {name: (await parts.partnerships.snapshot(name)).pack for name in names}
+        counted = await parts.store.read(lambda tx: _counted(tx, rows, packs))
     shown = [row for row in rows if state in (None, row.state)]
     return {"duties": [_document(row) for row in shown], "decisions": counted}
 
@@ -147,25 +147,24 @@ def _chosen(tx: Tx, incident: str | None) -> list[DutyRow]:
     return duties.of_incident(tx, partnership, IncidentId(incident))
 
 
-def _counted(
-    tx: Tx, rows: list[DutyRow], decisions: Mapping[PartnershipId, tuple[JointDecision, ...]]
-) -> list[dict[str, Any]]:
+def _counted(tx: Tx, rows: list[DutyRow], packs: Mapping[PartnershipId, Pack]) -> list[dict[str, Any]]:
     """How far each joint decision on these duties' incidents has come: "2 of 3 have decided, ICB missing"."""
     told: list[dict[str, Any]] = []
     for partnership, incident in dict.fromkeys((row.partnership, row.incident) for row in rows):
         found = incidents.find(tx, partnership, incident)
         expected = {row.expects for row in rows if row.incident == incident}
-        for decision in decisions[partnership]:
+        for decision in packs[partnership].decisions:
             if found is None or decision.message not in expected:
                 continue
-            count = tally_of(tx, decision, found)
+            count = tally_of(tx, packs[partnership], decision, found)
+            outcome = reached(found, decision)
             told.append(
                 {
                     "incident": incident,
                     "decision": decision.id,
                     "decided": list(count.decided),
                     "missing": list(count.missing),
-                    "outcome": (found.outcome or {}).get("outcome"),
+                    "outcome": outcome["outcome"] if outcome else None,
                     "in_words": count.in_words(),
                 }
             )
@@ -181,12 +180,14 @@ def _document(row: DutyRow) -> dict[str, Any]:
         "agency": row.agency,
         "role": row.role,
         "expects": row.expects,
+        "task": row.task,
         "clock": row.clock,
         "start_at": row.start_at.isoformat(),
         "due_on": row.due_on.isoformat() if row.due_on else None,
         "due_at": row.due_at.isoformat() if row.due_at else None,
         "state": row.state.value,
         "met_at": row.met_at.isoformat() if row.met_at else None,
+        "event_at": row.event_at.isoformat() if row.event_at else None,
         "met_by": row.met_by,
         "chase_stage": row.chase_stage,
     }

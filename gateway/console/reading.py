@@ -6,12 +6,13 @@ An incident or hold of a partnership that the officer does not see is not found,
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from gateway.actions.decide_jointly import tally_of
+from gateway.console import words
 from gateway.console.door import Officer
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId
@@ -41,11 +42,21 @@ class TodayRead:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionRead:
+    """How far one decision has come, and its outcome once there is one."""
+
+    title: str
+    words: str
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentRead:
-    """One incident without any content. `alike` are pairs with incidents that are linked or may be. `tallies` are joint decisions in words; `entries` are the newest first."""
+    """One incident without any content. `alike` are pairs with incidents that are linked or may be; `entries` are the newest
+    first."""
 
     incident: Incident
-    tallies: tuple[str, ...]
+    decisions: tuple[DecisionRead, ...]
     duties: list[DutyRow]
     deliveries: list[DeliveryLine]
     messages: list[MessageRow]
@@ -88,7 +99,7 @@ def incident(tx: Tx, pack: Pack, wanted: IncidentId) -> IncidentRead:
     entries.sort(key=lambda entry: (entry.at, entry.seq), reverse=True)
     return IncidentRead(
         incident=found,
-        tallies=tuple(tally_of(tx, decision, found).in_words() for decision in pack.decisions),
+        decisions=tuple(_decisions(tx, pack, found)),
         duties=sorted(duties.of_incident(tx, partnership, wanted), key=_soonest),
         deliveries=overview.deliveries_of_incident(tx, partnership, wanted),
         messages=messages.of_incident(tx, partnership, wanted),
@@ -96,6 +107,20 @@ def incident(tx: Tx, pack: Pack, wanted: IncidentId) -> IncidentRead:
         holds=[hold for hold in holds.open_holds(tx, partnership) if hold.incident == wanted],
         alike=likenesses.of_incident(tx, partnership, wanted),
     )
+
+
+def _decisions(tx: Tx, pack: Pack, found: Incident) -> Iterator[DecisionRead]:
+    """Every decision of the pack that is under way or reached here; the only one of a pack always."""
+    several = len(pack.decisions) > 1
+    for decision in pack.decisions:
+        title = "Joint decision" if len(decision.seats) > 1 else "Decision"
+        title += f" ({words.spoken(decision.id).lower()})" if several else ""
+        count = tally_of(tx, pack, decision, found)
+        outcomes = [one["outcome"] for one in found.outcomes if one["decision"] == decision.id]
+        if decision.each and outcomes:
+            yield from (DecisionRead(title, "reached", outcome) for outcome in outcomes)
+        elif outcomes or count.decided or not several:
+            yield DecisionRead(title, count.in_words(), outcomes[-1] if outcomes else None)
 
 
 def message(tx: Tx, partnership: PartnershipId, wanted: IncidentId, message_id: str) -> MessageRow:

@@ -203,6 +203,14 @@ def due_as_set(clock: Clock, start_at: datetime, due_on: date, calendar: Calenda
     return _due_on(clock, _in_utc(start_at), Count(due_on, (), ()), calendar)
 
 
+def due_set_at(clock: Clock, start_at: datetime, set_at: datetime, calendar: Calendar) -> Due:
+    """The due of a clock whose instant a message sets (K19). Raises ValueError for a clock that is counted."""
+    if clock.unit is not Unit.AS_SET:
+        raise ValueError(f"clock {clock.id} is counted, not set")
+    last_at = set_at - timedelta(microseconds=1) if clock.day_end is DayEnd.MIDNIGHT else set_at
+    return Due(clock, _in_utc(start_at), calendar.local(last_at).date(), _in_utc(set_at))
+
+
 def target(clock: Clock, start_at: datetime, calendar: Calendar) -> Due | None:
     """The softer aim of a clock that has one (X-08, X-09): amber when passed, never a breach.
 

@@ -1,7 +1,8 @@
 """What an agency owes by an instant: its states, what meets it, when it is chased.
 
-A duty is met by arrival: what counts is when the answer reached a door of ours, not when we read it. Silence never closes
-a duty; a missed one stays open to be met late, and the lateness stays on record (S4-22).
+A duty is met by arrival: what counts is when the answer reached a door of ours, not when we read it. Where a rule says so,
+the event that the answer tells of counts instead, never later than the arrival (C-16); both stay on record. Silence never
+closes a duty; a missed one stays open to be met late, and the lateness stays on record (S4-22).
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ def settled_state(due_at: datetime | None, inclusive: bool, arrived_at: datetime
     if due_at is None or arrived_at < due_at or (inclusive and arrived_at == due_at):
         return DutyState.MET
     return DutyState.MET_LATE
+
+
+def event_time(event_at: datetime | None, arrived_at: datetime) -> datetime:
+    """The instant that counts: of the event that an answer tells of, where it tells one; it cannot lie after its telling."""
+    return arrived_at if event_at is None else min(event_at, arrived_at)
 
 
 def latest_reached(plan: Iterable[Reminder], now: datetime) -> Reminder | None:
@@ -63,12 +69,22 @@ class Tally:
 
     def in_words(self) -> str:
         total = len(self.decided) + len(self.missing)
+        if total == 1:
+            return self._alone_in_words()
         if not self.missing and self.outcome is None:
             return f"all {total} have answered, and the lead asks for more information"
-        if not self.missing:
-            return f"all {total} have decided" + (", with dissent" if self.dissent else "")
+        if not self.missing or self.outcome is not None:
+            count = f"all {total}" if not self.missing else f"{len(self.decided)} of {total}"
+            return f"{count} have decided" + (", with dissent" if self.dissent else "")
         names = ", ".join(_short(role) for role in self.missing)
         return f"{len(self.decided)} of {total} have decided, {names} missing"
+
+    def _alone_in_words(self) -> str:
+        if self.missing:
+            return f"{_short(self.missing[0])} has not decided yet"
+        return f"{_short(self.decided[0])} " + (
+            "has decided" if self.outcome else "asks for more information"
+        )
 
 
 def _short(role: RoleId) -> str:
@@ -76,8 +92,9 @@ def _short(role: RoleId) -> str:
     return name.upper() if name in ("la", "icb") else name
 
 
-def tally(seats: tuple[RoleId, ...], lead: RoleId, votes: Iterable[Vote]) -> Tally:
-    """Count the latest vote of each seat. The outcome exists once all have decided: theirs, or with dissent the lead's.
+def tally(seats: tuple[RoleId, ...], lead: RoleId, votes: Iterable[Vote], quorum: int | None = None) -> Tally:
+    """Count the latest vote of each seat. The outcome exists once all have decided, or as many as the quorum says: theirs,
+    or with dissent the lead's.
 
     "More information" answers in time, but decides nothing: while it is the lead's latest vote there is no outcome, and every
     seat may vote again until there is one.
@@ -86,6 +103,7 @@ def tally(seats: tuple[RoleId, ...], lead: RoleId, votes: Iterable[Vote]) -> Tal
     decided = tuple(seat for seat in seats if seat in latest)
     missing = tuple(seat for seat in seats if seat not in latest)
     dissent = len(set(latest.values())) > 1
-    led = latest.get(lead)
-    outcome = None if missing or led in UNDECIDED else led
+    agreed = latest.get(lead) if dissent else next(iter(latest.values()), None)
+    enough = len(decided) >= (len(seats) if quorum is None else quorum)
+    outcome = None if not enough or agreed in UNDECIDED else agreed
     return Tally(decided, missing, outcome, dissent)

@@ -139,6 +139,10 @@ class Event(Enum):
         "What was owed reached the gateway in time or late, as committed; not its quality.",
     )
     DUTY_WAIVED = ("DutyWaived", "Two officers released an agency from a duty; not that the duty was done.")
+    DUTY_ENDED = (
+        "DutyEnded",
+        "A decision on record made a duty needless; not that the duty was done, nor that the decision was right.",
+    )
     DEADLINE_MISSED = (
         "DeadlineMissed",
         "Every way in was read past the due instant and nothing had come; not that nothing was done elsewhere.",

@@ -74,7 +74,7 @@ class Owed:
 
     id: DutyId
     incident: IncidentId
-    message: MessageId
+    message: MessageId | None
     agency: AgencyId
     role: RoleId
     expects: str

@@ -2,7 +2,8 @@
 
 A role that nobody holds is a gap: it is reported for an officer, never dropped. Whoever is absent (leave, a day that is not
 worked, a rota, a school's holidays) is passed over for the next deputy, then for the seat's team mailbox, then for the
-agency's out-of-hours team (G-03, G-04, S3-23).
+agency's out-of-hours team (G-03, G-04, S3-23). Where nobody present holds a role at all, the pack's deputies of that role
+stand in, in their order (S3-07).
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import assert_never
 
-from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
+from gateway.core.messages import AgencyId, AgencyKind, Facts, PartnershipId, RoleId, Seat
 from gateway.core.presence import Pattern, School, Season, Term, is_in_term, local_day
-from gateway.core.rules import Recipients, Whom
+from gateway.core.rules import Recipients, Whom, fits
 
 EVERY_ROLE, OUT_OF_HOURS = RoleId("*"), RoleId("edt")
 
@@ -149,6 +151,11 @@ class Directory:
         with_terms = [a.id for a in councils if a.id in self.terms]
         return named or (with_terms[0] if len(with_terms) == 1 else None)
 
+    def is_manned(self, seat: Seat, at: datetime) -> bool:
+        """Whether somebody present holds the seat, or the agency's own system finds who does."""
+        by_system = seat not in self.seats and Seat(seat.agency, RoleId("*")) in self.ways
+        return by_system or self.present_holder(seat, at) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
@@ -161,9 +168,12 @@ class Circumstances:
     asker: AgencyId | None = None
     recipients: tuple[Seat, ...] = ()  # of the message that is corrected or answered
     guests: tuple[AgencyId, ...] = ()
-    avoided: frozenset[str] = (
-        frozenset()
-    )  # seats that some message of the incident says not to contact (G-08)
+    # seats that some message of the incident says not to contact (G-08)
+    avoided: frozenset[str] = frozenset()
+    told: Facts = field(default_factory=Facts)  # what rules may read of the message
+    received: frozenset[str] = frozenset()  # the types of message that the incident has already
+    deputies: Mapping[RoleId, tuple[RoleId, ...]] = field(default_factory=dict)
+    at: datetime | None = None  # who is absent then; without it nobody stands in for anybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,37 +183,63 @@ class Resolved:
 
 
 def resolve(recipients: Recipients, directory: Directory, now: Circumstances) -> Resolved:
-    """The seats that a rule's recipients stand for, and what could not be found."""
+    """The seats that a rule's recipients stand for, and what could not be found; nobody where the codes do not fit."""
+    if not fits(recipients, now.told.codes):
+        return Resolved((), ())
     role = recipients.role
     match recipients.whom:
         case Whom.SEAT:
-            seats = directory.seats_of(role)
+            seats = _seats(role, directory, now)
             return Resolved(seats, () if seats else (f"nobody-holds-{role}",))
         case Whom.INVOLVED:
-            return _at(role, [a for a in now.involved if a != now.sender], directory)
+            return _at(role, [a for a in now.involved if a != now.sender], directory, now)
         case Whom.NAMED:
             named = now.named or tuple(a for a in now.involved if a != now.sender)
-            return _at(role, named, directory)
+            return _at(role, named, directory, now)
         case Whom.SCHOOLS:
             found = [directory.school(urn) for urn in now.schools]
-            known = _at(role, [agency for agency in found if agency], directory)
+            known = _at(role, [agency for agency in found if agency], directory, now)
             return Resolved(known.seats, known.gaps + ("unknown-school",) * found.count(None))
         case Whom.ASKER:
-            return _at(role, [now.asker] if now.asker else [], directory)
+            return _at(role, [now.asker] if now.asker else [], directory, now)
+        case Whom.SENDER:
+            return _at(role, [now.sender], directory, now)
         case Whom.RECIPIENTS:
             others = (seat for seat in now.recipients if seat.agency != now.sender)
             return Resolved(tuple(seat for seat in others if role in (EVERY_ROLE, seat.role)), ())
         case Whom.GUESTS:
             # Two officers named them; one of another partnership has its inbox here and stands in no directory of ours.
             return Resolved(tuple(Seat(agency, role) for agency in now.guests if agency != now.sender), ())
+        case _:
+            assert_never(recipients.whom)
 
 
-def _at(role: RoleId, agencies: Iterable[AgencyId], directory: Directory) -> Resolved:
+def standing_in(
+    role: RoleId, directory: Directory, deputies: Mapping[RoleId, tuple[RoleId, ...]], at: datetime
+) -> tuple[Seat, ...]:
+    """The seats of the first deputy who is present, when nobody present holds a role; else none (S3-07)."""
+    if role not in deputies or any(directory.is_manned(seat, at) for seat in directory.seats_of(role)):
+        return ()
+    present = (
+        tuple(seat for seat in directory.seats_of(deputy) if directory.is_manned(seat, at))
+        for deputy in deputies[role]
+    )
+    return next((seats for seats in present if seats), ())
+
+
+def _seats(role: RoleId, directory: Directory, now: Circumstances) -> tuple[Seat, ...]:
+    held = directory.seats_of(role)
+    if now.at is None:
+        return held
+    return standing_in(role, directory, now.deputies, now.at) or held
+
+
+def _at(role: RoleId, agencies: Iterable[AgencyId], directory: Directory, now: Circumstances) -> Resolved:
     """The role at each agency. A seat without a holder still receives when the agency has a way of its own."""
     seats: list[Seat] = []
     gaps: list[str] = []
     for agency in dict.fromkeys(agencies):
-        seat = Seat(agency, role)
+        seat = _in_place_of(Seat(agency, role), directory, now)
         if agency not in directory.agencies:
             gaps.append("unknown-agency")
         elif seat in directory.seats or Seat(agency, EVERY_ROLE) in directory.ways:
@@ -211,3 +247,11 @@ def _at(role: RoleId, agencies: Iterable[AgencyId], directory: Directory) -> Res
         else:
             gaps.append(f"nobody-holds-{role}")
     return Resolved(tuple(seats), tuple(gaps))
+
+
+def _in_place_of(seat: Seat, directory: Directory, now: Circumstances) -> Seat:
+    """The seat itself, or the first deputy's at the same agency when nobody present holds it."""
+    if now.at is None or seat.role not in now.deputies or directory.is_manned(seat, now.at):
+        return seat
+    others = (Seat(seat.agency, deputy) for deputy in now.deputies[seat.role])
+    return next((other for other in others if directory.is_manned(other, now.at)), seat)

@@ -1,8 +1,9 @@
 """A partnership's arrangements as a value, and the one decision taken on every message.
 
 The vocabulary is closed: routes say who may send which message and whom it goes to, duties what is then owed by which
-clock, decisions how several seats decide together, consequences what follows, chases who hears of lateness. There is no
-expression language; what does not fit is a new word here, with a test.
+clock, decisions how one or several seats decide, consequences what follows, deputies who stands in for whom, periodic
+matters what comes round, chases who hears of lateness. There is no expression language; what does not fit is a new word
+here, with a test.
 
 `decide` is pure: the same message, pack and directory give the same decision for ever, so old duties stay explainable.
 """
@@ -16,7 +17,7 @@ from enum import Enum
 
 from gateway.core.clocks import Clock, Stage
 from gateway.core.errors import ErrorCode
-from gateway.core.messages import AgencyId, AgencyKind, Message, MessageId, PartnershipId, RoleId
+from gateway.core.messages import AgencyId, AgencyKind, Facts, Message, MessageId, PartnershipId, RoleId
 from gateway.core.statutory import EVERY_CRITERION
 from gateway.core.working_days import Calendar
 
@@ -26,7 +27,12 @@ WRITTEN_HERE = frozenset(
 ACKNOWLEDGEMENT, BY_PERSON = "acknowledgement", "person"
 CORRECTION = "correction"
 WITHDRAWING = frozenset({"withdraw", "recall-misdirected"})  # corrections that take a message back (G-06)
+TASK_RECORD, DONE = "task-record", frozenset({"done", "not-applicable"})
+# By which code an answer says which of several like duties it meets: the task done, the review decided.
+TASK_CODES = {TASK_RECORD: "task", "review-decision": "review"}
+YES = "yes"
 
+Codes = Mapping[str, frozenset[str]]
 
 # Moments of one message and not of the whole incident: a second request or letter starts a clock of its own.
 OF_ONE_MESSAGE = frozenset({"request_sent_at", "letter_sent_at", "imr_requested_at"})
@@ -42,21 +48,35 @@ class Whom(Enum):
     ASKER = "asker"  # the role at the agency whose message is being answered
     RECIPIENTS = "recipients"  # the very seats that the corrected or answered message went to
     GUESTS = "guests"  # the role at the incident's guest agencies: a home council, a partner out of area
+    SENDER = "sender"  # the role at the sender's own agency
 
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
+    """A role, and which of its seats. `when` and `unless` narrow by the message's coded facts."""
+
     role: RoleId
     whom: Whom = Whom.SEAT
+    when: Codes = field(default_factory=dict)
+    unless: Codes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class DutyRule:
-    """Something owed: by whom, what message (or `acknowledgement`), by which clock."""
+    """Something owed: by whom, what message (or `acknowledgement`), by which clock.
+
+    `task` is the one of several like answers that meets it. `due` is the moment of the message that lays the duty which is
+    its due instant, for a clock set case by case (K19); `met_at` the moment of the answer that counts in place of its
+    arrival (C-16). `unless_received` lays nothing where the incident has a message of that type already (S0-10).
+    """
 
     owner: Recipients
     expects: str
     clock: str
+    task: str | None = None
+    due: str | None = None
+    met_at: str | None = None
+    unless_received: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +84,8 @@ class Route:
     """What happens to one message type from certain kinds of agency.
 
     `moments` are set to the arrival; those that the body brings itself are recorded besides. `when` narrows by coded
-    facts. `opens` lets the message open an incident when it names none. `completes` is false-listed by coded facts: a
-    partial return answers nothing.
+    facts. `opens` lets the message open an incident when it names none. `incomplete_when` names the coded facts with which
+    it answers nothing: a partial return. `guard_fan_out` holds the first such message of an incident for a person (G-06).
     """
 
     id: str
@@ -75,20 +95,28 @@ class Route:
     duties: tuple[DutyRule, ...] = ()
     opens: bool = False
     moments: tuple[str, ...] = ()
-    when: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    incomplete_when: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    when: Codes = field(default_factory=dict)
+    incomplete_when: Codes = field(default_factory=dict)
+    guard_fan_out: bool = False
     clause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class JointDecision:
-    """Several seats decide together. With dissent the lead's own answer stands and the dissent is recorded (P-05)."""
+    """Seats decide, one or several together. With dissent the lead's own answer stands and the dissent is recorded (P-05).
+
+    `when` tells apart several decisions that one type of message carries. `quorum` is how many answers decide; without it
+    all seats must answer. `each`: decided once for each message decided on, not once for the incident (S1-16).
+    """
 
     id: str
     message: str
     seats: tuple[RoleId, ...]
     lead: RoleId
     code: str
+    when: Codes = field(default_factory=dict)
+    quorum: int | None = None
+    each: bool = False
     clause: str = ""
 
 
@@ -106,20 +134,59 @@ class LetterRule:
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
+    """What follows from an outcome. `deliver` sends on the message that was decided on; `ends` names what is no longer
+    owed (P-10)."""
+
     decision: str
     outcomes: frozenset[str]
     moments: tuple[str, ...] = ()
     letters: tuple[LetterRule, ...] = ()
     duties: tuple[DutyRule, ...] = ()
     label: str | None = None
+    deliver: tuple[Recipients, ...] = ()
+    ends: frozenset[str] = frozenset()
+
+
+class Every(Enum):
+    MONTH = "month"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A matter that comes round: opened at each month's end, or at the start of each year that begins with `month`
+    (K06, K18)."""
+
+    id: str
+    every: Every
+    month: int
+    moment: str
+    duties: tuple[DutyRule, ...]
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChaseRule:
-    """Who is told at a stage: `owner`, `owner-lead` (the owner's agency safeguarding lead) or a partnership's role."""
+    """Who is told at a stage: the owner, who stands by or above the owner (`OWNER_WORDS`), or a partnership's role.
+
+    `expects` and `clocks` narrow it to some duties; the narrower rule wins.
+    """
 
     stage: Stage
     to: tuple[str, ...]
+    expects: frozenset[str] = frozenset()
+    clocks: frozenset[str] = frozenset()
+
+    def fits(self, stage: Stage, expects: str, clock: str) -> bool:
+        narrowed = (self.expects and expects not in self.expects) or (
+            self.clocks and clock not in self.clocks
+        )
+        return self.stage is stage and not narrowed
+
+
+OWNER, OWNER_LEAD = "owner", "owner-lead"
+OWNER_DEPUTY, OWNER_MANAGER = "owner-deputy", "owner-manager"
+OWNER_WORDS = (OWNER, OWNER_LEAD, OWNER_DEPUTY, OWNER_MANAGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +207,9 @@ class Pack:
     places: frozenset[str]  # local authority codes that the partnership covers
     letters: Mapping[str, str] = field(default_factory=dict)  # template name -> text
     statutory: frozenset[str] = EVERY_CRITERION  # which criteria of core.statutory are looked at (X-16)
+    # role -> who stands in, in order
+    deputies: Mapping[RoleId, tuple[RoleId, ...]] = field(default_factory=dict)
+    periodic: tuple[Periodic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +243,7 @@ def decide(message: Message, pack: Pack, released: bool = False) -> Decision:
     candidates = [route for route in candidates if message.agency_kind in route.senders]
     if not candidates:
         return Refuse("sender-not-permitted", ErrorCode.NOT_PERMITTED, "/type")
-    fitting = [route for route in candidates if _matches(route.when, message)]
+    fitting = [route for route in candidates if _matches(route.when, message.facts)]
     if not fitting:
         return Hold("no-rule-fits", ("no-rule-fits",))
     route = fitting[0]
@@ -186,11 +256,15 @@ def decide(message: Message, pack: Pack, released: bool = False) -> Decision:
 def answers_in_full(route: Route, message: Message) -> bool:
     """Whether this message may meet the duty it answers: a partial return or an extension request may not (G-10).
 
-    Nor may a system's acknowledgement, whatever a pack says: only a person's word acknowledges (contract section 3).
+    Nor may a system's acknowledgement, whatever a pack says: only a person's word acknowledges (contract section 3); nor the
+    record that a task is not done yet.
     """
-    if message.type == ACKNOWLEDGEMENT and message.facts.codes.get("by") != (BY_PERSON,):
+    codes = message.facts.codes
+    if message.type == ACKNOWLEDGEMENT and codes.get("by") != (BY_PERSON,):
         return False
-    return not (route.incomplete_when and _matches(route.incomplete_when, message))
+    if message.type == TASK_RECORD and not DONE.issuperset(codes.get("status", ("",))):
+        return False
+    return not (route.incomplete_when and _matches(route.incomplete_when, message.facts))
 
 
 def answered_message(message: Message) -> MessageId | None:
@@ -206,8 +280,43 @@ def takes_back(message: Message) -> bool:
     )
 
 
-def joint_decision(pack: Pack, message_type: str) -> JointDecision | None:
-    return next((decision for decision in pack.decisions if decision.message == message_type), None)
+def answers_task(task: str | None, message: Message) -> bool:
+    """Whether an answer is the one that a duty waits for, where several of its kind may be owed at once."""
+    said = message.facts.codes.get(TASK_CODES.get(message.type, ""), ())
+    return task is None or task in said
+
+
+def fits(to: Recipients, codes: Mapping[str, Collection[str]]) -> bool:
+    """Whether a recipient or owner is meant for a message with these codes."""
+    return _codes_match(to.when, codes) and not (to.unless and _codes_match(to.unless, codes))
+
+
+def flags(facts: Facts) -> tuple[str, ...]:
+    """The codes of a message that say yes: a clock's other start may depend on one (X-02: `retrospective`)."""
+    return tuple(code for code, values in facts.codes.items() if YES in values)
+
+
+def joint_decision(pack: Pack, message_type: str, facts: Facts) -> JointDecision | None:
+    """The decision that a message with these facts is an answer in; the pack's check lets only one fit."""
+    of_type = (decision for decision in pack.decisions if decision.message == message_type)
+    return next((decision for decision in of_type if _matches(decision.when, facts)), None)
+
+
+def is_each_time(pack: Pack, expects: str, task: str | None) -> bool:
+    """Whether every message lays its own duty of this kind: each is acknowledged, and each reviewed where the pack says so."""
+    code = TASK_CODES.get(expects, "")
+    return expects == ACKNOWLEDGEMENT or any(
+        decision.each
+        and decision.message == expects
+        and (task is None or task in decision.when.get(code, (task,)))
+        for decision in pack.decisions
+    )
+
+
+def chase_rule(pack: Pack, stage: Stage, expects: str, clock: str) -> ChaseRule | None:
+    """Of the rules that fit a duty at a stage, the narrowest; of two equally narrow ones the first."""
+    fitting = [rule for rule in pack.chases if rule.fits(stage, expects, clock)]
+    return max(fitting, key=lambda rule: bool(rule.expects) + bool(rule.clocks), default=None)
 
 
 def consequence(pack: Pack, decision: str, outcome: str) -> Consequence | None:
@@ -220,11 +329,12 @@ def moment_values(route: Route, message: Message) -> dict[str, datetime]:
     return {**message.facts.moments, **dict.fromkeys(route.moments, message.arrived_at)}
 
 
-def _matches(wanted: Mapping[str, frozenset[str]], message: Message) -> bool:
-    return all(
-        any(value in allowed for value in message.facts.codes.get(code, ()))
-        for code, allowed in wanted.items()
-    )
+def _matches(wanted: Codes, facts: Facts) -> bool:
+    return _codes_match(wanted, facts.codes)
+
+
+def _codes_match(wanted: Codes, codes: Mapping[str, Collection[str]]) -> bool:
+    return all(any(value in allowed for value in codes.get(code, ())) for code, allowed in wanted.items())
 
 
 def _doubts(message: Message, pack: Pack) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ class DutyRow:
     id: DutyId
     partnership: PartnershipId
     incident: IncidentId
-    message: MessageId
+    message: MessageId | None
     agency: AgencyId
     role: RoleId
     expects: str
@@ -36,6 +36,9 @@ class DutyRow:
     met_by: str | None
     chase_stage: str | None
     next_chase_at: datetime | None
+    task: str | None
+    event: str | None
+    event_at: datetime | None
 
 
 _NAMES = (
@@ -57,6 +60,9 @@ _NAMES = (
     "met_by",
     "chase_stage",
     "next_chase_at",
+    "task",
+    "event",
+    "event_at",
 )
 _ALL = select(*[t.duty.c[name] for name in _NAMES])
 _OPEN_STATES = [state.value for state in UNANSWERED]
@@ -72,9 +78,15 @@ _OWED = Prepared(
 _MEET = Prepared(
     update(t.duty)
     .where(t.duty.c.id == bindparam("duty"))
-    .values(state=bindparam("new_state"), met_at=bindparam("at"), met_by=bindparam("by"), next_chase_at=None)
+    .values(
+        state=bindparam("new_state"),
+        met_at=bindparam("at"),
+        met_by=bindparam("by"),
+        event_at=bindparam("told_at"),
+        next_chase_at=None,
+    )
 )
-SAME = ("agency", "role", "expects", "clock", "start_at")
+SAME = ("agency", "role", "expects", "task", "clock", "start_at")
 _LAID = Prepared(
     select(*[t.duty.c[name] for name in SAME]).where(
         t.duty.c.partnership == bindparam("partnership"), t.duty.c.incident == bindparam("incident")
@@ -102,8 +114,11 @@ def laid(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> set[tuple[
     return {tuple(row) for row in tx.execute(_LAID, {"partnership": partnership, "incident": incident})}
 
 
-def meet(tx: Tx, duty: DutyId, state: DutyState, at: datetime, by: str) -> None:
-    tx.execute(_MEET, {"duty": duty, "new_state": state.value, "at": at, "by": by})
+def meet(
+    tx: Tx, duty: DutyId, state: DutyState, at: datetime, by: str, told_at: datetime | None = None
+) -> None:
+    """Close a duty with the answer that arrived `at`; `told_at` is the event's own time where that counted (C-16)."""
+    tx.execute(_MEET, {"duty": duty, "new_state": state.value, "at": at, "by": by, "told_at": told_at})
 
 
 def change(tx: Tx, duty: DutyId, **values: Any) -> None:

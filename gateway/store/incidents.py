@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,10 +23,19 @@ class Incident:
     pack_version: str
     label: str | None
     state: str  # open, erasing, erased, closed
-    outcome: Mapping[str, Any] | None
+    outcomes: Sequence[Mapping[str, Any]]
     opened_at: datetime
     legal_hold: bool
     erased_at: datetime | None
+
+    @property
+    def outcome(self) -> dict[str, Any] | None:
+        """The decision reached last, coded; None while none is."""
+        return {name: self.outcomes[-1][name] for name in OUTCOME} if self.outcomes else None
+
+
+# What is told of a decision that was reached. A row keeps besides: `about` (the message decided on), `reached_at`.
+OUTCOME = ("decision", "outcome", "dissent")
 
 
 _COLUMNS = [
@@ -38,7 +47,7 @@ _COLUMNS = [
         "pack_version",
         "label",
         "state",
-        "outcome",
+        "outcomes",
         "opened_at",
         "legal_hold",
         "erased_at",
@@ -152,7 +161,11 @@ def moments(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> dict[st
 
 
 def record_moments(
-    tx: Tx, partnership: PartnershipId, incident: IncidentId, message: MessageId, at: Mapping[str, datetime]
+    tx: Tx,
+    partnership: PartnershipId,
+    incident: IncidentId,
+    message: MessageId | None,
+    at: Mapping[str, datetime],
 ) -> dict[str, datetime]:
     """Set start events once; a later message never moves a clock that runs (C-13). All that are known afterwards."""
     known = moments(tx, partnership, incident)

@@ -194,6 +194,16 @@ def avoided(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> frozens
     return frozenset(seat for row in rows for seat in row[0]["codes"].get("do_not_contact", ()))
 
 
+def forwarded(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> set[tuple[str, str]]:
+    """The type and the rule of every message of an incident that has gone on."""
+    query = select(t.message.c.type, t.message.c.rule).where(
+        t.message.c.partnership == partnership,
+        t.message.c.incident == incident,
+        t.message.c.decision == "forward",
+    )
+    return {(row.type, row.rule) for row in tx.execute(query)}
+
+
 def awaits_release(
     tx: Tx, partnership: PartnershipId, incident: IncidentId, agency: AgencyId, message_type: str
 ) -> bool:

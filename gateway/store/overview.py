@@ -132,7 +132,7 @@ def incidents(
             t.incident.c.state,
             owed.c.soonest,
             owed.c.unanswered,
-            t.incident.c.outcome,
+            t.incident.c.outcomes,
         )
         .outerjoin(owed, owed.c.incident == t.incident.c.id)
         .where(*where)
@@ -222,8 +222,8 @@ def _unacknowledged(within: Sequence[str]) -> list[ColumnElement[bool]]:
 
 
 def _awaiting(within: Sequence[str]) -> list[ColumnElement[bool]]:
-    """Open incidents on which the partners have not reached their decision. JSON null is stored as text by SQLAlchemy."""
-    undecided = func.coalesce(cast(t.incident.c.outcome, Text), "null") == "null"
+    """Open incidents on which no decision has been reached."""
+    undecided = cast(t.incident.c.outcomes, Text) == "[]"
     return [t.incident.c.partnership.in_(within), t.incident.c.state == "open", undecided]
 
 
@@ -269,7 +269,7 @@ def _incident(row: Any) -> IncidentLine:
         row.state,
         row.soonest,
         row.unanswered or 0,
-        row.outcome is not None,
+        bool(row.outcomes),
     )
 
 

@@ -37,6 +37,7 @@ _DUTY = (
     "due_inclusive",
     "state",
     "met_at",
+    "event_at",
 )
 _IMPORTED = tuple(ImportedAlert.__dataclass_fields__)
 
@@ -50,7 +51,7 @@ def cases(tx: Tx, partnership: PartnershipId, since: datetime | None, until: dat
     for duty in _owed(tx, t.duty.c.partnership == partnership, t.duty.c.incident.in_(chosen)):
         owed[duty.incident].append(duty)
     decided = _decided(tx, partnership, chosen)
-    columns = [t.incident.c[name] for name in ("id", "opened_at", "label", "state", "outcome")]
+    columns = [t.incident.c[name] for name in ("id", "opened_at", "label", "state", "outcomes")]
     query = select(*columns).where(t.incident.c.partnership == partnership, t.incident.c.id.in_(chosen))
     rows = tx.execute(query.order_by(t.incident.c.opened_at, t.incident.c.id))
     return [
@@ -59,7 +60,7 @@ def cases(tx: Tx, partnership: PartnershipId, since: datetime | None, until: dat
             row.opened_at,
             row.label,
             row.state,
-            _outcomes(row.outcome),
+            tuple(str(one["outcome"]) for one in row.outcomes),
             decided.get(row.id),
             moments.get(row.id, {}),
             tuple(messages.get(row.id, ())),
@@ -287,7 +288,7 @@ def _duty(row: Any, chases: int) -> Owed:
         row.due_at,
         row.due_inclusive,
         DutyState(row.state),
-        row.met_at,
+        row.event_at or row.met_at,
         row.arrived_at,
         chases,
     )
@@ -296,11 +297,3 @@ def _duty(row: Any, chases: int) -> Owed:
 def _imported(row: Any) -> ImportedAlert:
     values = dict(row._mapping)
     return ImportedAlert(**(values | {"reasons": tuple(values["reasons"])}))
-
-
-def _outcomes(stored: Any) -> tuple[str, ...]:
-    """The coded outcomes of an incident: one decision's, or those of several in the order in which they were reached."""
-    if not stored:
-        return ()
-    each = stored if isinstance(stored, list) else [stored]
-    return tuple(str(one["outcome"]) for one in each if one.get("outcome"))

@@ -160,7 +160,7 @@ incident = Table(
     Column("pack_version", Text, nullable=False),
     Column("label", Text),
     Column("state", Text, nullable=False),
-    Column("outcome", JSON),  # coded outcome of the partners' decision, reached once
+    Column("outcomes", JSON, nullable=False),  # every decision reached, coded, in order
     Column("opened_at", Instant, nullable=False),
     Column("legal_hold", Boolean, nullable=False, default=False),
     Column("erased_at", Instant),
@@ -229,7 +229,7 @@ moment = Table(
     Column("incident", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("at", Instant, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", Text),  # none when the calendar brought it
 )
 
 # Editing it: break a message; its content cannot be exchanged unseen, since the ledger commits to it.
@@ -301,7 +301,7 @@ duty = Table(
     _id(),
     Column("partnership", Text, nullable=False),
     Column("incident", Text, nullable=False),
-    Column("message", Text, nullable=False),  # the message that made the duty
+    Column("message", Text),  # the message that made the duty; none when the calendar did
     Column("agency", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("expects", Text, nullable=False),  # a message type, or "acknowledgement"
@@ -317,6 +317,9 @@ duty = Table(
     Column("waived_reason", Text),
     Column("chase_stage", Text),  # the last stage chased
     Column("next_chase_at", Instant),
+    Column("task", Text),  # which of several like answers meets it
+    Column("event", Text),  # the moment of the answer that counts in place of its arrival
+    Column("event_at", Instant),  # when that was; met_at stays the arrival
     Index("duty_chase", "state", "next_chase_at"),
     Index("duty_by_incident", "partnership", "incident", "state"),
     Index("duty_by_agency", "agency", "partnership", "state"),

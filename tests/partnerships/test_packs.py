@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from gateway.core.clocks import DayEnd, Roll, Stage, Unit
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyKind, PartnershipId
-from gateway.core.rules import Whom
+from gateway.core.rules import OWNER_WORDS, Every, Whom
 from gateway.core.working_days import Convention
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import CALENDAR_KEYS
@@ -133,7 +133,7 @@ def test_the_readme_explains_every_key(model: type[BaseModel]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [Unit, DayEnd, Roll, Convention, Stage, Whom, AgencyKind], ids=lambda e: e.__name__
+    "words", [Unit, DayEnd, Roll, Convention, Stage, Whom, AgencyKind, Every], ids=lambda e: e.__name__
 )
 def test_the_readme_explains_every_word(words: Any) -> None:
     assert [word.value for word in words if f"`{word.value}`" not in README] == []
@@ -151,7 +151,7 @@ def test_the_readme_explains_every_role_message_clock_and_calendar_key() -> None
         "other_start",
     }
     known = {*packs.ROLES, *packs.MESSAGE_TYPES, *CALENDAR_KEYS, *minimum["pack"], *clock_keys}
-    known |= packs.OWN_MOMENTS | packs.BODY_MOMENTS
+    known |= packs.OWN_MOMENTS | packs.PERIOD_MOMENTS | packs.BODY_MOMENTS | set(OWNER_WORDS)
     assert sorted(word for word in known if f"`{word}`" not in README) == []
 
 

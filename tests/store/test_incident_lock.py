@@ -33,7 +33,7 @@ async def test_three_decisions_on_three_connections_reach_exactly_one_outcome(da
         assert sorted(decided) == [False, False, True]
         found = await stores[0].read(lambda tx, i=incident: incidents.find(tx, PARTNERSHIP, i))  # type: ignore[misc]
         assert found is not None
-        assert found.outcome == {"decided": "by all"}
+        assert found.outcomes == [{"decided": "by all"}]
     for store in stores:
         await store.aclose()
 
@@ -50,6 +50,7 @@ def open_incident(incident: IncidentId) -> Callable[[Tx], None]:
                 "chain": incident,
                 "pack_version": "1",
                 "state": "open",
+                "outcomes": [],
                 "opened_at": NOW,
             },
         )
@@ -78,9 +79,9 @@ def decide(incident: IncidentId, agency: str) -> Callable[[Tx], bool]:
         mine = next(duty for duty in owed if duty.agency == agency)
         duties.meet(tx, mine.id, DutyState.MET, NOW, "message")
         others = [duty for duty in owed if duty.id != mine.id]
-        if locked.outcome is not None or any(duty.state is DutyState.OPEN for duty in others):
+        if locked.outcomes or any(duty.state is DutyState.OPEN for duty in others):
             return False
-        incidents.change(tx, PARTNERSHIP, incident, outcome={"decided": "by all"})
+        incidents.change(tx, PARTNERSHIP, incident, outcomes=[{"decided": "by all"}])
         return True
 
     return run

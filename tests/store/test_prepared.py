@@ -56,13 +56,13 @@ async def test_values_come_back_in_the_types_they_went_in(store: Store) -> None:
 
 
 async def test_json_and_the_table_s_defaults_are_kept(store: Store) -> None:
-    query = Prepared(sa.select(t.incident.c.outcome, t.incident.c.legal_hold))
+    query = Prepared(sa.select(t.incident.c.outcomes, t.incident.c.legal_hold))
 
     def write_and_read(tx: Tx) -> list[object]:
-        tx.execute(OPEN, INCIDENT | {"id": "SI-1", "outcome": {"decided": ["by", "all"]}})
+        tx.execute(OPEN, INCIDENT | {"id": "SI-1", "outcomes": [{"decided": ["by", "all"]}]})
         return list(tx.execute(query))
 
-    assert await store.transact(write_and_read) == [({"decided": ["by", "all"]}, False)]
+    assert await store.transact(write_and_read) == [([{"decided": ["by", "all"]}], False)]
     await store.aclose()
 
 

@@ -32,11 +32,11 @@ async def book(database_url: str) -> AsyncIterator[Store]:
 def write_case(tx: Tx, number: int, partnership: str = HERE, at: datetime = AT) -> None:
     incident, message, duty = f"SI-{number}", f"msg-{number}", f"dty-{number}"
     here = {"partnership": partnership, "incident": incident}
-    outcome = {"decision": "triage", "outcome": "sin-only", "dissent": False}
+    outcomes = [{"decision": "triage", "outcome": "sin-only", "dissent": False}]
     tx.execute(
         sa.insert(t.incident),
         {"id": incident, "partnership": partnership, "chain": f"inc-{number}", "pack_version": "1"}
-        | {"state": "open", "outcome": outcome, "opened_at": at},
+        | {"state": "open", "outcomes": outcomes, "opened_at": at},
     )
     tx.execute(sa.insert(t.moment), here | {"name": "aware_at", "at": at, "message": message})
     usual: dict[str, Any] = here | {"version": 1, "agency": "police", "fingerprint": "f", "created_at": at}

@@ -84,7 +84,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("partnership", sa.Text(), nullable=False),
         sa.Column("incident", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=True),
         sa.Column("agency", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("expects", sa.Text(), nullable=False),
@@ -100,6 +100,9 @@ def upgrade() -> None:
         sa.Column("waived_reason", sa.Text(), nullable=True),
         sa.Column("chase_stage", sa.Text(), nullable=True),
         sa.Column("next_chase_at", sa.Text(), nullable=True),
+        sa.Column("task", sa.Text(), nullable=True),
+        sa.Column("event", sa.Text(), nullable=True),
+        sa.Column("event_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("duty_by_agency", "duty", ["agency", "partnership", "state"], unique=False)
@@ -175,7 +178,7 @@ def upgrade() -> None:
         sa.Column("pack_version", sa.Text(), nullable=False),
         sa.Column("label", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("outcome", sa.JSON(), nullable=True),
+        sa.Column("outcomes", sa.JSON(), nullable=False),
         sa.Column("opened_at", sa.Text(), nullable=False),
         sa.Column("legal_hold", sa.Boolean(), nullable=False),
         sa.Column("erased_at", sa.Text(), nullable=True),
@@ -250,7 +253,7 @@ def upgrade() -> None:
         sa.Column("incident", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("at", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("partnership", "incident", "name"),
     )
     op.create_table(

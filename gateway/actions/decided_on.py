@@ -1,0 +1,58 @@
+"""Which message a decision is about: the one it answers, through other decisions on it; else the one that opened the incident."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.core.messages import AgencyId, Facts, Message, MessageId
+from gateway.core.rules import Pack
+from gateway.parts import Work
+from gateway.store import messages
+from gateway.store.incidents import Incident
+from gateway.store.messages import MessageRow
+from gateway.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The messages of one incident. `deciding` are the types that the pack's decisions take."""
+
+    rows: Mapping[MessageId, MessageRow]
+    deciding: frozenset[str]
+
+    def about(self, answered: MessageId | None) -> MessageId | None:
+        """The message decided on by an answer to `answered`; None only while an incident has no message at all."""
+        row = self.rows.get(answered) if answered else None
+        while row is not None and row.type in self.deciding:
+            row = self.rows.get(row.in_reply_to) if row.in_reply_to else None
+        return row.id if row is not None else next(iter(self.rows), None)
+
+
+def thread(tx: Tx, pack: Pack, incident: Incident) -> Thread:
+    rows = messages.of_incident(tx, incident.partnership, incident.id)  # oldest first
+    return Thread({row.id: row for row in rows}, frozenset(decision.message for decision in pack.decisions))
+
+
+def message_of(row: MessageRow, work: Work) -> Message:
+    """A stored message as the core sees it."""
+    facts = row.facts
+    return Message(
+        row.id,
+        row.type,
+        row.version,
+        row.partnership,
+        row.agency,
+        work.directory.agencies[row.agency].kind,
+        row.reference,
+        row.incident,
+        row.in_reply_to,
+        row.arrived_at,
+        Facts(
+            {name: datetime.fromisoformat(at) for name, at in facts["moments"].items()},
+            {name: tuple(values) for name, values in facts["codes"].items()},
+            tuple(AgencyId(agency) for agency in facts["agencies"]),
+            tuple(facts["schools"]),
+        ),
+    )

@@ -1,0 +1,114 @@
+"""What a message answers, and how it meets what was owed: in time, or late and on record.
+
+Met by arrival, unless the duty says that the event which the answer tells of counts (C-16); then both are stated.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gateway.actions.decided_on import thread
+from gateway.actions.prove import Said
+from gateway.core.duties import UNANSWERED, event_time, settled_state
+from gateway.core.messages import Message, RoleId
+from gateway.core.receipts import Event
+from gateway.core.rules import (
+    ACKNOWLEDGEMENT,
+    JointDecision,
+    Pack,
+    Route,
+    answers_in_full,
+    answers_task,
+    joint_decision,
+)
+from gateway.parts import Work
+from gateway.store import duties
+from gateway.store.duties import DutyRow
+from gateway.store.incidents import Incident
+from gateway.store.transaction import Tx
+
+
+def meet(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> list[Said]:
+    """Close what this message answers: for a decision the duty of every seat it speaks for. What is to be stated."""
+    if not answers_in_full(route, message):
+        return []
+    decision = joint_decision(work.pack, message.type, message.facts)
+    if decision is not None:
+        answered = _seats_duties(tx, work.pack, decision, message, incident)
+    else:
+        answered = _answered(tx, message, incident)
+    return [_close(tx, duty, message) for duty in answered]
+
+
+def _close(tx: Tx, duty: DutyRow, message: Message) -> Said:
+    told_at = message.facts.moments.get(duty.event) if duty.event else None
+    counts_at = event_time(told_at, message.arrived_at)
+    state = settled_state(duty.due_at, duty.due_inclusive, counts_at)
+    duties.meet(tx, duty.id, state, message.arrived_at, message.id, counts_at if told_at else None)
+    fields = {"duty": duty.id, "clock": duty.clock, "due_at": _instant(duty.due_at) or "no limit"}
+    if told_at:
+        fields |= {"event_at": _instant(counts_at) or "", "arrived_at": _instant(message.arrived_at) or ""}
+    return Said(Event.DUTY_MET, fields, reason=state.value)
+
+
+def _seats_duties(
+    tx: Tx, pack: Pack, decision: JointDecision, message: Message, incident: Incident
+) -> list[DutyRow]:
+    """The earliest open duty of each seat that decided: a record of the meeting answers for all three (X-29).
+
+    A decision taken on each message anew meets the duties of the message that it is about, and of no other.
+    """
+    open_here = [
+        duty
+        for duty in duties.of_incident(tx, incident.partnership, incident.id)
+        if duty.expects == message.type and duty.state in UNANSWERED and answers_task(duty.task, message)
+    ]
+    if decision.each:
+        known = thread(tx, pack, incident)
+        about = known.about(message.in_reply_to)
+        open_here = [duty for duty in open_here if known.about(duty.message) == about]
+    first: dict[RoleId, DutyRow] = {}
+    for duty in open_here:
+        for seat in decided_seats(pack, decision, message):
+            if duty.role == seat or duty.role in pack.deputies.get(seat, ()):
+                first.setdefault(seat, duty)
+    return list({duty.id: duty for duty in first.values()}.values())
+
+
+def decided_seats(pack: Pack, decision: JointDecision, message: Message) -> tuple[RoleId, ...]:
+    """The decision's own seats for which a message answers; a deputy answers for the seat it stands in for."""
+    named = message.facts.codes.get("seat", decision.seats if len(decision.seats) == 1 else ())
+    seats = (seat_of(pack, decision, RoleId(role)) for role in named)
+    return tuple(seat for seat in seats if seat is not None)
+
+
+def seat_of(pack: Pack, decision: JointDecision, role: RoleId) -> RoleId | None:
+    """The seat of a decision that a role is, or stands in for; None when it has no part in it."""
+    if role in decision.seats:
+        return role
+    return next((seat for seat in decision.seats if role in pack.deputies.get(seat, ())), None)
+
+
+def _answered(tx: Tx, message: Message, incident: Incident) -> list[DutyRow]:
+    """The duty laid by the very message that is answered, where that laid any; else the earliest of its kind."""
+    owed = [
+        duty
+        for duty in duties.owed(tx, incident.partnership, incident.id, message.agency, message.type)
+        if answers_task(duty.task, message)
+    ]
+    if message.in_reply_to is not None and owed:
+        laid = [duty for duty in owed if duty.message == message.in_reply_to]
+        if laid or _laid_duties(tx, message, incident):
+            return laid[:1]
+    return [] if message.type == ACKNOWLEDGEMENT else owed[:1]
+
+
+def _laid_duties(tx: Tx, message: Message, incident: Incident) -> bool:
+    """Whether the message that is answered laid a duty of this kind on the sender that has been met already."""
+    every = duties.of_incident(tx, incident.partnership, incident.id)
+    mine = (duty for duty in every if duty.agency == message.agency and duty.expects == message.type)
+    return any(duty.message == message.in_reply_to and answers_task(duty.task, message) for duty in mine)
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

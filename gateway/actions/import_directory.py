@@ -1,7 +1,7 @@
 """Change a partnership's directory from a file, whole or not at all, on the word of two officers.
 
 Whoever can change an address can redirect a message: every import that changes something is an entry in the ledger, and
-the caller tells the addresses that were replaced (`Change.old_address`).
+each address that was replaced (`Change.old_address`) is owed word of it by the outbox.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hmac
 from dataclasses import dataclass
 
 from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
+from gateway.actions.tell_old_address import Notice, owe_notice
 from gateway.core.messages import AgencyId, PartnershipId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
@@ -19,16 +20,17 @@ from gateway.parts import Parts
 from gateway.store import directory
 from gateway.store.directory import WayRow
 from gateway.store.transaction import Tx
-from keys.sealing import CannotOpen
+from keys.sealing import CannotOpen, DataKey
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryImport:
-    """A read file for one partnership. Without officers it is a dry run."""
+    """A read file for one partnership. Without officers it is a dry run; with them `key` seals the notices."""
 
     partnership: PartnershipId
     file: DirectoryFile
     officers: TwoOfficers | None
+    key: DataKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Imported:
 
     plan: Plan
     receipt: Stated | None
+    notices: tuple[Notice, ...] = ()
 
 
 def import_directory(tx: Tx, parts: Parts, occasion: Occasion, asked: DirectoryImport) -> Imported:
@@ -44,6 +47,7 @@ def import_directory(tx: Tx, parts: Parts, occasion: Occasion, asked: DirectoryI
     planned = planned_import(tx, parts, asked)
     if planned.faults or not planned.changes or asked.officers is None:
         return Imported(planned, None)
+    assert asked.key is not None
     directory.enrol_agencies(tx, asked.partnership, planned.agencies)
     for seat, holders in planned.seats.items():
         directory.replace_holders(tx, asked.partnership, seat, holders)
@@ -57,9 +61,14 @@ def import_directory(tx: Tx, parts: Parts, occasion: Occasion, asked: DirectoryI
         directory.set_way(tx, asked.partnership, row)
     subject = Subject(f"directory-{asked.partnership}", asked.partnership, None, None)
     receipt = prove(tx, parts, occasion, subject, [Said(Event.DIRECTORY_CHANGED)])[0]
-    return Imported(planned, receipt)
-    # A crash before the commit leaves the directory as it was; the officers import the file again. After it, the old
-    # addresses may not have been told: the answer to the command says who was.
+    notices = [
+        owe_notice(tx, parts, occasion, asked.partnership, change, asked.key)
+        for change in planned.changes
+        if change.old_address is not None
+    ]
+    return Imported(planned, receipt, tuple(notices))
+    # A crash before the commit leaves the directory as it was; the officers import the file again. After it, dispatch tells
+    # the old addresses, and tries again until they have it.
 
 
 def planned_import(tx: Tx, parts: Parts, asked: DirectoryImport) -> Plan:

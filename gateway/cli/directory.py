@@ -1,13 +1,11 @@
 """`gateway directory`: the partnership's address book: import it from a file, look for gaps, list it.
 
 Invariants: an import is done whole or not at all, by two officers, with an entry in the ledger; whoever's address was
-replaced is told at the old one. Exit status: 0 done, 1 a fault in the file or a gap, 2 wrong use or unreadable input.
+replaced is owed word of it at the old one. Exit status: 0 done, 1 a fault in the file or a gap, 2 wrong use or unreadable input.
 """
 
 from __future__ import annotations
 
-import html
-import secrets
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -18,16 +16,13 @@ import typer
 
 from gateway.actions.import_directory import DirectoryImport, Imported, import_directory, planned_import
 from gateway.cli.session import JsonFlag, answer, opened, run, settle, stop
-from gateway.core.deliveries import Delivered, Letter, Parcel, Relayed
-from gateway.core.identifiers import IdKind, make_id
-from gateway.core.messages import AgencyKind, DeliveryId, MessageId, PartnershipId, RoleId, Seat
+from gateway.core.messages import AgencyKind, PartnershipId, RoleId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.presence import local_day
 from gateway.core.routing import Agency, Directory
 from gateway.core.rules import Pack, Recipients, Whom
 from gateway.partnerships import packs
 from gateway.partnerships.directory_files import KINDS, read_file
-from gateway.partnerships.directory_plan import Change
 from gateway.partnerships.directory_rows import DirectoryFile
 from gateway.partnerships.directory_tables import LARGEST_BYTES
 from gateway.parts import Parts
@@ -107,13 +102,12 @@ async def _import(
     async with opened() as parts:
         partnership = await the_partnership(parts, wanted)
         file = read_file(name, content, kind, allow_test=not parts.settings.is_production)
-        asked = DirectoryImport(partnership, file, officers)
+        key = await parts.make_key(None, parts.clock()) if officers else None
+        asked = DirectoryImport(partnership, file, officers, key)
         if officers is None:
             planned = await parts.store.read(lambda tx: planned_import(tx, parts, asked))
-            return _document(partnership, file, Imported(planned, None), [])
-        done = await settle(parts, import_directory, asked)
-        told = await _tell_old_addresses(parts, done.plan.changes) if done.receipt else []
-        return _document(partnership, file, done, told)
+            return _document(partnership, file, Imported(planned, None))
+        return _document(partnership, file, await settle(parts, import_directory, asked))
 
 
 async def the_partnership(parts: Parts, wanted: str) -> PartnershipId:
@@ -137,9 +131,7 @@ def _content(file: Path) -> bytes:
         stop("cannot read that file: name one CSV or XLSX file that you may open", 2)
 
 
-def _document(
-    partnership: PartnershipId, file: DirectoryFile, done: Imported, told: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _document(partnership: PartnershipId, file: DirectoryFile, done: Imported) -> dict[str, Any]:
     return {
         "partnership": partnership,
         "rows": file.rows,
@@ -147,50 +139,17 @@ def _document(
         "changes": [] if done.plan.faults else [asdict(change) for change in done.plan.changes],
         "passed_over": done.plan.passed_over,
         "written": done.receipt is not None,
-        "told": told,
+        "told": [
+            {
+                "agency": notice.change.agency,
+                "role": notice.change.role,
+                "address": notice.change.old_address,
+                "delivery": notice.delivery,
+            }
+            for notice in done.notices
+        ],
         "receipt": {"id": done.receipt.id, "jws": done.receipt.jws} if done.receipt else None,
     }
-
-
-async def _tell_old_addresses(parts: Parts, changes: list[Change]) -> list[dict[str, Any]]:
-    """One e-mail to each address that was replaced; what could not be told is said, so that an officer telephones."""
-    mail = parts.adapters.get("mail")
-    told = []
-    for change in changes:
-        if change.old_address is None:
-            continue
-        outcome = None if mail is None else await mail.deliver(_notice(parts, change))
-        is_told = isinstance(outcome, Delivered | Relayed)
-        told.append(
-            {"agency": change.agency, "role": change.role, "address": change.old_address, "told": is_told}
-        )
-    return told
-
-
-def _notice(parts: Parts, change: Change) -> Parcel:
-    text = (
-        f"This address no longer receives what the safeguarding gateway sends to the role {change.role} of "
-        f"{change.agency}.\n\nTwo officers of the partnership changed the directory. If you did not expect this, telephone "
-        "the partnership's business unit at once, by a number that you already have.\n"
-    )
-    letter = Letter(
-        "Safeguarding gateway: your address was replaced", text, f"<pre>{html.escape(text)}</pre>"
-    )
-    delivery = DeliveryId(make_id(IdKind.DELIVERY, secrets.token_bytes(16)))
-    message = MessageId(make_id(IdKind.MESSAGE, secrets.token_bytes(16)))
-    role = change.role or RoleId("*")
-    return Parcel(
-        delivery,
-        message,
-        "directory-change",
-        None,
-        change.agency,
-        role,
-        change.old_address,
-        1,
-        parts.clock(),
-        letter,
-    )
 
 
 def _import_in_words(told: dict[str, Any]) -> list[str]:
@@ -204,8 +163,7 @@ def _import_in_words(told: dict[str, Any]) -> list[str]:
         which = " ".join(str(change[name]) for name in ("agency", "role", "rank") if change[name] is not None)
         lines.append(f"{change['change']}: {change['what']} {which}")
     for each in told["told"]:
-        how = "was told" if each["told"] else "COULD NOT BE TOLD: telephone"
-        lines.append(f"the old address of {each['agency']} {each['role']} {how}")
+        lines.append(f"the old address of {each['agency']} {each['role']} is told by {each['delivery']}")
     if told["errors"]:
         return [*lines, "nothing was changed: mend the rows above"]
     if not told["changes"]:

@@ -13,6 +13,7 @@ from datetime import timedelta
 import structlog
 
 from gateway.actions.deliver import Attempted, deliver
+from gateway.actions.tell_old_address import DIRECTORY_CHANGE, notice_letter
 from gateway.core.deliveries import OUR_FAULT, Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
@@ -107,9 +108,13 @@ async def _letter(
     """The words of a letter, and who reads it at this moment: a deputy or the team's mailbox when the lead is absent."""
     address = directory.mail_address(Seat(row.agency, row.role), parts.clock())
     key = await parts.key_by_id(message.data_key)
-    if address is None or key is None or message.sealed is None:
+    if key is None or message.sealed is None:
         return None, None
     document = json.loads(key.open(f"message:{message.id}", message.sealed))
+    if message.type == DIRECTORY_CHANGE:
+        return notice_letter(document["body"])
+    if address is None:
+        return None, None
     known = await parts.store.read(lambda tx: mail.letter_of_message(tx, message.id))
     pack = (await parts.partnerships.snapshot(row.partnership)).pack
     return address, parts.compose(pack.letters, document, known.token if known else None)

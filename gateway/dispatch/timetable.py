@@ -17,7 +17,7 @@ from gateway.actions.seal import seal
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.parts import Parts
-from gateway.store import custody, duties, incidents, mail, replay
+from gateway.store import custody, duties, incidents, mail, messages, replay
 from gateway.store.duties import DutyRow
 from gateway.store.log import Overtaken
 from gateway.store.transaction import Store, Tx
@@ -121,7 +121,9 @@ async def sweep_keys(parts: Parts) -> int:
 
 
 def _seals(tx: Tx, key: str, incident: str | None) -> bool:
-    return (incident is not None and incidents.exists(tx, incident)) or mail.is_sealed_by(tx, key)
+    if incident is not None and incidents.exists(tx, incident):
+        return True
+    return mail.is_sealed_by(tx, key) or messages.is_sealed_by(tx, key)
 
 
 def _read_until(tx: Tx, now: datetime, ways_in: frozenset[str]) -> datetime:

@@ -224,6 +224,11 @@ def awaits_release(
     return tx.execute(query).first() is not None
 
 
+def is_sealed_by(tx: Tx, key_id: str) -> bool:
+    """Whether a message names this data key."""
+    return tx.execute(select(t.message.c.id).where(t.message.c.data_key == key_id)).first() is not None
+
+
 def change(tx: Tx, partnership: PartnershipId, message: MessageId, **values: Any) -> None:
     tx.execute(
         t.message.update()

@@ -18,6 +18,7 @@ from gateway.actions.hold import hold
 from gateway.actions.index_children import BlindChild, index_children
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.actions.recall import may_correct, recall_as_corrected
+from gateway.actions.ring_out_of_hours import ring_out_of_hours
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event
@@ -243,6 +244,7 @@ def _accept(
         hold(tx, work, message.partnership, incident.id, ("message", message.id), decision.reasons)
     for gap in result.gaps:
         hold(tx, work, message.partnership, incident.id, ("message", message.id), (gap,))
+    ring_out_of_hours(tx, work, message, incident, result)
     if isinstance(decision, Forward):
         decide_jointly(tx, parts, work, message, incident)
     index_children(tx, parts, work, incident, asked.children, is_new=asked.message.incident is None)

@@ -10,6 +10,7 @@ import email.policy
 import getpass
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from email.message import EmailMessage
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from gateway.actions.misdirection import MISDIRECTIONS, standing_against
 from gateway.actions.release import Release
 from gateway.actions.release import release as release_one
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
+from gateway.actions.ring_out_of_hours import whom_to_ring
 from gateway.actions.view_held import Viewing, view_held
 from gateway.cli.session import JsonFlag, Officer, answer, opened, run
 from gateway.core.errors import ErrorCode, Refused
@@ -62,6 +64,7 @@ REASONS = {
     "opened-by-wrong-recipient": "a wrong recipient may have read it: open a breach record",
     "duties-outlive-recall": "the message was recalled, but duties that it laid remain: waive them or leave them",
     "everybody-absent": "everybody in the seat is away: it goes to the team or its inbox, so telephone",
+    "ring-out-of-hours": "something urgent came out of hours: ring the emergency duty team now",
     "school-closed": "the school is not open, says the register of schools",
     "school-in-holiday": "the school is on holiday by its term dates",
     "dsl-changed": "the letter names another lead than the one who would have it now",
@@ -244,8 +247,10 @@ async def _show(hold: str, officer: str) -> dict[str, Any]:
         stated = await parts.perform(view_held, Viewing(hold, officer), held.partnership, held.incident)
         content = await _content(parts, held)
         against = await standing_against(parts, held)
+        ring = [asdict(one) for one in await whom_to_ring(parts, held)]
     to_confirm = {"to_confirm": list(against), "to_confirm_in_words": [in_words(one) for one in against]}
-    return {**_document(held), **(to_confirm if against else {}), **content, "receipt": stated.id}
+    extra = (to_confirm if against else {}) | ({"ring": ring} if ring else {})
+    return {**_document(held), **extra, **content, "receipt": stated.id}
 
 
 async def _content(parts: Parts, held: HoldRow) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gateway.actions.confirm_for_school import confirmation
 from gateway.actions.misdirection import MISDIRECTIONS, standing_against
 from gateway.actions.release import Release, release
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
+from gateway.actions.ring_out_of_hours import whom_to_ring
 from gateway.actions.view_held import Viewing, view_held
 from gateway.console import reading
 from gateway.console.door import Console, Visit
@@ -133,6 +134,7 @@ async def _item(
     snapshot = await console.parts.partnerships.snapshot(read.hold.partnership)
     shown: dict[str, Any] = {
         "read": read,
+        "ring": await whom_to_ring(console.parts, read.hold),
         "against": await standing_against(console.parts, read.hold),
         "said": said,
         "names": reading.agency_names(snapshot.directory),

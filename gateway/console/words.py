@@ -106,6 +106,7 @@ REASONS = {
     "opened-by-wrong-recipient": "A wrong recipient may have read it: open a breach record",
     "duties-outlive-recall": "The message was recalled, but duties that it laid remain: waive them or leave them",
     "everybody-absent": "Everybody in the seat is away: it goes to the team or its inbox, so telephone",
+    "ring-out-of-hours": "Something urgent came out of hours: ring the emergency duty team now",
     "school-closed": "The school is not open, says the register of schools",
     "school-in-holiday": "The school is on holiday by its term dates",
     "dsl-changed": "The letter names another lead than the one who would have it now",

@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from gateway.api.application import agency_api
@@ -41,7 +41,7 @@ class Gateway:
     """A gateway that runs in this process: its parts, its web application and what runs beside it."""
 
     parts: Parts
-    web: FastAPI
+    web: Starlette
     dispatch: Dispatch | Hints
     ways_in: frozenset[str]  # what is read here; nothing where workers read
 
@@ -221,7 +221,7 @@ class _Listener(uvicorn.Server):
         yield
 
 
-def web_server(web: FastAPI, settings: Settings) -> uvicorn.Server:
+def web_server(web: Starlette, settings: Settings) -> uvicorn.Server:
     """The agencies' listener: TLS of our own, or a unix socket behind the proxy that ends TLS."""
     listen: dict[str, Any] = {}
     if settings.listen.startswith("unix:"):

@@ -1,4 +1,8 @@
-"""The HTTP surface for agencies: every route in one table, each authenticated or listed as public."""
+"""The HTTP surface for agencies: every route in one table, each authenticated or listed as public.
+
+`/v1` is plain Starlette: its requests are read by our own strict readers, so FastAPI's layers would only be walked through.
+FastAPI serves the authorization server's endpoints.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -17,6 +22,8 @@ from gateway.api.door import SCOPES, Door
 from gateway.api.openapi import docs_page, openapi_document
 from gateway.api.problems import HEADERS, guarded, problem
 from gateway.core.errors import ErrorCode
+from gateway.oauth import metadata
+from gateway.oauth.parts import OAuthParts
 from gateway.oauth.registry import parts_of_store
 from gateway.oauth.routes import oauth_routes
 from gateway.parts import Parts
@@ -46,7 +53,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 PUBLIC = frozenset({"/v1/receipts/jwks", "/v1/receipts/policy", "/openapi.json", "/docs"})
 
 
-def agency_api(parts: Parts) -> FastAPI:
+def agency_api(parts: Parts) -> Starlette:
     """The application that agencies' systems talk to."""
     oauth = parts_of_store(
         parts.store,
@@ -58,15 +65,22 @@ def agency_api(parts: Parts) -> FastAPI:
         ),
         scopes_supported=SCOPES,
     )
-    door = Door(parts, oauth)
+    door, authorization = Door(parts, oauth), _authorization_server(oauth)
+    routes = [
+        Route(path, guarded(partial(handler, door)), methods=[method]) for method, path, handler in ROUTES
+    ]  # messages first: every request looks for its route in this order
+    routes += [Route(path, authorization) for path in metadata.PATHS]
+    routes += [Route("/openapi.json", _openapi, methods=["GET"]), Route("/docs", _docs, methods=["GET"])]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_fault})
+    app.router.redirect_slashes = False
+    return app
+
+
+def _authorization_server(oauth: OAuthParts) -> FastAPI:
     app = FastAPI(
-        title="Safeguarding gateway", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+        title="Authorization server", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    for method, path, handler in ROUTES:  # first, since every message is looked up in this order
-        app.router.routes.append(Route(path, guarded(partial(handler, door)), methods=[method]))
     app.include_router(oauth_routes(oauth))
-    app.router.routes.append(Route("/openapi.json", _openapi, methods=["GET"]))
-    app.router.routes.append(Route("/docs", _docs, methods=["GET"]))
     app.add_exception_handler(HTTPException, _http_fault)
     return app
 

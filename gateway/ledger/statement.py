@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import secrets
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ FIELD_NAME = re.compile("[a-z][a-z0-9_]{0,63}")
 
 Value = str | int
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _quoted = json.encoder.encode_basestring
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
@@ -134,7 +135,7 @@ def statement(made: Draft, issuer: str, kid: str, seq: int, prev: str, after: An
 
 def written(time: datetime) -> str:
     """An aware UTC instant with milliseconds and a final Z."""
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"
+    return time.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def sign_statement(encoded: bytes, signer: Signer) -> str:
@@ -155,4 +156,4 @@ def _expect(shape: str, text: str, name: str) -> None:
 
 
 def _b64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return b2a_base64(data, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")

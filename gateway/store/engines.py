@@ -169,6 +169,7 @@ def _sqlite_settings(busy_timeout_seconds: float) -> Callable[[sqlite3.Connectio
         f"busy_timeout={int(busy_timeout_seconds * 1000)}",
         "synchronous=FULL",  # the commit's flush is what makes a receipt true
         "foreign_keys=ON",
+        "temp_store=MEMORY",  # what a savepoint would restore: else written to a file beside, which nothing scrubs
         "secure_delete=ON",  # deleted values are overwritten at once; `scrub` sees to the log and to stale pages
     )
 

@@ -89,7 +89,7 @@ def partnership_of(tx: Tx, incident: IncidentId) -> PartnershipId | None:
 
 
 def open_new(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(_OPEN, values)
+    tx.execute(_OPEN, dict(values))
 
 
 def change(tx: Tx, partnership: PartnershipId, incident: IncidentId, **values: Any) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Dialect
 
 Convert = Callable[[Any], Any] | None
 Row = tuple[Any, ...]
-Values = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+Values = dict[str, Any] | Sequence[Mapping[str, Any]] | None
 Statement = sa.Select[*tuple[Any, ...]] | sa.Update | sa.Insert | sa.TextClause
 
 
@@ -52,14 +52,13 @@ class Prepared:
 
         Raises DBAPIError as SQLAlchemy does, without values.
         """
-        several = [values or {}] if isinstance(values, Mapping | None) else values
+        several = [values or {}] if values is None or isinstance(values, dict) else values
         compiled = self._of(dialect, several[0])
-        bound = [compiled.bound(one) for one in several]
         try:
-            if len(bound) == 1:
-                cursor.execute(compiled.text, bound[0])
+            if len(several) == 1:
+                cursor.execute(compiled.text, compiled.bound(several[0]))
             else:
-                cursor.executemany(compiled.text, bound)
+                cursor.executemany(compiled.text, [compiled.bound(one) for one in several])
             rows = cursor.fetchall() if compiled.is_select else ()
         except dialect.loaded_dbapi.Error as fault:
             raise _wrapped(fault, compiled.text, dialect) from fault
@@ -92,7 +91,8 @@ class _Compiled:
         order = compiled.positiontup if self._is_positional else binds
         self._takes = tuple((name, _writer(binds[name].type, dialect)) for name in order)
         self._fixed = defaults | {name: bind.value for name, bind in binds.items() if not bind.required}
-        self._reads = _readers(statement, dialect)
+        readers = _readers(statement, dialect)
+        self._reads = readers if any(readers) else None
 
     def bound(self, values: Mapping[str, Any]) -> Sequence[Any] | Mapping[str, Any]:
         """One execution's parameters; KeyError when one is missing."""
@@ -103,9 +103,9 @@ class _Compiled:
 
     def converted(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Rows in Python's types."""
-        if not any(self._reads):
-            return rows
         reads = self._reads
+        if reads is None:
+            return rows
         return [
             tuple([read(value) if read else value for read, value in zip(reads, row, strict=True)])
             for row in rows

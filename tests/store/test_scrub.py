@@ -51,6 +51,13 @@ async def test_sqlite_keeps_no_byte_of_what_was_deleted(sqlite_store: Store, sql
     assert await sqlite_store.transact(keep(2)) == 2
 
 
+async def test_what_a_savepoint_would_restore_is_kept_in_memory(sqlite_store: Store) -> None:
+    """Else SQLite writes it to a temporary file elsewhere, which no scrub reaches."""
+    in_memory = 2
+    for run in (sqlite_store.transact, sqlite_store.read):
+        assert await run(lambda tx: tx.execute(sa.text("PRAGMA temp_store")).scalar_one()) == in_memory
+
+
 async def test_scrubbing_reaches_the_stale_pages_that_overwriting_leaves(tmp_path: Path) -> None:
     """`secure_delete` alone is not enough: pages split and merged by an index keep copies of what moved through them."""
     metadata = sa.MetaData()

@@ -17,7 +17,7 @@ from gateway.core import registers, reports
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.figures import YEAR_BEGINS_MONTH, Period, april_year, month_of
 from gateway.core.messages import IncidentId, MessageId
-from gateway.core.registers import LEARNING, Addition, Ground, Sheet
+from gateway.core.registers import LEARNING, Addition, Ground, Lesson, Sheet
 from gateway.core.rules import Pack
 from gateway.store import registers as rows
 from gateway.store.registers import Content
@@ -32,7 +32,8 @@ NAMES_CHILDREN = frozenset(
     {"referral", "serious-incident-form", "dcs-notification", "serious-incident-alert", "need-to-know"}
 )
 NATIONAL = "sin-record"
-LESSONS = ("learning", "recommendations", "immediate_actions", "actions", "lessons", "themes")
+LESSONS = ("learning", "lessons", "themes")
+ASKED_FOR = {"recommendations": "recommendation", "actions": "action"}
 
 Keys = Mapping[IncidentId, DataKey]
 
@@ -116,7 +117,7 @@ def _opened(contents: Iterator[Content], keys: Keys) -> Addition:
     """What names and words the messages hold. A piece under another key than its incident's, or an erased one, stays shut."""
     children: dict[IncidentId, list[str]] = defaultdict(list)
     references: dict[IncidentId, str] = {}
-    words: dict[MessageId, str] = {}
+    lessons: dict[MessageId, tuple[Lesson, ...]] = {}
     for content in contents:
         key = keys.get(content.incident)
         if key is None or key.id != content.data_key:
@@ -127,9 +128,9 @@ def _opened(contents: Iterator[Content], keys: Keys) -> Addition:
         if content.type == NATIONAL:
             references[content.incident] = str(body.get("national_reference") or "")
         if content.type in LEARNING:
-            words[content.message] = " / ".join(_texts([body.get(name) for name in LESSONS]))
+            lessons[content.message] = tuple(lessons_of(body))
     joined = {incident: "; ".join(dict.fromkeys(names)) for incident, names in children.items()}
-    return Addition(joined, references, words)
+    return Addition(joined, references, lessons)
 
 
 def _body(key: DataKey, content: Content) -> Mapping[str, Any]:
@@ -146,13 +147,17 @@ def _names(body: Mapping[str, Any]) -> Iterator[str]:
         yield known or "no name given"
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a part of a body, in its order."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _texts(one)
+def lessons_of(body: Mapping[str, Any]) -> Iterator[Lesson]:
+    """What was learnt (a text or a list of texts), then what is recommended and asked for, each with owner and day."""
+    for member in LESSONS:
+        said = body.get(member) or ()
+        for words in (said,) if isinstance(said, str) else said:
+            yield Lesson("lesson", str(words))
+    for member, kind in ASKED_FOR.items():
+        said = body.get(member) or ()
+        for one in (said,) if isinstance(said, str) else said:
+            if isinstance(one, Mapping):
+                owner = one.get("agency") or one.get("owner")
+                yield Lesson(kind, str(one.get(kind) or ""), owner, one.get("due_on"))
+            else:
+                yield Lesson(kind, str(one))

@@ -139,12 +139,22 @@ class ImportedAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class Lesson:
+    """One thing that a message says was learnt, is recommended or is to be done, in its own words; personal until read."""
+
+    kind: str  # lesson, recommendation, action
+    words: str
+    owner: str | None = None
+    due_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Addition:
     """What was opened for an officer who asked for names: personal, by incident and by message."""
 
     children: Mapping[IncidentId, str]
     national_references: Mapping[IncidentId, str]
-    words: Mapping[MessageId, str]
+    lessons: Mapping[MessageId, tuple[Lesson, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +271,7 @@ def learning_log(cases: Sequence[Case], ground: Ground, opened: Addition | None 
     for case in cases:
         for said in case.messages:
             if said.type in LEARNING and said.decision == "forward":
-                words = (opened.words.get(said.id),) if opened else ()
-                rows.append((*_learnt(case, said, ground), *words))
+                rows += _learnt(case, said, ground, opened)
         for duty in case.duties:
             if duty.expects in ACTIONS:
                 rows.append((*_action(duty, ground), *((None,) if opened else ())))
@@ -389,18 +398,37 @@ def _imported(row: ImportedAlert, ground: Ground, opened: Addition | None) -> tu
     )
 
 
-def _learnt(case: Case, said: Said, ground: Ground) -> tuple[Cell, ...]:
+def _learnt(case: Case, said: Said, ground: Ground, opened: Addition | None) -> list[tuple[Cell, ...]]:
+    """One row for the message; when its words were opened, one for each thing that it says."""
     what = _joined((said.type, *said.codes.get("recommendation", ())))
-    return (
-        case.id, "learning", what, said.agency, None, None, ground.day(said.arrived_at), None, None, None,
-    )  # fmt: skip
+    day = ground.day(said.arrived_at)
+    lessons = opened.lessons.get(said.id, ()) if opened else ()
+    if lessons:
+        return [
+            (
+                case.id,
+                one.kind,
+                what,
+                one.owner or said.agency,
+                None,
+                None,
+                day,
+                one.due_on,
+                None,
+                None,
+                one.words,
+            )
+            for one in lessons
+        ]
+    row = (case.id, "learning", what, said.agency, None, None, day, None, None, None)
+    return [(*row, None) if opened else row]
 
 
 def _action(duty: Owed, ground: Ground) -> tuple[Cell, ...]:
     due = duty.due_on.isoformat() if duty.due_on else None
     return (
         duty.incident,
-        "action",
+        "owed",
         duty.expects,
         duty.agency,
         duty.role,

@@ -170,7 +170,7 @@ def test_actions_of_a_review_stand_in_the_log_with_owner_due_day_and_state() -> 
     action = owed("K19", DutyState.OPEN, expects="task-record")
     report = said("rapid-review-report", codes={"recommendation": ("no-cspr",)})
     sheet = learning_log([case(messages=(report,), duties=(action,))], GROUND)
-    assert column(sheet, "kind") == ["learning", "action"]
+    assert column(sheet, "kind") == ["learning", "owed"]
     assert column(sheet, "what") == ["rapid-review-report, no-cspr", "task-record"]
     assert column(sheet, "agency") == [POLICE, ICB]
     assert column(sheet, "state") == [None, "open"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from openpyxl.reader.excel import load_workbook
 
+from gateway.actions.read_register import lessons_of
 from gateway.core.registers import Sheet
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.partnerships import sheets
@@ -29,7 +30,7 @@ from tests.actions.scene import (
     send,
 )
 from tests.command_line import attempt, gateway
-from tests.gateway_house import House, RealTime, gateway_house
+from tests.gateway_house import House, RealTime, example, gateway_house
 
 WHY = ("--reason", "monthly-board", "--officer", "Winifred Stave")
 SECOND = ("--second-officer", "Caspian Reed")
@@ -129,7 +130,18 @@ async def test_the_learning_log_gives_words_only_to_two_officers(house: House) -
     assert [row["agency"] for row in plain["rows"]] == [HOSPITALS]
     assert learnt not in json.dumps(plain, ensure_ascii=False)
     named = await gateway(house, "register", "export", "learning", "--with-names", *WHY, *SECOND)
-    assert learnt in named["rows"][0]["words"]
+    found = {row["kind"]: row["words"] for row in named["rows"]}
+    assert found["lesson"] == learnt
+
+
+def test_what_a_review_asks_of_agencies_stands_with_its_owner_and_day() -> None:
+    """S4-24: each action of a rapid review report, as the published example has it."""
+    body = example("rapid-review-report")["body"]
+    found = [one for one in lessons_of(body) if one.kind == "action"]
+    asked = [(one["action"], one["agency"], one["due_on"]) for one in body["actions"]]
+    assert asked
+    assert [(one.words, one.owner, one.due_on) for one in found] == asked
+    assert [one.words for one in lessons_of(body) if one.kind == "lesson"] == body["learning"]
 
 
 async def test_the_return_tracker_shows_what_was_asked_and_what_came(house: House) -> None:

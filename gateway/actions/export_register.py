@@ -30,7 +30,8 @@ _CODE = re.compile("[a-z0-9-]{1,64}")
 class Export:
     """Who takes which sheet out of the house, in which form and why (a code without names).
 
-    `with_names`: content stands in it, and then there are two officers; `opened` are its incidents with their data keys.
+    `with_names`: personal content stands in it, and then there are two officers. `opened` are the incidents of which anything
+    was opened, with their data keys: also those of learning digests, which name nobody.
     """
 
     partnership: PartnershipId
@@ -64,7 +65,7 @@ def export_register(tx: Tx, parts: Parts, work: Work, asked: Export) -> Exported
     if not _CODE.fullmatch(asked.why) or not asked.officer.strip():
         detail = "Say who takes it and why: a code of small letters, figures and hyphens, without names."
         raise Refused(ErrorCode.NOT_PERMITTED, detail=detail)
-    if asked.with_names or asked.opened:
+    if asked.with_names:
         TwoOfficers(asked.officer, asked.second_officer or "")
     use = make_id(IdKind.REGISTER_USE, work.supply.take(16))
     for incident_id in sorted(asked.opened):

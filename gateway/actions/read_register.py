@@ -19,6 +19,7 @@ from gateway.core.figures import YEAR_BEGINS_MONTH, Period, april_year, month_of
 from gateway.core.messages import IncidentId, MessageId
 from gateway.core.registers import LEARNING, Addition, Ground, Lesson, Sheet
 from gateway.core.rules import Pack
+from gateway.core.working_days import add_months
 from gateway.store import registers as rows
 from gateway.store.registers import Content
 from gateway.store.transaction import Tx
@@ -32,6 +33,9 @@ NAMES_CHILDREN = frozenset(
     {"referral", "serious-incident-form", "dcs-notification", "serious-incident-alert", "need-to-know"}
 )
 NATIONAL = "sin-record"
+DIGEST = "learning-digest"
+HOLD_LESSONS = frozenset({"digest", "annual"})
+DIGEST_WITHIN_MONTHS = 6
 LESSONS = ("learning", "lessons", "themes")
 ASKED_FOR = {"recommendations": "recommendation", "actions": "action"}
 
@@ -50,7 +54,8 @@ def read_register(tx: Tx, pack: Pack, wanted: Wanted, now: datetime, keys: Keys 
     """The sheet; with `keys`, by incident, its names and words are opened. Refused(not-found) when there is no such sheet."""
     ground = Ground(now, pack.calendar, tuple(sorted(c.id for c in pack.clocks.values() if c.statutory)))
     if wanted.name in REPORTS and wanted.period is not None:
-        return _report(tx, pack, wanted.name, wanted.period, ground)
+        sheet = _report(tx, pack, wanted.name, wanted.period, ground)
+        return sheet if keys is None else reports.with_lessons(sheet, _shared(tx, pack, wanted.period, keys))
     if wanted.name not in REGISTERS:
         raise Refused(ErrorCode.NOT_FOUND)
     bounds = _bounds(wanted.period, pack)
@@ -69,9 +74,11 @@ def read_register(tx: Tx, pack: Pack, wanted: Wanted, now: datetime, keys: Keys 
     return alerts if wanted.name == "alerts" else registers.case_list(wanted.name, alerts)
 
 
-def incidents_opened(tx: Tx, pack: Pack, period: Period | None) -> list[IncidentId]:
-    """Whose data keys a sheet with names needs; erased incidents have none."""
-    return rows.incidents_in(tx, pack.partnership, *_bounds(period, pack))
+def incidents_opened(tx: Tx, pack: Pack, wanted: Wanted) -> list[IncidentId]:
+    """Whose data keys a sheet with names, or a report with lessons, needs; erased incidents have none."""
+    if wanted.name in HOLD_LESSONS and wanted.period is not None:
+        return list(dict.fromkeys(content.incident for content in _digests(tx, pack, wanted.period)))
+    return rows.incidents_in(tx, pack.partnership, *_bounds(wanted.period, pack))
 
 
 def usual_period(name: str, today: date) -> Period | None:
@@ -86,6 +93,27 @@ def usual_period(name: str, today: date) -> Period | None:
             last = today.replace(day=1) - timedelta(days=1)
             return month_of(last.year, last.month)
     return None
+
+
+def _digests(tx: Tx, pack: Pack, period: Period) -> list[Content]:
+    """Learning digests on matters opened in the period or soon after: a digest is written once its time is over."""
+    later = Period(period.name, period.first_on, add_months(period.end_on, DIGEST_WITHIN_MONTHS))
+    return list(rows.contents(tx, pack.partnership, *_bounds(later, pack), [DIGEST]))
+
+
+def _shared(tx: Tx, pack: Pack, period: Period, keys: Keys) -> list[reports.Shared]:
+    """What the digests of these days say. They name nobody: their schema refuses what could identify someone."""
+    found = []
+    for content in _digests(tx, pack, period):
+        key = keys.get(content.incident)
+        if key is None or key.id != content.data_key:
+            continue
+        body = _body(key, content)
+        first_on, last_on = (date.fromisoformat(body[name]) for name in ("period_from_on", "period_to_on"))
+        if period.first_on <= first_on <= last_on < period.end_on:
+            said = (tuple(body.get(name) or ()) for name in ("themes", "lessons", "forums"))
+            found.append(reports.Shared(*said))
+    return found
 
 
 def _report(tx: Tx, pack: Pack, name: str, period: Period, ground: Ground) -> Sheet:

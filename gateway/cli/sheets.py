@@ -9,7 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.export_register import Export, Exported, export_register
-from gateway.actions.read_register import HOLD_NAMES, Wanted, incidents_opened, read_register, usual_period
+from gateway.actions.read_register import (
+    HOLD_LESSONS,
+    HOLD_NAMES,
+    Wanted,
+    incidents_opened,
+    read_register,
+    usual_period,
+)
 from gateway.cli.directory import the_partnership
 from gateway.cli.session import answer, opened, run, stop
 from gateway.core.figures import Period, named_period
@@ -94,8 +101,8 @@ async def _exported(asked: Taken, form: str) -> tuple[Sheet, Exported, str]:
         named_days = period_named(asked.year, asked.month)
         wanted = Wanted(asked.name, named_days or usual_period(asked.name, pack.calendar.local(now).date()))
         keys: dict[IncidentId, DataKey] | None = None
-        if asked.with_names:
-            named = await parts.store.read(lambda tx: incidents_opened(tx, pack, wanted.period))
+        if asked.with_names or asked.name in HOLD_LESSONS:
+            named = await parts.store.read(lambda tx: incidents_opened(tx, pack, wanted))
             keys = await _keys(parts, named)
         sheet = await parts.store.read(lambda tx: read_register(tx, pack, wanted, now, keys))
         export = Export(

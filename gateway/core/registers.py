@@ -87,6 +87,7 @@ class Owed:
     met_at: datetime | None
     arrived_at: datetime | None = None
     chases: int = 0
+    task: str | None = None  # which of several like answers is owed
 
     def is_late(self, now: datetime) -> bool:
         """Missed, met late, or open past its due instant."""
@@ -429,7 +430,7 @@ def _action(duty: Owed, ground: Ground) -> tuple[Cell, ...]:
     return (
         duty.incident,
         "owed",
-        duty.expects,
+        duty.task or duty.expects,
         duty.agency,
         duty.role,
         duty.clock,

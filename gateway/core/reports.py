@@ -87,6 +87,27 @@ class Counted:
     features: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a learning digest of the time said: themes and lessons about nobody, and to whom it went (S3-15, S0-24)."""
+
+    themes: tuple[str, ...]
+    lessons: tuple[str, ...]
+    forums: tuple[str, ...]
+
+
+def with_lessons(sheet: Sheet, shared: Sequence[Shared]) -> Sheet:
+    """The figures followed by themes, lessons and the ways in which they were passed on, each once."""
+    rows: list[tuple[Cell, ...]] = list(sheet.rows)
+    for section, said in (
+        ("theme", (words for one in shared for words in one.themes)),
+        ("lesson", (words for one in shared for words in one.lessons)),
+        ("passed on to", (words for one in shared for words in one.forums)),
+    ):
+        rows += [(section, words, None, None, None) for words in dict.fromkeys(said)]
+    return Sheet(sheet.name, sheet.title, sheet.columns, tuple(rows))
+
+
 def timeliness(duties: Sequence[Owed], ground: Ground) -> Sheet:
     """Every clock, over all agencies and for each: what was due and how it was met (S4-22).
 

@@ -38,6 +38,7 @@ _DUTY = (
     "state",
     "met_at",
     "event_at",
+    "task",
 )
 _IMPORTED = tuple(ImportedAlert.__dataclass_fields__)
 
@@ -291,6 +292,7 @@ def _duty(row: Any, chases: int) -> Owed:
         row.event_at or row.met_at,
         row.arrived_at,
         chases,
+        row.task,
     )
 
 

@@ -167,11 +167,11 @@ def test_the_return_tracker_counts_late_working_days_and_chases() -> None:
 
 def test_actions_of_a_review_stand_in_the_log_with_owner_due_day_and_state() -> None:
     """S4-24."""
-    action = owed("K19", DutyState.OPEN, expects="task-record")
+    action = owed("K19", DutyState.OPEN, expects="task-record", task="audit-files")
     report = said("rapid-review-report", codes={"recommendation": ("no-cspr",)})
     sheet = learning_log([case(messages=(report,), duties=(action,))], GROUND)
     assert column(sheet, "kind") == ["learning", "owed"]
-    assert column(sheet, "what") == ["rapid-review-report, no-cspr", "task-record"]
+    assert column(sheet, "what") == ["rapid-review-report, no-cspr", "audit-files"]
     assert column(sheet, "agency") == [POLICE, ICB]
     assert column(sheet, "state") == [None, "open"]
     assert "words" not in sheet.columns

@@ -8,6 +8,7 @@ import json
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl.reader.excel import load_workbook
@@ -17,7 +18,9 @@ from gateway.core.registers import Sheet
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.partnerships import sheets
 from gateway.store import registers
+from gateway.store import tables as t
 from gateway.store.registers import Use
+from gateway.store.transaction import Tx
 from tests.actions.scene import (
     COUNCIL,
     HOSPITALS,
@@ -33,6 +36,7 @@ from tests.command_line import attempt, gateway
 from tests.gateway_house import House, RealTime, example, gateway_house
 
 WHY = ("--reason", "monthly-board", "--officer", "Winifred Stave")
+LESSONS = {"theme": "themes", "lesson": "lessons", "passed on to": "forums"}
 SECOND = ("--second-officer", "Caspian Reed")
 HOSTILE = ("=1+1", "+44", "-2", "@SUM(A1)", "\tx", "\rx", "  =1+1")
 
@@ -166,6 +170,39 @@ async def test_reports_answer_for_their_period(house: House) -> None:
     assert total["count"] == "c", "one alert is a small number"
     empty = await gateway(house, "report", "digest", "--month", "2020-01")
     assert empty["rows"][0]["count"] == 0
+
+
+async def test_the_digest_tells_the_lessons_of_its_month_and_each_opening_is_an_entry(house: House) -> None:
+    """S3-15, S0-24: themes, lessons and how they were passed on; a digest of another month stays out."""
+    referral = await refer(house)
+    first_on = house.clock().date().replace(day=1)
+    month = f"{first_on:%Y-%m}"
+    days = {"period_from_on": first_on.isoformat(), "period_to_on": first_on.replace(day=28).isoformat()}
+    ours = house.example("learning-digest", days)
+    other = {"period_from_on": "2020-01-01", "period_to_on": "2020-01-31", "lessons": ["Another month."]}
+    for number, document in enumerate((ours, house.example("learning-digest", other))):
+        await put_in(house, referral, f"LD-{number}", document)
+    told = await gateway(house, "report", "digest", "--month", month)
+    found = {
+        section: [row["item"] for row in told["rows"] if row["section"] == section] for section in LESSONS
+    }
+    assert found == {name: ours["body"][member] for name, member in LESSONS.items()}
+    chain = (await incident_of(house, referral)).chain
+    assert (await events_of(house, chain)).count("RegisterExported") == 1
+
+
+async def put_in(house: House, referral: Any, reference: str, document: Any) -> None:
+    """A message of a type for which this partnership's pack has no route yet, as it would be on record."""
+    key = await house.parts.key_of(referral["incident"])
+    assert key is not None
+
+    def copy(tx: Tx) -> None:
+        row = dict(tx.execute(t.message.select().where(t.message.c.id == referral["id"])).one()._mapping)
+        own = {"id": f"msg-{reference}", "type": "learning-digest", "reference": reference}
+        sealed = key.seal(f"message:msg-{reference}", json.dumps(document).encode())
+        tx.execute(t.message.insert(), row | own | {"sealed": sealed})
+
+    await house.parts.store.transact(copy)
 
 
 async def test_wrong_use_is_one_line_and_exit_2(house: House, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import typer
 from gateway.actions.find_incidents_of_child import ChildSought, find_incidents_of_child
 from gateway.actions.link_incidents import Linking, Word, doubled_duties
 from gateway.actions.link_incidents import link_incidents as link_two
+from gateway.actions.reindex import reindex
 from gateway.actions.view import Viewing, view
 from gateway.cli.held import in_words
 from gateway.cli.officer import partnership_of
@@ -149,6 +150,26 @@ def search(
         for one in found
     ]
     answer({"found": found}, lines or ["No incident is found."], as_json)
+
+
+@app.command("reindex")
+def reindex_all(officer: Officer, partnership: Partnership = None, as_json: JsonFlag = False) -> None:
+    """Make the blind index anew from the sealed messages: after a new master key, or when a release says so.
+
+    Example: gateway incidents reindex --officer "W. Stave"
+    """
+    told = run(_reindex(officer, partnership))
+    answer(told, [f"{told['incidents']} incidents are indexed anew"], as_json)
+
+
+async def _reindex(officer: str, partnership: str | None) -> dict[str, int]:
+    async with opened() as parts:
+        names = await parts.store.read(lambda tx: _in_force(tx, partnership))
+        known = await parts.store.read(
+            lambda tx: [one for name in names for one in incidents.every(tx, name)]
+        )
+        done = [await reindex(parts, one.partnership, one.id, officer) for one in known]
+    return {"incidents": sum(count > 0 for count in done)}
 
 
 async def _list(partnership: str | None) -> list[dict[str, Any]]:

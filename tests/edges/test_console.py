@@ -507,6 +507,32 @@ async def test_a_held_reply_is_read_and_its_answer_recorded(house: House, office
     assert "Confirmation by a designated safeguarding lead" in page.words
 
 
+async def test_an_officer_sees_what_may_be_the_same_child_and_links_it_or_tells_it_apart(
+    house: House, officer: Browser
+) -> None:
+    """G-05: on the page of either incident; a second click finds that it is done."""
+    first, second, third = [(await refer(house, f"NP-{number}"))["incident"] for number in (1, 2, 3)]
+    asked = await the_hold(house, "incident")
+    page = await officer.get(f"/console/held/{asked.id}")
+    assert "Compare it with" in page.words
+    assert "Open what it says" not in page.words
+    assert (await officer.send(f"/console/held/{asked.id}/release")).status == 409
+    page = await officer.get(f"/console/incidents/{first}")
+    assert f"{second} May be the same child" in page.words
+    assert "The NHS number is the same" in page.words
+    assert "Testington" not in page.text
+    assert (await officer.send(f"/console/incidents/{first}/linked/{second}")).status == 303
+    assert (await officer.send(f"/console/incidents/{first}/linked/{second}")).status == 409
+    assert f"{first} Linked" in (await officer.get(f"/console/incidents/{second}")).words
+    assert (await officer.send(f"/console/incidents/{first}/told-apart/{third}")).status == 303
+    assert third not in (await officer.get(f"/console/incidents/{first}")).text
+    assert (await officer.send(f"/console/incidents/{second}/unlinked/{first}")).status == 303
+    assert f"Linked to {first}" not in (await officer.get(f"/console/incidents/{second}")).words
+    assert (await officer.post(f"/console/incidents/{second}/linked/{third}")).status == 403, "no form token"
+    unknown = await officer.send(f"/console/incidents/{second}/linked/SI-7K3M-9QPX-2D")
+    assert unknown.status == 404
+
+
 async def test_the_public_listener_and_the_console_serve_the_same_pages(house: House) -> None:
     mounts = [route for route in house.gateway.web.router.routes if isinstance(route, Mount)]
     assert [mount.path for mount in mounts] == ["/console"]

@@ -302,11 +302,12 @@ async def test_the_officers_guide_deals_with_whatever_waits(
 
 
 class Stage:
-    """What stands for HOLD, DUTY, DELIVERY, MESSAGE, BREACH and INCIDENT in each command of the guide, made when it is needed."""
+    """What stands for HOLD, DUTY, DELIVERY, MESSAGE, BREACH, INCIDENT and OTHER in each command of the guide, made when it is needed."""
 
     def __init__(self, house: House) -> None:
         self.house = house
         self.incident = ""
+        self.other = ""
         self.message = ""
         self.count = 0
         self.letter: dict[str, Any] = {}
@@ -322,6 +323,12 @@ class Stage:
             case "MESSAGE":
                 self.message = self.message or (await refer(self.house, "NP-message"))["id"]
                 return self.message
+            case "OTHER":
+                self.other = self.other or (await refer(self.house, "NP-other"))["incident"]
+                return self.other
+            case "child.json":
+                Path(word).write_text('{"nhs_number": "999 000 0018"}')
+                return word
             case "BREACH":
                 return str((await gateway(self.house, "breach", "list"))["breaches"][0]["id"])
             case "INCIDENT":

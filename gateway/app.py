@@ -22,7 +22,14 @@ import structlog
 from adapters.fetch import Fetcher
 from adapters.inbox import InboxAdapter
 from adapters.mail.findings import Expected
-from adapters.mail.letter import Correspondence, LetterFacts, as_html, dsl_letter_subject, dsl_letter_text
+from adapters.mail.letter import (
+    Correspondence,
+    LetterFacts,
+    as_html,
+    dsl_letter_subject,
+    dsl_letter_text,
+    notice_subject,
+)
 from adapters.mail.mailbox import Mailbox, RawMail, account_from_url, trouble_code
 from adapters.mail.reading import read_mail
 from adapters.mail.sending import MailAdapter, relay_from_url
@@ -185,7 +192,7 @@ def compose_letter(templates: Mapping[str, str], document: Mapping[str, Any], to
         return _dsl_letter(templates, document, token)
     if document["type"] == "correction" and document["body"]["action"] in _TAKING_BACK:
         return _taken_back(document)
-    subject = f"Safeguarding gateway: a message waits, incident {document['incident']}"
+    subject = notice_subject(_NOTICES.get(document["type"], _WAITS), document["incident"])
     text = (
         "A message about a safeguarding incident waits for your agency in the gateway.\n\n"
         f"Incident: {document['incident']}\n\nPlease collect it with your agency's system. "
@@ -194,6 +201,8 @@ def compose_letter(templates: Mapping[str, str], document: Mapping[str, Any], to
     return Letter(subject, text, as_html(text))
 
 
+_WAITS = "Safeguarding gateway: a message waits, incident"
+_NOTICES = {"need-to-know": "Need To Know"}  # S0-26: these words, then only the incident's id
 _TAKING_BACK = frozenset({"withdraw", "recall-misdirected"})
 
 
@@ -205,7 +214,7 @@ def _taken_back(document: Mapping[str, Any]) -> Letter:
         "Then tell the council or the Safeguarding Business Unit, on a number that you already have, that this "
         "is done, and whether anyone has read it.\n\nThis e-mail carries no details on purpose.\n"
     )
-    subject = f"Safeguarding gateway: a message was taken back, incident {document['incident']}"
+    subject = notice_subject("Safeguarding gateway: a message was taken back, incident", document["incident"])
     return Letter(subject, text, as_html(text))
 
 

@@ -7,14 +7,16 @@ here nothing is decided, and nothing that is not known is taken for "no".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from gateway.core import statutory
 from gateway.core.ages import ADULT_AGE, CARE_LEAVER_LAST_AGE, age_on
+from gateway.core.statutory import Standing
 from schemas.fields import (
     LONDON,
     Coded,
@@ -52,6 +54,7 @@ class Nature(StrEnum):
     SERIOUS_HARM = "serious-harm"
     NEAR_MISS = "near-miss"
     OTHER = "other"
+    NOT_KNOWN = "not-known"
 
 
 class AbuseOrNeglect(StrEnum):
@@ -256,17 +259,15 @@ class AgeBand(StrEnum):
     UNKNOWN = "unknown"
 
 
-class StatutoryGround(StrEnum):
-    """What may oblige the council to notify, whatever a local procedure says (S0-01, S2-01, S2-03, S4-02, X-16)."""
-
-    ABUSE_DEATH = "abuse-death"
-    ABUSE_SERIOUS_HARM = "abuse-serious-harm"
-    LOOKED_AFTER_DEATH = "looked-after-death"
-    REGULATED_SETTING_DEATH = "regulated-setting-death"
-    CARE_LEAVER_DEATH = "care-leaver-death"
-    NONE = "none"
-
-
+# What may oblige the council to notify or refer, whatever a local procedure says; `none` where none of them is met.
+GROUNDS = (
+    statutory.ABUSE_DEATH,
+    statutory.ABUSE_SERIOUS_HARM,
+    statutory.LOOKED_AFTER_DEATH,
+    statutory.REGULATED_SETTING_DEATH,
+    statutory.CARE_LEAVER_DEATH,
+)
+_AGES = {"child", "age"}
 _REGISTERED_PLACES = {PlaceKind.FOSTER_HOME, PlaceKind.CHILDRENS_HOME, PlaceKind.SECURE_SETTING}
 _REGISTERED_PLACEMENTS = {
     Placement.FOSTER_CARE,
@@ -288,6 +289,12 @@ def check_awareness(incident: IncidentAccount, children: Iterable[Child]) -> Non
 
 def incident_codes(incident: IncidentAccount, children: Sequence[Child]) -> dict[str, tuple[str, ...]]:
     """The codes that every form of an incident gives; over several children, each value once."""
+    codes = _circumstances(incident, children)
+    met, undecided = statutory_grounds(codes) if children else ((), ())
+    return {**codes, "statutory_ground": met or ("none",), "statutory_ground_undecided": undecided}
+
+
+def _circumstances(incident: IncidentAccount, children: Sequence[Child]) -> dict[str, tuple[str, ...]]:
     place = incident.place
     homes = (child.home_local_authority for child in children)
     return {
@@ -302,11 +309,24 @@ def incident_codes(incident: IncidentAccount, children: Sequence[Child]) -> dict
         "place_kind": (place.kind.value,) if place else (),
         "outside_england": (("yes" if place.outside_england else "no") if place else "unknown",),
         "regulated_setting": (regulated_setting(incident, children).value,),
-        "statutory_ground": words(*statutory_grounds(incident, children)),
         "media_interest": words(incident.media_interest),
         "police_investigation": words(incident.police_investigation),
         "parallel_process": _once(linked.process for linked in incident.parallel_processes),
     }
+
+
+def statutory_grounds(codes: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The grounds that are met by these codes, and those that a missing fact leaves undecided.
+
+    Whoever is listed as a child counts as one as long as no age says otherwise: an age that is not known takes no duty away.
+    """
+    findings = statutory.assess(statutory.situation(codes, ()))
+    open_ones = [f for f in findings if f.criterion in GROUNDS and f.standing is not Standing.NOT_MET]
+    met = [f for f in open_ones if f.standing is Standing.MET or _AGES.issuperset(f.missing)]
+    return (
+        tuple(finding.criterion.id for finding in met),
+        tuple(finding.criterion.id for finding in open_ones if finding not in met),
+    )
 
 
 def age_band(child: Child, incident: IncidentAccount) -> AgeBand:
@@ -332,33 +352,6 @@ def regulated_setting(incident: IncidentAccount, children: Iterable[Child]) -> Y
     if at_place or any(child.placement in _REGISTERED_PLACEMENTS for child in children):
         return YesNoUnknown.YES
     return YesNoUnknown.UNKNOWN
-
-
-def statutory_grounds(incident: IncidentAccount, children: Sequence[Child]) -> tuple[StatutoryGround, ...]:
-    """Each ground that holds by what the message says of a child, or `none`; a ground is never argued away."""
-    found = tuple(_grounds(incident, children)) if children else ()
-    return found or (StatutoryGround.NONE,)
-
-
-def _grounds(incident: IncidentAccount, children: Sequence[Child]) -> Iterator[StatutoryGround]:
-    abused = incident.abuse_or_neglect in (AbuseOrNeglect.KNOWN, AbuseOrNeglect.SUSPECTED)
-    if incident.nature is Nature.SERIOUS_HARM and abused:
-        yield StatutoryGround.ABUSE_SERIOUS_HARM
-    if incident.nature is not Nature.DEATH:
-        return
-    if abused:
-        yield StatutoryGround.ABUSE_DEATH
-    if any(ChildStatus.LOOKED_AFTER in child.statuses for child in children):
-        yield StatutoryGround.LOOKED_AFTER_DEATH
-    if regulated_setting(incident, children) is YesNoUnknown.YES:
-        yield StatutoryGround.REGULATED_SETTING_DEATH
-    if any(_leaver_in_scope(child, incident) for child in children):
-        yield StatutoryGround.CARE_LEAVER_DEATH
-
-
-def _leaver_in_scope(child: Child, incident: IncidentAccount) -> bool:
-    """Up to and including 24; an age that is not known does not take the duty away (S4-02)."""
-    return ChildStatus.CARE_LEAVER in child.statuses and age_band(child, incident) is not AgeBand.FROM_25
 
 
 def schools_of(children: Iterable[Child]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from gateway.core.deliveries import Letter
+from gateway.core.identifiers import is_incident_id
 
 _LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}")
@@ -162,6 +163,16 @@ def dsl_letter_subject(template: str, reference: str) -> str:
     if not _REFERENCE.fullmatch(reference):
         raise Unsendable("the reference is not in its canonical form")
     return " ".join(_render(template, {"reference": reference}).split())
+
+
+def notice_subject(words: str, incident: str) -> str:
+    """The subject of a notice: fixed words of ours and the incident's id, and nothing that a sender wrote (S4-19).
+
+    Raises Unsendable when the id is not an incident's: whatever else came in its place could be personal.
+    """
+    if not is_incident_id(incident):
+        raise Unsendable("the subject would not hold an incident's id")
+    return f"{words} {incident}"
 
 
 def _render(template: str, values: Mapping[str, object]) -> str:

@@ -151,8 +151,8 @@ def situation(codes: Mapping[str, tuple[str, ...]], places: Collection[str]) -> 
     where = codes.get("place", ())
     in_england = _in_england(codes.get("outside_england", ()), where)
     return Situation(
-        death=_among(nature, {"death"}),
-        serious_harm=_among(nature, {"serious-harm"}),
+        death=_among(nature, {"death"}, {"not-known"}),
+        serious_harm=_among(nature, {"serious-harm"}, {"not-known"}),
         abuse_or_neglect=_among(codes.get("abuse_or_neglect", ()), {"known", "suspected"}, {"unknown"}),
         in_england=in_england,
         in_this_area=Known.NO if in_england is Known.NO else _of_area(where, places),

@@ -115,6 +115,7 @@ async def _letter(
         return notice_letter(document["body"])
     if address is None:
         return None, None
+    document["incident"] = row.incident  # the message that opens an incident cannot name it itself
     known = await parts.store.read(lambda tx: mail.letter_of_message(tx, message.id))
     pack = (await parts.partnerships.snapshot(row.partnership)).pack
     return address, parts.compose(pack.letters, document, known.token if known else None)

@@ -31,7 +31,13 @@ PERIOD_MOMENTS = frozenset({"year_start", "month_end"})
 # Moments that messages bring in their own bodies (schemas state them as facts).
 BROUGHT: Mapping[str, frozenset[str]] = {
     "serious-incident-form": frozenset(
-        {"incident_at", "immediate_response_completed_at", "classified_at", "urgent_concern_at"}
+        {
+            "incident_at",
+            "aware_at",
+            "immediate_response_completed_at",
+            "classified_at",
+            "urgent_concern_at",
+        }
     ),
     "call-log": frozenset({"called_at", "missing_since"}),
     "need-to-know": frozenset({"incident_at", "aware_at"}),
@@ -40,13 +46,20 @@ BROUGHT: Mapping[str, frozenset[str]] = {
     "referral": frozenset({"incident_at", "aware_at"}),
     "triage-decision": frozenset({"decided_at", "exceptional_meeting_at"}),
     "sin-record": frozenset({"sin_submitted_at"}),
+    "information-return": frozenset({"extension_until_at"}),
     "imr-request": frozenset({"imr_due_at"}),
-    "meeting-notice": frozenset({"meeting_at", "held_at"}),
-    "final-decision": frozenset({"decided_at", "lcspr_decided_at", "sent_to_panel_at"}),
-    "case-review": frozenset({"reviewed_at"}),
+    "imr": frozenset({"extension_until_at"}),
+    "meeting-notice": frozenset({"meeting_at", "held_at", "actions_due_at"}),
+    "rapid-review-report": frozenset({"actions_due_at"}),
+    "final-decision": frozenset({"decided_at", "lcspr_decided_at", "sent_to_panel_at", "actions_due_at"}),
+    "panel-response": frozenset({"panel_responded_at"}),
+    "case-review": frozenset({"reviewed_at", "actions_due_at"}),
     "investigation-report": frozenset({"investigation_completed_at", "urgent_concern_at"}),
     "acknowledgement": frozenset({"acknowledged_at"}),
-    "review-decision": frozenset({"decided_at"}),
+    "learning-digest": frozenset({"tabled_at"}),
+    "review-decision": frozenset(
+        {"decided_at", "meeting_at", "investigation_due_at", "feedback_due_at", "actions_due_at"}
+    ),
     "task-record": frozenset({"done_at"}),
 }
 BODY_MOMENTS = frozenset(moment for brought in BROUGHT.values() for moment in brought)

@@ -327,6 +327,7 @@ PARTIAL = {"kind": "partial", "still_to_come": "The maternity records."}
 EXTENSION = {
     "kind": "extension-request",
     "extension_reason": "Paper records must be fetched.",
+    "extension_until_on": "2026-11-20",
     "involvement": None,
     "actions": None,
     "learning": None,

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.core.ages import age_on, is_care_leaver_age
 from gateway.core.statutory import (
+    ABUSE_DEATH,
     CRITERIA,
     EVERY_CRITERION,
     OF_THE_LAW,
@@ -246,3 +247,12 @@ def test_every_criterion_names_its_source_and_nothing_of_partners_votes_is_read(
     against = told | {"outcome": ("no-further-action",), "criteria_met": ("no",), "seat": ("dsp-la",)}
     assert situation(told, PLACES) == situation(against, PLACES)
     assert situation(told, PLACES) != replace(situation(told, PLACES), death=Known.NO)
+
+
+def test_a_nature_that_is_said_to_be_not_known_leaves_every_criterion_open() -> None:
+    """A form that does not know yet what happened (S0-06) never says that the law asks nothing."""
+    told = situation(
+        {"nature": ("not-known",), "abuse_or_neglect": ("suspected",), "age_band": ("under-18",)}, ()
+    )
+    assert (told.death, told.serious_harm) == (Known.UNKNOWN, Known.UNKNOWN)
+    assert ABUSE_DEATH in {finding.criterion for finding in unsettled(assess(told))}

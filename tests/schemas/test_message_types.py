@@ -142,6 +142,7 @@ def test_facts_of_a_referral() -> None:
             "outside_england": ("no",),
             "regulated_setting": ("no",),
             "statutory_ground": ("abuse-serious-harm",),
+            "statutory_ground_undecided": (),
             "media_interest": ("possible",),
             "police_investigation": ("under-way",),
             "parallel_process": (),

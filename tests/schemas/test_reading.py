@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -222,6 +223,7 @@ HOSTILE = [
     None, True, False, 0, 1, -1, 10**15, 1.5, "", "x", " ", "\t", "a\u202eb", "present", "yes", "dsp-la", "nil", "9990000018",
     "2026-11-02", "2026-13-41", "2026-11-02T09:40:00Z", "SI-7K3M-9QPX-2D", "x" * 30_000, [], ["x"], [None], {}, {"x": 1}, ABSENT,
 ]  # fmt: skip
+LATER_ITEM = re.compile(r"/[1-9][0-9]*(/|$)")
 BEYOND_THE_SCHEMA = {  # relations and check digits that JSON Schema cannot say
     "wrong-check-digit", "before-incident", "before-start", "before-meeting", "in-the-future", "expected-but-not-unborn",
     "each-seat-once", "bad-date", "bad-instant", "not-of-this-review", "names-no-parent", "may-identify-someone",
@@ -230,9 +232,9 @@ BEYOND_THE_SCHEMA = {  # relations and check digits that JSON Schema cannot say
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_published_schema_and_model_take_and_refuse_the_same(slug: str) -> None:
-    """One member at a time is replaced by each hostile value, left out, or joined by a stranger."""
+    """One member at a time is replaced by each hostile value, left out, or joined by a stranger; of a list the first item."""
     schema = published(slug)
-    for pointer, _ in list(places(example(slug))):
+    for pointer in (place for place, _ in places(example(slug)) if not LATER_ITEM.search(place)):
         for value in HOSTILE:
             if pointer in {"/type", "/version"} or (value is ABSENT and pointer.rsplit("/", 1)[1].isdigit()):
                 continue

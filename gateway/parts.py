@@ -22,8 +22,9 @@ from gateway.core.replies import MailExpected, MailReading
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
 from gateway.partnerships import packs
+from gateway.partnerships.calendars import BankHolidays, read_holidays, shipped_holidays
 from gateway.settings import Settings
-from gateway.store import custody, directory
+from gateway.store import custody, directory, holidays
 from gateway.store import packs as pack_rows
 from gateway.store.transaction import Store, Tx
 from keys.custody import KeyRing
@@ -86,6 +87,7 @@ class Partnerships:
     store: Store
     clock: Clock
     _snapshots: dict[PartnershipId, Snapshot] = field(default_factory=dict)
+    _holidays: BankHolidays = field(default_factory=shipped_holidays)
 
     async def snapshot(self, partnership: PartnershipId) -> Snapshot:
         """The partnership, or Refused(not-found) when no pack of that name is in force here."""
@@ -105,9 +107,23 @@ class Partnerships:
         if row is None:
             raise Refused(ErrorCode.NOT_PERMITTED, detail="This partnership is not in force here.")
         known = self._snapshots.get(partnership)
-        same = known is not None and known.pack.version == row.version
-        pack = known.pack if known is not None and same else packs.parse(partnership, row.files)
+        listed = self._holidays_in_force(tx)
+        same = (
+            known is not None
+            and known.pack.version == row.version
+            and known.pack.calendar.version == listed.version
+        )
+        pack = known.pack if known is not None and same else packs.parse(partnership, row.files, listed)
         return Snapshot(pack, directory.load(tx, partnership), self.clock())
+
+    def _holidays_in_force(self, tx: Tx) -> BankHolidays:
+        """The list that officers put in force, else the shipped one; kept, since it is read at every snapshot (C-12)."""
+        version = holidays.current_version(tx)
+        if version is None:
+            self._holidays = shipped_holidays()
+        elif version != self._holidays.version:
+            self._holidays = read_holidays(holidays.document(tx, version))
+        return self._holidays
 
 
 @dataclass(frozen=True, slots=True)

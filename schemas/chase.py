@@ -24,6 +24,12 @@ class ChaseStage(StrEnum):
     AGEING = "ageing"
 
 
+class ChaseAdvice(StrEnum):
+    """What a chase that is due suggests."""
+
+    NOTIFY_DCS = "notify-dcs"
+
+
 class SeatNamed(Model):
     """A role in an agency."""
 
@@ -56,6 +62,9 @@ class Chase(Body):
     """The due date; null where there is no limit."""
     due_at: Instant | None = None
     """The due instant; null where there is no limit."""
+
+    advice: Coded[ChaseAdvice] | None = None
+    """What to do now that it is due, where there is one thing to do: notify the Director of Children's Services (S1-05)."""
 
     def facts(self) -> Facts:
         """The stage, what is expected, and who owes it."""

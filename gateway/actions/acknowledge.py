@@ -30,6 +30,7 @@ class Acknowledgement:
     name: str | None = None
     reason: str | None = None
     copies: str | None = None  # what became of copies of a message that was taken back
+    recorded_by: str | None = None  # the officer who took it down, from a telephone call for instance
 
 
 def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Stated:
@@ -78,6 +79,7 @@ def _said(asked: Acknowledgement, row: DeliveryRow) -> Said:
     fields = {"delivery": row.id, "recipient": row.agency, "role": asked.role, "by": asked.by}
     fields |= {"name": asked.name} if asked.name else {}
     fields |= {"copies": asked.copies} if asked.copies else {}
+    fields |= {"recorded_by": asked.recorded_by} if asked.recorded_by else {}
     match asked.by:
         case "person":
             return Said(Event.CONSIGNMENT_ACCEPTANCE, fields)

@@ -33,6 +33,7 @@ from gateway.store.transaction import Tx
 # A silence is stated only when every way in is read this far past the due instant.
 MARGIN = timedelta(minutes=1)
 REMINDERS = (Stage.HALF, Stage.DAY_BEFORE)
+ADVICE = {"dcs-notification": "notify-dcs"}  # a child missing for as long as the clock says (S1-05, K07)
 STAGE_NAMES = {  # as the public schema of a chase has them
     Stage.HALF: "half-way",
     Stage.DAY_BEFORE: "day-before",
@@ -117,7 +118,7 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
     if sender is None:
         hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), ("nobody-holds-sbu",))
         return
-    reference = f"{duty.id}-{reached.stage.value}"
+    reference = "-".join([duty.id, reached.stage.value, *_moves(duty)])
     if messages.by_reference(tx, incident.partnership, sender.agency, reference) is not None:
         return
     found, gaps = _recipients(work, duty, rule.to)
@@ -147,6 +148,11 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
         hold(tx, work, incident.partnership, incident.id, ("message", message.id), (gap,))
 
 
+def _moves(duty: DutyRow) -> list[str]:
+    """How often the due instant was moved: each new one is chased anew."""
+    return [str(len(duty.due_changes))] if duty.due_changes else []
+
+
 def _recipients(work: Work, duty: DutyRow, to: tuple[str, ...]) -> tuple[list[Seat], list[str]]:
     seats: list[Seat] = []
     gaps: list[str] = []
@@ -174,4 +180,5 @@ def _body(duty: DutyRow, reached: Reminder) -> Mapping[str, Any]:
         "owed_by": {"agency": duty.agency, "role": duty.role},
         "due_on": duty.due_on.isoformat() if duty.due_on else None,
         "due_at": duty.due_at.isoformat().replace("+00:00", "Z") if duty.due_at else None,
+        "advice": ADVICE.get(duty.expects) if reached.stage not in REMINDERS else None,
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.actions.meet import meet
 from gateway.actions.prove import Said
+from gateway.actions.tell_duty import duty_document
 from gateway.core import clocks
 from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import DutyState, next_chase_at
@@ -41,6 +42,7 @@ NOTIFIED, WITHOUT_NOTIFICATION = (
 )  # what a clock's other start may depend on
 URGENT, ORDINARY = 3, 5
 DO_NOT_CONTACT = "do-not-contact"
+MORE_TIME, REQUESTED = "extension-request", "extension-requested"
 EVERYBODY_ABSENT = (
     "everybody-absent"  # it goes to the team's mailbox or inbox, and an officer hears of it (G-04)
 )
@@ -83,6 +85,8 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     lay_once(tx, work, incident, result)
     involve(tx, work, message, incident, now, result)
     result.said += meet(tx, work, message, incident, route)
+    if MORE_TIME in message.facts.codes.get("kind", ()):
+        _gap(result, REQUESTED)  # an officer answers with `extend`
     return result
 
 
@@ -275,21 +279,6 @@ def _due(
     if set_at is None or clock.unit is not clocks.Unit.AS_SET:
         return clocks.due(clock, start_at, work.pack.calendar)
     return clocks.due_set_at(clock, start_at, set_at, work.pack.calendar)
-
-
-def duty_document(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A duty as agencies see it."""
-    return {
-        "id": row["id"],
-        "agency": row["agency"],
-        "role": row["role"],
-        "expects": row["expects"],
-        "task": row["task"],
-        "clock": row["clock"],
-        "due_on": row["due_on"].isoformat() if row["due_on"] else None,
-        "due_at": _instant(row["due_at"]),
-        "state": row["state"],
-    }
 
 
 def _seats(work: Work, to: Recipients, now: Circumstances, result: Forwarded) -> tuple[Seat, ...]:

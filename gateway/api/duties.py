@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.actions.tell_duty import duty_document
 from gateway.api.door import READ, Door
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, PartnershipId
 from gateway.store import duties
-from gateway.store.duties import DutyRow
 
 
 async def get_duties(door: Door, request: Request) -> Response:
@@ -22,8 +20,8 @@ async def get_duties(door: Door, request: Request) -> Response:
     partnerships = sorted(principal.partnerships)
     mine, to_me = await door.parts.store.read(lambda tx: duties.by_and_to(tx, agency, partnerships))
     document = {
-        "owed_by_me": [duty_row_document(d) for d in mine],
-        "owed_to_me": [duty_row_document(d) for d in to_me],
+        "owed_by_me": [duty_document(d) for d in mine],
+        "owed_to_me": [duty_document(d) for d in to_me],
     }
     return JSONResponse(document, headers=HEADERS)
 
@@ -49,21 +47,3 @@ async def get_directory(door: Door, request: Request) -> Response:
         for a in sorted(directory.agencies.values(), key=lambda a: a.id)
     ]
     return JSONResponse({"partnership": partnership, "agencies": agencies}, headers=HEADERS)
-
-
-def duty_row_document(row: DutyRow) -> dict[str, Any]:
-    """A duty as it stands, as agencies see it."""
-    return {
-        "id": row.id,
-        "incident": row.incident,
-        "message": row.message,
-        "agency": row.agency,
-        "role": row.role,
-        "expects": row.expects,
-        "task": row.task,
-        "clock": row.clock,
-        "due_on": row.due_on.isoformat() if row.due_on else None,
-        "due_at": row.due_at.isoformat().replace("+00:00", "Z") if row.due_at else None,
-        "state": row.state.value,
-        "met_by": row.met_by,
-    }

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 from gateway.actions.ask_the_law import asked_of_incident
 from gateway.actions.submit import Accepted
 from gateway.actions.take import RefusedByRules, Speaker, prepare, take
+from gateway.actions.tell_duty import duty_document
 from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
-from gateway.api.duties import duty_row_document
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
@@ -117,7 +117,7 @@ def _duties_laid_by(tx: Tx, row: MessageRow) -> list[dict[str, Any]]:
     if row.incident is None:
         return []
     found = duties.of_incident(tx, row.partnership, row.incident)
-    return [duty_row_document(duty) for duty in found if duty.message == row.id]
+    return [duty_document(duty) for duty in found if duty.message == row.id]
 
 
 async def own_message(door: Door, agency: str, partnerships: frozenset[str], message: str) -> MessageRow:

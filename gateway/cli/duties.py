@@ -9,14 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gateway.actions.acknowledge import Acknowledgement, acknowledge
 from gateway.actions.decide_jointly import reached, tally_of
+from gateway.actions.explain import Explanation
+from gateway.actions.explain import explain as explain_one
+from gateway.actions.extend import Extension
+from gateway.actions.extend import extend as extend_one
 from gateway.actions.submit import Accepted
 from gateway.actions.take import Speaker, prepare, take
+from gateway.actions.tell_duty import duty_document
 from gateway.actions.waive import Waiver
 from gateway.actions.waive import waive as waive_one
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
@@ -24,9 +31,10 @@ from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import DutyId, IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
-from gateway.core.rules import Pack
+from gateway.core.rules import ACKNOWLEDGEMENT, Pack
+from gateway.core.working_days import TimeFault, read_instant
 from gateway.parts import Parts
-from gateway.store import duties, incidents
+from gateway.store import deliveries, duties, incidents
 from gateway.store.duties import DutyRow
 from gateway.store.transaction import Tx
 from schemas import read_message
@@ -68,7 +76,7 @@ def list_duties(
     told = run(_list(incident, state))
     lines = [
         f"{one['id']}  {one['state']:<8} {one['role']}@{one['agency']} owes {one['expects']} ({one['clock']}) "
-        f"by {one['due_at'] or 'no limit'}"
+        f"by {one['due_at'] or 'no limit'}{_remarks(one)}"
         for one in told["duties"]
     ]
     lines += [f"{one['incident']}: {one['in_words']}" for one in told["decisions"]]
@@ -106,17 +114,29 @@ def complete(
     decided_by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided.")] = None,
     post: Annotated[str | None, typer.Option(metavar="POST", help="Their post.")] = None,
     reasons: Annotated[str | None, typer.Option(metavar="TEXT", help="Why they decided so.")] = None,
+    acknowledged_by: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who acknowledged the message, of a duty to acknowledge."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Record what an agency said by telephone, on its behalf: a whole message, or a triage decision in short.
+    """Record what an agency said by telephone, on its behalf: a whole message, a triage decision in short, or that a
+    person there has the message (--acknowledged-by).
 
     Example: gateway duties complete dty-… --outcome sin-and-rapid-review --criteria-met yes --decided-by "H. Sorley"
     --post "Director of Nursing" --reasons "Told by telephone." --officer "W. Stave"
     """
     triage = Triage(outcome, criteria_met, decided_by, post, reasons)
+    if acknowledged_by is not None and triage.is_absent() and answer_file is None:
+        done = run(_acknowledge(duty, officer, acknowledged_by))
+        answer(
+            done, [f"Acknowledged, receipt {done['receipt']}; the duty is {done['duty']['state']}"], as_json
+        )
+        return
     if not (triage.is_given() if answer_file is None else triage.is_absent()):
         raise typer.BadParameter(
-            "give --answer FILE.json, or all of --outcome --criteria-met --decided-by --post --reasons"
+            "give --answer FILE.json, or all of --outcome --criteria-met --decided-by --post --reasons, "
+            "or --acknowledged-by alone"
         )
     try:
         said: Triage | bytes = triage if answer_file is None else answer_file.read_bytes()
@@ -127,6 +147,50 @@ def complete(
     answer(told, lines, as_json)
 
 
+@app.command()
+def extend(
+    duty: DutyArgument,
+    until: Annotated[
+        str,
+        typer.Option(metavar="INSTANT", help="The new due instant, itself in time: ISO 8601 with offset."),
+    ],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; sealed with the incident.")],
+    officer: Officer,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give an agency more time. The original due date stays for the figures; what the law sets cannot be extended.
+
+    Example: gateway duties extend dty-… --until 2026-12-04T17:00+00:00 --reason "Records are at the archive" --officer "W. Stave"
+    """
+    until_at = read_instant(until)
+    if isinstance(until_at, TimeFault):
+        raise typer.BadParameter(f"--until is no instant ({until_at.value}): 2026-12-04T17:00+00:00")
+    told = run(_extend(duty, until_at, reason, officer))
+    line = f"{duty} is due by {told['duty']['due_at']}, originally by {told['duty']['original_due_at']}"
+    answer(told, [f"{line}; receipt {told['receipt']}"], as_json)
+
+
+@app.command()
+def explain(
+    duty: DutyArgument,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it was late; sealed with the incident.")],
+    officer: Officer,
+    as_json: JsonFlag = False,
+) -> None:
+    """Record why a duty was met late or missed. Until then it is listed with "reason missing".
+
+    Example: gateway duties explain dty-… --reason "The records were at the archive" --officer "W. Stave"
+    """
+    told = run(_explain(duty, reason, officer))
+    answer(told, [f"The reason is recorded, receipt {told['receipt']}"], as_json)
+
+
+def _remarks(one: Mapping[str, Any]) -> str:
+    """What else is to be said of a duty in a list."""
+    moved = [f"was {each['old_due_at']}: {each['cause']}" for each in one["due_changes"]]
+    return "".join(f" ({each})" for each in [*moved, *(["reason missing"] if one["reason_missing"] else [])])
+
+
 async def _list(incident: str | None, state: DutyState | None) -> dict[str, Any]:
     async with opened() as parts:
         rows = await parts.store.read(lambda tx: _chosen(tx, incident))
@@ -134,7 +198,7 @@ async def _list(incident: str | None, state: DutyState | None) -> dict[str, Any]
         packs = {name: (await parts.partnerships.snapshot(name)).pack for name in names}
         counted = await parts.store.read(lambda tx: _counted(tx, rows, packs))
     shown = [row for row in rows if state in (None, row.state)]
-    return {"duties": [_document(row) for row in shown], "decisions": counted}
+    return {"duties": [duty_document(row) for row in shown], "decisions": counted}
 
 
 def _chosen(tx: Tx, incident: str | None) -> list[DutyRow]:
@@ -171,34 +235,53 @@ def _counted(tx: Tx, rows: list[DutyRow], packs: Mapping[PartnershipId, Pack]) -
     return told
 
 
-def _document(row: DutyRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "partnership": row.partnership,
-        "incident": row.incident,
-        "message": row.message,
-        "agency": row.agency,
-        "role": row.role,
-        "expects": row.expects,
-        "task": row.task,
-        "clock": row.clock,
-        "start_at": row.start_at.isoformat(),
-        "due_on": row.due_on.isoformat() if row.due_on else None,
-        "due_at": row.due_at.isoformat() if row.due_at else None,
-        "state": row.state.value,
-        "met_at": row.met_at.isoformat() if row.met_at else None,
-        "event_at": row.event_at.isoformat() if row.event_at else None,
-        "met_by": row.met_by,
-        "chase_stage": row.chase_stage,
-    }
-
-
 async def _waive(duty: str, reason: str, officers: TwoOfficers) -> dict[str, Any]:
     async with opened() as parts:
         row = await _find(parts, duty)
         asked = Waiver(row.id, officers, reason)
         stated = await parts.perform(waive_one, asked, row.partnership, row.incident)
     return {"duty": row.id, "state": DutyState.WAIVED.value, "receipt": stated.id}
+
+
+async def _extend(duty: str, until: datetime, reason: str, officer: str) -> dict[str, Any]:
+    async with opened() as parts:
+        row = await _find(parts, duty)
+        asked = Extension(row.id, until, officer, reason)
+        stated = await parts.perform(extend_one, asked, row.partnership, row.incident)
+        after = await _find(parts, duty)
+    return {"duty": duty_document(after), "receipt": stated.id}
+
+
+async def _explain(duty: str, reason: str, officer: str) -> dict[str, Any]:
+    async with opened() as parts:
+        row = await _find(parts, duty)
+        asked = Explanation(row.id, officer, reason)
+        stated = await parts.perform(explain_one, asked, row.partnership, row.incident)
+        after = await _find(parts, duty)
+    return {"duty": duty_document(after), "receipt": stated.id}
+
+
+async def _acknowledge(duty: str, officer: str, name: str) -> dict[str, Any]:
+    """That a person at the agency has the message, as the agency's own acknowledgement would say it."""
+    async with opened() as parts:
+        row = await _find(parts, duty)
+        asked = row.message
+        if asked is None or row.expects != ACKNOWLEDGEMENT or row.state not in UNANSWERED:
+            detail = "This duty expects no acknowledgement, or is answered already."
+            raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
+        sent = await parts.store.read(lambda tx: deliveries.of_message(tx, asked))
+        theirs = [one for one in sent if one.agency == row.agency]
+        wanted = next((one for one in theirs if one.role == row.role), next(iter(theirs), None))
+        if wanted is None:
+            detail = "The message was not sent to this agency: send it first, then record that they have it."
+            raise Refused(ErrorCode.NOT_FOUND, detail=detail)
+        partnerships = (str(row.partnership),)
+        said = Acknowledgement(
+            row.agency, partnerships, wanted.id, "person", row.role, name, recorded_by=officer
+        )
+        stated = await parts.perform(acknowledge, said, row.partnership, row.incident)
+        after = await _find(parts, duty)
+    return {"duty": duty_document(after), "message": row.message, "receipt": stated.id}
 
 
 async def _complete(duty: str, officer: str, said: Triage | bytes) -> dict[str, Any]:
@@ -210,7 +293,7 @@ async def _complete(duty: str, officer: str, said: Triage | bytes) -> dict[str, 
         taken = await _take(parts, row, raw, officer)
         after = await _find(parts, duty)
     return {
-        "duty": _document(after),
+        "duty": duty_document(after),
         "message": taken.id,
         "incident": taken.incident,
         "decision": taken.decision,

@@ -10,6 +10,7 @@ import typer
 # `gateway <group> <command>`: gateway/cli/<group>.py
 GROUPS = (  # noqa: SIM905
     "rules directory absence mail clients keys held incidents duties deliveries evidence register report console breach"
+    " calendar"
 ).split()
 COMMANDS = {
     "init": "operator",

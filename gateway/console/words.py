@@ -111,6 +111,7 @@ REASONS = {
     "school-in-holiday": "The school is on holiday by its term dates",
     "dsl-changed": "The letter names another lead than the one who would have it now",
     "address-not-enrolled": "No address is enrolled for this seat",
+    "extension-requested": "The agency asks for more time: give it with gateway duties extend, or release",
     "declined": "The recipient declined it",
     "answers-unknown-message": "It names no message that the sender knows, and the sender owes several answers",
     "could-not-be-taken": "Reading it failed several times",

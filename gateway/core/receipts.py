@@ -147,9 +147,21 @@ class Event(Enum):
         "DeadlineMissed",
         "Every way in was read past the due instant and nothing had come; not that nothing was done elsewhere.",
     )
+    DUTY_RESCHEDULED = (
+        "DutyRescheduled",
+        "An open duty is due at another instant from now on, as committed; not that its owner knows of it.",
+    )
+    DUTY_EXPLAINED = (
+        "DutyExplained",
+        "A reason was recorded for a duty met late or missed; not that it is a good one.",
+    )
     REMINDER_SENT = ("ReminderSent", "A reminder was handed to delivery; not that it was read.")
     ESCALATED = ("Escalated", "The matter was handed to the next role; not that the role has acted.")
     CLOSED = ("Closed", "The gateway considers this chain complete; not that the matter itself is at an end.")
+    REOPENED = (
+        "Reopened",
+        "A closed incident was taken up again; not that anything new is known.",
+    )
     CORRECTED = ("Corrected", "A later message corrects an earlier one; the earlier one stays as it was.")
     BREACH_RECORDED = (
         "BreachRecorded",
@@ -210,6 +222,10 @@ class Event(Enum):
     KEY_REVOKED = (
         "KeyRevoked",
         "A key is not to be trusted from now on; not since when it was in wrong hands.",
+    )
+    CALENDAR_CHANGED = (
+        "CalendarChanged",
+        "Two officers put another list of bank holidays in force; not that it is right.",
     )
     PACK_ACTIVATED = ("PackActivated", "A rule pack is in force from now on; not that its rules are right.")
     DIRECTORY_CHANGED = (

@@ -15,7 +15,14 @@ import structlog
 from gateway.core.errors import place_of
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.intake import read_kept
-from gateway.dispatch.timetable import chase_due, finish_erasures, seal_waiting, sweep_keys, sweep_proofs
+from gateway.dispatch.timetable import (
+    chase_due,
+    finish_erasures,
+    recount_open,
+    seal_waiting,
+    sweep_keys,
+    sweep_proofs,
+)
 from gateway.parts import Parts
 
 CHASE_SECONDS = 1.0
@@ -37,6 +44,7 @@ async def carry_and_read(parts: Parts) -> bool:
 
 async def housekeep(parts: Parts) -> None:
     """What may wait half a minute."""
+    await recount_open(parts)
     await finish_erasures(parts)
     await sweep_proofs(parts)
     await sweep_keys(parts)

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from gateway.actions.change_calendar import Recount, recount
 from gateway.actions.chase import MARGIN, Chase, chase
 from gateway.actions.erase import data_keys_of, empty_content, finish_erasure
 from gateway.actions.seal import seal
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.parts import Parts
-from gateway.store import custody, duties, incidents, mail, messages, replay
+from gateway.store import custody, duties, holidays, incidents, mail, messages, replay
 from gateway.store.duties import DutyRow
 from gateway.store.log import Overtaken
 from gateway.store.transaction import Store, Tx
@@ -64,6 +65,22 @@ async def _chase(parts: Parts, duty: DutyRow, read_until: datetime) -> None:
         return
     if done:
         _log.info("duty.chased", duty=duty.id, clock=duty.clock, done=done)
+
+
+async def recount_open(parts: Parts) -> int:
+    """Count open duties anew after another list of holidays came into force (C-12); how many moved."""
+    version = await parts.store.read(holidays.waits_for_recount)
+    if version is None:
+        return 0
+    parts.partnerships.forget()
+    moved = 0
+    for duty in await parts.store.read(duties.open_with_due):
+        asked = Recount(duty.id, version)
+        moved += await parts.perform(recount, asked, duty.partnership, duty.incident) is not None
+    at = parts.clock()
+    await parts.store.transact(lambda tx: holidays.recounted(tx, version, at))
+    _log.info("calendar.recounted", version=version, moved=moved)
+    return moved
 
 
 async def finish_erasures(parts: Parts) -> int:

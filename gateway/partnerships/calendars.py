@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +24,9 @@ FOLDER = Path(__file__).parent
 SHIPPED_HOLIDAYS = FOLDER / "bank-holidays" / "england-and-wales.json"
 T = TypeVar("T")
 
+ENGLAND = "england-and-wales"
+HOLIDAYS_A_YEAR = 8
+SATURDAY = 5
 CALENDAR_KEYS = frozenset({"division", "bank_holidays", "zone", "opens", "closes", "local_closures"})
 
 
@@ -36,6 +40,7 @@ class BankHolidays:
     divisions: Mapping[str, Mapping[date, str]]
 
 
+@cache
 def shipped_holidays() -> BankHolidays:
     """The copy that is part of this release."""
     return read_holidays(SHIPPED_HOLIDAYS.read_text(encoding="utf-8"))
@@ -57,6 +62,67 @@ def read_holidays(text: str) -> BankHolidays:
     if any(not covers_from <= day <= covers_until for days in divisions.values() for day in days):
         raise Misconfigured("bank holidays: an event lies outside covers_from to covers_until")
     return BankHolidays(version, covers_from, covers_until, divisions)
+
+
+def read_government_list(text: str, version: str) -> BankHolidays:
+    """gov.uk's own `bank-holidays.json` as it is downloaded; covers whole years, from its first to its last.
+
+    Raises Misconfigured when it is not that, or when a year of England is incomplete: counting by it would be silently wrong
+    (edge case 14 of section 11.6).
+    """
+    try:
+        divisions = {name: _events(each["events"]) for name, each in json.loads(text).items()}
+        england = divisions[ENGLAND]
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise Misconfigured("bank holidays: give gov.uk's bank-holidays.json as it is downloaded") from fault
+    years = range(min(england).year, max(england).year + 1) if england else range(0)
+    short = [year for year in years if sum(day.year == year for day in england) < HOLIDAYS_A_YEAR]
+    if short or not england:
+        words = ", ".join(map(str, short)) or "every year"
+        raise Misconfigured(
+            f"bank holidays: the list is incomplete for England in {words}: download it again"
+        )
+    if weekend := [day for day in england if day.weekday() >= SATURDAY]:
+        raise Misconfigured(f"bank holidays: {weekend[0]} is a weekend; only observed days are listed")
+    return BankHolidays(version, date(years[0], 1, 1), date(years[-1], 12, 31), divisions)
+
+
+def joined(older: BankHolidays, newer: BankHolidays) -> BankHolidays:
+    """The newer list for the years that it covers, and the older one for those before and after: reach is never lost."""
+    names = {*older.divisions, *newer.divisions}
+    divisions = {name: _joined_days(older, newer, name) for name in sorted(names)}
+    return BankHolidays(
+        newer.version,
+        min(older.covers_from, newer.covers_from),
+        max(older.covers_until, newer.covers_until),
+        divisions,
+    )
+
+
+def _joined_days(older: BankHolidays, newer: BankHolidays, division: str) -> dict[date, str]:
+    new = newer.divisions.get(division, {})
+    reach = (newer.covers_from, newer.covers_until) if division in newer.divisions else None
+    old = older.divisions.get(division, {})
+    kept = {day: why for day, why in old.items() if reach is None or not reach[0] <= day <= reach[1]}
+    return dict(sorted({**kept, **new}.items()))
+
+
+def write_holidays(listed: BankHolidays) -> str:
+    """A dated copy as `read_holidays` reads it."""
+    return json.dumps(
+        {
+            "version": listed.version,
+            "covers_from": listed.covers_from.isoformat(),
+            "covers_until": listed.covers_until.isoformat(),
+            "holidays": {
+                name: {
+                    "division": name,
+                    "events": [{"title": why, "date": day.isoformat()} for day, why in days.items()],
+                }
+                for name, days in listed.divisions.items()
+            },
+        }
+    )
 
 
 def load_calendar(pack: str) -> Calendar:

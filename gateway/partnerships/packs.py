@@ -34,7 +34,7 @@ from gateway.core.rules import (
     Whom,
 )
 from gateway.core.statutory import EVERY_CRITERION
-from gateway.partnerships.calendars import read_calendar
+from gateway.partnerships.calendars import BankHolidays, read_calendar
 from gateway.partnerships.clock_tables import read_clock_table, read_clocks
 from gateway.partnerships.contradictions import Problem, Text, contradictions
 from gateway.partnerships.vocabulary import BODY_MOMENTS, MESSAGE_TYPES, OWN_MOMENTS, PERIOD_MOMENTS, ROLES
@@ -272,13 +272,13 @@ def shipped(name: str) -> Pack:
     return parse(PartnershipId(name), read_files(folder))
 
 
-def parse(partnership: PartnershipId, files: Mapping[str, str]) -> Pack:
-    """A pack from its files' texts; Misconfigured names the first problem."""
+def parse(partnership: PartnershipId, files: Mapping[str, str], holidays: BankHolidays | None = None) -> Pack:
+    """A pack from its files' texts, by default with the shipped holidays; Misconfigured names the first problem."""
     problems = check(partnership, files)
     if problems:
         first = problems[0]
         raise Misconfigured(f"rule pack {partnership}, line {first.line}: {first.what}. {first.remedy}.")
-    return _build(partnership, files)
+    return _build(partnership, files, holidays)
 
 
 def check(partnership: str, files: Mapping[str, str]) -> list[Problem]:
@@ -304,7 +304,9 @@ def check(partnership: str, files: Mapping[str, str]) -> list[Problem]:
     return sorted(found, key=lambda problem: problem.line)
 
 
-def _build(partnership: PartnershipId, files: Mapping[str, str]) -> Pack:
+def _build(
+    partnership: PartnershipId, files: Mapping[str, str], holidays: BankHolidays | None = None
+) -> Pack:
     document = tomllib.loads(files["rules.toml"])
     rules = _Rules.model_validate(document)
     about = rules.pack
@@ -314,7 +316,7 @@ def _build(partnership: PartnershipId, files: Mapping[str, str]) -> Pack:
         title=str(about["title"]),
         effective_on=_date(about["effective_on"]),
         review_due_on=_date(about["review_due_on"]),
-        calendar=read_calendar(files["calendar.toml"]),
+        calendar=read_calendar(files["calendar.toml"], holidays),
         clocks=read_clocks(document),
         routes=tuple(route.value() for route in rules.route),
         decisions=tuple(decision.value() for decision in rules.decision),

@@ -39,6 +39,8 @@ class DutyRow:
     task: str | None
     event: str | None
     event_at: datetime | None
+    due_changes: Sequence[Mapping[str, Any]] | None = None
+    explained_at: datetime | None = None
 
 
 _NAMES = (
@@ -63,6 +65,8 @@ _NAMES = (
     "task",
     "event",
     "event_at",
+    "due_changes",
+    "explained_at",
 )
 _ALL = select(*[t.duty.c[name] for name in _NAMES])
 _OPEN_STATES = [state.value for state in UNANSWERED]
@@ -143,7 +147,7 @@ def by_and_to(tx: Tx, agency: AgencyId, partnerships: Sequence[str]) -> tuple[li
         t.message.c.agency == agency, t.message.c.partnership.in_(partnerships)
     )
     to_me = _ALL.where(here, t.duty.c.agency != agency, t.duty.c.message.in_(asked))
-    soonest = (t.duty.c.due_at, t.duty.c.id)
+    soonest = (t.duty.c.due_at.nulls_last(), t.duty.c.id)
     return (
         [_duty(row) for row in tx.execute(mine.order_by(*soonest))],
         [_duty(row) for row in tx.execute(to_me.order_by(*soonest))],
@@ -152,7 +156,13 @@ def by_and_to(tx: Tx, agency: AgencyId, partnerships: Sequence[str]) -> tuple[li
 
 def every(tx: Tx, partnership: PartnershipId | None = None) -> list[DutyRow]:
     query = _ALL if partnership is None else _ALL.where(t.duty.c.partnership == partnership)
-    return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.due_at, t.duty.c.id))]
+    return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.due_at.nulls_last(), t.duty.c.id))]
+
+
+def open_with_due(tx: Tx) -> list[DutyRow]:
+    """Duties whose due instant may still be counted anew: open ones with a limit, of incidents that are open (C-12)."""
+    query = _ALL.where(t.duty.c.state == DutyState.OPEN.value, t.duty.c.due_at.is_not(None), _ON_OPEN)
+    return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.id))]
 
 
 def to_chase(tx: Tx, now: datetime, most: int) -> list[DutyRow]:

@@ -150,6 +150,19 @@ pack = Table(
     Column("current", Boolean, nullable=False),
 )
 
+# Editing it: have due dates counted by other closed days. Every list put in force is an entry in the ledger.
+holidays = Table(
+    "holidays",
+    book,
+    _id("version"),
+    Column("document", Text, nullable=False),  # the dated copy, as partnerships.calendars reads it
+    Column("uploaded_at", Instant, nullable=False),
+    Column("uploaded_by", Text, nullable=False),
+    Column("seconded_by", Text, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("recounted_at", Instant),  # once every open duty has been counted anew
+)
+
 # Editing it: hide an incident or move it to another partnership; its entries in the ledger stay.
 incident = Table(
     "incident",
@@ -320,6 +333,8 @@ duty = Table(
     Column("task", Text),  # which of several like answers meets it
     Column("event", Text),  # the moment of the answer that counts in place of its arrival
     Column("event_at", Instant),  # when that was; met_at stays the arrival
+    Column("due_changes", JSON(none_as_null=True)),  # each with the due before and after, the cause and when
+    Column("explained_at", Instant),  # a reason for its lateness stands in the ledger
     Index("duty_chase", "state", "next_chase_at"),
     Index("duty_by_incident", "partnership", "incident", "state"),
     Index("duty_by_agency", "agency", "partnership", "state"),

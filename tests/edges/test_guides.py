@@ -317,7 +317,7 @@ class Stage:
             case "HOLD":
                 return await self.hold(line)
             case "DUTY":
-                return await self.duty("K11")
+                return await self.duty("G01" if "--acknowledged-by" in line else "K11")
             case "DELIVERY":
                 return str((await self.a_letter())["subject"])
             case "MESSAGE":

@@ -103,6 +103,8 @@ def upgrade() -> None:
         sa.Column("task", sa.Text(), nullable=True),
         sa.Column("event", sa.Text(), nullable=True),
         sa.Column("event_at", sa.Text(), nullable=True),
+        sa.Column("due_changes", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("explained_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("duty_by_agency", "duty", ["agency", "partnership", "state"], unique=False)
@@ -151,6 +153,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("hold_open", "hold", ["partnership", "settled_at"], unique=False)
+    op.create_table(
+        "holidays",
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("uploaded_at", sa.Text(), nullable=False),
+        sa.Column("uploaded_by", sa.Text(), nullable=False),
+        sa.Column("seconded_by", sa.Text(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("recounted_at", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("version"),
+    )
     op.create_table(
         "imported_alert",
         sa.Column("partnership", sa.Text(), nullable=False),

@@ -45,10 +45,10 @@ async def asked_for_a_return(house: House) -> tuple[Any, DutyRow]:
 
 async def request_more_time(house: House, referral: Any) -> Any:
     own = house.example("information-return")["body"]
-    body = dict.fromkeys(own) | {"kind": "extension-request", "extension_reason": "Records are archived."}
-    kept = {name: own[name] for name in own if isinstance(own[name], list)}
-    empty: dict[str, list[str]] = {name: [] for name in kept}
-    return await send(house, HOSPITALS, "information-return", body | empty, incident=referral["incident"])
+    body = {name: [] if isinstance(value, list) else None for name, value in own.items()}
+    body |= {"kind": "extension-request", "extension_reason": "Records are archived."}
+    body["extension_until_on"] = "2026-11-13"
+    return await send(house, HOSPITALS, "information-return", body, incident=referral["incident"])
 
 
 async def give_time(house: House, duty: DutyRow, until: datetime = UNTIL) -> None:

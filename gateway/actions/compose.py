@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from gateway.actions.prove import Said, Subject, prove
@@ -36,6 +37,8 @@ class Composition:
     schools: tuple[str, ...] = field(default=())
     codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     agencies: tuple[AgencyId, ...] = ()
+    moments: Mapping[str, datetime] = field(default_factory=dict)
+    do_not_contact: Sequence[Mapping[str, Any]] = ()
 
 
 def compose(tx: Tx, parts: Parts, work: Work, incident: Incident, asked: Composition) -> Message:
@@ -94,7 +97,7 @@ def _message(work: Work, incident: Incident, asked: Composition) -> Message:
         incident.id,
         asked.in_reply_to,
         work.at,
-        Facts(codes=asked.codes, agencies=asked.agencies, schools=asked.schools),
+        Facts(asked.moments, asked.codes, asked.agencies, asked.schools),
     )
 
 
@@ -112,6 +115,6 @@ def _document(work: Work, message: Message, asked: Composition) -> dict[str, Any
         "lawful_basis": "public-task",
         "marking": asked.marking,
         "attachments": [],
-        "do_not_contact": [],
+        "do_not_contact": list(asked.do_not_contact),
         "body": dict(asked.body),
     }

@@ -10,7 +10,7 @@ import typer
 # `gateway <group> <command>`: gateway/cli/<group>.py
 GROUPS = (  # noqa: SIM905
     "rules directory absence mail clients keys held incidents duties deliveries evidence register report console breach"
-    " calendar"
+    " calendar guests"
 ).split()
 COMMANDS = {
     "init": "operator",
@@ -23,6 +23,7 @@ COMMANDS = {
     "reconcile": "officer",
     "erase": "officer",
     "recall": "recall",
+    "transfer": "transfer",
 }
 
 

@@ -58,6 +58,7 @@ INCIDENT_STATES: Mapping[str, Tag] = {
     "erasing": Tag("Being erased", "yellow"),
     "erased": Tag("Erased"),
     "closed": Tag("Closed"),
+    "transferred": Tag("Transferred"),
 }
 LIKENESS_STATES: Mapping[str, Tag] = {
     "possible": Tag("May be the same child", "yellow"),

@@ -188,6 +188,14 @@ class Event(Enum):
         "IncidentsToldApart",
         "An officer said that two incidents which looked alike are not about the same child; not that this is so.",
     )
+    GUESTS_CHANGED = (
+        "GuestsChanged",
+        "Two officers let an agency take part as a guest, or no longer; not that it was told.",
+    )
+    TRANSFERRED = (
+        "Transferred",
+        "Two officers moved responsibility for the incident, as committed; not that the new side has acted.",
+    )
     # our own: content and access
     ERASURE_ORDERED = (
         "ErasureOrdered",

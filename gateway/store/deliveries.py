@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
 
 from gateway.core.deliveries import DeliveryState
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId, Seat
@@ -90,6 +90,14 @@ _SETTLE = Prepared(
 )
 
 
+_AS_A_GUEST = exists().where(  # of an incident of a partnership that the agency is no member of
+    t.participant.c.partnership == t.delivery.c.partnership,
+    t.participant.c.incident == t.delivery.c.incident,
+    t.participant.c.agency == t.delivery.c.agency,
+    t.participant.c.guest.is_(True),
+)
+
+
 def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Record deliveries owed; dispatch is woken after the commit."""
     if rows:
@@ -125,7 +133,7 @@ def find_for_agency(
     query = _ALL.where(
         t.delivery.c.id == delivery,
         t.delivery.c.agency == agency,
-        t.delivery.c.partnership.in_(partnerships),
+        or_(t.delivery.c.partnership.in_(partnerships), _AS_A_GUEST),
         _in_inbox(),
     )
     row = tx.execute(query).first()
@@ -138,7 +146,7 @@ def inbox(
     """What an agency has not yet acknowledged, oldest first, after a cursor (created_at, id)."""
     query = _ALL.where(
         t.delivery.c.agency == agency,
-        t.delivery.c.partnership.in_(partnerships),
+        or_(t.delivery.c.partnership.in_(partnerships), _AS_A_GUEST),
         t.delivery.c.acknowledged_at.is_(None),
         _in_inbox(),
     )

@@ -22,7 +22,7 @@ class Incident:
     chain: str
     pack_version: str
     label: str | None
-    state: str  # open, erasing, erased, closed
+    state: str  # open, erasing, erased, closed, transferred
     outcomes: Sequence[Mapping[str, Any]]
     opened_at: datetime
     legal_hold: bool

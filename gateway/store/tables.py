@@ -177,6 +177,7 @@ incident = Table(
     Column("opened_at", Instant, nullable=False),
     Column("legal_hold", Boolean, nullable=False, default=False),
     Column("erased_at", Instant),
+    Column("transferred_to", Text),  # another incident here (SI-…), or the council that took it over
     Index("incident_by_partnership", "partnership", "opened_at"),
 )
 

@@ -329,6 +329,8 @@ class Stage:
             case "child.json":
                 Path(word).write_text('{"nhs_number": "999 000 0018"}')
                 return word
+            case "AGENCY":
+                return "cliffside-secondary"  # one that no referral of the demonstration names
             case "BREACH":
                 return str((await gateway(self.house, "breach", "list"))["breaches"][0]["id"])
             case "INCIDENT":

@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.Text(), nullable=False),
         sa.Column("legal_hold", sa.Boolean(), nullable=False),
         sa.Column("erased_at", sa.Text(), nullable=True),
+        sa.Column("transferred_to", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("incident_by_partnership", "incident", ["partnership", "opened_at"], unique=False)

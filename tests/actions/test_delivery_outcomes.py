@@ -226,3 +226,18 @@ async def test_how_a_partner_s_web_server_answers_decides(
     if manners is Manners.BUSY:
         assert row.next_at == house.clock() + timedelta(seconds=60), "Retry-After is honoured"
     assert bool(await reasons(house)) == (state is DeliveryState.FAILED_PARTNER)
+
+
+async def test_s4_19_word_of_the_message_that_opens_an_incident_names_the_incident_it_opened(
+    house: House,
+) -> None:
+    """Such a message cannot name the incident itself; the subject of its notice does, and says nothing of the matter."""
+    post = MemoryAdapter()
+    house.parts.adapters["mail"] = post  # type: ignore[index]
+    await reach_by(house, ICB, "mail")
+    referral = await refer(house)
+    await carry(house)
+    letter = post.held[(await row_of(house, referral)).id].letter
+    assert letter is not None
+    assert letter.subject == f"Safeguarding gateway: a message waits, incident {referral['incident']}"
+    assert referral["incident"] in letter.text

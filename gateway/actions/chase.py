@@ -21,7 +21,16 @@ from gateway.core.duties import UNANSWERED, DutyState, latest_reached, next_chas
 from gateway.core.messages import DutyId, RoleId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, resolve
-from gateway.core.rules import Recipients, Whom, chase_rule, is_avoided
+from gateway.core.rules import (
+    OWNER,
+    OWNER_DEPUTY,
+    OWNER_LEAD,
+    OWNER_MANAGER,
+    Recipients,
+    Whom,
+    chase_rule,
+    is_avoided,
+)
 from gateway.partnerships import packs
 from gateway.parts import Parts, Work
 from gateway.store import duties, incidents, mail, messages
@@ -32,6 +41,9 @@ from gateway.store.transaction import Tx
 
 # A silence is stated only when every way in is read this far past the due instant.
 MARGIN = timedelta(minutes=1)
+BUSINESS_UNIT, LEAD = RoleId("sbu"), RoleId("agency-safeguarding-lead")
+MANAGERS = (RoleId("line-manager"), RoleId("service-manager"))
+_AT_THE_OWNER_S = (OWNER_LEAD, OWNER_MANAGER)
 REMINDERS = (Stage.HALF, Stage.DAY_BEFORE)
 ADVICE = {"dcs-notification": "notify-dcs"}  # a child missing for as long as the clock says (S1-05, K07)
 STAGE_NAMES = {  # as the public schema of a chase has them
@@ -49,6 +61,14 @@ class Chase:
 
     duty: DutyId
     read_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A seat that is told; `is_deputy` means those after its first person present."""
+
+    seat: Seat
+    is_deputy: bool = False
 
 
 def chase(tx: Tx, parts: Parts, work: Work, asked: Chase) -> list[str]:
@@ -111,10 +131,10 @@ def _state_silence(
 
 def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, reached: Reminder) -> None:
     """One chase message to everyone whom the pack names for this stage."""
-    sender = next(iter(work.directory.seats_of(RoleId("sbu"))), None)
     rule = chase_rule(work.pack, reached.stage, duty.expects, duty.clock)
     if rule is None or work.key is None:
         return
+    sender = _sender(work, duty)
     if sender is None:
         hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), ("nobody-holds-sbu",))
         return
@@ -123,10 +143,10 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
         return
     found, gaps = _recipients(work, duty, rule.to)
     avoided = messages.avoided(tx, incident.partnership, incident.id)
-    seats = [seat for seat in found if not is_avoided(avoided, seat.agency, seat.role)]
-    if len(seats) < len(found):
+    told = [one for one in found if not is_avoided(avoided, one.seat.agency, one.seat.role)]
+    if len(told) < len(found):
         gaps.append(DO_NOT_CONTACT)
-    if any(work.directory.is_deserted(seat, work.at) for seat in seats):
+    if any(work.directory.is_deserted(one.seat, work.at) for one in told):
         gaps.append(EVERYBODY_ABSENT)
     event = Event.REMINDER_SENT if reached.stage in REMINDERS else Event.ESCALATED
     reason = None if event is Event.REMINDER_SENT else reached.stage.value
@@ -138,12 +158,15 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
         author=("Safeguarding gateway", "Timetable"),
         marking="OFFICIAL",
         body=_body(duty, reached),
-        recipients=seats,
+        recipients=list(dict.fromkeys(one.seat for one in told)),
         said=[Said(event, {"duty": duty.id}, reason=reason)],
         in_reply_to=duty.message,
     )
     message = compose(tx, parts, work, incident, asked)
-    Forwarded(deliveries=[delivery_row(work, message, incident, seat) for seat in seats]).record(tx)
+    rows: list[Mapping[str, Any]] = [
+        delivery_row(work, message, incident, one.seat) | {"to_deputy": one.is_deputy} for one in told
+    ]
+    Forwarded(deliveries=rows).record(tx)
     for gap in gaps:
         hold(tx, work, incident.partnership, incident.id, ("message", message.id), (gap,))
 
@@ -153,22 +176,52 @@ def _moves(duty: DutyRow) -> list[str]:
     return [str(len(duty.due_changes))] if duty.due_changes else []
 
 
-def _recipients(work: Work, duty: DutyRow, to: tuple[str, ...]) -> tuple[list[Seat], list[str]]:
-    seats: list[Seat] = []
+def _sender(work: Work, duty: DutyRow) -> Seat | None:
+    """In whose name it is sent: the business unit's; inside one council that has none, the owner's own."""
+    unit = next(iter(work.directory.seats_of(BUSINESS_UNIT)), None)
+    has_none = not any(BUSINESS_UNIT in rule.to for rule in work.pack.chases)
+    return Seat(duty.agency, duty.role) if unit is None and has_none else unit
+
+
+def _recipients(work: Work, duty: DutyRow, to: tuple[str, ...]) -> tuple[list[_Told], list[str]]:
+    told: list[_Told] = []
     gaps: list[str] = []
+    now = Circumstances(duty.agency, named=(duty.agency,), deputies=work.pack.deputies, at=work.at)
     for word in to:
-        if word == "owner":
-            seats.append(Seat(duty.agency, duty.role))
-        elif word == "owner-lead":
-            lead = Recipients(RoleId("agency-safeguarding-lead"), Whom.NAMED)
-            resolved = resolve(lead, work.directory, Circumstances(duty.agency, named=(duty.agency,)))
-            seats.extend(resolved.seats)
-            gaps.extend(resolved.gaps)
-        elif found := work.directory.seats_of(RoleId(word)):
-            seats.extend(found)
+        if word == OWNER:
+            told.append(_Told(Seat(duty.agency, duty.role)))
+        elif word == OWNER_DEPUTY:
+            told.extend(_deputies(work, duty))
         else:
-            gaps.append(f"nobody-holds-{word}")
-    return list(dict.fromkeys(seats)), gaps
+            whom = Whom.NAMED if word in _AT_THE_OWNER_S else Whom.SEAT
+            resolved = resolve(Recipients(_role(work, duty, word), whom), work.directory, now)
+            told.extend(_Told(seat) for seat in resolved.seats)
+            gaps.extend(resolved.gaps)
+    return list(dict.fromkeys(told)), gaps
+
+
+def _role(work: Work, duty: DutyRow, word: str) -> RoleId:
+    """The role that a word of a chase stands for: of the owner's managers the nearest that there is."""
+    if word == OWNER_LEAD:
+        return LEAD
+    if word != OWNER_MANAGER:
+        return RoleId(word)
+    held = (role for role in MANAGERS if Seat(duty.agency, role) in work.directory.seats)
+    return next(held, MANAGERS[0])
+
+
+def _deputies(work: Work, duty: DutyRow) -> list[_Told]:
+    """Who ranks after the person present in the owner's seat, and the first role that stands in for the owner's.
+
+    In a shared inbox they see the chase that the owner gets; by e-mail they are written to themselves.
+    """
+    seat = Seat(duty.agency, duty.role)
+    by_mail = work.directory.way_to(seat).adapter == "mail"
+    several = len(work.directory.present_holders(seat, work.at)) > 1
+    told = [_Told(seat, by_mail)] if several or not by_mail else []
+    others = (Seat(duty.agency, role) for role in work.pack.deputies.get(duty.role, ()))
+    present = next((other for other in others if work.directory.is_manned(other, work.at)), None)
+    return [*told, *([_Told(present)] if present else [])]
 
 
 def _body(duty: DutyRow, reached: Reminder) -> Mapping[str, Any]:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
-from gateway.actions.decide_jointly import not_a_seat_of_the_sender
-from gateway.actions.forward import Forwarded, work_out
+from gateway.actions.decide_jointly import not_a_seat_of_the_sender, votes_of
+from gateway.actions.doubts import FIRST_FAN_OUT
+from gateway.actions.forward import Forwarded, add_deliveries, add_duties, work_out
 from gateway.actions.meet import decided_seats
+from gateway.core.duties import tally
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, RoleId, Seat
 from gateway.core.routing import Agency, Circumstances, Directory, Holder
@@ -24,6 +26,7 @@ from gateway.core.rules import (
     Refuse,
     Whom,
     answered_message,
+    consequence,
     decide,
     joint_decision,
     moment_values,
@@ -46,20 +49,41 @@ class Rehearsal:
     duties: tuple[Mapping[str, Any], ...] = ()
     held: tuple[str, ...] = ()
     refused: tuple[ErrorCode, str] | None = None  # the code and the pointer that the sender would get
+    follows: Follows | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """What a decision would set going that this message alone reaches."""
+
+    decision: str
+    outcome: str
+    label: str | None = None
+    deliveries: tuple[Mapping[str, Any], ...] = ()  # of the message decided on
+    duties: tuple[Mapping[str, Any], ...] = ()
+    ends: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
 
 def rehearse(
-    pack: Pack, directory: Directory, message: Message, known: Mapping[str, datetime] | None = None
+    pack: Pack,
+    directory: Directory,
+    message: Message,
+    known: Mapping[str, datetime] | None = None,
+    released: bool = False,
 ) -> Rehearsal:
-    """Decide and work out one message that arrives at `message.arrived_at`.
+    """Decide and work out one message that arrives at `message.arrived_at`, and what follows if it decides alone.
 
     `known` are instants that the incident is supposed to have recorded before. The agencies that the message names, and the
-    one whose message it answers, are supposed to be involved in the incident already.
+    one whose message it answers, are supposed to be involved in the incident already. `released`: as if an officer had looked.
     """
-    decision = decide(message, pack)
+    decision = decide(message, pack, released)
     work = Work(message.arrived_at, Supply(b"rehearsal"), pack, directory, None)
     if isinstance(decision, Forward) and (pointer := not_a_seat_of_the_sender(work, message)):
         decision = Refuse(decision.route.id, ErrorCode.NOT_PERMITTED, pointer)
+    if isinstance(decision, Forward) and decision.route.guard_fan_out and not released:
+        decision = Hold(decision.route.id, (FIRST_FAN_OUT,))  # as the first of its incident
     match decision:
         case Refuse(rule, code, pointer):
             return Rehearsal("refuse", rule, refused=(code, pointer))
@@ -70,7 +94,7 @@ def rehearse(
             incident = _incident(pack, message)
             now = _circumstances(pack, message, directory)
             result = work_out(work, message, incident, route, now, moments)
-            return _forwarded(route.id, result)
+            return _forwarded(route.id, result, _follows(work, message, incident, now, moments))
         case _:
             assert_never(decision)
 
@@ -171,7 +195,41 @@ def _incident(pack: Pack, message: Message) -> Incident:
     )
 
 
-def _forwarded(rule: str, result: Forwarded) -> Rehearsal:
-    return Rehearsal(
-        "forward", rule, tuple(result.deliveries), tuple(result.duties), tuple(dict.fromkeys(result.gaps))
+def _forwarded(rule: str, result: Forwarded, follows: Follows | None) -> Rehearsal:
+    held = tuple(dict.fromkeys(result.gaps))
+    return Rehearsal("forward", rule, tuple(result.deliveries), tuple(result.duties), held, follows=follows)
+
+
+def _follows(
+    work: Work,
+    message: Message,
+    incident: Incident,
+    now: Circumstances,
+    known: Mapping[str, datetime],
+) -> Follows | None:
+    """One answer decides where one seat does, a quorum of one, or the record of a meeting of all."""
+    decision = joint_decision(work.pack, message.type, message.facts)
+    if decision is None:
+        return None
+    votes = votes_of(work.pack, decision, message.facts.codes)
+    outcome = tally(decision.seats, decision.lead, votes, decision.quorum).outcome
+    if outcome is None:
+        return None
+    follows = consequence(work.pack, decision.id, outcome)
+    if follows is None:
+        return Follows(decision.id, outcome)
+    moments = {**dict.fromkeys(follows.moments, message.arrived_at), **known}
+    result = Forwarded()
+    for rule in follows.duties:
+        add_duties(work, message.id, incident, rule, moments, now, result)
+    add_deliveries(work, message, incident, follows.deliver, now, result)
+    return Follows(
+        decision.id,
+        outcome,
+        follows.label,
+        tuple(result.deliveries),
+        tuple(result.duties),
+        tuple(sorted(follows.ends)),
+        tuple(letter.message for letter in follows.letters),
+        tuple(dict.fromkeys(result.gaps)),
     )

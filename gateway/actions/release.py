@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sender
 from gateway.actions.decided_on import message_of
-from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
+from gateway.actions.doubts import doubts, forbidden
+from gateway.actions.forward import Forwarded, add_duties, circumstances
+from gateway.actions.go_on import go_on
 from gateway.actions.hold import hold
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
 from gateway.actions.misdirection import misdirections
 from gateway.actions.prove import Said, Subject, prove
-from gateway.actions.recall import recall_as_corrected
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId, Facts, Message, MessageId
@@ -99,7 +99,7 @@ def _go_on(tx: Tx, parts: Parts, work: Work, held: HoldRow, incident: Incident) 
     elif held.subject_kind == "message":
         row = messages.find(tx, [held.partnership], MessageId(held.subject))
         if row is not None and row.decision == "hold":
-            _forward_held(tx, parts, work, row, incident)
+            _forward_held(tx, parts, work, row, incident, held)
 
 
 def _owe_the_reply(tx: Tx, work: Work, delivery: DeliveryRow, incident: Incident) -> None:
@@ -129,29 +129,32 @@ def _stub(message: MessageId, incident: Incident, work: Work) -> Message:
     return Message(message, "", 1, partnership, row_agency, kind, "", incident.id, None, work.at, Facts())
 
 
-def _forward_held(tx: Tx, parts: Parts, work: Work, row: MessageRow, incident: Incident) -> None:
-    """What the rules held now takes its route: clocks start from its arrival, not from the release."""
+def _forward_held(
+    tx: Tx, parts: Parts, work: Work, row: MessageRow, incident: Incident, held: HoldRow
+) -> None:
+    """What the rules held now takes its route: clocks start from its arrival, not from the release.
+
+    What nobody was asked about when it was held, a person is asked now.
+    """
     message = message_of(row, work)
     decision = decide(message, work.pack, released=True)
     if not isinstance(decision, Forward):
         raise Refused(
             ErrorCode.NOT_ACCEPTABLE_STATE, detail="No rule of the pack in force takes this message."
         )
-    if not_a_seat_of_the_sender(work, message):
-        raise Refused(
-            ErrorCode.NOT_PERMITTED, detail="The sender does not hold the seat that it decides for."
-        )
-    recall_as_corrected(tx, parts, work, message, incident)
-    result = forward(tx, work, message, incident, decision.route)
+    if forbidden(tx, work, message):
+        raise Refused(ErrorCode.NOT_PERMITTED, detail="The sender may not say this: see who holds the seat.")
+    rule = decision.route.id
     subject = Subject(message.id, message.partnership, incident.id, work.key)
-    routed = {
-        "rule": decision.route.id,
-        "recipients": " ".join(result.recipients),
-        "duties": " ".join(result.duties_in_short),
-    }
-    prove(tx, parts, work, subject, [Said(Event.ROUTED, routed), *result.said])
-    messages.change(tx, row.partnership, row.id, decision="forward", rule=decision.route.id)
-    result.record(tx)
-    for gap in result.gaps:
-        hold(tx, work, message.partnership, incident.id, ("message", message.id), (gap,))
-    decide_jointly(tx, parts, work, message, incident)
+    if unasked := tuple(r for r in doubts(tx, work, message, rule) if r not in held.reasons):
+        prove(tx, parts, work, subject, [Said(Event.HELD, reason=reason) for reason in unasked])
+        hold(tx, work, message.partnership, incident.id, ("message", message.id), unasked)
+        return
+
+    def record(result: Forwarded) -> None:
+        recipients, laid = " ".join(result.recipients), " ".join(result.duties_in_short)
+        routed = {"rule": rule, "recipients": recipients, "duties": laid}
+        prove(tx, parts, work, subject, [Said(Event.ROUTED, routed), *result.said])
+        messages.change(tx, row.partnership, row.id, decision="forward", rule=rule)
+
+    go_on(tx, parts, work, message, incident, decision.route, record)

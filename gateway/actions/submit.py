@@ -12,26 +12,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gateway.actions.decide_jointly import decide_jointly, not_a_seat_of_the_sender
-from gateway.actions.forward import Forwarded, forward
+from gateway.actions.doubts import CONFIRMATION, doubts, forbidden, letter_answered
+from gateway.actions.forward import Forwarded
+from gateway.actions.go_on import go_on
 from gateway.actions.hold import hold
 from gateway.actions.index_children import BlindChild, index_children
 from gateway.actions.prove import Said, Stated, Subject, prove
-from gateway.actions.recall import may_correct, recall_as_corrected
 from gateway.actions.ring_out_of_hours import ring_out_of_hours
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event
-from gateway.core.rules import CORRECTION, Decision, Forward, Hold, Refuse, answers_task, decide
+from gateway.core.rules import Decision, Forward, Hold, Refuse, decide
 from gateway.parts import Parts, Work
-from gateway.store import duties, incidents, mail, messages, replay
+from gateway.store import incidents, messages, replay
 from gateway.store.incidents import Incident
-from gateway.store.mail import LetterRow
 from gateway.store.transaction import Tx
 
 CANNOT_REPEAT = "erased"
-ANSWERS_UNKNOWN = "answers-unknown-message"
-CONFIRMATION, NO_SUCH_LETTER = "dsl-confirmation", "no-such-letter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
     if not answers_known:
         message = replace(message, in_reply_to=None)
     decision = _decide(tx, work, message, answers_known)
-    if message.type == CONFIRMATION and (letter := _letter_answered(tx, message)):
+    if message.type == CONFIRMATION and (letter := letter_answered(tx, message)):
         message = replace(message, in_reply_to=letter.message)  # of two letters, the one it names is answered
     if isinstance(decision, Refuse):
         return _reject(tx, parts, work, asked, decision)
@@ -109,17 +106,12 @@ def _decide(tx: Tx, work: Work, message: Message, answers_known: bool) -> Decisi
     if isinstance(decision, Refuse):
         return decision
     rule = decision.rule if isinstance(decision, Hold) else decision.route.id
-    if pointer := not_a_seat_of_the_sender(work, message):
+    if pointer := forbidden(tx, work, message):
         # Held or not: a vote for another's seat may not wait for a release.
         return Refuse(rule, ErrorCode.NOT_PERMITTED, pointer)
-    if message.type == CORRECTION and not may_correct(tx, work, message):
-        return Refuse(rule, ErrorCode.NOT_PERMITTED, "/body/message")  # another's and none look the same
     reasons = decision.reasons if isinstance(decision, Hold) else ()
-    if message.type == CONFIRMATION and _letter_answered(tx, message) is None:
-        return Hold(rule, (*reasons, NO_SUCH_LETTER))
-    if not answers_known and _may_mean_several(tx, message):
-        return Hold(rule, (*reasons, ANSWERS_UNKNOWN))
-    return decision
+    found = doubts(tx, work, message, rule, answers_known)
+    return Hold(rule, (*reasons, *found)) if found else decision
 
 
 def _answers_what_it_may(tx: Tx, message: Message) -> bool:
@@ -134,23 +126,6 @@ def _answers_what_it_may(tx: Tx, message: Message) -> bool:
     return messages.is_known_to(
         tx, message.partnership, message.incident, message.in_reply_to, message.agency
     )
-
-
-def _may_mean_several(tx: Tx, message: Message) -> bool:
-    """Whether its sender owes more than one answer of this kind, so that only a person can say which this is."""
-    if message.incident is None:
-        return False
-    owed = duties.owed(tx, message.partnership, message.incident, message.agency, message.type)
-    return len([duty for duty in owed if answers_task(duty.task, message)]) > 1
-
-
-def _letter_answered(tx: Tx, message: Message) -> LetterRow | None:
-    """The letter it names, when that went to this school about this incident and is what it says it answers."""
-    named = message.facts.codes.get("letter_reference", ())
-    letter = mail.letter_by_reference(tx, named[0]) if named else None
-    if letter is None or (letter.agency, letter.incident) != (message.agency, message.incident):
-        return None
-    return letter if message.in_reply_to in (None, letter.message) else None
 
 
 def _answered_before(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | None:
@@ -198,18 +173,8 @@ def _incident_of(tx: Tx, work: Work, asked: Submission) -> Incident | None:
 
 def _open(tx: Tx, work: Work, asked: Submission) -> Incident:
     partnership = asked.message.partnership
-    values: dict[str, Any] = {
-        "id": asked.opens,
-        "partnership": partnership,
-        "chain": f"inc-{work.supply.take(16).hex()}",
-        "pack_version": work.pack.version,
-        "label": None,
-        "state": "open",
-        "outcomes": [],
-        "opened_at": work.at,
-        "legal_hold": False,
-        "erased_at": None,
-    }
+    chain = f"inc-{work.supply.take(16).hex()}"
+    values = incidents.newly_opened(asked.opens, partnership, chain, work.pack.version, work.at)
     incidents.open_new(tx, values)
     return Incident(**values)
 
@@ -229,24 +194,23 @@ def _accept(
     incident: Incident,
     decision: Forward | Hold,
 ) -> Accepted:
-    if isinstance(decision, Forward):
-        recall_as_corrected(tx, parts, work, message, incident)
-    result = (
-        Forwarded() if isinstance(decision, Hold) else forward(tx, work, message, incident, decision.route)
-    )
-    receipt, rest = _statements(asked, message, work, decision, result)
-    entries = prove(tx, parts, work, _subject(message, work), [receipt, *rest])
-    answer = _answer(message, decision, result, entries[0])
-    _record(tx, work, asked, message, decision, answer)
-    result.record(tx)
+    recorded: list[tuple[Accepted, Forwarded]] = []
+
+    def record(result: Forwarded) -> None:
+        receipt, rest = _statements(asked, message, work, decision, result)
+        entries = prove(tx, parts, work, _subject(message, work), [receipt, *rest])
+        answer = _answer(message, decision, result, entries[0])
+        _record(tx, work, asked, message, decision, answer)
+        recorded.append((answer, result))
+
     if isinstance(decision, Hold):
+        record(Forwarded())
         incidents.involve(tx, message.partnership, incident.id, [message.agency])
         hold(tx, work, message.partnership, incident.id, ("message", message.id), decision.reasons)
-    for gap in result.gaps:
-        hold(tx, work, message.partnership, incident.id, ("message", message.id), (gap,))
+    else:
+        go_on(tx, parts, work, message, incident, decision.route, record)
+    ((answer, result),) = recorded
     ring_out_of_hours(tx, work, message, incident, result)
-    if isinstance(decision, Forward):
-        decide_jointly(tx, parts, work, message, incident)
     index_children(tx, parts, work, incident, asked.children, is_new=asked.message.incident is None)
     return answer
 

@@ -75,6 +75,7 @@ REASONS = {
     "no-such-letter": "it answers none of the letters we sent that school",
     "incident-closed": "its incident is closed or erased: answer the school, then refuse it",
     "answers-unknown-message": "it names no message that the sender knows, and the sender owes several answers",
+    "first-fan-out": "it is the first of its kind to go out to the agencies of this incident: are they the right ones?",
     "could-not-be-taken": "reading it failed several times",
     "auth-failed": "that it comes from who it says could not be shown",
     "different-sender": "it comes from another address than the enrolled one",

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.actions.ask_the_law import asked_of_message
-from gateway.actions.rehearse import SENDER, Rehearsal, assumed_directory, rehearse, sender_kind
+from gateway.actions.rehearse import SENDER, Follows, Rehearsal, assumed_directory, rehearse, sender_kind
 from gateway.core.errors import ErrorCode, GatewayError, Refused
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, MessageId, PartnershipId
 from gateway.core.routing import Directory
@@ -57,13 +57,15 @@ def problems(names: list[str]) -> list[packs.Problem]:
     return [problem for name in names for problem in packs.check(*read(name))]
 
 
-def route(name: str, raw: bytes, sender: str | None, at: datetime | None) -> dict[str, Any]:
+def route(
+    name: str, raw: bytes, sender: str | None, at: datetime | None, released: bool = False
+) -> dict[str, Any]:
     """The contract's dry run. Refused when the message is not one, or the sender is not in the directory."""
     pack = packs.parse(*read(name))
     envelope = read_message(raw)
     known = directory_here(pack.partnership)
     message = _message(pack, envelope, known, sender, at)
-    found = rehearse(pack, known or assumed_directory(pack, message), message)
+    found = rehearse(pack, known or assumed_directory(pack, message), message, released=released)
     return {
         **document(found),
         "statutory": asked_of_message(pack, message, found.rule),
@@ -86,7 +88,22 @@ def document(found: Rehearsal) -> dict[str, Any]:
     if found.refused is not None:
         code, pointer = found.refused
         answer["refused"] = {"code": code.slug, "pointer": pointer}
+    if found.follows is not None:
+        answer["follows"] = _followed(found.follows)
     return answer
+
+
+def _followed(follows: Follows) -> dict[str, Any]:
+    return {
+        "decision": follows.decision,
+        "outcome": follows.outcome,
+        "label": follows.label,
+        "deliveries": [_picked(row, "role", "adapter", "agency") for row in follows.deliveries],
+        "duties": [_duty(row) for row in follows.duties],
+        "ends": list(follows.ends),
+        "letters": list(follows.letters),
+        "held": list(follows.held),
+    }
 
 
 def directory_here(partnership: PartnershipId) -> Directory | None:
@@ -157,7 +174,7 @@ def _duty(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **_picked(row, "role", "clock"),
         "due_at": _utc(due_at) if due_at else None,
-        **_picked(row, "agency", "expects"),
+        **_picked(row, "agency", "expects", "task"),
     }
 
 

@@ -135,6 +135,9 @@ def route(
     at: Annotated[
         str | None, typer.Option("--at", metavar="INSTANT", help="When it arrives; without it, when written.")
     ] = None,
+    released: Annotated[
+        bool, typer.Option("--released", help="As if an officer had looked at it and let it go on.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Try a message out under a pack: who would receive it and what would be owed by when. Nothing is stored."""
@@ -147,7 +150,7 @@ def route(
         _stop(WRONG_USE, "cannot read that file: name one message as JSON that you may open")
     arriving_at = _instant(at, "--at") if at is not None else None
     try:
-        answer = packs_at_hand.route(pack, raw, sender, arriving_at)
+        answer = packs_at_hand.route(pack, raw, sender, arriving_at, released)
     except Refused as refused:
         unreadable = refused.code in (ErrorCode.MALFORMED_JSON, ErrorCode.TOO_LARGE)
         _stop(WRONG_USE if unreadable else ANSWER_IS_NO, refused.detail or refused.code.title)
@@ -203,11 +206,11 @@ def _route_in_words(answer: Mapping[str, Any]) -> list[str]:
     if answer["assumed_directory"]:
         lines.append("no directory here: one holder is supposed for each role that the pack names")
     lines += [f"to {each['role']} at {each['agency']}, by {each['adapter']}" for each in answer["deliveries"]]
-    for duty in answer["duties"]:
-        limit = f"due {duty['due_at']}" if duty["due_at"] else "without a limit"
-        lines.append(f"{duty['role']} owes {duty['expects']} ({duty['clock']}), {limit}")
+    lines += [_duty_in_words(duty) for duty in answer["duties"]]
     lines += [f"held: {reason}" for reason in answer["held"]]
     lines += [_law_in_words(asked) for asked in answer["statutory"] if asked["standing"] != "not-met"]
+    if follows := answer.get("follows"):
+        lines += _follows_in_words(follows)
     if refused := answer.get("refused"):
         lines.append(f"refused: {refused['code']} at {refused['pointer']}")
     return lines
@@ -220,6 +223,23 @@ def _law_in_words(asked: Mapping[str, Any]) -> str:
     notify = f": {asked['by']} notifies {', '.join(asked['notify'])}" if asked["notify"] else ""
     by = f" by {asked['due_at']}" if asked["due_at"] else ""
     return f"{kind}, {asked['criterion']}: {asked['standing']}{notify}{by}{settle}"
+
+
+def _duty_in_words(duty: Mapping[str, Any]) -> str:
+    limit = f"due {duty['due_at']}" if duty["due_at"] else "without a limit"
+    what = f"{duty['expects']} {duty['task']}" if duty["task"] else duty["expects"]
+    return f"{duty['role']} owes {what} ({duty['clock']}), {limit}"
+
+
+def _follows_in_words(follows: Mapping[str, Any]) -> list[str]:
+    """What the decision sets going that this message alone reaches."""
+    label = f", label {follows['label']}" if follows["label"] else ""
+    lines = [f"decides {follows['decision']}: {follows['outcome']}{label}"]
+    lines += [f"then to {each['role']} at {each['agency']}" for each in follows["deliveries"]]
+    lines += [f"then {_duty_in_words(duty)}" for duty in follows["duties"]]
+    lines += [f"then nobody owes {message} any more" for message in follows["ends"]]
+    lines += [f"then a {letter} is drafted" for letter in follows["letters"]]
+    return lines + [f"then held: {reason}" for reason in follows["held"]]
 
 
 def _pack(name: str) -> tuple[ClockTable, Calendar]:

@@ -115,6 +115,7 @@ REASONS = {
     "extension-requested": "The agency asks for more time: give it with gateway duties extend, or release",
     "declined": "The recipient declined it",
     "answers-unknown-message": "It names no message that the sender knows, and the sender owes several answers",
+    "first-fan-out": "It is the first of its kind to go out to the agencies of this incident: see that they are the right ones",
     "could-not-be-taken": "Reading it failed several times",
     "data-keys-destroyed": "Its content was erased",
     "auth-failed": "The sender could not be proved to be who it says",

@@ -122,6 +122,10 @@ class Event(Enum):
     HELD = ("Held", "The gateway stopped here and asked an officer; not that anything is wrong.")
     RELEASED = ("Released", "An officer let a held piece go on; not that it arrived.")
     # our own: decisions and duties
+    MATTER_OPENED = (
+        "MatterOpened",
+        "A matter that comes round was opened by the calendar, with what is owed on it; not that anyone has begun.",
+    )
     MOMENT_RECORDED = (
         "MomentRecorded",
         "A moment that starts clocks was recorded as stated; not that it is true.",

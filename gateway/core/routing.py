@@ -127,6 +127,11 @@ class Directory:
         rota = self.present_holders(Seat(seat.agency, OUT_OF_HOURS), at)
         return next((h.email for h in rota if h.email and h.email.casefold() not in absent), None)
 
+    def deputy_address(self, seat: Seat, at: datetime) -> str | None:
+        """Where e-mail goes to who ranks after the person present; where nobody does, as to the seat (G-02)."""
+        others = (holder.email for holder in self.present_holders(seat, at)[1:] if holder.email)
+        return next(others, None) or self.mail_address(seat, at)
+
     def team_mailbox(self, seat: Seat) -> str | None:
         way = self.way_to(seat)
         return way.address if way.adapter == "mail" else None

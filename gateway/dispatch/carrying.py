@@ -106,7 +106,8 @@ async def _letter(
     parts: Parts, row: DeliveryRow, message: MessageRow, directory: Directory
 ) -> tuple[str | None, Letter | None]:
     """The words of a letter, and who reads it at this moment: a deputy or the team's mailbox when the lead is absent."""
-    address = directory.mail_address(Seat(row.agency, row.role), parts.clock())
+    seat, now = Seat(row.agency, row.role), parts.clock()
+    address = directory.deputy_address(seat, now) if row.to_deputy else directory.mail_address(seat, now)
     key = await parts.key_by_id(message.data_key)
     if key is None or message.sealed is None:
         return None, None

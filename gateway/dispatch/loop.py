@@ -18,6 +18,7 @@ from gateway.dispatch.intake import read_kept
 from gateway.dispatch.timetable import (
     chase_due,
     finish_erasures,
+    open_periodic_matters,
     recount_open,
     seal_waiting,
     sweep_keys,
@@ -45,6 +46,7 @@ async def carry_and_read(parts: Parts) -> bool:
 async def housekeep(parts: Parts) -> None:
     """What may wait half a minute."""
     await recount_open(parts)
+    await open_periodic_matters(parts)
     await finish_erasures(parts)
     await sweep_proofs(parts)
     await sweep_keys(parts)

@@ -14,11 +14,16 @@ import structlog
 from gateway.actions.change_calendar import Recount, recount
 from gateway.actions.chase import MARGIN, Chase, chase
 from gateway.actions.erase import data_keys_of, empty_content, finish_erasure
+from gateway.actions.open_periodic import Opening, open_periodic
 from gateway.actions.seal import seal
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.periods import Period
+from gateway.core.periods import periods as coming_round
+from gateway.core.rules import Periodic
 from gateway.parts import Parts
-from gateway.store import custody, duties, holidays, incidents, mail, messages, replay
+from gateway.store import custody, duties, holidays, incidents, mail, messages, periods, replay
+from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.log import Overtaken
 from gateway.store.transaction import Store, Tx
@@ -81,6 +86,33 @@ async def recount_open(parts: Parts) -> int:
     await parts.store.transact(lambda tx: holidays.recounted(tx, version, at))
     _log.info("calendar.recounted", version=version, moved=moved)
     return moved
+
+
+async def open_periodic_matters(parts: Parts) -> int:
+    """Open what has come round since it last did, or since the pack came into force; how many."""
+    now = parts.clock()
+    opened = 0
+    for row in await parts.store.read(pack_rows.in_force):
+        pack = (await parts.partnerships.snapshot(row.partnership)).pack
+        for rule in pack.periodic:
+            last = await parts.store.read(lambda tx, p=row.partnership, r=rule.id: periods.latest(tx, p, r))  # type: ignore[misc]
+            for period in coming_round(rule, pack.calendar, last or row.activated_at, now):
+                opened += await _open(parts, row.partnership, rule, period)
+    return opened
+
+
+async def _open(parts: Parts, partnership: PartnershipId, rule: Periodic, period: Period) -> bool:
+    """One matter; a fault with it is told and keeps nobody from opening the others."""
+    opening = Opening(rule, period, parts.new_incident_id())
+    try:
+        done = await parts.perform(open_periodic, opening, partnership, None, new_key_for=opening.incident)
+    except Unavailable:
+        raise
+    except Exception as fault:
+        _log.error("matter.fault", rule=rule.id, fault=type(fault).__name__, where=place_of(fault))
+        return False
+    _log.info("matter.opened", rule=rule.id, period=period.key)
+    return done
 
 
 async def finish_erasures(parts: Parts) -> int:

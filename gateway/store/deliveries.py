@@ -36,6 +36,7 @@ class DeliveryRow:
     acknowledged_by: str | None
     recalled_at: datetime | None
     copies: str | None
+    to_deputy: bool
     message_type: str
 
 
@@ -58,6 +59,7 @@ _NAMES = (
     "acknowledged_by",
     "recalled_at",
     "copies",
+    "to_deputy",
 )
 _ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("message_type")).join(
     t.message, t.message.c.id == t.delivery.c.message

@@ -88,6 +88,29 @@ def partnership_of(tx: Tx, incident: IncidentId) -> PartnershipId | None:
     return None if row is None else PartnershipId(row.partnership)
 
 
+def newly_opened(
+    incident: IncidentId,
+    partnership: PartnershipId,
+    chain: str,
+    pack_version: str,
+    at: datetime,
+    label: str | None = None,
+) -> dict[str, Any]:
+    """The row of an incident at its beginning."""
+    return {
+        "id": incident,
+        "partnership": partnership,
+        "chain": chain,
+        "pack_version": pack_version,
+        "label": label,
+        "state": "open",
+        "outcomes": [],
+        "opened_at": at,
+        "legal_hold": False,
+        "erased_at": None,
+    }
+
+
 def open_new(tx: Tx, values: Mapping[str, Any]) -> None:
     tx.execute(_OPEN, dict(values))
 

@@ -235,6 +235,17 @@ search = Table(
     Column("found", Integer, nullable=False),  # how many incidents
 )
 
+# Editing it: have a matter that comes round opened twice, or not at all. Each opening is an entry in the ledger.
+period = Table(
+    "period",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("periodic", Text, primary_key=True),  # the rule's id
+    Column("key", Text, primary_key=True),  # 2026-11
+    Column("opens_at", Instant, nullable=False),
+    Column("incident", Text, nullable=False),
+)
+
 # Editing it: move the start of clocks. The statement of the message that brought it commits to it.
 moment = Table(
     "moment",
@@ -289,6 +300,7 @@ delivery = Table(
     Column("adapter", Text, nullable=False),
     Column("priority", Integer, nullable=False, default=5),  # smaller goes first
     Column("state", Text, nullable=False),
+    Column("to_deputy", Boolean, nullable=False, default=False),  # to who ranks after the person present
     Column(
         "attempt", Integer, nullable=False, default=0
     ),  # also the fence: a late worker's record is refused

@@ -291,6 +291,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partnership", "incident", "agency"),
     )
     op.create_table(
+        "period",
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("periodic", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("opens_at", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("partnership", "periodic", "key"),
+    )
+    op.create_table(
         "raw_mail",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("way_in", sa.Text(), nullable=False),
@@ -422,6 +431,7 @@ def upgrade() -> None:
         sa.Column("adapter", sa.Text(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("to_deputy", sa.Boolean(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("next_at", sa.Text(), nullable=True),

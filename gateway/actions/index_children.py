@@ -122,16 +122,28 @@ def _alike(
     own: IncidentId | None,
     most: int = MOST_COMPARED,
 ) -> dict[IncidentId, list[Alike]]:
-    terms = {term for _, child in children for term in child.sought}
-    if not terms:
-        return {}
-    candidates = blind_index.incidents_with(tx, partnership, terms, most, own)
+    candidates = _candidates(tx, partnership, [child for _, child in children], own, most)
     found: dict[IncidentId, list[Alike]] = {incident: [] for incident in candidates}
-    for other in blind_index.children_of(tx, partnership, candidates) if candidates else ():
+    others = blind_index.children_of(tx, partnership, candidates) if candidates else []
+    for other in others:
         for letter, child in children:
             if (likeness := _compare(child, other)) is not None:
                 found[other.incident].append(Alike(letter, other, likeness))
     return {incident: alike for incident, alike in found.items() if alike}
+
+
+def _candidates(
+    tx: Tx, partnership: PartnershipId, children: Collection[BlindChild], own: IncidentId | None, most: int
+) -> list[IncidentId]:
+    """Incidents worth comparing, the newest first; with more than `most`, those of the same NHS number go before."""
+    sought = {term: sign.kind for child in children for term, sign in child.sought.items()}
+    telling = [term for term, kind in sought.items() if kind is not Kind.GIVEN]  # alone, that means nothing
+    found = blind_index.incidents_with(tx, partnership, telling, most, own) if telling else []
+    numbers = [term for term, kind in sought.items() if kind is Kind.NHS_NUMBER]
+    if len(found) < most or not numbers:
+        return found
+    strong = blind_index.incidents_with(tx, partnership, numbers, most, own)
+    return list(dict.fromkeys((*strong, *found)))[:most]
 
 
 def _compare(child: BlindChild, other: IndexedChild) -> Likeness | None:

@@ -226,6 +226,17 @@ async def test_a_person_who_is_asked_often_is_asked_about_the_newest_only(house:
     assert len(await pairs_of(house, last)) == 10
 
 
+async def test_the_same_nhs_number_is_found_behind_any_number_of_mere_likenesses(house: House) -> None:
+    oldest = await refer(house, POLICE)
+    for _ in range(11):
+        house.clock.move_by(minutes=1)
+        await refer(house, POLICE, body=without_number())
+    house.clock.move_by(minutes=1)
+    last = await refer(house, HOSPITALS)
+    (strong,) = [pair for pair in await pairs_of(house, last) if pair.strength == "strong"]
+    assert strong.other(last["incident"]) == oldest["incident"]
+
+
 async def test_what_is_kept_shows_no_name_and_differs_in_another_partnership(house: House) -> None:
     referral = await refer(house, POLICE)
     (terms,) = (await terms_of(house, referral)).values()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,26 @@ def document(slug: str, reference: str, incident: str | None) -> bytes:
     """A message of 4 KiB, whatever its type; the gateway and the floor are sent the same."""
     made = json.loads(example_path(slug).read_text())
     made |= {"reference": reference, "incident": incident, "created_at": datetime.now(UTC).isoformat()}
+    if slug == "referral":
+        _about_somebody_else(made["body"], reference)
     if slug == "information-return":
         body = made["body"]
         missing = DOCUMENT_BYTES - len(json.dumps(made)) + len(body["involvement"])
         body["involvement"] = (FILLING * 100)[:missing].strip() + "."
     return json.dumps(made).encode()
+
+
+def _about_somebody_else(body: dict[str, Any], reference: str) -> None:
+    """Another child on another day for each reference: a flood about one child is no ordinary day's work."""
+    chance = int.from_bytes(hashlib.sha256(reference.encode()).digest()[:8], "big")
+    happened_at = datetime.fromisoformat(body["incident"]["incident_at"]) - timedelta(days=chance % 300)
+    body["incident"]["incident_at"] = happened_at.isoformat()
+    for child in body["children"]:
+        letters = "".join(chr(ord("a") + chance // 26**place % 26) for place in range(10))
+        born_on = date(2010, 1, 1) + timedelta(days=chance // 300 % 4000)
+        child |= {"family_name": letters.title(), "other_names": [], "date_of_birth": born_on.isoformat()}
+        child |= {"nhs_number": None, "nhs_number_absence": "not-available"}
+        chance //= 7
 
 
 async def _inhabit(folder: Path, settings: Settings) -> None:

@@ -16,20 +16,19 @@ The caller must still treat the answer as a stranger's. Source: OWASP's SSRF pre
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-Resolve = Callable[[str, int], Awaitable[list[str]]]
+if TYPE_CHECKING:
+    from adapters.connecting import Session
 
-AGENT = "safeguarding-gateway"
+Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 # Public by number yet inside by use: a cloud's own services, and relays that reach elsewhere.
 ALSO_INSIDE = tuple(
@@ -85,7 +84,7 @@ class Fetcher:
         self._total_seconds = total_seconds
         self._connections = connections
         self._resolve = resolve or system_resolve
-        self._session: aiohttp.ClientSession | None = None
+        self._session: Session | None = None
 
     async def request(
         self,
@@ -98,26 +97,15 @@ class Fetcher:
     ) -> Answer:
         """One request and the answer to it, whatever its status; FetchFailed when no answer came."""
         address = self._permitted(url)
-        try:
-            async with self._open_session().request(
-                method, address, headers=headers, data=body, allow_redirects=False
-            ) as response:
-                read, complete = await _read(response, body_limit_bytes)
-                return Answer(
-                    status=response.status,
-                    headers={name.lower(): value for name, value in response.headers.items()},
-                    body=read,
-                    complete=complete,
-                    evidence=getattr(response, "evidence", {}),
-                )
-        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as fault:
-            raise FetchFailed(_reason(fault)) from None
+        if self._session is None:
+            self._session = self._open_session()
+        return await self._session.request(method, address, headers or {}, body, body_limit_bytes)
 
     async def aclose(self) -> None:
         """Close the connections kept open; a repeat does nothing, and a later request opens anew."""
         session, self._session = self._session, None
         if session is not None:
-            await session.close()
+            await session.aclose()
 
     def _permitted(self, url: str) -> URL:
         """The parsed address; FetchFailed for what rule 1 or, with a bare number as host, rule 2 refuses."""
@@ -141,24 +129,11 @@ class Fetcher:
     def _is_excepted(self, host: str, port: int) -> bool:
         return host.lower() in self._excepted or f"{host.lower()}:{port}" in self._excepted
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    resolver=_GuardedResolver(self._resolve, self._is_excepted),
-                    ssl=self._tls,
-                    use_dns_cache=False,  # a connection kept open stays where it is; a new one asks anew
-                    limit=self._connections,
-                    limit_per_host=8,
-                ),
-                response_class=_WitnessedResponse,
-                timeout=aiohttp.ClientTimeout(total=self._total_seconds),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": AGENT},
-                auto_decompress=False,
-                trust_env=False,
-            )
-        return self._session
+    def _open_session(self) -> Session:
+        """aiohttp is loaded by the first request: a tenth of the gateway's start, and many send none."""
+        from adapters.connecting import Session
+
+        return Session(self._tls, self._connections, self._total_seconds, self._resolve, self._is_excepted)
 
 
 def is_public(address: str) -> bool:
@@ -193,93 +168,3 @@ async def system_resolve(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-class _AddressRefused(OSError):
-    """The host has an address inside."""
-
-
-class _GuardedResolver(AbstractResolver):
-    """Resolves once and answers all addresses or, when one of them lies inside, none: a host that mixes them is an
-    attack (DNS rebinding) or a mistake, and picking the harmless ones would hide it."""
-
-    def __init__(self, resolve: Resolve, is_excepted: Callable[[str, int], bool]) -> None:
-        self._resolve = resolve
-        self._is_excepted = is_excepted
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        addresses = await self._resolve(host, port)
-        if not addresses:
-            raise socket.gaierror(socket.EAI_NONAME, "no address")
-        if not self._is_excepted(host, port) and not all(map(is_public, addresses)):
-            raise _AddressRefused("not a public address")
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in addresses
-        ]
-
-    async def close(self) -> None:
-        """Nothing is kept open."""
-
-
-class _WitnessedResponse(aiohttp.ClientResponse):
-    """A response that notes who answered before its connection goes back to the pool."""
-
-    evidence: Mapping[str, str]
-
-    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        transport = connection.transport
-        self.evidence = _evidence(transport.get_extra_info("ssl_object") if transport else None)
-        return await super().start(connection)
-
-
-def _evidence(tls: ssl.SSLObject | None) -> Mapping[str, str]:
-    certificate = tls.getpeercert(binary_form=True) if tls else None
-    if tls is None or certificate is None:
-        return {}
-    return {"tls": tls.version() or "", "certificate_sha256": hashlib.sha256(certificate).hexdigest()}
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """At most `limit` bytes, and whether that was all. A body that breaks off is incomplete, not a failure: the status
-    line has been said. What is left unread closes the connection, so that nobody feeds us for ever."""
-    read = bytearray()
-    try:
-        while len(read) <= limit and (chunk := await response.content.read(limit + 1 - len(read))):
-            read += chunk
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        response.close()
-        return bytes(read[:limit]), False
-    if len(read) > limit:
-        response.close()
-    return bytes(read[:limit]), len(read) <= limit
-
-
-def _reason(fault: Exception) -> str:
-    """The coarse code of what went wrong, from the inside of aiohttp's wrapping out."""
-    inner = getattr(fault, "os_error", fault)
-    match inner:
-        case _AddressRefused():
-            return "address-refused"
-        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
-            return "dns"
-        case ssl.SSLError() | aiohttp.ClientSSLError() | ssl.CertificateError():
-            return "tls"
-        case TimeoutError():
-            return "time-out"
-        case ConnectionRefusedError():
-            return "refused-connection"
-        case aiohttp.InvalidURL() | UnicodeError():
-            return "url-refused"
-        case aiohttp.ClientResponseError():
-            return "not-http"
-    return "refused-connection" if isinstance(fault, aiohttp.ClientConnectorError) else "connection-lost"

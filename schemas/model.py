@@ -39,10 +39,14 @@ class Need:
 
 
 class Model(BaseModel):
-    """A closed object of a message."""
+    """A closed object of a message. The text below a member is its description in the published schema."""
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # a type's checks are built when the first message of it comes, not at the start
     )
 
     NEEDS: ClassVar[tuple[Need, ...]] = ()

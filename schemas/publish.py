@@ -6,16 +6,23 @@ released stands in `v1/SHA256SUMS`; publishing adds new files to it and refuses 
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import json
 import sys
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema
+from pydantic_core.core_schema import ModelSchema
 
 from schemas.envelope import Envelope
+from schemas.model import Model
 from schemas.registry import FOLDER, REGISTRY, body_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,12 +36,39 @@ class _Generator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        """With what stands below each member in the source; only publishing reads it, so a start need not wait for it."""
+        made = super().model_schema(schema)
+        described = {
+            name: words for one in reversed(schema["cls"].__mro__) for name, words in _written_below(one)
+        }
+        for name, member in made["properties"].items():
+            member["description"] = described[name]
+        return made
+
     def generate(self, schema: CoreSchema, mode: str = "validation") -> JsonSchemaValue:
         made = super().generate(schema, "validation")
         for definition in made.get("$defs", {}).values():
             definition.pop("title", None)
             definition["description"] = _unwrapped(definition["description"])
         return made
+
+
+@cache
+def _written_below(model: type) -> tuple[tuple[str, str], ...]:
+    """The members of a class and the text below each (PEP 257, attribute docstrings)."""
+    if not issubclass(model, Model) or "[" in model.__name__:  # Envelope[Body] has no source of its own
+        return ()
+    (definition,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(definition, ast.ClassDef)
+    return tuple(_described(definition.body))
+
+
+def _described(statements: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for member, below in pairwise(statements):
+        match member, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                yield name, inspect.cleandoc(words)
 
 
 def schema_of(model: type[Envelope[Any]]) -> JsonSchemaValue:

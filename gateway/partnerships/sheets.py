@@ -11,12 +11,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-
-from openpyxl.cell.cell import Cell as XlsxCell
-from openpyxl.styles.fonts import Font
-from openpyxl.workbook.workbook import Workbook
+from typing import TYPE_CHECKING
 
 from gateway.core.registers import Cell, Sheet
+
+if TYPE_CHECKING:  # openpyxl takes a tenth of the gateway's start: whoever writes the first workbook loads it
+    from openpyxl.cell.cell import Cell as XlsxCell
 
 LONGEST_TITLE = 31  # a worksheet's name in XLSX
 FORMS = ("csv", "xlsx", "json")
@@ -36,6 +36,9 @@ def as_csv(sheet: Sheet, watermark: str) -> str:
 
 def as_xlsx(sheet: Sheet, watermark: str) -> bytes:
     """The sheet as one worksheet: watermark, headings that stay in view, then texts and numbers and no formula."""
+    from openpyxl.styles.fonts import Font
+    from openpyxl.workbook.workbook import Workbook
+
     book = Workbook()  # type: ignore[no-untyped-call]
     page = book.worksheets[0]
     page.title = sheet.title[:LONGEST_TITLE]

@@ -165,7 +165,7 @@ class _Reached:
     def _set_going(
         self, tx: Tx, parts: Parts, work: Work, message: Message, incident: Incident, follows: Consequence
     ) -> None:
-        _end(tx, parts, work, incident, self._decision, follows)
+        _end(tx, parts, work, incident, self._decision, follows, self._dissent)
         own = dict.fromkeys(follows.moments, message.arrived_at)
         moments = incidents.record_moments(tx, incident.partnership, incident.id, message.id, own)
         result = Forwarded()
@@ -221,14 +221,24 @@ class _Reached:
 
 
 def _end(
-    tx: Tx, parts: Parts, work: Work, incident: Incident, decision: JointDecision, follows: Consequence
+    tx: Tx,
+    parts: Parts,
+    work: Work,
+    incident: Incident,
+    decision: JointDecision,
+    follows: Consequence,
+    dissent: bool,
 ) -> None:
-    """What the outcome makes needless is owed no more, the law's own duties too; each end has a receipt (P-10)."""
+    """What the outcome makes needless is owed no more, the law's own duties too; each end has a receipt (P-10).
+
+    With dissent the law's own duties stay open, for two officers to waive: one of two must not undo a duty to notify (P-05).
+    """
     if not follows.ends:
         return
     said = []
     for duty in duties.of_incident(tx, incident.partnership, incident.id):
-        if duty.expects in follows.ends and duty.state in UNANSWERED:
+        kept = dissent and work.pack.clocks[duty.clock].statutory
+        if duty.expects in follows.ends and duty.state in UNANSWERED and not kept:
             duties.change(tx, duty.id, state=DutyState.WAIVED.value, next_chase_at=None)
             owner = f"{duty.role}@{duty.agency}"
             fields = {"duty": duty.id, "owner": owner, "clock": duty.clock, "decision": decision.id}

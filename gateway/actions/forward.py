@@ -12,9 +12,10 @@ from gateway.actions.prove import Said
 from gateway.actions.tell_duty import duty_document
 from gateway.core import clocks
 from gateway.core.deliveries import DeliveryState
-from gateway.core.duties import DutyState, next_chase_at
+from gateway.core.duties import DutyState, next_chase_at, settled_state
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, Message, MessageId, Seat
+from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, resolve
 from gateway.core.rules import (
     CORRECTION,
@@ -25,6 +26,8 @@ from gateway.core.rules import (
     Route,
     Whom,
     answered_message,
+    answers_in_full,
+    answers_task,
     fits,
     flags,
     is_avoided,
@@ -83,6 +86,7 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     known = _record_moments(tx, message, incident, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
     lay_once(tx, work, incident, result)
+    _met_by_itself(work, message, route, result)
     involve(tx, work, message, incident, now, result)
     result.said += meet(tx, work, message, incident, route)
     if MORE_TIME in message.facts.codes.get("kind", ()):
@@ -113,6 +117,28 @@ def work_out(
     if not result.deliveries and not result.gaps and any(fits(to, now.told.codes) for to in route.deliver):
         result.gaps.append("reaches-nobody")
     return result
+
+
+def _met_by_itself(work: Work, message: Message, route: Route, result: Forwarded) -> None:
+    """A duty of the sender's to send just such a message is met by this one, in time or late: a form that has its own limit
+    (K02, K08)."""
+    if not answers_in_full(route, message):
+        return
+    for number, row in enumerate(result.duties):
+        if (row["agency"], row["expects"]) != (message.agency, message.type):
+            continue
+        if not answers_task(row["task"], message):
+            continue
+        state = settled_state(row["due_at"], row["due_inclusive"], message.arrived_at)
+        met = {
+            "state": state.value,
+            "met_at": message.arrived_at,
+            "met_by": message.id,
+            "next_chase_at": None,
+        }
+        result.duties[number] = {**row, **met}
+        fields = {"duty": row["id"], "clock": row["clock"], "due_at": _instant(row["due_at"]) or "no limit"}
+        result.said.append(Said(Event.DUTY_MET, fields, reason=state.value))
 
 
 def add_deliveries(
@@ -267,6 +293,8 @@ def add_duties(
                 "next_chase_at": next_chase_at(plan, work.at),
                 "task": rule.task,
                 "event": rule.met_at,
+                "met_at": None,
+                "met_by": None,
             }
         )
 

@@ -36,7 +36,7 @@ def meet(tx: Tx, work: Work, message: Message, incident: Incident, route: Route)
     if decision is not None:
         answered = _seats_duties(tx, work.pack, decision, message, incident)
     else:
-        answered = _answered(tx, message, incident)
+        answered = _answered(tx, work.pack, message, incident)
     return [_close(tx, duty, message) for duty in answered]
 
 
@@ -89,8 +89,11 @@ def seat_of(pack: Pack, decision: JointDecision, role: RoleId) -> RoleId | None:
     return next((seat for seat in decision.seats if role in pack.deputies.get(seat, ())), None)
 
 
-def _answered(tx: Tx, message: Message, incident: Incident) -> list[DutyRow]:
-    """The duty laid by the very message that is answered, where that laid any; else the earliest of its kind."""
+def _answered(tx: Tx, pack: Pack, message: Message, incident: Incident) -> list[DutyRow]:
+    """The duty laid by the very message that is answered, where that laid any; else the earliest of its kind.
+
+    What a seat owes by two clocks is one thing: the answer meets it by both (K12 and K12b).
+    """
     owed = [
         duty
         for duty in duties.owed(tx, incident.partnership, incident.id, message.agency, message.type)
@@ -99,8 +102,23 @@ def _answered(tx: Tx, message: Message, incident: Incident) -> list[DutyRow]:
     if message.in_reply_to is not None and owed:
         laid = [duty for duty in owed if duty.message == message.in_reply_to]
         if laid or _laid_duties(tx, message, incident):
-            return laid[:1]
-    return [] if message.type == ACKNOWLEDGEMENT else owed[:1]
+            return _by_every_clock(pack, laid[:1], owed)
+    return [] if message.type == ACKNOWLEDGEMENT else _by_every_clock(pack, owed[:1], owed)
+
+
+def _by_every_clock(pack: Pack, chosen: list[DutyRow], owed: list[DutyRow]) -> list[DutyRow]:
+    """The chosen duty, and the earliest by each other clock of the same thing and seat, or of one that stands in for it."""
+    found = {duty.clock: duty for duty in chosen}
+    for duty in owed:
+        for first in chosen:
+            alike = (duty.expects, duty.task) == (first.expects, first.task) != (ACKNOWLEDGEMENT, None)
+            if alike and _same_seat(pack, duty.role, first.role):
+                found.setdefault(duty.clock, duty)
+    return list(found.values())
+
+
+def _same_seat(pack: Pack, one: RoleId, other: RoleId) -> bool:
+    return one == other or one in pack.deputies.get(other, ()) or other in pack.deputies.get(one, ())
 
 
 def _laid_duties(tx: Tx, message: Message, incident: Incident) -> bool:

@@ -68,6 +68,7 @@ async def prepare(
         MessageId(envelope.in_reply_to) if envelope.in_reply_to else None,
         arrived_at or parts.clock(),
         facts(envelope),
+        snapshot.directory.roles_of(agency.id, envelope.author.name),
     )
     return Submission(
         raw,

@@ -69,6 +69,7 @@ REASONS = {
     "school-in-holiday": "the school is on holiday by its term dates",
     "dsl-changed": "the letter names another lead than the one who would have it now",
     "address-not-enrolled": "no address is enrolled for this seat",
+    "author-not-in-seat": "its author does not hold the seat that may say this: ask that seat before you release it",
     "extension-requested": "the agency asks for more time: give it with gateway duties extend, or release",
     "declined": "the recipient declined it",
     "no-letter-matched": "it belongs to none of our letters",

@@ -17,10 +17,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.actions.ask_the_law import asked_of_message
 from gateway.actions.rehearse import SENDER, Follows, Rehearsal, assumed_directory, rehearse, sender_kind
 from gateway.core.errors import ErrorCode, GatewayError, Refused
-from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, MessageId, PartnershipId
+from gateway.core.messages import (
+    AgencyId,
+    AgencyKind,
+    IncidentId,
+    Message,
+    MessageId,
+    PartnershipId,
+    RoleId,
+)
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
 from gateway.partnerships import packs
+from gateway.partnerships.vocabulary import ROLES
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import directory, tables
 from gateway.store.transaction import Store
@@ -145,7 +154,15 @@ def _message(
         (at or envelope.created_at).astimezone(UTC),
         read,
     )
-    return _from(message, known, sender)
+    return _with_author(_from(message, known, sender), known, envelope.author.name)
+
+
+def _with_author(message: Message, known: Directory | None, name: str) -> Message:
+    """Where a directory is assumed, the author is supposed to hold whatever seat is asked for."""
+    roles = (
+        frozenset(RoleId(role) for role in ROLES) if known is None else known.roles_of(message.agency, name)
+    )
+    return replace(message, author_roles=roles)
 
 
 def _from(message: Message, known: Directory | None, sender: str | None) -> Message:

@@ -132,6 +132,7 @@ REASONS = {
     "unreadable": "It could not be read safely",
     "unrelated": "It does not seem to belong to a letter",
     "place-outside-partnership": "It names a place outside the partnership",
+    "author-not-in-seat": "Its author does not hold the seat that may say this: ask that seat",
     "do-not-contact-person": "It names somebody who must not be contacted",
     "greylisted": "The mail server asked us to try again later",
     "tls": "No safe connection could be made",

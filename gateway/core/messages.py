@@ -58,7 +58,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One typed communication after reading: envelope and facts, without the body."""
+    """One typed communication after reading: envelope and facts, without the body.
+
+    `author_roles` are the seats of the sender's agency that the directory gives the author, by name; known at the door only.
+    """
 
     id: MessageId
     type: str
@@ -71,3 +74,4 @@ class Message:
     in_reply_to: MessageId | None
     arrived_at: datetime
     facts: Facts
+    author_roles: frozenset[RoleId] = frozenset()

@@ -89,6 +89,14 @@ class Directory:
     def seats_of(self, role: RoleId) -> tuple[Seat, ...]:
         return self._by_role.get(role, ())
 
+    def roles_of(self, agency: AgencyId, name: str) -> frozenset[RoleId]:
+        """The seats that a person of this name holds at an agency, as holder or as deputy; capitals and spaces aside."""
+        return frozenset(
+            seat.role
+            for seat, holders in self.seats.items()
+            if seat.agency == agency and any(_plain(holder.name) == _plain(name) for holder in holders)
+        )
+
     def school(self, urn: str) -> AgencyId | None:
         """The school with this URN, if it is enrolled."""
         schools = (a for a in self.agencies.values() if a.kind is AgencyKind.SCHOOL and a.code == urn)
@@ -160,6 +168,10 @@ class Directory:
         """Whether somebody present holds the seat, or the agency's own system finds who does."""
         by_system = seat not in self.seats and Seat(seat.agency, RoleId("*")) in self.ways
         return by_system or self.present_holder(seat, at) is not None
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split()).casefold()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,13 @@ ACKNOWLEDGEMENT, BY_PERSON = "acknowledgement", "person"
 CORRECTION = "correction"
 WITHDRAWING = frozenset({"withdraw", "recall-misdirected"})  # corrections that take a message back (G-06)
 TASK_RECORD, DONE = "task-record", frozenset({"done", "not-applicable"})
-# By which code an answer says which of several like duties it meets: the task done, the review decided.
-TASK_CODES = {TASK_RECORD: "task", "review-decision": "review"}
+# By which code an answer says which of several like duties it meets: the task done, the review, the meeting.
+TASK_CODES = {
+    TASK_RECORD: "task",
+    "review-decision": "review",
+    "case-review": "review",
+    "meeting-notice": "meeting",
+}
 YES = "yes"
 
 Codes = Mapping[str, frozenset[str]]
@@ -86,6 +91,7 @@ class Route:
     `moments` are set to the arrival; those that the body brings itself are recorded besides. `when` narrows by coded
     facts. `opens` lets the message open an incident when it names none. `incomplete_when` names the coded facts with which
     it answers nothing: a partial return. `guard_fan_out` holds the first such message of an incident for a person (G-06).
+    `by` are the seats of which the author must hold one; what somebody else writes waits for an officer (S2-07).
     """
 
     id: str
@@ -99,6 +105,7 @@ class Route:
     incomplete_when: Codes = field(default_factory=dict)
     guard_fan_out: bool = False
     clause: str = ""
+    by: frozenset[RoleId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +256,7 @@ def decide(message: Message, pack: Pack, released: bool = False) -> Decision:
     route = fitting[0]
     if message.incident is None and not route.opens:
         return Refuse(route.id, ErrorCode.INVALID_MESSAGE, "/incident")
-    reasons = () if released else _doubts(message, pack)
+    reasons = () if released else _doubts(message, pack, route)
     return Hold(route.id, reasons) if reasons else Forward(route)
 
 
@@ -337,14 +344,17 @@ def _codes_match(wanted: Codes, codes: Mapping[str, Collection[str]]) -> bool:
     return all(any(value in allowed for value in codes.get(code, ())) for code, allowed in wanted.items())
 
 
-def _doubts(message: Message, pack: Pack) -> tuple[str, ...]:
-    """What makes a person look first: a place outside the partnership, or a named person who must not be told (G-08)."""
+def _doubts(message: Message, pack: Pack, route: Route) -> tuple[str, ...]:
+    """What makes a person look first: a place outside the partnership, a named person who must not be told (G-08), an
+    author without the seat that may say this (S2-07)."""
     reasons = []
     places = message.facts.codes.get("place", ())
     if pack.places and places and not set(places) & pack.places:
         reasons.append("place-outside-partnership")
     if "person" in message.facts.codes.get("do_not_contact", ()):
         reasons.append("do-not-contact-person")
+    if route.by and not route.by & message.author_roles:
+        reasons.append("author-not-in-seat")
     return tuple(reasons)
 
 

@@ -168,6 +168,7 @@ def _criteria(pack: Pack, text: Text) -> Iterator[Problem]:
 def _roles(pack: Pack) -> Iterator[tuple[str, str]]:
     for route in pack.routes:
         yield from ((to.role, f"route {route.id}") for to in route.deliver if not _is_any(to))
+        yield from ((role, f"route {route.id}") for role in sorted(route.by))
     yield from ((x.duty.owner.role, x.where) for x in _laid(pack) if not _is_any(x.duty.owner))
     for decision in pack.decisions:
         yield from ((seat, f"decision {decision.id}") for seat in (*decision.seats, decision.lead))
@@ -214,7 +215,7 @@ def _duty(pack: Pack, text: Text, laid: _Laid) -> Iterator[Problem]:
         )
     if duty.task is not None and duty.expects not in TASK_CODES:
         what = f"{laid.where} has a task, which no {duty.expects} names"
-        yield text.problem(what, "Expect a task-record or a review-decision", anchor, "task")
+        yield text.problem(what, f"Expect one of {', '.join(sorted(TASK_CODES))}", anchor, "task")
     if duty.met_at is not None and duty.met_at not in BROUGHT.get(duty.expects, ()):
         what = f"{laid.where} is met at a moment that no {duty.expects} brings"
         yield text.problem(what, "Use a moment that the message brings", anchor, f'"{duty.met_at}"')

@@ -114,6 +114,7 @@ class _Route(_Closed):
     when: _Codes = {}
     incomplete_when: _Codes = {}
     guard_fan_out: bool = False
+    by: list[str] = []
     clause: str
 
     def value(self) -> Route:
@@ -129,6 +130,7 @@ class _Route(_Closed):
             _codes(self.incomplete_when),
             self.guard_fan_out,
             self.clause,
+            frozenset(RoleId(role) for role in self.by),
         )
 
 

@@ -101,3 +101,12 @@ def test_with_everyone_away_there_is_nobody() -> None:
     away = Holder("Ada Placeholder", None, None, 1, NOW)
     directory = Directory.of(DIRECTORY.partnership, DIRECTORY.agencies.values(), {seat: (away,)}, {})
     assert directory.present_holder(seat, NOW) is None
+
+
+def test_the_directory_knows_a_person_s_seats_by_name_at_their_own_agency_only() -> None:
+    unit = Agency(AgencyId("unit"), AgencyKind.LOCAL_AUTHORITY, "Unit", None)
+    seat, other = Seat(unit.id, RoleId("head-of-service-sqa")), Seat(AgencyId("else"), RoleId("sbu"))
+    ann, bo = Holder("Ann  Example", None, None, 0), Holder("Bo Sample", None, None, 1)
+    known = Directory.of(PartnershipId("p"), [unit], {seat: (ann, bo), other: (ann,)}, {})
+    assert known.roles_of(unit.id, "bo sample") == known.roles_of(unit.id, "Ann Example") == {seat.role}
+    assert known.roles_of(unit.id, "Cy Placeholder") == frozenset()

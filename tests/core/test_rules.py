@@ -160,3 +160,15 @@ def test_a_rule_s_own_moments_are_the_arrival_whatever_the_body_says() -> None:
     route = next(route for route in PACK.routes if route.id == "referral")
     values = moment_values(route, message)
     assert values == {"aware_at": NOW, "incident_at": earlier, "referral_received_at": NOW}
+
+
+def test_what_only_some_seats_may_say_waits_when_another_wrote_it() -> None:
+    """S2-07: only who holds the submitter's seat marks a notification as submitted; the directory says who does."""
+    submitter = RoleId("head-of-service-sqa")
+    routes = tuple(replace(r, by=frozenset({submitter})) if r.id == "referral" else r for r in PACK.routes)
+    strict = replace(PACK, routes=routes)
+    assert isinstance(decide(replace(REFERRAL, author_roles=frozenset({submitter})), strict), Forward)
+    for roles in (frozenset[RoleId](), frozenset({RoleId("reporter")})):
+        written = replace(REFERRAL, author_roles=roles)
+        assert decide(written, strict) == Hold("referral", ("author-not-in-seat",))
+        assert isinstance(decide(written, strict, released=True), Forward)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Stated, Subject, prove
+from gateway.actions.reopen import reopened_by
 from gateway.core.duties import settled_state
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId
@@ -42,6 +43,7 @@ def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Sta
     if asked.by == "person":
         said += _meet(tx, work, row)
     if asked.by == "declined":
+        reopened_by(tx, parts, work, row.partnership, row.incident, row.id)
         hold(tx, work, row.partnership, row.incident, ("delivery", row.id), ("declined",))
     deliveries.change(tx, row.id, acknowledged_at=work.at, acknowledged_by=asked.by, copies=asked.copies)
     subject = Subject(row.message, row.partnership, row.incident, work.key)

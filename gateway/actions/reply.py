@@ -14,6 +14,8 @@ from typing import Any
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.release import Release, release
+from gateway.actions.reopen import CLOSED as REOPENS
+from gateway.actions.reopen import reopened_by
 from gateway.actions.submit import Accepted, Rejected, Submission, submit
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.receipts import Event
@@ -53,6 +55,8 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
     if asked.kind in ("auto_reply", "read_receipt") and asked.letter is not None:
         _settle(tx, raw, asked, "read")
         return "noted"
+    if asked.letter is not None:
+        reopened_by(tx, parts, work, asked.letter.partnership, asked.letter.incident, raw.id)
     return _hold(tx, work, raw, asked)
     # A crash before the commit leaves the mail stored and unread; intake reads it again.
 
@@ -63,7 +67,7 @@ def _of_an_open_incident(tx: Tx, asked: Read) -> Read:
     if letter is None:
         return asked
     incident = incidents.lock(tx, letter.partnership, letter.incident)
-    if incident is not None and incident.state == "open":
+    if incident is not None and incident.state in ("open", REOPENS):
         return asked
     return replace(asked, letter=None, answer=None, reasons=(*asked.reasons, CLOSED))
 

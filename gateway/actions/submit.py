@@ -18,11 +18,12 @@ from gateway.actions.go_on import go_on
 from gateway.actions.hold import hold
 from gateway.actions.index_children import BlindChild, index_children
 from gateway.actions.prove import Said, Stated, Subject, prove
+from gateway.actions.reopen import CLOSED, reopened
 from gateway.actions.ring_out_of_hours import ring_out_of_hours
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event
-from gateway.core.rules import Decision, Forward, Hold, Refuse, decide
+from gateway.core.rules import ACKNOWLEDGEMENT, Decision, Forward, Hold, Refuse, decide
 from gateway.parts import Parts, Work
 from gateway.store import incidents, messages, replay
 from gateway.store.incidents import Incident
@@ -96,6 +97,10 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
     if isinstance(decision, Refuse):
         return _reject(tx, parts, work, asked, decision)
     incident = incident or _open(tx, work, asked)
+    if message.type != ACKNOWLEDGEMENT:
+        incident = reopened(
+            tx, parts, work, incident, message.id
+        )  # nothing that comes late is refused for it
     return _accept(tx, parts, work, asked, replace(message, incident=incident.id), incident, decision)
     # A crash before the commit leaves nothing; the sender repeats. After it the deliveries are owed: dispatch claims them.
 
@@ -166,7 +171,7 @@ def _incident_of(tx: Tx, work: Work, asked: Submission) -> Incident | None:
     involved = incidents.participants(tx, message.partnership, incident.id)
     if message.agency not in involved:
         raise Refused(ErrorCode.NOT_FOUND)
-    if incident.state != "open" or work.key is None:
+    if incident.state not in ("open", CLOSED) or work.key is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This incident takes no more messages.")
     return incident
 

@@ -5,7 +5,7 @@ gov.uk publishes `bank-holidays.json` about two years ahead; one-off holidays ar
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ import typer
 
 from gateway.actions.change_calendar import CalendarChange, Moved, change_calendar, in_force, would_move
 from gateway.app import local_today
+from gateway.cli.dates_at_hand import warnings
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle
 from gateway.core.errors import Misconfigured
 from gateway.core.officers import TwoOfficers
@@ -21,7 +22,6 @@ from gateway.dispatch.timetable import recount_open
 from gateway.partnerships.calendars import ENGLAND, BankHolidays, joined, read_government_list
 from gateway.store import holidays
 
-SHOULD_REACH = timedelta(days=365)
 LARGEST_LIST_BYTES = 1_048_576
 
 app = typer.Typer(
@@ -77,13 +77,6 @@ def upload(
     lines += [f"warning: {one}" for one in told["warnings"]]
     lines.append(f"receipt {told['receipt']}" if told["receipt"] else "Nothing was changed: a dry run.")
     answer(told, lines, as_json)
-
-
-def warnings(listed: BankHolidays, today: date) -> list[str]:
-    """What an officer should know of a list: that it ends within a year."""
-    if listed.covers_until - today >= SHOULD_REACH:
-        return []
-    return [f"holiday data ends on {listed.covers_until}: upload a newer file"]
 
 
 async def _list() -> dict[str, Any]:

@@ -22,6 +22,8 @@ COMMANDS = {
     "submit": "submit",
     "reconcile": "officer",
     "erase": "officer",
+    "close": "close",
+    "reopen": "close",
     "recall": "recall",
     "transfer": "transfer",
 }

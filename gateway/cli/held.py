@@ -71,6 +71,7 @@ REASONS = {
     "address-not-enrolled": "no address is enrolled for this seat",
     "author-not-in-seat": "its author does not hold the seat that may say this: ask that seat before you release it",
     "extension-requested": "the agency asks for more time: give it with gateway duties extend, or release",
+    "reopened-by-late-arrival": "something came after it was closed: it is open again",
     "declined": "the recipient declined it",
     "no-letter-matched": "it belongs to none of our letters",
     "no-such-letter": "it answers none of the letters we sent that school",

@@ -18,6 +18,8 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.app import local_today
+from gateway.cli.dates_at_hand import read_dates, warnings
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.settings import (
     DEFAULT_FILE,
@@ -127,6 +129,22 @@ def examine(settings: Settings) -> list[Finding]:
         _keys(settings),
         _disk(settings),
         *(_database(which, url) for which, url in _databases(settings).items()),
+        *_in_date(settings),
+    ]
+
+
+def _in_date(settings: Settings) -> list[Finding]:
+    """Reviews of packs that lapsed and holiday data that ends within a year: both warn and stop nothing (X-24, C-12)."""
+    found = read_dates(settings)
+    if found is None:
+        return []  # what is wrong with the database is said already
+    today = local_today()
+    overdue = [f"{name} (since {day})" for name, day in found.reviews.items() if today > day]
+    reviews = f"warning: overdue: {', '.join(overdue)}" if overdue else ""
+    ends = "; ".join(f"warning: {one}" for one in warnings(found.listed, today))
+    return [
+        Finding("reviews of the rule packs in force", True, reviews),
+        Finding("holiday data reaches a year ahead", True, ends),
     ]
 
 

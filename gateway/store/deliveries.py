@@ -183,6 +183,16 @@ def of_message(tx: Tx, message: MessageId) -> list[DeliveryRow]:
     return [_delivery(row) for row in tx.execute(_ALL.where(t.delivery.c.message == message))]
 
 
+def under_way(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[DeliveryId]:
+    """The deliveries of an incident that are still to be carried."""
+    where = (
+        t.delivery.c.partnership == partnership,
+        t.delivery.c.incident == incident,
+        t.delivery.c.state == DeliveryState.PENDING.value,
+    )
+    return [DeliveryId(row.id) for row in tx.execute(select(t.delivery.c.id).where(*where))]
+
+
 def recipients(
     tx: Tx, partnership: PartnershipId, incident: IncidentId, message: MessageId
 ) -> tuple[Seat, ...]:

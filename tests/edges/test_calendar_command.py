@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from gateway.cli.calendar import warnings
+from gateway.cli.dates_at_hand import warnings
+from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.partnerships.calendars import shipped_holidays
 from gateway.store import holidays
+from gateway.store import packs as pack_rows
+from gateway.store import tables as t
 from tests.actions.test_calendar_change import government_list
 from tests.command_line import attempt, gateway
 from tests.edges.test_officer_commands import refer
@@ -88,3 +93,30 @@ async def test_one_officer_is_not_two_and_a_cut_off_list_is_one_line(house: Hous
 )
 def test_a_list_that_ends_within_a_year_is_warned_of(today: str, warned: bool) -> None:
     assert bool(warnings(shipped_holidays(), date.fromisoformat(today))) is warned
+
+
+async def test_the_doctor_warns_of_what_grows_old_and_stops_nothing(house: House, tmp_path: Path) -> None:
+    """X-24, S2-25, C-12: a lapsed review and holiday data that runs out are said; the exit status does not change."""
+    named = ("reviews of the rule packs in force", "holiday data reaches a year ahead")
+    _, out, _ = await attempt(house, "doctor", "--json")
+    assert [row for row in json.loads(out) if row["check"] in named] == [
+        {"check": name, "ok": True, "advice": ""} for name in named
+    ]
+    lapse = update(t.pack).values(
+        files={**(await _files(house)), "rules.toml": await _rules_reviewed_on(house, "2020-01-01")}
+    )
+    await house.parts.store.transact(lambda tx: tx.execute(lapse).rowcount)
+    _, out, _ = await attempt(house, "doctor", "--json")
+    rows = {row["check"]: row for row in json.loads(out)}
+    assert rows[named[0]]["ok"] is True
+    assert "overdue: south-tyneside (since 2020-01-01)" in rows[named[0]]["advice"]
+
+
+async def _files(house: House) -> dict[str, str]:
+    row = await house.parts.store.read(lambda tx: pack_rows.current(tx, SOUTH_TYNESIDE))
+    assert row is not None
+    return dict(row.files)
+
+
+async def _rules_reviewed_on(house: House, day: str) -> str:
+    return re.sub(r"review_due_on = \S+", f"review_due_on = {day}", (await _files(house))["rules.toml"])

@@ -466,3 +466,37 @@ async def test_a_letter_to_a_school_on_holiday_goes_only_when_that_is_confirmed(
     assert (await attempt(house, "held", "release", hold["id"], *BY, "--confirm", "all"))[0] == 2
     done = await gateway(house, "held", "release", hold["id"], *BY, "--confirm", "school-in-holiday")
     assert done["settled_as"] == "released"
+
+
+# --- closing
+
+
+async def test_an_incident_is_closed_and_opened_again_and_what_stands_in_the_way_is_named(
+    house: House,
+) -> None:
+    """S0-01: neither open duties nor the law's question are passed over."""
+    referral = await refer(house)
+    words = ("close", referral["incident"], "--reason", "Done.", *BY)
+    status, out, err = await attempt(house, *words)
+    assert (status, out) == (1, "")
+    assert "cannot be closed while these stand: dty-" in err
+    await house.parts.store.transact(lambda tx: tx.execute(update(t.duty).values(state="met")).rowcount)
+    await settled(house)
+    told = await gateway(house, *words)
+    assert (told["state"], told["statutory_answer"]) == ("closed", "referred")
+    again = await gateway(house, "reopen", referral["incident"], "--reason", "News.", *BY)
+    assert (again["state"], again["receipt"][:3]) == ("open", "ev-")
+
+
+async def test_an_acknowledgement_by_telephone_meets_its_duty(house: House) -> None:
+    """G-01: a person at the agency has the message, and an officer took that down."""
+    await refer(house)
+    listed = (await gateway(house, "duties", "list", "--state", "open"))["duties"]
+    (duty,) = [one for one in listed if one["expects"] == "acknowledgement"]
+    await settled(house)
+    done = await gateway(house, "duties", "complete", duty["id"], "--acknowledged-by", "Osric Vane", *BY)
+    assert (done["duty"]["state"], done["receipt"][:3]) == ("met", "ev-")
+    status, _, err = await attempt(
+        house, "duties", "complete", duty["id"], "--acknowledged-by", "Osric Vane", *BY
+    )
+    assert (status, err) == (1, "gateway: This duty expects no acknowledgement, or is answered already.\n")

@@ -24,6 +24,7 @@ _pages = Environment(
 _pages.filters |= {
     "when": words.when,
     "due": words.due,
+    "told_due": words.told_due,
     "role": words.role,
     "reason": words.reason,
     "delivery_state": words.delivery_state,

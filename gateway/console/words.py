@@ -112,6 +112,8 @@ REASONS = {
     "school-in-holiday": "The school is on holiday by its term dates",
     "dsl-changed": "The letter names another lead than the one who would have it now",
     "address-not-enrolled": "No address is enrolled for this seat",
+    "holiday-list-changed": "The list of bank holidays changed",
+    "extended": "An officer gave more time",
     "extension-requested": "The agency asks for more time: give it with gateway duties extend, or release",
     "reopened-by-late-arrival": "Something came after it was closed: it is open again",
     "declined": "The recipient declined it",
@@ -218,6 +220,11 @@ def due(at: datetime | None) -> str:
     if local.time() == time(0):
         return f"the end of {day(local.date() - timedelta(days=1))}"
     return when(at)
+
+
+def told_due(text: str) -> str:
+    """As `due`, of an instant kept as text; empty where there was no limit."""
+    return due(datetime.fromisoformat(text) if text else None)
 
 
 def day(on: date) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from aiohttp import ClientSession, CookieJar, TCPConnector
 from starlette.routing import Mount
 
+from gateway.actions.extend import Extension, extend
 from gateway.console.application import PUBLIC, ROUTES
 from gateway.console.door import FORM_TOKEN
 from gateway.console.sign_in import create_sign_in_link
@@ -27,7 +28,7 @@ from gateway.core.receipts import Event
 from gateway.core.routing import Agency
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
-from gateway.store import deliveries, directory, holds, log, mail
+from gateway.store import deliveries, directory, duties, holds, log, mail
 from gateway.store.holds import HoldRow
 from tests.gateway_house import House, gateway_house
 
@@ -371,6 +372,25 @@ async def test_the_page_says_what_the_law_asks_by_the_facts_told(house: House, o
     assert "A person decides" in law
     assert "abuse or neglect" in law
     assert "the national Panel" in law
+
+
+async def test_a_moved_due_shows_what_it_was_and_lateness_without_a_reason_shows_too(
+    house: House, officer: Browser
+) -> None:
+    """C-12, G-10, S4-22."""
+    referral = await refer(house)
+    rows = await house.parts.store.read(
+        lambda tx: duties.of_incident(tx, SOUTH_TYNESIDE, IncidentId(referral["incident"]))
+    )
+    duty = next(row for row in rows if row.role == "dsp-icb")
+    more = Extension(duty.id, house.clock() + timedelta(days=7), OFFICER, "Away.")
+    await house.parts.perform(extend, more, duty.partnership, duty.incident)
+    page = await officer.get(f"/console/incidents/{referral['incident']}")
+    assert "Was 5pm on Tuesday 3 November 2026: An officer gave more time" in page.words
+    assert "Reason missing" not in page.words
+    await house.parts.store.transact(lambda tx: duties.change(tx, duty.id, state="missed"))
+    page = await officer.get(f"/console/incidents/{referral['incident']}")
+    assert "Reason missing" in page.words
 
 
 async def test_opening_an_incident_and_each_message_leaves_an_entry(house: House, officer: Browser) -> None:

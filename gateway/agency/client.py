@@ -166,7 +166,16 @@ class AgencyClient:
 
     async def duties(self) -> dict[str, list[dict[str, Any]]]:
         """`owed_by_me` and `owed_to_me`, soonest due first."""
-        return await self._read("/v1/duties")
+        found: dict[str, list[dict[str, Any]]] = {"owed_by_me": [], "owed_to_me": []}
+        after: str | None = ""
+        while after is not None:
+            page = await self._call(
+                "GET", "/v1/duties", query={"limit": "100"} | ({"after": after} if after else {})
+            )
+            for name, duties in found.items():
+                duties += page[name]
+            after = page["next"]
+        return found
 
     async def message(self, message: str) -> dict[str, Any]:
         """The state of a message that this agency sent, with its deliveries."""

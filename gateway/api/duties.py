@@ -6,22 +6,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.actions.tell_duty import duty_document
+from gateway.api import pages
 from gateway.api.door import READ, Door
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
+from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, PartnershipId
 from gateway.store import duties
 
 
 async def get_duties(door: Door, request: Request) -> Response:
-    """`owed_by_me` and `owed_to_me` (on incidents where my agency's message made the duty), soonest due first."""
+    """`owed_by_me` and `owed_to_me` (on incidents where my agency's message made the duty), soonest due first, by pages."""
     principal = await door.reader(request, READ)
+    after, most = pages.after(request, IdKind.DUTY), pages.limit(request)
     agency = AgencyId(principal.agency)
-    partnerships = sorted(principal.partnerships)
-    mine, to_me = await door.parts.store.read(lambda tx: duties.by_and_to(tx, agency, partnerships))
+    rows = await door.parts.store.read(
+        lambda tx: duties.by_and_to(tx, agency, sorted(principal.partnerships), after, most)
+    )
     document = {
-        "owed_by_me": [duty_document(d) for d in mine],
-        "owed_to_me": [duty_document(d) for d in to_me],
+        "owed_by_me": [duty_document(row) for row in rows if row.agency == agency],
+        "owed_to_me": [duty_document(row) for row in rows if row.agency != agency],
+        "next": pages.following(duties.place_of(rows[-1])) if len(rows) == most else None,
     }
     return JSONResponse(document, headers=HEADERS)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,10 +16,11 @@ from starlette.responses import JSONResponse, Response
 from gateway.actions.acknowledge import Acknowledgement, acknowledge
 from gateway.actions.collect import Collection, collect
 from gateway.actions.take import open_disclosures
+from gateway.api import pages
 from gateway.api.door import READ, WRITE, Door, read_body
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, FieldError, Refused
-from gateway.core.identifiers import IdKind, is_id
+from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import deliveries, messages
@@ -29,7 +29,6 @@ from schemas import strict_json
 
 Said = TypeVar("Said", bound=BaseModel)
 
-PAGE, MOST = 25, 100
 LONGEST_WAIT_SECONDS = 30
 LOOK_AGAIN_SECONDS = 0.5
 
@@ -54,8 +53,7 @@ class DeclineBody(BaseModel):
 async def get_inbox(door: Door, request: Request) -> Response:
     """Unacknowledged deliveries, oldest first, by pages; `Prefer: wait=N` waits up to 30 s for the first to come."""
     principal = await door.reader(request, READ)
-    after = _cursor(request.query_params.get("after"))
-    most = _limit(request.query_params.get("limit"))
+    after, most = pages.after(request, IdKind.DELIVERY), pages.limit(request)
     wanted = _WAIT.search(request.headers.get("prefer", ""))
     deadline = asyncio.get_running_loop().time() + min(int(wanted[1]) if wanted else 0, LONGEST_WAIT_SECONDS)
     while True:
@@ -68,7 +66,7 @@ async def get_inbox(door: Door, request: Request) -> Response:
             break
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
     document: dict[str, Any] = {"deliveries": [_item(row) for row in rows]}
-    document["next"] = _next(rows[-1]) if len(rows) == most else None
+    document["next"] = pages.following((rows[-1].created_at, rows[-1].id)) if len(rows) == most else None
     return JSONResponse(document, headers=HEADERS)
 
 
@@ -187,35 +185,6 @@ def _read(model: type[Said], raw: bytes) -> Said:
                 FieldError("/" + str(e["loc"][0] if e["loc"][0] in known else ""), "invalid") for e in found
             ),
         ) from None
-
-
-def _next(row: DeliveryRow) -> str:
-    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode()
-
-
-def _cursor(text: str | None) -> tuple[datetime, str] | None:
-    if text is None:
-        return None
-    try:
-        at, _, last = base64.b64decode(text.encode(), b"-_", validate=True).decode().partition(" ")
-        instant = datetime.fromisoformat(at)
-    except (ValueError, binascii.Error):
-        raise _no_such_page() from None
-    if instant.utcoffset() != timedelta(0) or not is_id(IdKind.DELIVERY, last):
-        raise _no_such_page()
-    return instant, last
-
-
-def _no_such_page() -> Refused:
-    return Refused(ErrorCode.MALFORMED_REQUEST, detail="`after` is not a page that was given out.")
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return PAGE
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= MOST:
-        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="`limit` is a whole number from 1 to 100.")
-    return int(text)
 
 
 def _text(at: datetime) -> str:

@@ -147,11 +147,7 @@ def _timeline(tx: Tx, agency: AgencyId, pack: Pack, incident: IncidentId) -> dic
     if agency not in incidents.participants(tx, partnership, incident):
         raise Refused(ErrorCode.NOT_FOUND)
     found = incidents.find(tx, partnership, incident)
-    seen = [
-        row
-        for row in messages.of_incident(tx, partnership, incident)
-        if row.agency == agency or any(d.agency == agency for d in deliveries.of_message(tx, row.id))
-    ]
+    seen = messages.seen_by(tx, partnership, incident, agency)
     return {
         "id": incident,
         "partnership": partnership,

@@ -8,7 +8,8 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from gateway.api.inbox import LONGEST_WAIT_SECONDS, MOST, PAGE, AcknowledgementBody, DeclineBody
+from gateway.api.inbox import LONGEST_WAIT_SECONDS, AcknowledgementBody, DeclineBody
+from gateway.api.pages import MOST, PAGE
 from gateway.core.errors import ErrorCode
 from schemas import TYPES, example_path, schema_path
 
@@ -57,6 +58,10 @@ _PERIOD = (
     _parameter("month", "query", "One month.", type="string", pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$"),
     _parameter("Accept", "header", "`text/csv` for a file; JSON otherwise.", type="string"),
 )
+_PAGES = (
+    _parameter("after", "query", "`next` of the page before.", type="string"),
+    _parameter("limit", "query", "How many.", type="integer", minimum=1, maximum=MOST, default=PAGE),
+)
 _SENT: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("POST", "/v1/messages"): (
         _parameter("Idempotency-Key", "header", "One key for one message.", type="string", maxLength=255),
@@ -64,9 +69,9 @@ _SENT: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ),
     ("GET", "/v1/partnerships/{partnership}/registers/{name}"): _PERIOD,
     ("GET", "/v1/partnerships/{partnership}/reports/{name}"): _PERIOD,
+    ("GET", "/v1/duties"): _PAGES,
     ("GET", "/v1/inbox"): (
-        _parameter("after", "query", "`next` of the page before.", type="string"),
-        _parameter("limit", "query", "How many.", type="integer", minimum=1, maximum=MOST, default=PAGE),
+        *_PAGES,
         _parameter("Prefer", "header", f"`wait=N`: wait up to {LONGEST_WAIT_SECONDS} s.", type="string"),
     ),
 }

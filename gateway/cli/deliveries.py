@@ -10,7 +10,18 @@ from gateway.actions.cancel import Cancellation, cancel
 from gateway.actions.redrive import FAILED, Redrive
 from gateway.actions.redrive import redrive as redrive_one
 from gateway.cli.recall import message_named
-from gateway.cli.session import JsonFlag, Officer, answer, opened, run
+from gateway.cli.session import (
+    PAGE,
+    After,
+    JsonFlag,
+    Limit,
+    Officer,
+    answer,
+    more,
+    no_such_place,
+    opened,
+    run,
+)
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DeliveryId, MessageId
@@ -27,19 +38,24 @@ app = typer.Typer(help="What is owed to whom.", no_args_is_help=True)
 def list_deliveries(
     state: Annotated[DeliveryState | None, typer.Option(help="Only in this state.")] = None,
     agency: Annotated[str | None, typer.Option(metavar="AGENCY", help="Only to this agency.")] = None,
+    limit: Limit = PAGE,
+    after: After = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List deliveries, newest first: ids and states, no content.
 
     Example: gateway deliveries list --state failed-partner
     """
-    found = run(_list(state, agency))
+    rows = run(_list(state, agency, after, limit))
+    found = [delivery_document(row) for row in rows]
+    following = rows[-1].id if len(rows) == limit else None
     lines = [
         f"{one['id']}  {one['state']:<14} {one['role']}@{one['agency']} by {one['adapter']}: "
         f"{one['type']} of {one['incident']}" + (f" ({one['last_reason']})" if one["last_reason"] else "")
         for one in found
     ]
-    answer({"deliveries": found}, lines or ["No deliveries."], as_json)
+    told = {"deliveries": found, "next": following}
+    answer(told, [*lines, *more(following)] or ["No deliveries."], as_json)
 
 
 @app.command()
@@ -139,10 +155,19 @@ def _at(row: DeliveryRow) -> str | None:
     return row.acknowledged_at.isoformat() if row.acknowledged_at else None
 
 
-async def _list(state: DeliveryState | None, agency: str | None) -> list[dict[str, Any]]:
+async def _list(
+    state: DeliveryState | None, agency: str | None, after: str | None, most: int
+) -> list[DeliveryRow]:
+    states = () if state is None else (state,)
+
+    def listed(tx: Tx) -> list[DeliveryRow]:
+        last = None if after is None else deliveries.find(tx, DeliveryId(after))
+        if after is not None and last is None:
+            raise no_such_place()
+        return deliveries.every(tx, None, states, agency, last, most)
+
     async with opened() as parts:
-        rows = await parts.store.read(lambda tx: deliveries.every(tx, state=state.value if state else None))
-    return [delivery_document(row) for row in rows if agency in (None, row.agency)]
+        return await parts.store.read(listed)
 
 
 def delivery_document(row: DeliveryRow) -> dict[str, Any]:
@@ -178,8 +203,7 @@ async def _redrive(delivery: str | None, officer: str) -> dict[str, list[str]]:
             row = await _find(parts, delivery)
             await parts.perform(redrive_one, Redrive(row.id, officer), row.partnership, row.incident)
             return done | {"redriven": [row.id]}
-        rows = await parts.store.read(deliveries.every)
-        for row in (row for row in rows if row.state in FAILED):
+        for row in await parts.store.read(lambda tx: deliveries.every(tx, states=FAILED)):
             try:
                 await parts.perform(redrive_one, Redrive(row.id, officer), row.partnership, row.incident)
                 done["redriven"].append(row.id)

@@ -26,7 +26,19 @@ from gateway.actions.take import Speaker, prepare, take
 from gateway.actions.tell_duty import duty_document
 from gateway.actions.waive import Waiver
 from gateway.actions.waive import waive as waive_one
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
+from gateway.cli.session import (
+    PAGE,
+    After,
+    JsonFlag,
+    Limit,
+    Officer,
+    SecondOfficer,
+    answer,
+    more,
+    no_such_place,
+    opened,
+    run,
+)
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import DutyId, IncidentId, PartnershipId
@@ -67,20 +79,22 @@ class Triage:
 def list_duties(
     incident: Annotated[str | None, typer.Option(metavar="INCIDENT", help="Only of this incident.")] = None,
     state: Annotated[DutyState | None, typer.Option(help="Only in this state.")] = None,
+    limit: Limit = PAGE,
+    after: After = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List duties, soonest first, and how far each joint decision has come.
 
     Example: gateway duties list --incident SI-7K3M-9QPX-2D --state open
     """
-    told = run(_list(incident, state))
+    told = run(_list(incident, state, after, limit))
     lines = [
         f"{one['id']}  {one['state']:<8} {one['role']}@{one['agency']} owes {one['expects']} ({one['clock']}) "
         f"by {one['due_at'] or 'no limit'}{_remarks(one)}"
         for one in told["duties"]
     ]
     lines += [f"{one['incident']}: {one['in_words']}" for one in told["decisions"]]
-    answer(told, lines or ["No duties."], as_json)
+    answer(told, [*lines, *more(told["next"])] or ["No duties."], as_json)
 
 
 @app.command("waive")
@@ -191,20 +205,28 @@ def _remarks(one: Mapping[str, Any]) -> str:
     return "".join(f" ({each})" for each in [*moved, *(["reason missing"] if one["reason_missing"] else [])])
 
 
-async def _list(incident: str | None, state: DutyState | None) -> dict[str, Any]:
+async def _list(
+    incident: str | None, state: DutyState | None, after: str | None, most: int
+) -> dict[str, Any]:
     async with opened() as parts:
-        rows = await parts.store.read(lambda tx: _chosen(tx, incident))
+        rows = await parts.store.read(lambda tx: _chosen(tx, incident, state, after, most))
         names = dict.fromkeys(row.partnership for row in rows)
         packs = {name: (await parts.partnerships.snapshot(name)).pack for name in names}
         counted = await parts.store.read(lambda tx: _counted(tx, rows, packs))
     shown = [row for row in rows if state in (None, row.state)]
-    return {"duties": [duty_document(row) for row in shown], "decisions": counted}
+    following = rows[-1].id if incident is None and len(rows) == most else None
+    return {"duties": [duty_document(row) for row in shown], "decisions": counted, "next": following}
 
 
-def _chosen(tx: Tx, incident: str | None) -> list[DutyRow]:
-    """All duties, or those of one incident; Refused when there is no such incident."""
+def _chosen(
+    tx: Tx, incident: str | None, state: DutyState | None, after: str | None, most: int
+) -> list[DutyRow]:
+    """A page of all duties, or those of one incident in whatever state; Refused when there is no such incident."""
     if incident is None:
-        return duties.every(tx)
+        last = None if after is None else duties.find(tx, DutyId(after))
+        if after is not None and last is None:
+            raise no_such_place()
+        return duties.every(tx, duties.place_of(last) if last else None, most, state=state)
     partnership = incidents.partnership_of(tx, IncidentId(incident))
     if partnership is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")

@@ -23,7 +23,18 @@ from gateway.actions.reindex import reindex
 from gateway.actions.view import Viewing, view
 from gateway.cli.held import in_words
 from gateway.cli.officer import partnership_of
-from gateway.cli.session import JsonFlag, Officer, answer, opened, run
+from gateway.cli.session import (
+    PAGE,
+    After,
+    JsonFlag,
+    Limit,
+    Officer,
+    answer,
+    more,
+    no_such_place,
+    opened,
+    run,
+)
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import normalise_nhs_number
 from gateway.core.identity import Identity
@@ -48,13 +59,17 @@ Partnership = Annotated[
 
 
 @app.command("list")
-def list_incidents(partnership: Partnership = None, as_json: JsonFlag = False) -> None:
+def list_incidents(
+    partnership: Partnership = None, limit: Limit = PAGE, after: After = None, as_json: JsonFlag = False
+) -> None:
     """List incidents, the newest first, with those that are linked or may be about the same child.
 
     Example: gateway incidents list --partnership south-tyneside
     """
-    found = run(_list(partnership))
-    answer({"incidents": found}, [_line(one) for one in found] or ["No incidents."], as_json)
+    found = run(_list(partnership, after, limit))
+    following = found[-1]["id"] if len(found) == limit else None
+    lines = [*[_line(one) for one in found], *more(following)]
+    answer({"incidents": found, "next": following}, lines or ["No incidents."], as_json)
 
 
 @app.command()
@@ -165,22 +180,28 @@ def reindex_all(officer: Officer, partnership: Partnership = None, as_json: Json
 async def _reindex(officer: str, partnership: str | None) -> dict[str, int]:
     async with opened() as parts:
         names = await parts.store.read(lambda tx: _in_force(tx, partnership))
-        known = await parts.store.read(
-            lambda tx: [one for name in names for one in incidents.every(tx, name)]
-        )
+        known = await parts.store.read(lambda tx: incidents.every(tx, names))
         done = [await reindex(parts, one.partnership, one.id, officer) for one in known]
     return {"incidents": sum(count > 0 for count in done)}
 
 
-async def _list(partnership: str | None) -> list[dict[str, Any]]:
+async def _list(partnership: str | None, after: str | None, most: int) -> list[dict[str, Any]]:
     async with opened() as parts:
-        return await parts.store.read(
-            lambda tx: [
-                document
-                for name in _in_force(tx, partnership)
-                for document in _documents(incidents.every(tx, name), likenesses.of_partnership(tx, name))
-            ]
-        )
+        return await parts.store.read(lambda tx: _listed(tx, _in_force(tx, partnership), after, most))
+
+
+def _listed(tx: Tx, names: Sequence[PartnershipId], after: str | None, most: int) -> list[dict[str, Any]]:
+    last = _named(tx, names, IncidentId(after)) if after is not None else None
+    pairs = [pair for name in names for pair in likenesses.of_partnership(tx, name)]
+    return _documents(incidents.every(tx, names, last, most), pairs)
+
+
+def _named(tx: Tx, names: Sequence[PartnershipId], incident: IncidentId) -> Incident:
+    """The incident that the page before ended with."""
+    found = next((one for name in names if (one := incidents.find(tx, name, incident))), None)
+    if found is None:
+        raise no_such_place()
+    return found
 
 
 def _in_force(tx: Tx, partnership: str | None) -> tuple[PartnershipId, ...]:

@@ -17,13 +17,19 @@ import typer
 
 from gateway.actions.prove import Occasion
 from gateway.app import build_parts, close
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.parts import Parts, Supply
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store.transaction import Tx
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
+
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
+After = Annotated[
+    str | None, typer.Option(metavar="ID", help="Go on after this one: `next` of the list before.")
+]
+PAGE = 1000  # how many a list shows unless it is told otherwise
 
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
@@ -77,3 +83,12 @@ def stop(words: str, status: int) -> NoReturn:
     """One line on standard error that says what to do, and the exit status of contract section 2."""
     typer.echo(f"gateway: {' '.join(words.split())}", err=True)
     raise typer.Exit(status)
+
+
+def more(following: str | None) -> list[str]:
+    """The last line of a list that goes on."""
+    return [f"There are more: --after {following}"] if following else []
+
+
+def no_such_place() -> Refused:
+    return Refused(ErrorCode.NOT_FOUND, detail="--after names nothing that is here.")

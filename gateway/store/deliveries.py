@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -215,18 +215,40 @@ def is_or_will_be_there(row: DeliveryRow) -> bool:
     return row.state not in (DeliveryState.HELD, DeliveryState.CANCELLED)
 
 
-def every(tx: Tx, partnership: PartnershipId | None = None, state: str | None = None) -> list[DeliveryRow]:
-    query = _ALL
+def every(
+    tx: Tx,
+    partnership: PartnershipId | None = None,
+    states: Collection[DeliveryState] = (),
+    agency: str | None = None,
+    after: DeliveryRow | None = None,
+    most: int | None = None,
+) -> list[DeliveryRow]:
+    """Newest first, older than `after`; all of them unless `most` is given."""
+    query, created_at, key = _ALL, t.delivery.c.created_at, t.delivery.c.id
     if partnership is not None:
         query = query.where(t.delivery.c.partnership == partnership)
-    if state is not None:
-        query = query.where(t.delivery.c.state == state)
-    return [_delivery(row) for row in tx.execute(query.order_by(t.delivery.c.created_at.desc()))]
+    if states:
+        query = query.where(t.delivery.c.state.in_([state.value for state in states]))
+    if agency is not None:
+        query = query.where(t.delivery.c.agency == agency)
+    if after is not None:
+        same = and_(created_at == after.created_at, key < after.id)
+        query = query.where(or_(created_at < after.created_at, same))
+    rows = tx.execute(query.order_by(created_at.desc(), key.desc()).limit(most))
+    return [_delivery(row) for row in rows]
 
 
-def counts_by_state(tx: Tx) -> dict[str, int]:
-    rows = tx.execute(select(t.delivery.c.state, func.count()).group_by(t.delivery.c.state))
-    return {row.state: row[1] for row in rows}
+def counts_by_state(tx: Tx, most: int | None = None) -> dict[str, int]:
+    """How many deliveries are in each state that any is in; no further than `most` of one is counted."""
+    state = t.delivery.c.state
+    counts = {
+        one.value: select(func.count()).select_from(
+            select(state).where(state == one.value).limit(most).subquery()
+        )
+        for one in DeliveryState
+    }
+    found = {name: int(tx.execute(count).scalar_one()) for name, count in counts.items()}
+    return {name: count for name, count in found.items() if count}
 
 
 def cancel_open(tx: Tx, partnership: PartnershipId, incident: IncidentId, at: datetime) -> None:

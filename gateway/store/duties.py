@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, literal, or_, select, update
 
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.messages import AgencyId, DutyId, IncidentId, MessageId, PartnershipId, RoleId
@@ -97,6 +97,15 @@ _LAID = Prepared(
     )
 )
 _INSERT = Prepared(insert(t.duty))
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+_due_or_never: ColumnElement[Any] = func.coalesce(t.duty.c.due_at, literal(NEVER, t.Instant()))
+_LAYS = and_(  # an index finds an incident's duties; none finds those of one message
+    t.duty.c.partnership == t.message.c.partnership,
+    t.duty.c.incident == t.message.c.incident,
+    t.duty.c.message == t.message.c.id,
+)
+
+Place = tuple[datetime, str]  # an instant in UTC and an id
 _ON_OPEN = t.duty.c.incident.in_(select(t.incident.c.id).where(t.incident.c.state == "open"))
 
 
@@ -139,24 +148,46 @@ def of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> lis
     return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.start_at, t.duty.c.id))]
 
 
-def by_and_to(tx: Tx, agency: AgencyId, partnerships: Sequence[str]) -> tuple[list[DutyRow], list[DutyRow]]:
-    """Duties owed by an agency, and those that its own messages laid on others."""
+def by_and_to(
+    tx: Tx, agency: AgencyId, partnerships: Sequence[str], after: Place | None, most: int
+) -> list[DutyRow]:
+    """Duties owed by an agency and those that its own messages laid on others, soonest first, after a place."""
     here = t.duty.c.partnership.in_(partnerships)
     mine = _ALL.where(here, t.duty.c.agency == agency)
-    asked = select(t.message.c.id).where(
-        t.message.c.agency == agency, t.message.c.partnership.in_(partnerships)
+    to_me = _ALL.join(t.message, _LAYS).where(
+        here,
+        t.duty.c.agency != agency,
+        t.message.c.agency == agency,
+        t.message.c.partnership.in_(partnerships),
     )
-    to_me = _ALL.where(here, t.duty.c.agency != agency, t.duty.c.message.in_(asked))
-    soonest = (t.duty.c.due_at.nulls_last(), t.duty.c.id)
-    return (
-        [_duty(row) for row in tx.execute(mine.order_by(*soonest))],
-        [_duty(row) for row in tx.execute(to_me.order_by(*soonest))],
-    )
+    found = [*_page(tx, mine, after, most), *_page(tx, to_me, after, most)]
+    return sorted(found, key=place_of)[:most]
 
 
-def every(tx: Tx, partnership: PartnershipId | None = None) -> list[DutyRow]:
+def every(
+    tx: Tx,
+    after: Place | None = None,
+    most: int | None = None,
+    partnership: PartnershipId | None = None,
+    state: DutyState | None = None,
+) -> list[DutyRow]:
+    """Soonest first, after a place; all of them unless `most` is given."""
     query = _ALL if partnership is None else _ALL.where(t.duty.c.partnership == partnership)
-    return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.due_at.nulls_last(), t.duty.c.id))]
+    if state is not None:
+        query = query.where(t.duty.c.state == state.value)
+    return _page(tx, query, after, most)
+
+
+def place_of(row: DutyRow) -> Place:
+    """Where a duty stands among those that are listed soonest first: what has no limit comes last."""
+    return row.due_at or NEVER, row.id
+
+
+def _page(tx: Tx, query: Any, after: Place | None, most: int | None) -> list[DutyRow]:
+    if after is not None:
+        at, last = after
+        query = query.where(or_(_due_or_never > at, and_(_due_or_never == at, t.duty.c.id > last)))
+    return [_duty(row) for row in tx.execute(query.order_by(_due_or_never, t.duty.c.id).limit(most))]
 
 
 def open_with_due(tx: Tx) -> list[DutyRow]:

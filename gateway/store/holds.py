@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.store import tables as t
@@ -49,6 +49,11 @@ def open_holds(tx: Tx, partnership: PartnershipId | None = None) -> list[HoldRow
     if partnership is not None:
         query = query.where(t.hold.c.partnership == partnership)
     return [_hold(row) for row in tx.execute(query.order_by(t.hold.c.held_at))]
+
+
+def count_open(tx: Tx) -> int:
+    query = select(func.count()).select_from(t.hold).where(t.hold.c.settled_at.is_(None))
+    return int(tx.execute(query).scalar_one())
 
 
 def find(tx: Tx, hold: str) -> HoldRow | None:

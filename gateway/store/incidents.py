@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.store import tables as t
@@ -123,11 +123,17 @@ def change(tx: Tx, partnership: PartnershipId, incident: IncidentId, **values: A
     )
 
 
-def every(tx: Tx, partnership: PartnershipId | None = None) -> list[Incident]:
-    query = select(*_COLUMNS).order_by(t.incident.c.opened_at.desc())
-    if partnership is not None:
-        query = query.where(t.incident.c.partnership == partnership)
-    return [found for row in tx.execute(query) if (found := _incident(row))]
+def every(
+    tx: Tx, partnerships: Sequence[str], after: Incident | None = None, most: int | None = None
+) -> list[Incident]:
+    """Newest first, older than `after`; all of them unless `most` is given."""
+    opened_at, key = t.incident.c.opened_at, t.incident.c.id
+    query = select(*_COLUMNS).where(t.incident.c.partnership.in_(partnerships))
+    if after is not None:
+        same = and_(opened_at == after.opened_at, key < after.id)
+        query = query.where(or_(opened_at < after.opened_at, same))
+    rows = tx.execute(query.order_by(opened_at.desc(), key.desc()).limit(most))
+    return [found for row in rows if (found := _incident(row))]
 
 
 def exists(tx: Tx, incident: str) -> bool:

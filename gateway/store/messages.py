@@ -93,7 +93,13 @@ _KNOWN = Prepared(
                 t.delivery.c.agency == bindparam("agency"),
                 t.delivery.c.state != DeliveryState.HELD.value,
             ),
-            exists().where(t.duty.c.message == t.message.c.id, t.duty.c.agency == bindparam("agency")),
+            exists().where(
+                t.duty.c.partnership
+                == bindparam("partnership"),  # with the incident: that finds the few, by index
+                t.duty.c.incident == bindparam("incident"),
+                t.duty.c.message == t.message.c.id,
+                t.duty.c.agency == bindparam("agency"),
+            ),
         ),
     )
 )
@@ -202,6 +208,20 @@ def forwarded(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> set[t
         t.message.c.decision == "forward",
     )
     return {(row.type, row.rule) for row in tx.execute(query)}
+
+
+def seen_by(tx: Tx, partnership: PartnershipId, incident: IncidentId, agency: AgencyId) -> list[MessageRow]:
+    """Those of an incident that an agency sent, or that a delivery names it for; oldest first."""
+    query = _ALL.where(
+        t.message.c.partnership == partnership,
+        t.message.c.incident == incident,
+        or_(
+            t.message.c.agency == agency,
+            exists().where(t.delivery.c.message == t.message.c.id, t.delivery.c.agency == agency),
+        ),
+    )
+    rows = tx.execute(query.order_by(t.message.c.arrived_at, t.message.c.id))
+    return [found for row in rows if (found := _row(row))]
 
 
 def awaits_release(

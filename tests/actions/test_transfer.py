@@ -67,7 +67,7 @@ async def test_p_05_what_ends_here_is_stated_duty_by_duty_and_on_both_sides(hous
     assert [e.event for e in left].count("DutyWaived") == len(done.ended) == 5
     assert {coarse_reason(e) for e in left if e.event == "DutyWaived"} == {"incident-transferred"}
     assert "to-a-partnership-here" in {coarse_reason(e) for e in left}
-    new = await house.parts.store.read(lambda tx: incidents.every(tx, FELLSIDE))
+    new = await house.parts.store.read(lambda tx: incidents.every(tx, [FELLSIDE]))
     assert [incident.id for incident in new] == [done.incident]
     assert (await incident_of(house, referral)).state == "transferred"
 

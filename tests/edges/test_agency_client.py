@@ -17,7 +17,7 @@ from aiohttp import ClientSession, TCPConnector, web
 
 from gateway.agency.client import AgencyClient, AgencyProblem, Unreachable
 from gateway.agency.receiving import ReceiptFalse, check_acceptance, check_receipt
-from gateway.api.inbox import PAGE
+from gateway.api.pages import PAGE
 from gateway.demo.partnership import ICB
 from gateway.store import clients
 from keys.signing import FileSigner

@@ -51,6 +51,34 @@ async def test_the_soonest_comes_first_and_what_was_met_says_by_what(house: Hous
     assert (mine["state"], mine["met_by"]) == ("met", answer["id"])
 
 
+async def test_pages_hold_both_lists_and_every_duty_once(house: House) -> None:
+    """Over both lists together, what has no limit last: walking them by threes gives what one page gives."""
+    await refer(house)
+    await refer(house)
+    async with Raw(house, POLICE) as police:
+        whole = (await police.call("GET", "/v1/duties?limit=100", headers=())).document
+        pages = []
+        after = ""
+        while after is not None:
+            said = await police.call("GET", f"/v1/duties?limit=3{after}", headers=())
+            pages.append(said.document)
+            after = f"&after={said.document['next']}" if said.document["next"] else None
+    assert whole["next"] is None
+    for name in ("owed_by_me", "owed_to_me"):
+        assert [duty for page in pages for duty in page[name]] == whole[name]
+    assert len(pages) > 2
+    assert {len(page["owed_by_me"]) + len(page["owed_to_me"]) for page in pages[:-1]} == {3}
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "after=x", "after=", "after=MjAyNg==", "limit=%00"]
+)
+async def test_a_page_of_duties_that_was_never_given_out_is_refused(house: House, query: str) -> None:
+    async with Raw(house, POLICE) as police:
+        said = await police.call("GET", f"/v1/duties?{query}", headers=())
+    assert (said.status, said.code) == (400, "malformed-request")
+
+
 async def test_an_incident_says_what_the_law_asks_to_those_who_saw_what_happened(house: House) -> None:
     """S2-01, S2-06: who notifies whom, by when; an agency that was not sent the referral is told nothing of it."""
     referral = await refer(house)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.api.inbox import LONGEST_WAIT_SECONDS, MOST
+from gateway.api.inbox import LONGEST_WAIT_SECONDS
+from gateway.api.pages import MOST
 from tests.actions.scene import refer
 from tests.edges.at_the_door import MARKER, Raw
 from tests.gateway_house import House, gateway_house

@@ -107,6 +107,18 @@ async def settled(house: House) -> None:
 # --- duties
 
 
+async def test_a_list_goes_on_where_the_one_before_ended(house: House) -> None:
+    await refer(house)
+    await refer(house, "NP-2")
+    for group in ("duties", "deliveries", "incidents"):
+        whole = (await gateway(house, group, "list"))[group]
+        first = await gateway(house, group, "list", "--limit", "1")
+        rest = await gateway(house, group, "list", "--after", first["next"])
+        assert (first[group] + rest[group], rest["next"]) == (whole, None)
+        status, _, err = await attempt(house, group, "list", "--after", "nothing-here")
+        assert (status, err) == (1, "gateway: --after names nothing that is here.\n")
+
+
 async def test_a_telephoned_decision_completes_the_missing_partners_duty_and_the_outcome_follows(
     house: House,
 ) -> None:
@@ -286,7 +298,9 @@ async def fail_one(house: House) -> str:
     """A delivery that failed, as dispatch leaves it; its id."""
     await refer(house)
     await settled(house)
-    delivered = await house.parts.store.read(lambda tx: deliveries.every(tx, state="delivered"))
+    delivered = await house.parts.store.read(
+        lambda tx: deliveries.every(tx, states=[DeliveryState.DELIVERED])
+    )
     chosen = delivered[0].id
 
     def fail(tx: Any) -> None:

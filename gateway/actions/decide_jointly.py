@@ -174,7 +174,8 @@ class _Reached:
             # what is decided on each message anew runs from each decision
             starts = {**moments, **own} if self._decision.each else moments
             add_duties(work, message.id, incident, rule, starts, now, result)
-        lay_once(tx, work, incident, result)
+        if not self._decision.each:
+            lay_once(tx, work, incident, result)
         self._send_on(tx, parts, work, incident, follows, now, result)
         involve(tx, work, message, incident, now, result)
         result.record(tx)

@@ -12,7 +12,7 @@ from gateway.actions.prove import Said
 from gateway.actions.tell_duty import duty_document
 from gateway.core import clocks
 from gateway.core.deliveries import DeliveryState
-from gateway.core.duties import DutyState, next_chase_at, settled_state
+from gateway.core.duties import DutyState, event_time, next_chase_at, settled_state
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, Message, MessageId, Seat
 from gateway.core.receipts import Event
@@ -129,11 +129,14 @@ def _met_by_itself(work: Work, message: Message, route: Route, result: Forwarded
             continue
         if not answers_task(row["task"], message):
             continue
-        state = settled_state(row["due_at"], row["due_inclusive"], message.arrived_at)
+        told_at = message.facts.moments.get(row["event"])
+        counts_at = event_time(told_at, message.arrived_at)
+        state = settled_state(row["due_at"], row["due_inclusive"], counts_at)
         met = {
             "state": state.value,
             "met_at": message.arrived_at,
             "met_by": message.id,
+            "event_at": counts_at if told_at else None,
             "next_chase_at": None,
         }
         result.duties[number] = {**row, **met}
@@ -295,6 +298,7 @@ def add_duties(
                 "event": rule.met_at,
                 "met_at": None,
                 "met_by": None,
+                "event_at": None,
             }
         )
 

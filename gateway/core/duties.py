@@ -49,7 +49,7 @@ def next_chase_at(plan: Iterable[Reminder], now: datetime) -> datetime | None:
     return next((reminder.at for reminder in plan if reminder.at > now), None)
 
 
-UNDECIDED = frozenset({"more-information"})  # an answer that decides nothing yet
+UNDECIDED = frozenset({"more-information", "undecided"})  # answers that decide nothing yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from gateway.core.rules import (
 )
 from gateway.core.statutory import EVERY_CRITERION, OF_THE_LAW
 from gateway.partnerships.clock_tables import STATUTORY_MINIMUM, read_clocks, weakened
+from gateway.partnerships.readable import codes_of, outcomes_of
 from gateway.partnerships.vocabulary import BROUGHT, MESSAGE_TYPES, OWN_MOMENTS, ROLES
 
 # Roles that only some kinds of agency have; every other role may be held anywhere.
@@ -91,6 +92,7 @@ def contradictions(pack: Pack, text: Text) -> Iterator[Problem]:
     yield from _weakened(pack, text)
     yield from _words(pack, text)
     yield from _criteria(pack, text)
+    yield from _codes(pack, text)
     for laid in _laid(pack):
         yield from _duty(pack, text, laid)
     yield from _clocks_from_nothing(pack, text)
@@ -181,6 +183,56 @@ def _roles(pack: Pack) -> Iterator[tuple[str, str]]:
         yield from ((one, "a deputy") for one in (role, *by))
     for chase in pack.chases:
         yield from ((to, f"chase {chase.stage.value}") for to in chase.to if to not in OWNER_WORDS)
+
+
+def _codes(pack: Pack, text: Text) -> Iterator[Problem]:
+    """Codes that a message cannot have, and values that a code cannot have, as far as the schemas list them."""
+    for route in pack.routes:
+        anchor = f'id = "{route.id}"'
+        for wanted in (route.when, route.incomplete_when, *_wanted(route.deliver)):
+            yield from _unreadable(route.message, wanted, f"route {route.id}", anchor, text)
+    for laid in _laid(pack):
+        for wanted in _wanted([laid.duty.owner]):
+            yield from _unreadable(laid.message or "", wanted, laid.where, laid.anchor, text)
+    for decision in pack.decisions:
+        where, anchor = f"decision {decision.id}", f'id = "{decision.id}"'
+        yield from _unreadable(decision.message, decision.when, where, anchor, text)
+        yield from _unreadable(decision.message, {decision.code: frozenset()}, where, anchor, text)
+    for follows in pack.consequences:
+        if (of := _decision(pack, follows)) is not None:
+            where, anchor = f"a consequence of {of.id}", f'decision = "{of.id}"'
+            for wanted in ({of.code: follows.outcomes}, *_wanted(follows.deliver)):
+                yield from _unreadable(of.message, wanted, where, anchor, text)
+            possible = outcomes_of(of.message, of.when.get("review", ()))
+            if possible is not None:
+                what = f"{where} is for an outcome that it never has"
+                yield from _never(follows.outcomes - possible, possible, what, anchor, text)
+
+
+def _wanted(to: Iterable[Recipients]) -> Iterator[Codes]:
+    for one in to:
+        yield from (one.when, one.unless)
+
+
+def _unreadable(message: str, wanted: Codes, where: str, anchor: str, text: Text) -> Iterator[Problem]:
+    known = codes_of(message)
+    if known is None:
+        return
+    for code, values in wanted.items():
+        if code not in known:
+            what = f"{where} reads a code that no {message} has"
+            yield text.problem(what, f"Name any of {', '.join(sorted(known))}", anchor, code)
+        elif (listed := known[code]) is not None:
+            yield from _never(
+                values - listed, listed, f"{where} reads a value that {code} never has", anchor, text
+            )
+
+
+def _never(
+    values: Iterable[str], listed: Iterable[str], what: str, anchor: str, text: Text
+) -> Iterator[Problem]:
+    for value in sorted(values):
+        yield text.problem(what, f"Name any of {', '.join(sorted(listed))}", anchor, f'"{value}"')
 
 
 def _is_any(to: Recipients) -> bool:

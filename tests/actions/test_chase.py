@@ -11,13 +11,15 @@ import pytest
 from gateway.actions.chase import MARGIN, Chase, chase
 from gateway.actions.erase import Erasure, begin_erasure
 from gateway.core.duties import DutyState
-from gateway.core.messages import IncidentId
+from gateway.core.messages import AgencyId, IncidentId, RoleId, Seat
+from gateway.core.routing import Holder
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.timetable import chase_due
 from gateway.store import mail
 from gateway.store import packs as pack_rows
 from gateway.store.packs import PackRow
 from schemas import read_message
+from tests.actions.arrangements import arrange
 from tests.actions.scene import (
     COUNCIL,
     HOSPITALS,
@@ -32,7 +34,9 @@ from tests.actions.scene import (
     duty_of,
     empty_seat,
     entries_named,
+    hold_seat,
     let_go,
+    reach_by,
     reasons,
     refer,
     send,
@@ -377,3 +381,55 @@ async def test_a_return_meets_the_request_it_answers_and_a_second_one_no_other(h
         if duty.expects == "information-return"
     }
     assert states == {asked[0]["id"]: DutyState.OPEN, asked[1]["id"]: DutyState.MET}
+
+
+COUNCIL_CHASES = """
+[[chase]]
+stage = "due"
+to = ["owner", "owner-deputy", "owner-manager"]
+expects = ["sin-record"]
+"""
+
+
+async def test_the_narrower_chase_tells_who_ranks_after_the_owner_and_the_owner_s_manager(
+    house: House,
+) -> None:
+    """G-02: at the due instant the owner, the deputy and the owner's own manager."""
+    await arrange(house, COUNCIL_CHASES + '[[deputy]]\nrole = "dsp-la"\nby = ["assistant-director"]\n')
+    for role in ("service-manager", "assistant-director"):
+        await hold_seat(house, COUNCIL, role, (Holder("Rufus Ainsley", "r@council.example", None, 0),))
+    people = (Holder("Ada", "ada@council.example", None, 0), Holder("Bea", "bea@council.example", None, 1))
+    await hold_seat(house, COUNCIL, "dsp-la", people)
+    await reach_by(house, COUNCIL, "mail", role="dsp-la")
+    referral = await refer(house)
+    due_at = (await duty_of(house, referral, "dsp-la", "sin-record")).due_at
+    assert due_at is not None
+    await look(house, due_at + MARGIN)
+    (found,) = [
+        one
+        for one in await sent_by_the_house(house, referral, "chase")
+        if (one["body"]["expects"], one["body"]["stage"]) == ("sin-record", "due")
+    ]
+    told = [(row.role, row.to_deputy) for row in await deliveries_of(house, found["id"])]
+    expected = [
+        ("assistant-director", False),
+        ("dsp-la", False),
+        ("dsp-la", True),
+        ("service-manager", False),
+    ]
+    assert sorted(told) == expected
+    directory = (await house.parts.partnerships.snapshot(SOUTH_TYNESIDE)).directory
+    seat = Seat(AgencyId(COUNCIL), RoleId("dsp-la"))
+    assert directory.mail_address(seat, house.clock()) == "ada@council.example"
+    assert directory.deputy_address(seat, house.clock()) == "bea@council.example"
+
+
+async def test_inside_one_council_without_a_business_unit_a_chase_goes_in_the_owner_s_name(
+    house: House,
+) -> None:
+    only = ('to = ["owner", "sbu"]', 'to = ["owner"]'), ('"owner-lead", "sbu"]', '"owner-lead"]')
+    await arrange(house, "", *only, ('"dsp-police", "sbu"]', '"dsp-police"]'))
+    await empty_seat(house, UNIT, "sbu")
+    referral = await refer(house)
+    await look(house, LATER)
+    assert await stages(house, referral, "triage-decision", "dsp-la") == ["due"]

@@ -12,6 +12,7 @@ from gateway.core.duties import (
     UNDECIDED,
     DutyState,
     Vote,
+    event_time,
     latest_reached,
     next_chase_at,
     settled_state,
@@ -100,3 +101,36 @@ def test_while_the_lead_is_undecided_there_is_no_outcome_and_others_do_not_hold_
     assert tally(SEATS, LA, [*others, Vote(LA, undecided), Vote(LA, "none")]).outcome == "none"
     hesitant = tally(SEATS, LA, [Vote(LA, "notify"), Vote(ICB, undecided), Vote(POLICE, "notify")])
     assert (hesitant.outcome, hesitant.dissent) == ("notify", True)
+
+
+def test_a_quorum_decides_when_it_agrees_and_waits_for_the_lead_when_it_does_not() -> None:
+    """X-14."""
+    agreed = tally(SEATS, LA, [Vote(SEATS[1], "notify"), Vote(SEATS[2], "notify")], quorum=2)
+    assert (agreed.outcome, agreed.missing) == ("notify", (LA,))
+    assert agreed.in_words() == "2 of 3 have decided"
+    torn = [Vote(SEATS[1], "notify"), Vote(SEATS[2], "none")]
+    assert tally(SEATS, LA, torn, quorum=2).outcome is None
+    assert tally(SEATS, LA, [*torn, Vote(LA, "none")], quorum=2).outcome == "none"
+    assert tally(SEATS, LA, torn[:1], quorum=2).outcome is None
+
+
+@pytest.mark.parametrize(
+    ("votes", "words"),
+    [
+        ([], "dcs has not decided yet"),
+        ([Vote(RoleId("dcs"), "noted")], "dcs has decided"),
+        ([Vote(RoleId("dcs"), "undecided")], "dcs asks for more information"),
+    ],
+)
+def test_one_seat_alone_is_said_in_its_own_words(votes: list[Vote], words: str) -> None:
+    seat = RoleId("dcs")
+    assert tally((seat,), seat, votes).in_words() == words
+
+
+def test_an_event_counts_in_place_of_its_telling_and_never_after_it() -> None:
+    """C-16."""
+    told_at = datetime(2026, 11, 10, 8, 30, tzinfo=UTC)
+    earlier = told_at - timedelta(hours=9)
+    assert event_time(None, told_at) == told_at
+    assert event_time(earlier, told_at) == earlier
+    assert event_time(told_at + timedelta(seconds=1), told_at) == told_at

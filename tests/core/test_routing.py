@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
-from gateway.core.routing import Agency, Circumstances, Directory, Holder, Way, resolve
+from gateway.core.messages import AgencyId, AgencyKind, Facts, PartnershipId, RoleId, Seat
+from gateway.core.routing import Agency, Circumstances, Directory, Holder, Resolved, Way, resolve
 from gateway.core.rules import Recipients, Whom
 
 NOW = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
@@ -110,3 +110,48 @@ def test_the_directory_knows_a_person_s_seats_by_name_at_their_own_agency_only()
     known = Directory.of(PartnershipId("p"), [unit], {seat: (ann, bo), other: (ann,)}, {})
     assert known.roles_of(unit.id, "bo sample") == known.roles_of(unit.id, "Ann Example") == {seat.role}
     assert known.roles_of(unit.id, "Cy Placeholder") == frozenset()
+
+
+def test_the_sender_s_own_role_is_told() -> None:
+    assert seats(Whom.SENDER) == ([POLICE], ())
+
+
+def test_codes_narrow_who_is_meant_and_silence_is_no_gap() -> None:
+    told = Facts(codes={"classification": ("catastrophic",)})
+    now = Circumstances(POLICE, told=told)
+    wanted = {"classification": frozenset({"catastrophic", "serious"})}
+    nobody = RoleId("chief-executive")
+    assert resolve(Recipients(nobody, when=wanted), DIRECTORY, now).gaps == ("nobody-holds-chief-executive",)
+    assert resolve(Recipients(nobody, unless=wanted), DIRECTORY, now) == Resolved((), ())
+    other = {"classification": frozenset({"near-miss"})}
+    assert resolve(Recipients(nobody, when=other), DIRECTORY, now) == Resolved((), ())
+    assert resolve(Recipients(LEAD, unless=other), DIRECTORY, now).seats
+
+
+def away(name: str) -> Holder:
+    return Holder(name, None, None, 0, absent_from=NOW - timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("holders", "expected"),
+    [
+        ({"hos": (ADA,), "psw": (ADA,)}, "hos"),
+        ({"hos": (away("Ada"),), "psw": (ADA,), "sm": (ADA,)}, "psw"),
+        ({"psw": (away("Bea"),), "sm": (ADA,)}, "sm"),
+        ({"hos": (away("Ada"),), "psw": (away("Bea"),)}, "hos"),
+        ({"hos": (away("Ada"), ADA), "psw": (ADA,)}, "hos"),
+    ],
+    ids=["present", "absent", "nobody", "all-absent", "a-deputy-in-the-seat"],
+)
+@pytest.mark.parametrize("whom", [Whom.SEAT, Whom.SENDER])
+def test_the_first_deputy_present_stands_in_for_a_role_that_nobody_present_holds(
+    whom: Whom, holders: dict[str, tuple[Holder, ...]], expected: str
+) -> None:
+    """S3-07, G-04."""
+    held = {Seat(POLICE, RoleId(role)): people for role, people in holders.items()}
+    directory = Directory.of(
+        PartnershipId("invented"), [Agency(POLICE, AgencyKind.POLICE, "Police", None)], held, {}
+    )
+    deputies = {RoleId("hos"): (RoleId("psw"), RoleId("sm"))}
+    now = Circumstances(POLICE, deputies=deputies, at=NOW)
+    assert resolve(Recipients(RoleId("hos"), whom), directory, now).seats == (Seat(POLICE, RoleId(expected)),)

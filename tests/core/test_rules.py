@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.core.clocks import Stage
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import (
     AgencyId,
@@ -20,14 +21,21 @@ from gateway.core.messages import (
 )
 from gateway.core.rules import (
     WRITTEN_HERE,
+    ChaseRule,
     Forward,
     Hold,
+    JointDecision,
     Pack,
     Recipients,
     Refuse,
     Route,
     answers_in_full,
+    answers_task,
+    chase_rule,
     decide,
+    flags,
+    is_each_time,
+    joint_decision,
     moment_values,
     must_not_be_told,
 )
@@ -172,3 +180,81 @@ def test_what_only_some_seats_may_say_waits_when_another_wrote_it() -> None:
         written = replace(REFERRAL, author_roles=roles)
         assert decide(written, strict) == Hold("referral", ("author-not-in-seat",))
         assert isinstance(decide(written, strict, released=True), Forward)
+
+
+REVIEW = with_codes(replace(REFERRAL, type="review-decision"), review=("hos-oversight",), seat=("dcs",))
+OVERSIGHT = JointDecision(
+    "oversight",
+    "review-decision",
+    (RoleId("dcs"),),
+    RoleId("dcs"),
+    "outcome",
+    {"review": frozenset({"hos-oversight"})},
+    each=True,
+)
+LABEL = replace(OVERSIGHT, id="label", when={"review": frozenset({"case-label"})}, each=False)
+
+
+def test_a_message_answers_in_the_one_decision_that_its_facts_name() -> None:
+    """X-14."""
+    pack = replace(PACK, decisions=(LABEL, OVERSIGHT))
+    assert joint_decision(pack, REVIEW.type, REVIEW.facts) == OVERSIGHT
+    assert joint_decision(pack, REVIEW.type, with_codes(REVIEW, review=("dcs-review",)).facts) is None
+
+
+@pytest.mark.parametrize(
+    ("expects", "task", "expected"),
+    [
+        ("acknowledgement", None, True),
+        ("review-decision", "hos-oversight", True),
+        ("review-decision", "case-label", False),
+        ("review-decision", None, True),
+        ("task-record", "case-note", False),
+    ],
+)
+def test_what_is_owed_anew_for_each_message(expects: str, task: str | None, expected: bool) -> None:
+    assert is_each_time(replace(PACK, decisions=(LABEL, OVERSIGHT)), expects, task) is expected
+
+
+@pytest.mark.parametrize(
+    ("slug", "codes", "task", "expected"),
+    [
+        ("task-record", {"task": ("case-note",)}, "case-note", True),
+        ("task-record", {"task": ("staff-welfare",)}, "case-note", False),
+        ("review-decision", {"review": ("dcs-review",)}, "dcs-review", True),
+        ("information-return", {}, None, True),
+        ("information-return", {"task": ("case-note",)}, "case-note", False),
+    ],
+)
+def test_an_answer_meets_the_task_that_it_names(
+    slug: str, codes: dict[str, tuple[str, ...]], task: str | None, expected: bool
+) -> None:
+    message = replace(REFERRAL, type=slug, facts=Facts(codes=codes))
+    assert answers_task(task, message) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [("done", True), ("not-applicable", True), ("not-yet", False)]
+)
+def test_a_task_that_is_not_done_yet_answers_nothing(status: str, expected: bool) -> None:
+    route = Route("task", "task-record", frozenset(AgencyKind), ())
+    message = with_codes(replace(REFERRAL, type="task-record"), status=(status,))
+    assert answers_in_full(route, message) is expected
+    assert not answers_in_full(route, replace(message, facts=Facts()))
+
+
+def test_a_code_that_says_yes_is_a_flag() -> None:
+    """X-02: retrospective."""
+    facts = Facts(codes={"retrospective": ("yes",), "media": ("no",), "nature": ("death",)})
+    assert flags(facts) == ("retrospective",)
+
+
+def test_the_narrower_chase_wins_and_no_other_stage_s_does() -> None:
+    wide = ChaseRule(Stage.DUE, ("owner",))
+    by_type = ChaseRule(Stage.DUE, ("sbu",), expects=frozenset({"imr"}))
+    by_both = ChaseRule(Stage.DUE, ("dcs",), expects=frozenset({"imr"}), clocks=frozenset({"K19"}))
+    pack = replace(PACK, chases=(wide, by_type, by_both))
+    assert chase_rule(pack, Stage.DUE, "imr", "K19") == by_both
+    assert chase_rule(pack, Stage.DUE, "imr", "K14") == by_type
+    assert chase_rule(pack, Stage.DUE, "sin-record", "K12") == wide
+    assert chase_rule(pack, Stage.HALF, "imr", "K19") is None

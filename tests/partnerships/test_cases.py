@@ -47,15 +47,26 @@ def test_a_worked_example_holds(
     for name in list(os.environ):
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
-    told = packs_at_hand.route(pack, message(case), case["sender"], datetime.fromisoformat(case["at"]))
+    at, released = datetime.fromisoformat(case["at"]), case.get("released", False)
+    told = packs_at_hand.route(pack, message(case), case["sender"], at, released)
     assert told["assumed_directory"]
     assert (told["decision"], told["rule"]) == (case["decision"], case["rule"])
     assert [each["role"] for each in told["deliveries"]] == case.get("to", [])
-    duties = [
-        f"{each['role']}: {each['expects']}, {each['clock']}, {each['due_at']}" for each in told["duties"]
-    ]
-    assert duties == case.get("duties", [])
+    assert in_short(told["duties"]) == case.get("duties", [])
     assert told["held"] == case.get("held", [])
+    follows = told.get("follows", {"outcome": None, "deliveries": [], "duties": []})
+    assert follows["outcome"] == case.get("outcome")
+    assert [each["role"] for each in follows["deliveries"]] == case.get("then_to", [])
+    assert in_short(follows["duties"]) == case.get("then_duties", [])
+
+
+def in_short(duties: list[dict[str, Any]]) -> list[str]:
+    """What is owed, with its task where it has one: "dcs: review-decision dcs-review, V3, None"."""
+    return [
+        f"{each['role']}: {' '.join(filter(None, (each['expects'], each['task'])))}, "
+        f"{each['clock']}, {each['due_at']}"
+        for each in duties
+    ]
 
 
 def test_every_route_of_a_pack_with_cases_but_the_plain_ones_has_one() -> None:

@@ -39,11 +39,11 @@ DECEMBER = datetime(2026, 12, 1, 0, 0, tzinfo=UTC)
 
 
 async def matters(house: House) -> list[incidents.Incident]:
-    return await house.parts.store.read(lambda tx: incidents.every(tx, SOUTH_TYNESIDE))
+    return await house.parts.store.read(lambda tx: incidents.every(tx, [SOUTH_TYNESIDE]))
 
 
 async def owed(house: House) -> list[duties.DutyRow]:
-    return await house.parts.store.read(lambda tx: duties.every(tx, SOUTH_TYNESIDE))
+    return await house.parts.store.read(lambda tx: duties.every(tx, partnership=SOUTH_TYNESIDE))
 
 
 async def test_nothing_is_opened_for_the_time_before_the_pack_was_in_force(house: House) -> None:

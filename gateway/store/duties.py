@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, literal, or_, select, update
 
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.messages import AgencyId, DutyId, IncidentId, MessageId, PartnershipId, RoleId
@@ -106,7 +106,11 @@ _LAYS = and_(  # an index finds an incident's duties; none finds those of one me
 )
 
 Place = tuple[datetime, str]  # an instant in UTC and an id
-_ON_OPEN = t.duty.c.incident.in_(select(t.incident.c.id).where(t.incident.c.state == "open"))
+_ON_OPEN = exists().where(  # asked of each duty that is due: there may be very many open incidents
+    t.incident.c.id == t.duty.c.incident,
+    t.incident.c.partnership == t.duty.c.partnership,
+    t.incident.c.state == "open",
+)
 
 
 def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -214,11 +218,6 @@ def lapsed(tx: Tx, now: datetime, most: int) -> list[DutyRow]:
         .limit(most)
     )
     return [_duty(row) for row in tx.execute(query)]
-
-
-def next_chase_at(tx: Tx) -> datetime | None:
-    query = select(func.min(t.duty.c.next_chase_at)).where(t.duty.c.state.in_(_OPEN_STATES))
-    return tx.execute(query).scalar()
 
 
 def _duty(row: Any) -> DutyRow:

@@ -349,6 +349,7 @@ duty = Table(
     Column("due_changes", JSON(none_as_null=True)),  # each with the due before and after, the cause and when
     Column("explained_at", Instant),  # a reason for its lateness stands in the ledger
     Index("duty_chase", "state", "next_chase_at"),
+    Index("duty_due", "state", "due_at"),
     Index("duty_by_incident", "partnership", "incident", "state"),
     Index("duty_by_agency", "agency", "partnership", "state"),
 )

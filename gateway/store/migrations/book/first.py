@@ -110,6 +110,7 @@ def upgrade() -> None:
     op.create_index("duty_by_agency", "duty", ["agency", "partnership", "state"], unique=False)
     op.create_index("duty_by_incident", "duty", ["partnership", "incident", "state"], unique=False)
     op.create_index("duty_chase", "duty", ["state", "next_chase_at"], unique=False)
+    op.create_index("duty_due", "duty", ["state", "due_at"], unique=False)
     op.create_table(
         "entry",
         sa.Column("id", sa.Text(), nullable=False),

@@ -83,7 +83,7 @@ class Forwarded:
 def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> Forwarded:
     """Everything a rule sets going for one message of an incident whose row is locked."""
     now = circumstances(tx, work, message, incident, route.deliver, route.duties)
-    known = _record_moments(tx, message, incident, moment_values(route, message))
+    known = _record_moments(tx, message, incident, route, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
     lay_once(tx, work, incident, result)
     _met_by_itself(work, message, route, result)
@@ -326,10 +326,10 @@ def _gap(result: Forwarded, gap: str) -> None:
 
 
 def _record_moments(
-    tx: Tx, message: Message, incident: Incident, values: Mapping[str, datetime]
+    tx: Tx, message: Message, incident: Incident, route: Route, values: Mapping[str, datetime]
 ) -> Mapping[str, datetime]:
-    if not values:
-        return {}
+    if not values and not route.duties:
+        return {}  # nothing to write, and no clock asks
     return incidents.record_moments(tx, incident.partnership, incident.id, message.id, values)
 
 

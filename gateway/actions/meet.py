@@ -72,7 +72,7 @@ def _seats_duties(
         for seat in decided_seats(pack, decision, message):
             if duty.role == seat or duty.role in pack.deputies.get(seat, ()):
                 first.setdefault(seat, duty)
-    return list({duty.id: duty for duty in first.values()}.values())
+    return _by_every_clock(pack, list({duty.id: duty for duty in first.values()}.values()), open_here)
 
 
 def decided_seats(pack: Pack, decision: JointDecision, message: Message) -> tuple[RoleId, ...]:
@@ -107,18 +107,24 @@ def _answered(tx: Tx, pack: Pack, message: Message, incident: Incident) -> list[
 
 
 def _by_every_clock(pack: Pack, chosen: list[DutyRow], owed: list[DutyRow]) -> list[DutyRow]:
-    """The chosen duty, and the earliest by each other clock of the same thing and seat, or of one that stands in for it."""
-    found = {duty.clock: duty for duty in chosen}
-    for duty in owed:
-        for first in chosen:
-            alike = (duty.expects, duty.task) == (first.expects, first.task) != (ACKNOWLEDGEMENT, None)
-            if alike and _same_seat(pack, duty.role, first.role):
-                found.setdefault(duty.clock, duty)
+    """The chosen duties, and with each the earliest by every other clock of the same thing and seat."""
+    found = {duty.id: duty for duty in chosen}
+    for first in chosen:
+        if first.expects == ACKNOWLEDGEMENT:
+            continue  # each message is acknowledged for itself
+        clocks = {first.clock}
+        for duty in owed:
+            if duty.clock not in clocks and duty.task == first.task and _same_seat(pack, duty, first):
+                clocks.add(duty.clock)
+                found[duty.id] = duty
     return list(found.values())
 
 
-def _same_seat(pack: Pack, one: RoleId, other: RoleId) -> bool:
-    return one == other or one in pack.deputies.get(other, ()) or other in pack.deputies.get(one, ())
+def _same_seat(pack: Pack, duty: DutyRow, other: DutyRow) -> bool:
+    """One seat, or one that stood in for the other when its duty was laid."""
+    stand_in = pack.deputies.get
+    alike = duty.role in (other.role, *stand_in(other.role, ())) or other.role in stand_in(duty.role, ())
+    return alike and duty.agency == other.agency
 
 
 def _laid_duties(tx: Tx, message: Message, incident: Incident) -> bool:

@@ -116,10 +116,11 @@ def assumed_directory(pack: Pack, message: Message) -> Directory:
     schools = [
         Agency(AgencyId(f"school-{urn}"), AgencyKind.SCHOOL, "assumed", urn) for urn in message.facts.schools
     ]
-    seats: set[Seat] = set()
+    own = _own_seats(pack, message)
+    seats = {Seat(message.agency, RoleId(seat)) for seat in own}
     for to in _recipients(pack):
         match to.whom:
-            case Whom.SEAT:
+            case Whom.SEAT if to.role not in own:
                 agencies.append(Agency(AgencyId(f"assumed-{to.role}"), AgencyKind.OTHER, "assumed", None))
                 seats.add(Seat(AgencyId(f"assumed-{to.role}"), to.role))
             case Whom.INVOLVED | Whom.NAMED | Whom.ASKER:
@@ -128,7 +129,6 @@ def assumed_directory(pack: Pack, message: Message) -> Directory:
                 seats.add(Seat(message.agency, to.role))
             case Whom.SCHOOLS:
                 seats |= {Seat(school.id, to.role) for school in schools}
-    seats |= {Seat(message.agency, RoleId(seat)) for seat in _own_seats(pack, message)}
     holders = {seat: (Holder("assumed", None, None, 0),) for seat in seats}
     return Directory.of(pack.partnership, [*agencies, *schools], holders, {})
 

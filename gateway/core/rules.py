@@ -39,8 +39,8 @@ YES = "yes"
 
 Codes = Mapping[str, frozenset[str]]
 
-# Moments of one message and not of the whole incident: a second request or letter starts a clock of its own.
-OF_ONE_MESSAGE = frozenset({"request_sent_at", "letter_sent_at", "imr_requested_at"})
+# Moments of one message and not of the whole incident: a second request, letter or meeting starts a clock of its own.
+OF_ONE_MESSAGE = frozenset({"request_sent_at", "letter_sent_at", "imr_requested_at", "held_at"})
 
 
 class Whom(Enum):

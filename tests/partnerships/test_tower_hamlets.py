@@ -93,7 +93,11 @@ async def decide(stage: Stage, about: Any, outcome: str) -> Any:
 async def notify(stage: Stage, about: Any, author: str = HEAD) -> Any:
     """The council's record that it notified now."""
     at = stage.house.clock().isoformat()
-    body = {"submitted_at": at, "local_authority": "E09000030", "recipients": [_told(one, at) for one in TOLD]}
+    body = {
+        "submitted_at": at,
+        "local_authority": "E09000030",
+        "recipients": [_told(one, at) for one in TOLD],
+    }
     return await stage.answer(COUNCIL, "sin-record", about, body, author=author)
 
 
@@ -187,7 +191,11 @@ async def test_further_recipients_are_evidenced_in_the_record_each_recipient_apa
     told = await alert(stage)
     await notify(stage, told)
     (kept,) = await stage.content(told, "sin-record")
-    assert [one["recipient"] for one in kept["body"]["recipients"]] == ["panel", "ofsted", "safeguarding-partners"]
+    assert [one["recipient"] for one in kept["body"]["recipients"]] == [
+        "panel",
+        "ofsted",
+        "safeguarding-partners",
+    ]
     assert all(one["told_at"] for one in kept["body"]["recipients"])
 
 

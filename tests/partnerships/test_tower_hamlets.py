@@ -16,6 +16,7 @@ from gateway.agency.client import AgencyProblem
 from gateway.core.errors import Refused
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId
 from gateway.core.routing import Agency, Holder
+from gateway.dispatch import timetable
 from gateway.store import incidents
 from tests.partnerships.stage import Stage, holder, on_stage
 
@@ -452,3 +453,19 @@ async def test_who_is_late_is_chased_deputy_and_manager_too(stage: Stage) -> Non
     told_of = [roles for what, roles in await stage.chased(told) if what == "sin-record"]
     assert any("sbu" in roles for roles in told_of)
     assert (await stage.incident(told)).label == "Statutory Review case"
+
+
+async def test_each_month_s_learning_is_owed_and_shared(stage: Stage) -> None:
+    """S3-15, K18: from the month's end, to partners, Executive, senior leadership and managers."""
+    stage.house.clock.move_to(datetime(2026, 12, 1, tzinfo=UTC))
+    assert await timetable.open_periodic_matters(stage.house.parts) == 1
+    (matter,) = await stage.house.parts.store.read(lambda tx: incidents.every(tx, [stage.partnership]))
+    about = {"incident": matter.id, "id": None}
+    assert matter.label == "Monthly learning"
+    assert await stage.laid(about, "K18") == {
+        "head-of-service-sqa: learning-digest": "2026-12-31T00:00:00Z"  # a month from 30 November
+    }
+    digest = await stage.answer(COUNCIL, "learning-digest", about)
+    heard = {told.partition("@")[0] for told in await stage.told(digest)}
+    assert heard == {"sbu", "executive", "service-director", "dcs", "sqa-service-manager"}
+    assert await stage.owed(about) == set()

@@ -45,6 +45,12 @@ class KeyRing:
     _fingerprint_key: bytes = field(repr=False)
     _token_key: bytes = field(repr=False)
     _index_key: bytes = field(repr=False)
+    _own_key: bytes = field(repr=False)
+
+    @property
+    def own(self) -> DataKey:
+        """The key under which the deployment seals what it says of itself: clients and their keys, never an incident."""
+        return DataKey("deployment", self._own_key)
 
     @property
     def are_for_development(self) -> bool:
@@ -136,6 +142,7 @@ def load(directory: Path) -> KeyRing:
         _fingerprint_key=_derive(master, "fingerprint"),
         _token_key=_derive(master, "reply-token"),
         _index_key=_derive(master, "blind-index"),
+        _own_key=_derive(master, "deployment"),
     )
 
 

@@ -38,6 +38,7 @@ class Submission:
 
     `opens` is the incident id to use if the message opens one; its data key is then `Work.key`. `recorded_by` names the
     officer who entered what another agency said, by telephone for instance. `children` are whom it names, as keyed terms.
+    `is_of_its_types`: the client is registered for messages of this type.
     """
 
     raw: bytes
@@ -51,6 +52,10 @@ class Submission:
     proof: tuple[str, datetime] | None = None
     recorded_by: str | None = None
     children: tuple[BlindChild, ...] = ()
+    is_of_its_types: bool = True
+
+
+_NOT_ITS_TYPE = Refuse("client", ErrorCode.NOT_PERMITTED, "/type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
     answers_known = _answers_what_it_may(tx, message)
     if not answers_known:
         message = replace(message, in_reply_to=None)
-    decision = _decide(tx, work, message, answers_known)
+    decision = _decide(tx, work, message, answers_known) if asked.is_of_its_types else _NOT_ITS_TYPE
     if message.type == CONFIRMATION and (letter := letter_answered(tx, message)):
         message = replace(message, in_reply_to=letter.message)  # of two letters, the one it names is answered
     if isinstance(decision, Refuse):

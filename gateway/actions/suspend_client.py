@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.actions.prove import Occasion, Said, Stated, prove
-from gateway.actions.register_client import subject_of
+from gateway.actions.register_client import registered, subject_of
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
@@ -25,15 +25,16 @@ class Suspension:
 
 def suspend_client(tx: Tx, parts: Parts, occasion: Occasion, asked: Suspension) -> Stated:
     """Change the client's status and state it; Refused when it is unknown or is so already."""
-    row = clients.find(tx, asked.client)
-    if row is None:
-        raise Refused(ErrorCode.NOT_FOUND, detail="There is no such client; see `gateway clients list`.")
+    row = registered(tx, asked.client)
+    if row.status == clients.PENDING:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This client was not let in yet.")
     if (row.status == clients.SUSPENDED) != asked.ends:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=f"This client is {row.status} already.")
     if asked.ends:
         clients.reinstate(tx, asked.client)
     else:
         clients.suspend(tx, asked.client, occasion.at)
-    said = Said(Event.CLIENT_CHANGED, reason="reinstated" if asked.ends else "suspended")
-    return prove(tx, parts, occasion, subject_of(asked.client), [said])[0]
+    by: dict[str, str | int] = {"asked_by": asked.officers.first, "agreed_by": asked.officers.second}
+    said = Said(Event.CLIENT_CHANGED, by, "reinstated" if asked.ends else "suspended")
+    return prove(tx, parts, occasion, subject_of(parts, asked.client), [said])[0]
     # A crash before the commit leaves the client as it was; the officers repeat the command.

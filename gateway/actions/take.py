@@ -33,6 +33,7 @@ class Speaker:
     """For whom a message is taken: an agency, by its own software or on an officer's word (`recorded_by`).
 
     `partnerships` are those that the agency is enrolled in. `proof` is a replay key to burn with the message.
+    `message_types` are the only ones that this software may send; None for whatever the rules let its agency.
     """
 
     agency: AgencyId
@@ -41,6 +42,7 @@ class Speaker:
     idempotency_key: str | None = None
     proof: tuple[str, datetime] | None = None
     recorded_by: str | None = None
+    message_types: frozenset[str] | None = None
 
 
 async def prepare(
@@ -82,6 +84,7 @@ async def prepare(
         speaker.proof,
         speaker.recorded_by,
         blind_children(parts, envelope),
+        speaker.message_types is None or envelope.type in speaker.message_types,
     )
 
 

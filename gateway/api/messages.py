@@ -45,7 +45,12 @@ async def _take(door: Door, request: Request, principal: Principal) -> Response:
     envelope = read_message(raw)
     key = idempotency_key(request)
     speaker = Speaker(
-        AgencyId(principal.agency), principal.partnerships, principal.client_id, key, principal.proof
+        AgencyId(principal.agency),
+        principal.partnerships,
+        principal.client_id,
+        key,
+        principal.proof,
+        message_types=principal.message_types,
     )
     answer = await take(door.parts, await prepare(door.parts, raw, envelope, speaker))
     headers = HEADERS | {"Location": f"/v1/messages/{answer.id}"}

@@ -23,6 +23,7 @@ from gateway.oauth.jose import (
     split,
     verify,
 )
+from gateway.oauth.metadata import TOKEN_PATH
 from gateway.oauth.parts import Client, ClientKey, ClientStatus
 from gateway.oauth.reasons import Reason, Rejected
 
@@ -55,6 +56,7 @@ class Authenticated:
     kid: str
     replay_key: str
     expires_at: datetime
+    names_token_address: bool = False  # by the exception of `legacy_audience_until`
 
 
 def read_assertion(raw: str) -> Assertion:
@@ -77,7 +79,8 @@ def check_assertion(assertion: Assertion, client: Client | None, issuer: str, at
 
     1. the client is known   2. typ and alg   3. signature by a live key of the client
     4. the client is active
-    5. aud is our issuer, as the sole string   6. exp within 300 s, iat and nbf not in the future   7. jti.
+    5. aud is our issuer, as the sole string (for a client that two officers excepted for a while, or the token
+    address: RFC 10070 forbids it)   6. exp within 300 s, iat and nbf not in the future   7. jti.
     What the caller must still do: burn `replay_key`, and refuse when it was known.
     """
     if client is None:
@@ -86,13 +89,25 @@ def check_assertion(assertion: Assertion, client: Client | None, issuer: str, at
     if client.status is not ClientStatus.ACTIVE:
         raise Rejected(Reason.CLIENT_SUSPENDED)
     claims = assertion.claims
-    if claims.get("aud") != issuer:  # a list of one is refused too: RFC 10070
-        raise Rejected(Reason.ASSERTION_AUDIENCE)
+    is_legacy = _check_audience(claims.get("aud"), client, issuer, at)
     expires_at = _check_times(claims, at.timestamp())
     jti = claims.get("jti")
     if not isinstance(jti, str) or not _ID.match(jti):
         raise Rejected(Reason.ASSERTION_ID)
-    return Authenticated(client, key.kid, replay_key("assertion", client.id, jti), expires_at)
+    return Authenticated(client, key.kid, replay_key("assertion", client.id, jti), expires_at, is_legacy)
+
+
+def _check_audience(audience: object, client: Client, issuer: str, at: datetime) -> bool:
+    """Whether the audience is the older one, allowed for this client; Rejected unless it is that or the issuer.
+
+    One string: a list of one is refused too.
+    """
+    if audience == issuer:
+        return False
+    until = client.legacy_audience_until
+    if until is None or at >= until or audience != issuer + TOKEN_PATH:
+        raise Rejected(Reason.ASSERTION_AUDIENCE)
+    return True
 
 
 def _check_signature(assertion: Assertion, client: Client, at: datetime) -> ClientKey:

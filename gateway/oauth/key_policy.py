@@ -17,11 +17,10 @@ from typing import Any
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from gateway.core.client_keys import MOST_KEYS
 from gateway.core.errors import GatewayError
 from gateway.oauth.jose import ALGORITHM_NAMES, Malformed, PublicKey, decode
 from keys.signing import jwk_thumbprint
-
-MOST_KEYS = 5
 
 _PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 _KID = re.compile(r"[\x21-\x7e]{1,256}\Z")  # base64 and slashes occur; a kid is only ever a dictionary key
@@ -32,7 +31,7 @@ class KeyFault(Enum):
     """Why a key was refused, in words for the person who registers it."""
 
     NOT_A_SET = "not a JSON Web Key Set with at least one key"
-    TOO_MANY = f"more than {MOST_KEYS} keys"
+    TOO_MANY = "more keys than are taken here"
     NOT_A_KEY = "not a JSON Web Key, or a member is missing or wrongly encoded"
     PRIVATE = "contains private or symmetric key material: it must now be thought of as disclosed"
     KIND = "only EC P-256, OKP Ed25519 and RSA keys are taken"
@@ -78,9 +77,11 @@ def public_key(jwk: object) -> PublicKey:
         raise KeyRefused(KeyFault.NOT_A_KEY) from None
 
 
-def check_jwks(document: object, is_foreign: Callable[[str], bool] = lambda _: False) -> dict[str, Any]:
-    """A client's key set by value, as it will be stored: whitelisted members, every key with `kid`, `alg` and
-    `use`.
+def check_jwks(
+    document: object, is_foreign: Callable[[str], bool] = lambda _: False, most: int = MOST_KEYS
+) -> dict[str, Any]:
+    """A client's key set as it will be stored: at most `most` keys, whitelisted members, every key with `kid`,
+    `alg` and `use`.
 
     `is_foreign(thumbprint)` says whether another client has this key. A key without `kid` gets its
     thumbprint. KeyRefused with the fault and the key's position. What the caller must still do: have the
@@ -89,7 +90,7 @@ def check_jwks(document: object, is_foreign: Callable[[str], bool] = lambda _: F
     entries = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(entries, list) or not entries:
         raise KeyRefused(KeyFault.NOT_A_SET)
-    if len(entries) > MOST_KEYS:
+    if len(entries) > most:
         raise KeyRefused(KeyFault.TOO_MANY)
     kept: list[dict[str, str]] = []
     thumbprints: set[str] = set()

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.core.client_keys import PENDING
 from gateway.core.errors import Misconfigured
 from gateway.oauth.access_tokens import AccessToken
 from gateway.oauth.jose import PublicKey
@@ -28,6 +29,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class ClientStatus(Enum):
+    PENDING = "pending"
     ACTIVE = "active"
     SUSPENDED = "suspended"
 
@@ -61,14 +63,16 @@ class Client:
     status: ClientStatus
     tokens_not_before: datetime | None = None
     partnerships: frozenset[str] = frozenset()
+    message_types: frozenset[str] | None = None  # None: whatever the pack lets its agency send
+    legacy_audience_until: datetime | None = None  # till then the token address will do as audience
 
 
 def client_keys(jwks: Mapping[str, Any]) -> tuple[ClientKey, ...]:
-    """The keys of a stored key set; `nbf`, `exp` (seconds) and `revoked` stand beside the key's own members.
+    """The approved keys of a stored key set; see `gateway.core.client_keys` for what stands beside their own members.
 
     A key that breaks the policy raises KeyRefused: the row was edited by hand, and its client gets no token.
     """
-    return tuple(_client_key(entry) for entry in jwks["keys"])
+    return tuple(_client_key(entry) for entry in jwks["keys"] if entry.get("status") != PENDING)
 
 
 def _client_key(entry: Mapping[str, Any]) -> ClientKey:

@@ -59,6 +59,8 @@ def client_of_row(row: clients.ClientRow) -> Client:
         status=ClientStatus(row.status),
         tokens_not_before=row.tokens_not_before,
         partnerships=frozenset(row.partnerships),
+        message_types=None if row.message_types is None else frozenset(row.message_types),
+        legacy_audience_until=row.legacy_audience_until,
     )
 
 
@@ -74,7 +76,9 @@ class Registry:
         """The client, at most 30 s old, or None; Unavailable when the store cannot tell."""
         now = self._clock().timestamp()
         known = self._known.get(client_id)
-        if known is not None and now < known[1]:
+        if (
+            known is not None and now < known[1] <= now + CLIENT_REMEMBERED_SECONDS
+        ):  # a clock set back asks again
             return known[0]
         row = await self._store.read(lambda tx: clients.find(tx, client_id))
         if row is None:

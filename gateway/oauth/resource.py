@@ -45,6 +45,7 @@ class Principal:
     token_id: str
     replay_key: str
     replay_expires_at: datetime
+    message_types: frozenset[str] | None = None  # the only ones it may send; None: as the rules say
 
     @property
     def proof(self) -> tuple[str, datetime]:
@@ -171,6 +172,7 @@ def _principal(token: AccessToken, client: Client, proof: Proof) -> Principal:
         token_id=token.id,
         replay_key=proof.replay_key,
         replay_expires_at=proof.expires_at,
+        message_types=client.message_types,
     )
 
 

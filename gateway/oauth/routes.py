@@ -135,6 +135,8 @@ async def _complete(endpoint: str, exchange: Exchange, answer: Answer, parts: OA
     who = _names(exchange)
     if exchange.issued is not None:
         _log.info("oauth.token_issued", token=exchange.issued.id, **who)
+        if exchange.authenticated is not None and exchange.authenticated.names_token_address:
+            _log.warning("oauth.legacy_audience", **who)
     elif exchange.shown is None:
         pass
     elif endpoint == "revocation":

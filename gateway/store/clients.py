@@ -4,8 +4,8 @@ Invariant: a change of keys or status is also an entry in the ledger and needs a
 that calls this sees to both. Suspending a client or recalling its tokens also moves `tokens_not_before`, so
 that tokens handed out before stay dead when the client comes back.
 
-`jwks` is a JWK Set (RFC 7517) already checked by `gateway.oauth.key_policy`; beside a key's own members stand
-`nbf` and `exp` (seconds since 1970: when it may be used) and `revoked` (why it may not).
+`jwks` is a JWK Set (RFC 7517) already checked by `gateway.oauth.key_policy`; what stands beside a key's own members is
+told in `gateway.core.client_keys`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
@@ -23,8 +23,19 @@ from gateway.store import tables as t
 from gateway.store.directory import partnerships_of
 from gateway.store.transaction import Tx
 
+PENDING = "pending"
 ACTIVE = "active"
 SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a client's pending keys wait for: a proof that signs `nonce`, and an officer other than `asked_by`."""
+
+    nonce: str
+    asked_by: str
+    expires_at: datetime
+    overlap: timedelta  # for how long the keys before live on once the new ones are approved
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +46,32 @@ class ClientRow:
     agency: AgencyId
     jwks: Mapping[str, Any]
     scopes: tuple[str, ...]
-    status: str  # ACTIVE or SUSPENDED
+    status: str  # PENDING, ACTIVE or SUSPENDED
     tokens_not_before: datetime | None
     registered_at: datetime
     partnerships: frozenset[str]
+    message_types: tuple[str, ...] | None = None  # None: whatever the pack lets its agency send
+    waiting: Waiting | None = None
+    legacy_audience_until: datetime | None = None
+    jwks_uri: str | None = None
+    keys_fetched_at: datetime | None = None
+    keys_tried_at: datetime | None = None
+    keys_fault: str | None = None
+
+    @property
+    def keys(self) -> tuple[Mapping[str, Any], ...]:
+        return tuple(self.jwks["keys"])
 
 
 def find(tx: Tx, client_id: str) -> ClientRow | None:
     """One client by its id, or None."""
     row = tx.execute(_BY_ID, {"client": client_id}).first()
+    return None if row is None else _row(tx, row)
+
+
+def find_to_change(tx: Tx, client_id: str) -> ClientRow | None:
+    """One client, whose row nobody else changes until this transaction ends (on SQLite the writer is the lock)."""
+    row = tx.execute(_BY_ID.with_for_update(), {"client": client_id}).first()
     return None if row is None else _row(tx, row)
 
 
@@ -59,17 +87,25 @@ def add(
     jwks: Mapping[str, Any],
     scopes: tuple[str, ...],
     registered_at: datetime,
+    *,
+    status: str = ACTIVE,
+    waiting: Waiting | None = None,
+    message_types: tuple[str, ...] | None = None,
+    jwks_uri: str | None = None,
 ) -> None:
-    """Enrol an active client; IntegrityError when the id is taken."""
+    """Enrol a client; IntegrityError when the id is taken."""
     tx.execute(
         insert(t.client).values(
             id=client_id,
             agency=agency,
             jwks=dict(jwks),
             scopes=list(scopes),
-            status=ACTIVE,
+            message_types=None if message_types is None else list(message_types),
+            status=status,
             tokens_not_before=None,
             registered_at=registered_at,
+            waiting=_written(waiting),
+            jwks_uri=jwks_uri,
         )
     )
 
@@ -81,13 +117,51 @@ def rotate_keys(tx: Tx, client_id: str, jwks: Mapping[str, Any]) -> bool:
     return _change(tx, client_id, {"jwks": dict(jwks)})
 
 
+def ask_for_keys(tx: Tx, client_id: str, jwks: Mapping[str, Any], waiting: Waiting | None) -> bool:
+    """Replace the key set, some of whose keys wait for approval as told; False when there is no such client."""
+    return _change(tx, client_id, {"jwks": dict(jwks), "waiting": _written(waiting)})
+
+
+def approve(tx: Tx, client_id: str, jwks: Mapping[str, Any]) -> bool:
+    """Replace the key set, in which nothing waits any more; False when there is no such client."""
+    return _change(tx, client_id, {"jwks": dict(jwks), "waiting": None})
+
+
+def permit(tx: Tx, client_id: str, scopes: tuple[str, ...], message_types: tuple[str, ...] | None) -> bool:
+    """What the client may do from now on; False when there is no such client."""
+    types = None if message_types is None else list(message_types)
+    return _change(tx, client_id, {"scopes": list(scopes), "message_types": types})
+
+
+def allow_legacy_audience(tx: Tx, client_id: str, until: datetime | None) -> bool:
+    """Till when the token address will do as audience; None ends it. False when there is no such client."""
+    return _change(tx, client_id, {"legacy_audience_until": until})
+
+
+def publishing(tx: Tx) -> tuple[ClientRow, ...]:
+    """The clients that publish their keys themselves and are not suspended, by id."""
+    chosen = select(t.client).where(t.client.c.jwks_uri.is_not(None), t.client.c.status != SUSPENDED)
+    return tuple(_row(tx, row) for row in tx.execute(chosen.order_by(t.client.c.id)).all())
+
+
+def keys_fetched(tx: Tx, client_id: str, jwks: Mapping[str, Any], at: datetime) -> bool:
+    """Keep the key set that a fetch brought; False when there is no such client."""
+    told = {"keys_fetched_at": at, "keys_tried_at": at, "keys_fault": None}
+    return _change(tx, client_id, {"jwks": dict(jwks), **told})
+
+
+def keys_not_fetched(tx: Tx, client_id: str, at: datetime, fault: str) -> bool:
+    """A fetch brought nothing that could be taken: the key set stays; False when there is no such client."""
+    return _change(tx, client_id, {"keys_tried_at": at, "keys_fault": fault})
+
+
 def suspend(tx: Tx, client_id: str, at: datetime) -> bool:
     """No token from now on, and the ones in hand are dead; False when there is no such client."""
     return _change(tx, client_id, {"status": SUSPENDED, "tokens_not_before": at})
 
 
 def reinstate(tx: Tx, client_id: str) -> bool:
-    """End a suspension; False when there is no such client. Tokens from before it stay dead."""
+    """Let a pending or suspended client in; False when there is no such client. Tokens from before stay dead."""
     return _change(tx, client_id, {"status": ACTIVE})
 
 
@@ -114,6 +188,26 @@ def _change(tx: Tx, client_id: str, values: Mapping[str, Any]) -> bool:
     return tx.execute(update(t.client).where(t.client.c.id == client_id).values(**values)).rowcount == 1
 
 
+def _written(waiting: Waiting | None) -> dict[str, Any] | None:
+    if waiting is None:
+        return None
+    return {
+        "nonce": waiting.nonce,
+        "asked_by": waiting.asked_by,
+        "expires_at": waiting.expires_at.isoformat(),
+        "overlap_seconds": int(waiting.overlap.total_seconds()),
+    }
+
+
+def _waiting(written: Mapping[str, Any] | None) -> Waiting | None:
+    if written is None:
+        return None
+    expires_at = datetime.fromisoformat(written["expires_at"])
+    return Waiting(
+        written["nonce"], written["asked_by"], expires_at, timedelta(seconds=written["overlap_seconds"])
+    )
+
+
 def _row(tx: Tx, row: Row[Any]) -> ClientRow:
     return ClientRow(
         id=row.id,
@@ -124,4 +218,11 @@ def _row(tx: Tx, row: Row[Any]) -> ClientRow:
         tokens_not_before=row.tokens_not_before,
         registered_at=row.registered_at,
         partnerships=partnerships_of(tx, AgencyId(row.agency)),
+        message_types=None if row.message_types is None else tuple(row.message_types),
+        waiting=_waiting(row.waiting),
+        legacy_audience_until=row.legacy_audience_until,
+        jwks_uri=row.jwks_uri,
+        keys_fetched_at=row.keys_fetched_at,
+        keys_tried_at=row.keys_tried_at,
+        keys_fault=row.keys_fault,
     )

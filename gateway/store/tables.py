@@ -126,9 +126,20 @@ client = Table(
     Column("agency", Text, nullable=False),
     Column("jwks", JSON, nullable=False),
     Column("scopes", JSON, nullable=False),
-    Column("status", Text, nullable=False),  # active, suspended
+    Column(
+        "message_types", JSON(none_as_null=True)
+    ),  # which it may send; absent: what the pack lets its agency
+    Column("status", Text, nullable=False),  # pending, active, suspended
     Column("tokens_not_before", Instant),
     Column("registered_at", Instant, nullable=False),
+    Column("waiting", JSON(none_as_null=True)),  # who asked for its pending keys, and what they must sign
+    Column(
+        "legacy_audience_until", Instant
+    ),  # till then the token address will do as an assertion's audience
+    Column("jwks_uri", Text),  # where it publishes its keys; absent: they came by value
+    Column("keys_fetched_at", Instant),
+    Column("keys_tried_at", Instant),
+    Column("keys_fault", Text),  # why the last fetch brought nothing: a coarse code
 )
 
 # Editing it: nothing lasting; proofs live for minutes. Deleting rows allows a replay within that time.

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc import jwk, jws
 
 from gateway.core.receipts import Event
 from gateway.oauth.key_policy import check_jwks
 from gateway.store import clients, tables
-from keys.signing import FileSigner
+from keys.signing import FileSigner, jwk_thumbprint
+from tests.edges.oauth_caller import Key, compact
 from tests.edges.office import OFFICERS, Office, Told, deployed
 
+ASKING, AGREEING = OFFICERS[:2], OFFICERS[2:]
+SOON, LATER = (
+    (datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)).isoformat() for days in (20, 40)
+)
+CLIENT_COMMANDS = [
+    "add",
+    "approve",
+    "challenge",
+    "list",
+    "rotate",
+    "revoke",
+    "suspend",
+    "permit",
+    "legacy-audience",
+    "new-key",
+    "prove",
+]
 AGENCIES = "id,kind,name,code\nnorthshire-police,police,Northshire Police,E23000099\n"
 
 
@@ -41,7 +62,44 @@ def a_key(gateway: Office, name: str = "police") -> dict[str, Any]:
 
 
 def add(gateway: Office, client: str, *more: str) -> Told:
-    return gateway("clients", "add", client, "--agency", "northshire-police", "--json", *OFFICERS, *more)
+    return gateway("clients", "add", client, "--agency", "northshire-police", "--json", *ASKING, *more)
+
+
+def approve(
+    gateway: Office, client: str, challenge: dict[str, str], *keys: str, by: tuple[str, ...] = AGREEING
+) -> Told:
+    """The agency signs with its keys, and the second officer is handed the proofs."""
+    gateway.write("the.json", json.dumps(challenge))
+    held = [word for key in keys for word in ("--key", key)]
+    proved = gateway("clients", "prove", "the.json", *held, "--out", "the.proof")
+    assert proved.status == 0, proved.err
+    return gateway("clients", "approve", client, "--proof", "the.proof", "--json", *by)
+
+
+def registered(gateway: Office, client: str = "np-1", *more: str) -> dict[str, Any]:
+    """A client that is in, with one key: that key."""
+    key = a_key(gateway)
+    told = add(gateway, client, "--jwks", "police.jwks", *more)
+    assert told.status == 0, told.err
+    assert approve(gateway, client, told.document["challenge"], "police.jwk").status == 0
+    return key
+
+
+def the_client(gateway: Office, client: str = "np-1") -> clients.ClientRow:
+    row: clients.ClientRow | None = gateway.read(lambda tx: clients.find(tx, client))
+    assert row is not None
+    return row
+
+
+def statuses(gateway: Office) -> dict[str, str]:
+    (row,) = gateway("clients", "list", "--json").document
+    return {key["kid"]: key["status"] for key in row["keys"]}
+
+
+def opened_fields(receipt: dict[str, Any]) -> dict[str, str]:
+    """What an entry commits to, opened by what was handed out with it."""
+    found = [json.loads(base64.urlsafe_b64decode(one + "==")) for one in receipt["disclosures"]]
+    return {name: value for _, name, value in found}
 
 
 def events(gateway: Office, chain: str) -> list[str]:
@@ -59,29 +117,135 @@ def test_a_new_key_is_private_to_its_owner_and_its_public_half_passes_the_policy
     assert json.loads((gateway.folder / "police.jwk").read_text()) == key
 
 
-def test_a_client_is_registered_with_public_keys_and_an_entry_for_each(gateway: Office) -> None:
+def test_a_client_waits_until_it_proved_its_key_and_a_second_officer_agreed(gateway: Office) -> None:
     key = a_key(gateway)
     told = add(gateway, "np-1", "--jwks", "police.jwks")
     assert told.status == 0, told.err
-    assert told.document["private_half_left_out"] is False
-    row = gateway.read(lambda tx: clients.find(tx, "np-1"))
-    assert row is not None
-    assert (row.agency, row.status, set(row.scopes)) == (
-        "northshire-police",
-        "active",
-        {"messages.write", "messages.read"},
-    )
-    assert [entry["kid"] for entry in row.jwks["keys"]] == [key["kid"]]
-    assert events(gateway, "client-np-1") == [Event.KEY_INTRODUCED.text]
+    assert (told.document["status"], told.document["private_half_left_out"]) == ("pending", False)
+    assert told.document["keys"] == [{"kid": key["kid"], "thumbprint": jwk_thumbprint(key)}]
+    assert the_client(gateway).status == "pending"
+    assert statuses(gateway) == {key["kid"]: "pending"}
+    challenge = told.document["challenge"]
+    assert approve(gateway, "np-1", challenge, "police.jwk").status == 0
+    row = the_client(gateway)
+    assert (row.agency, row.status, row.waiting) == ("northshire-police", "active", None)
+    assert set(row.scopes) == {"messages.write", "messages.read"}
+    assert statuses(gateway) == {key["kid"]: "active"}
+    assert events(gateway, "client-np-1") == [Event.CLIENT_CHANGED.text, Event.KEY_INTRODUCED.text]
+    assert approve(gateway, "np-1", challenge, "police.jwk").status == 1, "nothing waits any more"
 
 
-def test_of_a_private_key_only_the_public_half_is_taken_and_that_is_said(gateway: Office) -> None:
+def test_the_entry_names_client_key_and_both_officers_under_commitments(gateway: Office) -> None:
     key = a_key(gateway)
-    told = add(gateway, "np-1", "--key", "police.jwk")
+    challenge = add(gateway, "np-1", "--jwks", "police.jwks").document["challenge"]
+    (receipt,) = approve(gateway, "np-1", challenge, "police.jwk").document["receipts"]
+    assert opened_fields(receipt) == {
+        "client": "np-1",
+        "kid": key["kid"],
+        "thumbprint": jwk_thumbprint(key),
+        "asked_by": "Winifred Stave",
+        "agreed_by": "Desmond Quill",
+    }
+    statement = base64.urlsafe_b64decode(receipt["jws"].split(".")[1] + "==")
+    assert b"Winifred" not in statement
+    assert key["kid"].encode() not in statement
+
+
+def test_the_officer_who_asked_cannot_agree(gateway: Office) -> None:
+    a_key(gateway)
+    challenge = add(gateway, "np-1", "--jwks", "police.jwks").document["challenge"]
+    alone = approve(gateway, "np-1", challenge, "police.jwk", by=("--second-officer", "winifred  STAVE"))
+    assert (alone.status, alone.out) == (1, "")
+    assert the_client(gateway).status == "pending"
+
+
+def test_a_proof_by_another_key_for_another_client_gateway_or_challenge_is_refused(gateway: Office) -> None:
+    a_key(gateway)
+    a_key(gateway, "other")
+    challenge = add(gateway, "np-1", "--jwks", "police.jwks").document["challenge"]
+
+    def refused(key: str = "police.jwk", **changes: str) -> str:
+        told = approve(gateway, "np-1", challenge | changes, key)
+        assert (told.status, told.out) == (1, "")
+        return told.err
+
+    assert "none of the keys" in refused("other.jwk")
+    assert "another client" in refused(client="np-2")
+    assert "another gateway" in refused(audience="https://else.example")
+    assert "another challenge" in refused(nonce="0" * 64)
+    again = gateway("clients", "challenge", "np-1", "--json", *ASKING).document["challenge"]
+    assert "another challenge" in refused()
+    assert the_client(gateway).status == "pending"
+    assert approve(gateway, "np-1", again, "police.jwk").status == 0
+
+
+def test_what_the_agency_has_to_sign_is_written_to_a_file_for_it(gateway: Office) -> None:
+    a_key(gateway)
+    told = add(gateway, "np-1", "--jwks", "police.jwks", "--challenge", "np.json")
+    assert json.loads((gateway.folder / "np.json").read_text()) == told.document["challenge"]
+    for words in (
+        ("np.json", "--key", "police.jwks"),
+        ("police.jwks", "--key", "police.jwk"),
+        ("none", "--key", "x"),
+    ):
+        assert gateway("clients", "prove", *words).status == 2
+    shown = gateway("clients", "prove", "np.json", "--key", "police.jwk", "--json")
+    assert len(shown.document["proofs"]) == 1
+
+
+def test_an_assertion_is_no_proof_though_its_key_and_audience_are_right(gateway: Office) -> None:
+    key = a_key(gateway)
+    challenge = add(gateway, "np-1", "--jwks", "police.jwks").document["challenge"]
+    claims = json.dumps(
+        {"iss": "np-1", "sub": "np-1", "aud": challenge["audience"], "nonce": challenge["nonce"]}
+    )
+    header = {"alg": "ES256", "typ": "JWT", "kid": key["kid"]}
+    gateway.write("a.proof", jws.serialize_compact(header, claims, jwk.import_key(key)))
+    told = gateway("clients", "approve", "np-1", "--proof", "a.proof", *AGREEING)
+    assert (told.status, "typ" in told.err) == (1, True)
+    for rubbish in ("a.b", "{}", "....", "a" * 9000):
+        gateway.write("a.proof", rubbish)
+        assert gateway("clients", "approve", "np-1", "--proof", "a.proof", *AGREEING).status == 1
+    gateway.write("a.proof", "")
+    assert gateway("clients", "approve", "np-1", "--proof", "a.proof", *AGREEING).status == 2
+
+
+@pytest.mark.parametrize("alg", ["ES256", "PS256", "Ed25519"])
+def test_any_jose_library_makes_a_proof(gateway: Office, alg: str) -> None:
+    key = Key.make(alg)
+    gateway.write("np.jwks", json.dumps({"keys": [{**key.jwk, "kid": key.kid}]}))
+    told = add(gateway, "np-1", "--jwks", "np.jwks").document["challenge"]
+    claims = {"iss": "np-1", "aud": told["audience"], "nonce": told["nonce"]}
+    gateway.write("np.proof", compact({"alg": alg, "typ": "client-key-proof+jwt"}, claims, key))
+    assert gateway("clients", "approve", "np-1", "--proof", "np.proof", *AGREEING).status == 0
+
+
+def test_every_key_of_a_set_must_be_proved(gateway: Office) -> None:
+    one, two = a_key(gateway), a_key(gateway, "two")
+    public = [
+        json.loads((gateway.folder / f"{name}.jwks").read_text())["keys"][0] for name in ("police", "two")
+    ]
+    gateway.write("both.jwks", json.dumps({"keys": public}))
+    challenge = add(gateway, "np-1", "--jwks", "both.jwks").document["challenge"]
+    assert approve(gateway, "np-1", challenge, "police.jwk").status == 1
+    assert the_client(gateway).status == "pending"
+    told = approve(gateway, "np-1", challenge, "police.jwk", "two.jwk")
+    assert (told.status, set(told.document["kids"])) == (0, {one["kid"], two["kid"]})
+
+
+def test_a_private_key_is_proof_enough_when_both_officers_are_there_and_only_its_public_half_is_kept(
+    gateway: Office,
+) -> None:
+    key = a_key(gateway)
+    told = add(gateway, "np-1", "--key", "police.jwk", *AGREEING)
     assert (told.status, told.document["private_half_left_out"]) == (0, True)
-    row = gateway.read(lambda tx: clients.find(tx, "np-1"))
-    assert key["d"] not in json.dumps(row.jwks)
+    assert (told.document["status"], told.document["challenge"]) == ("active", None)
+    assert the_client(gateway).status == "active"
+    assert key["d"] not in json.dumps(the_client(gateway).jwks)
     assert key["d"] not in told.out
+    a_key(gateway, "more")
+    waits = add(gateway, "np-2", "--jwks", "more.jwks", *AGREEING)
+    assert (waits.status, waits.document["status"]) == (0, "pending"), "public keys alone prove nothing"
 
 
 def test_a_key_set_with_a_private_key_in_it_is_refused(gateway: Office) -> None:
@@ -96,64 +260,169 @@ def test_what_stands_in_the_way_of_a_registration(gateway: Office) -> None:
     a_key(gateway)
     assert add(gateway, "np-1", "--jwks", "police.jwks").status == 0
     assert add(gateway, "np-1", "--jwks", "police.jwks").status == 1, "the id is taken"
-    assert add(gateway, "np-2", "--jwks", "police.jwks").status == 1, "the key is another's"
+    assert add(gateway, "np-2", "--jwks", "police.jwks").status == 1, (
+        "the key is another's, though it only waits"
+    )
     a_key(gateway, "other")
-    unknown = gateway("clients", "add", "x-1", "--agency", "nowhere", "--jwks", "other.jwks", *OFFICERS)
+    unknown = gateway("clients", "add", "x-1", "--agency", "nowhere", "--jwks", "other.jwks", *ASKING)
     assert unknown.status == 1
-    alone = ("--officer", "Winifred Stave", "--second-officer", "Winifred Stave")
-    one = gateway("clients", "add", "x-1", "--agency", "northshire-police", "--jwks", "other.jwks", *alone)
-    assert one.status == 1
+    alone = ("--second-officer", "Winifred Stave")
+    assert add(gateway, "x-1", "--key", "other.jwk", *alone).status == 1
     for words in (
         ("Not A Slug", "--jwks", "other.jwks"),
         ("x-1",),
         ("x-1", "--jwks", "absent.jwks"),
         ("x-1", "--jwks", "other.jwks", "--scopes", "everything"),
+        ("x-1", "--jwks", "other.jwks", "--types", "poem"),
+        ("x-1", "--jwks", "other.jwks", "--not-after", "tomorrow"),
+        ("x-1", "--jwks", "other.jwks", "--not-before", LATER, "--not-after", SOON),
     ):
         assert add(gateway, *words).status == 2
     assert [row.id for row in gateway.read(clients.listed)] == ["np-1"]
 
 
 def test_new_keys_work_beside_the_old_ones_until_the_overlap_ends(gateway: Office) -> None:
-    old = a_key(gateway)
-    add(gateway, "np-1", "--jwks", "police.jwks")
+    old = registered(gateway)
     new = a_key(gateway, "new")
     told = gateway(
-        "clients", "rotate", "np-1", "--jwks", "new.jwks", "--overlap-hours", "2", "--json", *OFFICERS
+        "clients", "rotate", "np-1", "--jwks", "new.jwks", "--overlap-hours", "2", "--json", *ASKING
     )
     assert told.status == 0, told.err
+    assert statuses(gateway) == {old["kid"]: "active", new["kid"]: "pending"}, "the old key goes on"
+    assert approve(gateway, "np-1", told.document["challenge"], "new.jwk").status == 0
     (row,) = gateway("clients", "list", "--json").document
-    assert {key["kid"]: (key["works"], key["ends_at"] is None) for key in row["keys"]} == {
-        new["kid"]: (True, True),
-        old["kid"]: (True, False),
+    assert {key["kid"]: (key["works"], key["status"], key["ends_at"] is None) for key in row["keys"]} == {
+        new["kid"]: (True, "active", True),
+        old["kid"]: (True, "retiring", False),
     }
-    assert events(gateway, "client-np-1") == [Event.KEY_INTRODUCED.text] * 2
-    again = gateway("clients", "rotate", "np-1", "--jwks", "new.jwks", *OFFICERS)
+    again = gateway("clients", "rotate", "np-1", "--jwks", "new.jwks", *ASKING)
     assert again.status == 1, "the kid is there already"
 
 
+def test_a_second_request_for_new_keys_takes_the_place_of_the_first(gateway: Office) -> None:
+    old = registered(gateway)
+    a_key(gateway, "first")
+    second = a_key(gateway, "second")
+    first = gateway("clients", "rotate", "np-1", "--jwks", "first.jwks", "--json", *ASKING).document
+    last = gateway("clients", "rotate", "np-1", "--jwks", "second.jwks", "--json", *ASKING).document
+    assert statuses(gateway) == {old["kid"]: "active", second["kid"]: "pending"}
+    assert approve(gateway, "np-1", first["challenge"], "first.jwk").status == 1
+    assert approve(gateway, "np-1", last["challenge"], "second.jwk").status == 0
+
+
+def test_a_client_has_at_most_five_keys_together_with_those_that_wait(gateway: Office) -> None:
+    registered(gateway)
+    keys = [Key.make("Ed25519", f"k{number}") for number in range(5)]
+    public = [{**key.jwk, "kid": key.kid} for key in keys]
+    gateway.write("five.jwks", json.dumps({"keys": public}))
+    assert gateway("clients", "rotate", "np-1", "--jwks", "five.jwks", *ASKING).status == 1
+    gateway.write("four.jwks", json.dumps({"keys": public[:4]}))
+    assert gateway("clients", "rotate", "np-1", "--jwks", "four.jwks", *ASKING).status == 0
+
+
+def test_a_window_stands_beside_the_key_and_its_end_is_announced(gateway: Office) -> None:
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=20)
+    registered(gateway, "np-1", "--not-after", ends.isoformat())
+    (row,) = gateway("clients", "list", "--json").document
+    assert row["keys"][0]["ends_at"] == ends.isoformat().replace("+00:00", "Z")
+    assert [one["concern"] for one in row["concerns"]] == ["keys-end-soon"]
+    assert "MEND" in gateway("clients", "list").out
+
+
 def test_compromised_keys_and_their_tokens_are_dead_at_once(gateway: Office) -> None:
-    a_key(gateway)
-    add(gateway, "np-1", "--jwks", "police.jwks")
+    old = registered(gateway)
     new = a_key(gateway, "new")
-    assert gateway("clients", "rotate", "np-1", "--jwks", "new.jwks", "--compromised", *OFFICERS).status == 0
-    row = gateway.read(lambda tx: clients.find(tx, "np-1"))
-    assert [key["kid"] for key in row.jwks["keys"]] == [new["kid"]]
-    assert row.tokens_not_before is not None
-    assert events(gateway, "client-np-1")[1:] == [Event.KEY_INTRODUCED.text, Event.KEY_REVOKED.text]
+    lost = ("clients", "rotate", "np-1", "--key", "new.jwk", "--compromised")
+    assert gateway(*lost, *ASKING).status == 2, "it takes two to kill keys"
+    assert gateway(*lost, *OFFICERS).status == 0
+    assert statuses(gateway) == {old["kid"]: "revoked", new["kid"]: "active"}
+    assert the_client(gateway).tokens_not_before is not None
+    assert events(gateway, "client-np-1")[2:] == [
+        Event.KEY_REVOKED.text,
+        Event.CLIENT_CHANGED.text,
+        Event.KEY_INTRODUCED.text,
+    ]
+
+
+def test_one_key_is_revoked_and_can_never_come_back(gateway: Office) -> None:
+    old = registered(gateway)
+    told = gateway("clients", "revoke", "np-1", old["kid"], "--json", *OFFICERS)
+    assert told.status == 0, told.err
+    assert opened_fields(told.document["receipts"][0])["thumbprint"] == jwk_thumbprint(old)
+    assert statuses(gateway) == {old["kid"]: "revoked"}
+    assert the_client(gateway).tokens_not_before is not None
+    assert gateway("clients", "revoke", "np-1", old["kid"], *OFFICERS).status == 1
+    public = {**json.loads((gateway.folder / "police.jwks").read_text())["keys"][0], "kid": "another-name"}
+    gateway.write("again.jwks", json.dumps({"keys": [public]}))
+    assert gateway("clients", "rotate", "np-1", "--jwks", "again.jwks", *ASKING).status == 1
+    assert add(gateway, "np-2", "--jwks", "again.jwks").status == 1
+    (row,) = gateway("clients", "list", "--json").document
+    assert [one["concern"] for one in row["concerns"]] == ["no-key-works"]
 
 
 def test_a_suspended_client_comes_back_only_by_two_officers_and_its_tokens_stay_dead(gateway: Office) -> None:
     a_key(gateway)
     add(gateway, "np-1", "--jwks", "police.jwks")
+    assert gateway("clients", "suspend", "np-1", "--lift", *OFFICERS).status == 1, (
+        "no way in past the approval"
+    )
+    challenge = gateway("clients", "challenge", "np-1", "--json", *ASKING).document["challenge"]
+    assert approve(gateway, "np-1", challenge, "police.jwk").status == 0
     assert gateway("clients", "suspend", "np-1", *OFFICERS).status == 0
     assert gateway("clients", "suspend", "np-1", *OFFICERS).status == 1
     assert gateway("clients", "list", "--json").document[0]["status"] == "suspended"
     told = gateway("clients", "suspend", "np-1", "--lift", "--json", *OFFICERS)
     assert told.document["status"] == "active"
-    row = gateway.read(lambda tx: clients.find(tx, "np-1"))
+    row = the_client(gateway)
     assert (row.status, row.tokens_not_before is None) == ("active", False)
-    assert events(gateway, "client-np-1")[1:] == [Event.CLIENT_CHANGED.text] * 2
+    assert events(gateway, "client-np-1")[-2:] == [Event.CLIENT_CHANGED.text] * 2
     assert gateway("clients", "suspend", "nobody", *OFFICERS).status == 1
+
+
+def test_what_a_client_may_do_is_changed_by_two_officers_with_an_entry(gateway: Office) -> None:
+    registered(gateway, "np-1", "--types", "referral")
+    assert the_client(gateway).message_types == ("referral",)
+    told = gateway(
+        "clients",
+        "permit",
+        "np-1",
+        "--types",
+        "referral,call-log",
+        "--scopes",
+        "messages.write",
+        "--json",
+        *OFFICERS,
+    )
+    assert told.document["message_types"] == ["referral", "call-log"]
+    assert told.document["scopes"] == ["messages.write"]
+    assert opened_fields(told.document["receipts"][0])["message_types"] == "referral call-log"
+    assert gateway("clients", "permit", "np-1", "--types", "any", *OFFICERS).status == 0
+    assert (the_client(gateway).message_types, the_client(gateway).scopes) == (None, ("messages.write",))
+    assert gateway("clients", "permit", "np-1", *OFFICERS).status == 2
+    assert gateway("clients", "permit", "nobody", "--types", "any", *OFFICERS).status == 1
+
+
+def test_the_older_audience_is_never_for_new_clients_and_always_ends(gateway: Office) -> None:
+    registered(gateway)
+    words = ("clients", "legacy-audience", "np-1")
+    new = gateway(*words, "--until", SOON, *OFFICERS)
+    assert (new.status, "new client" in new.err) == (1, True)
+    long_ago = datetime.now(UTC) - timedelta(days=60)
+    older = tables.client.update().values(registered_at=long_ago)
+    gateway.look(lambda parts: parts.store.transact(lambda tx: tx.execute(older) and None))
+    assert (
+        gateway(*words, "--until", (datetime.now(UTC) + timedelta(days=200)).isoformat(), *OFFICERS).status
+        == 1
+    )
+    assert gateway(*words, "--until", "2020-01-01T00:00+00:00", *OFFICERS).status == 1
+    assert gateway(*words, *OFFICERS).status == 2
+    told = gateway(*words, "--until", SOON, "--json", *OFFICERS)
+    assert told.status == 0, told.err
+    assert events(gateway, "client-np-1")[-1] == Event.CLIENT_CHANGED.text
+    (row,) = gateway("clients", "list", "--json").document
+    assert [one["concern"] for one in row["concerns"]] == ["legacy-audience"]
+    assert gateway(*words, "--end", *OFFICERS).status == 0
+    assert the_client(gateway).legacy_audience_until is None
 
 
 def test_a_new_receipt_key_is_announced_under_the_old_one_and_the_old_one_stays_published(
@@ -194,8 +463,7 @@ def test_a_log_keeps_its_key_and_one_officer_rotates_none(gateway: Office) -> No
 
 @pytest.mark.parametrize(
     ("group", "command"),
-    [("clients", c) for c in ("add", "list", "rotate", "suspend", "new-key")]
-    + [("keys", c) for c in ("list", "rotate")],
+    [("clients", c) for c in CLIENT_COMMANDS] + [("keys", c) for c in ("list", "rotate")],
 )
 def test_every_command_has_help_with_an_example(gateway: Office, group: str, command: str) -> None:
     told = gateway(group, command, "--help")

@@ -74,9 +74,16 @@ def upgrade() -> None:
         sa.Column("agency", sa.Text(), nullable=False),
         sa.Column("jwks", sa.JSON(), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("message_types", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("tokens_not_before", sa.Text(), nullable=True),
         sa.Column("registered_at", sa.Text(), nullable=False),
+        sa.Column("waiting", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("legacy_audience_until", sa.Text(), nullable=True),
+        sa.Column("jwks_uri", sa.Text(), nullable=True),
+        sa.Column("keys_fetched_at", sa.Text(), nullable=True),
+        sa.Column("keys_tried_at", sa.Text(), nullable=True),
+        sa.Column("keys_fault", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(

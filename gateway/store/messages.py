@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, bindparam, cast, exists, insert, or_, select
+from sqlalchemy import bindparam, exists, insert, or_, select, true
 from sqlalchemy.exc import IntegrityError
 
 from gateway.core.deliveries import DeliveryState
@@ -107,10 +107,11 @@ _AVOIDING = Prepared(
     select(t.message.c.facts).where(
         t.message.c.partnership == bindparam("partnership"),
         t.message.c.incident == bindparam("incident"),
-        cast(t.message.c.facts, Text).contains(bindparam("named")),  # few name anyone: the others stay unread
+        t.message.c.avoids.is_(true()),  # few do: the others stay unread
     )
 )
 _INSERT = Prepared(insert(t.message))
+AVOIDED = "do_not_contact"  # the fact that names them
 
 
 class Raced(Exception):
@@ -119,8 +120,9 @@ class Raced(Exception):
 
 def record(tx: Tx, values: Mapping[str, Any]) -> None:
     """Keep one message; Raced when its reference was taken meanwhile, which SQLite's single writer rules out."""
+    avoids = bool(values["facts"]["codes"].get(AVOIDED))
     try:
-        tx.execute(_INSERT, dict(values))
+        tx.execute(_INSERT, {**values, "avoids": avoids})
     except IntegrityError:
         raise Raced from None
 
@@ -195,9 +197,8 @@ def corrections_of(tx: Tx, row: MessageRow) -> list[MessageRow]:
 
 def avoided(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> frozenset[str]:
     """The seats that any message of the incident says not to contact, as rules read them (G-08)."""
-    values = {"partnership": partnership, "incident": incident, "named": '"do_not_contact"'}
-    rows = tx.execute(_AVOIDING, values)
-    return frozenset(seat for row in rows for seat in row[0]["codes"].get("do_not_contact", ()))
+    rows = tx.execute(_AVOIDING, {"partnership": partnership, "incident": incident})
+    return frozenset(seat for row in rows for seat in row[0]["codes"].get(AVOIDED, ()))
 
 
 def forwarded(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> set[tuple[str, str]]:

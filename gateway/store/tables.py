@@ -9,6 +9,7 @@ here: PostgreSQL would hold to it and SQLite would not. What comes from outside 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -53,6 +54,11 @@ custody = MetaData()
 
 def _id(name: str = "id") -> Column[str]:
     return Column(name, Text, primary_key=True)
+
+
+def _where(condition: str, postgresql: str | None = None) -> dict[str, Any]:
+    """An index over those rows alone: the others cost it nothing."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(postgresql or condition)}
 
 
 # Editing it: redirect an agency's messages. Every change is an entry in the ledger, and the old address is told.
@@ -284,6 +290,7 @@ message = Table(
     Column("idempotency_key", Text),
     Column("in_reply_to", Text),
     Column("facts", JSON, nullable=False),  # moments, codes, agencies, schools: no personal data
+    Column("avoids", Boolean, nullable=False, default=False),  # whether the facts say not to contact somebody
     Column("created_at", Instant, nullable=False),
     Column("arrived_at", Instant, nullable=False),
     Column("recorded_at", Instant, nullable=False),
@@ -294,8 +301,17 @@ message = Table(
     Column("sealed", LargeBinary),
     Column("data_key", Text),
     UniqueConstraint("partnership", "agency", "reference", name="message_reference"),
-    UniqueConstraint("client", "idempotency_key", name="message_idempotency"),
+    Index(
+        "message_idempotency",
+        "client",
+        "idempotency_key",
+        unique=True,
+        **_where("idempotency_key IS NOT NULL"),
+    ),
     Index("message_by_incident", "partnership", "incident", "type"),
+    Index(
+        "message_avoiding", "partnership", "incident", **_where("avoids IS 1", postgresql="avoids IS true")
+    ),
 )
 
 # Editing it: stop or repeat a delivery. What was sent is in the ledger.
@@ -498,15 +514,11 @@ entry = Table(
     Column("jws", Text, nullable=False),
     Column("disclosures", LargeBinary),  # salts and values, sealed under the incident's data key
     Column("data_key", Text),
-    Column("leaf_index", BigInteger, unique=True),  # null until sealed
+    Column("leaf_index", BigInteger),  # null until sealed
     UniqueConstraint("chain", "seq", name="entry_chain"),
     Index("entry_by_incident", "partnership", "incident", "at"),
-    Index(
-        "entry_unsealed",
-        "leaf_index",
-        postgresql_where=text("leaf_index IS NULL"),
-        sqlite_where=text("leaf_index IS NULL"),
-    ),
+    Index("entry_leaf", "leaf_index", unique=True, **_where("leaf_index IS NOT NULL")),
+    Index("entry_unsealed", "leaf_index", **_where("leaf_index IS NULL")),
 )
 
 # Editing it: break a chain; the verifier sees it.

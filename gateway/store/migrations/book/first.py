@@ -135,16 +135,23 @@ def upgrade() -> None:
         sa.Column("leaf_index", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("chain", "seq", name="entry_chain"),
-        sa.UniqueConstraint("leaf_index"),
     )
     op.create_index("entry_by_incident", "entry", ["partnership", "incident", "at"], unique=False)
+    op.create_index(
+        "entry_leaf",
+        "entry",
+        ["leaf_index"],
+        unique=True,
+        sqlite_where=sa.text("leaf_index IS NOT NULL"),
+        postgresql_where=sa.text("leaf_index IS NOT NULL"),
+    )
     op.create_index(
         "entry_unsealed",
         "entry",
         ["leaf_index"],
         unique=False,
-        postgresql_where=sa.text("leaf_index IS NULL"),
         sqlite_where=sa.text("leaf_index IS NULL"),
+        postgresql_where=sa.text("leaf_index IS NULL"),
     )
     op.create_table(
         "hold",
@@ -255,6 +262,7 @@ def upgrade() -> None:
         sa.Column("idempotency_key", sa.Text(), nullable=True),
         sa.Column("in_reply_to", sa.Text(), nullable=True),
         sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("avoids", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("arrived_at", sa.Text(), nullable=False),
         sa.Column("recorded_at", sa.Text(), nullable=False),
@@ -265,10 +273,25 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("data_key", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("client", "idempotency_key", name="message_idempotency"),
         sa.UniqueConstraint("partnership", "agency", "reference", name="message_reference"),
     )
+    op.create_index(
+        "message_avoiding",
+        "message",
+        ["partnership", "incident"],
+        unique=False,
+        sqlite_where=sa.text("avoids IS 1"),
+        postgresql_where=sa.text("avoids IS true"),
+    )
     op.create_index("message_by_incident", "message", ["partnership", "incident", "type"], unique=False)
+    op.create_index(
+        "message_idempotency",
+        "message",
+        ["client", "idempotency_key"],
+        unique=True,
+        sqlite_where=sa.text("idempotency_key IS NOT NULL"),
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+    )
     op.create_table(
         "moment",
         sa.Column("partnership", sa.Text(), nullable=False),

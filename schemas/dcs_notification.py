@@ -148,7 +148,8 @@ class DcsNotification(Body):
         return self
 
     def facts(self) -> Facts:
-        """The situations, categories and path, since when a child is missing, and the codes that every form gives."""
+        """The situations, categories and path, since when a child is missing, whether the decisions are on the case system
+        (S1-13), and the codes that every form gives."""
         failure = self.inter_agency_failure
         return Facts(
             moments={**self.incident.instants(), **moments(missing_since=self.missing_since)},
@@ -158,6 +159,7 @@ class DcsNotification(Body):
                 "subject_type": words(*self.subject_types),
                 "path": words(self.path),
                 "inter_agency_failure": words(failure.basis if failure else None),
+                "case_recorded": ("yes" if self.case_record else "no",),
                 **incident_codes(self.incident, self.children),
             },
             schools=schools_of(self.children),

@@ -211,6 +211,7 @@ class ReviewDecision(Body):
                 "rapid_review_referral": _said(self.rapid_review_referral),
                 "responded_to_referrer": _said(self.responded_to_referrer),
                 "feedback": words(feedback.time if feedback else None),
+                "monitoring": ("yes" if self.monitoring else "no",),
             },
             agencies=acting(self.further_actions),
         )

@@ -222,7 +222,8 @@ def resolve(recipients: Recipients, directory: Directory, now: Circumstances) ->
         case Whom.SENDER:
             return _at(role, [now.sender], directory, now)
         case Whom.RECIPIENTS:
-            others = (seat for seat in now.recipients if seat.agency != now.sender)
+            # Inside one council it is the sender's own agency that had it.
+            others = [seat for seat in now.recipients if seat.agency != now.sender] or now.recipients
             return Resolved(tuple(seat for seat in others if role in (EVERY_ROLE, seat.role)), ())
         case Whom.GUESTS:
             # Two officers named them; one of another partnership has its inbox here and stands in no directory of ours.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from gateway.actions.decided_on import Thread, message_of, thread
@@ -27,7 +28,7 @@ from gateway.core.duties import UNANSWERED, DutyState, Tally, Vote, tally
 from gateway.core.messages import Facts, Message, MessageId, RoleId
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, standing_in
-from gateway.core.rules import Consequence, JointDecision, Pack, consequence, joint_decision
+from gateway.core.rules import Consequence, JointDecision, Pack, consequence, joint_decision, moment_values
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, duties, incidents
 from gateway.store.incidents import Incident
@@ -170,12 +171,13 @@ class _Reached:
         moments = incidents.record_moments(tx, incident.partnership, incident.id, message.id, own)
         result = Forwarded()
         now = self._circumstances(tx, work, message, incident, follows)
+        # what is decided on each message anew runs from that message and from each decision
+        starts = {**moments, **self._told_at(work), **message.facts.moments, **own}
         for rule in follows.duties:
-            # what is decided on each message anew runs from each decision
-            starts = {**moments, **own} if self._decision.each else moments
-            add_duties(work, message.id, incident, rule, starts, now, result)
-        if not self._decision.each:
-            lay_once(tx, work, incident, result)
+            add_duties(
+                work, message.id, incident, rule, starts if self._decision.each else moments, now, result
+            )
+        lay_once(tx, work, incident, result, message, anew=self._decision.each)
         self._send_on(tx, parts, work, incident, follows, now, result)
         involve(tx, work, message, incident, now, result)
         result.record(tx)
@@ -183,6 +185,14 @@ class _Reached:
             hold(tx, work, incident.partnership, incident.id, ("message", message.id), (gap,))
         for letter in follows.letters:
             draft_letters(tx, parts, work, incident, letter)
+
+    def _told_at(self, work: Work) -> Mapping[str, datetime]:
+        """The moments of the message decided on."""
+        about = self._about
+        route = next((route for route in work.pack.routes if about and route.id == about.rule), None)
+        if about is None or route is None or about.agency not in work.directory.agencies:
+            return {}
+        return moment_values(route, message_of(about, work))
 
     def _circumstances(
         self, tx: Tx, work: Work, message: Message, incident: Incident, follows: Consequence

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from gateway.actions.decided_on import message_of, thread
 from gateway.actions.meet import meet
 from gateway.actions.prove import Said
 from gateway.actions.tell_duty import duty_document
@@ -18,8 +19,10 @@ from gateway.core.messages import AgencyId, Message, MessageId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, resolve
 from gateway.core.rules import (
+    ACKNOWLEDGEMENT,
     CORRECTION,
     OF_ONE_MESSAGE,
+    TOLD_ANEW,
     DutyRule,
     Pack,
     Recipients,
@@ -32,11 +35,13 @@ from gateway.core.rules import (
     flags,
     is_avoided,
     is_each_time,
+    joint_decision,
     moment_values,
 )
 from gateway.parts import Work
 from gateway.store import deliveries, duties, incidents, messages
 from gateway.store.incidents import Incident
+from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
 
 NOTIFIED, WITHOUT_NOTIFICATION = (
@@ -85,7 +90,7 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     now = circumstances(tx, work, message, incident, route.deliver, route.duties)
     known = _record_moments(tx, message, incident, route, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
-    lay_once(tx, work, incident, result)
+    lay_once(tx, work, incident, result, message)
     _met_by_itself(work, message, route, result)
     involve(tx, work, message, incident, now, result)
     result.said += meet(tx, work, message, incident, route)
@@ -112,7 +117,7 @@ def work_out(
     add_deliveries(work, message, incident, route.deliver, now, result)
     own = moment_values(route, message)
     for rule in route.duties:
-        starts = {**known, **{name: own[name] for name in own if _is_own(work.pack, name, rule)}}
+        starts = {**known, **{name: own[name] for name in own if _is_own(work.pack, name, rule, message)}}
         add_duties(work, message.id, incident, rule, starts, now, result)
     if not result.deliveries and not result.gaps and any(fits(to, now.told.codes) for to in route.deliver):
         result.gaps.append("reaches-nobody")
@@ -121,8 +126,8 @@ def work_out(
 
 def _met_by_itself(work: Work, message: Message, route: Route, result: Forwarded) -> None:
     """A duty of the sender's to send just such a message is met by this one, in time or late: a form that has its own limit
-    (K02, K08)."""
-    if not answers_in_full(route, message):
+    (K02, K08). A decision answers for its own seat alone, which `meet` sees to."""
+    if not answers_in_full(route, message) or joint_decision(work.pack, message.type, message.facts):
         return
     for number, row in enumerate(result.duties):
         if (row["agency"], row["expects"]) != (message.agency, message.type):
@@ -163,24 +168,48 @@ def add_deliveries(
                 _gap(result, EVERYBODY_ABSENT)
 
 
-def _is_own(pack: Pack, moment: str, rule: DutyRule) -> bool:
+def _is_own(pack: Pack, moment: str, rule: DutyRule, message: Message) -> bool:
     """Whether a duty runs from the message's own moment, though the incident has had one of that name before."""
-    return moment in OF_ONE_MESSAGE or is_each_time(pack, rule.expects, rule.task)
+    if moment in OF_ONE_MESSAGE or moment in TOLD_ANEW or is_each_time(pack, rule.expects, rule.task):
+        return True
+    decision = joint_decision(pack, message.type, message.facts)
+    return decision is not None and decision.each  # what is decided anew runs from each decision
 
 
-def lay_once(tx: Tx, work: Work, incident: Incident, result: Forwarded) -> None:
-    """A second referral or record lays no second duty for what is owed, or was done, by the same clock from the same start."""
+def lay_once(
+    tx: Tx, work: Work, incident: Incident, result: Forwarded, cause: Message, anew: bool = False
+) -> None:
+    """A second referral or record lays no second duty for what is owed, or was done, by the same clock from the same start.
+
+    A review that each message needs anew is laid once for the message that `cause` is about (S1-15, S1-16). `anew`: what is
+    decided on each message lays everything else each time.
+    """
     if not result.duties:
         return
     laid = duties.laid(tx, incident.partnership, incident.id)
-    result.duties = [row for row in result.duties if not _is_laid(work, row, laid)]
+    again = [row for row in result.duties if _is_laid(work, row, laid)]
+    reviews = [row for row in again if _is_review(work, row)]
+    again = reviews if anew else again
+    if reviews:
+        known = thread(tx, work.pack, incident)
+        about = known.about(cause.in_reply_to) if cause.type in known.deciding else cause.id
+        of_it = {
+            tuple(getattr(duty, name) for name in duties.SAME)
+            for duty in duties.of_incident(tx, incident.partnership, incident.id)
+            if known.about(duty.message) == about
+        }
+        again = [r for r in again if r not in reviews or tuple(r[name] for name in duties.SAME) in of_it]
+    result.duties = [row for row in result.duties if row not in again]
 
 
 def _is_laid(work: Work, row: Mapping[str, Any], laid: Collection[tuple[Any, ...]]) -> bool:
-    each_time = is_each_time(work.pack, row["expects"], row["task"])
-    if each_time or work.pack.clocks[row["clock"]].start in OF_ONE_MESSAGE:
+    if row["expects"] == ACKNOWLEDGEMENT or work.pack.clocks[row["clock"]].start in OF_ONE_MESSAGE:
         return False
     return tuple(row[name] for name in duties.SAME) in laid
+
+
+def _is_review(work: Work, row: Mapping[str, Any]) -> bool:
+    return is_each_time(work.pack, row["expects"], row["task"])
 
 
 def circumstances(
@@ -210,7 +239,7 @@ def circumstances(
         guests,
         avoided,
         facts,
-        _types_here(tx, incident, laying),
+        _types_here(tx, work, incident, laying),
         work.pack.deputies,
         work.at,
     )
@@ -225,11 +254,22 @@ def _recipients_answered(
     return deliveries.recipients(tx, incident.partnership, incident.id, answered)
 
 
-def _types_here(tx: Tx, incident: Incident, laying: Iterable[DutyRule]) -> frozenset[str]:
-    if not any(rule.unless_received for rule in laying):
-        return frozenset()
-    gone_on = messages.forwarded(tx, incident.partnership, incident.id)
-    return frozenset(message_type for message_type, _ in gone_on)
+def _types_here(tx: Tx, work: Work, incident: Incident, laying: Iterable[DutyRule]) -> frozenset[str]:
+    """The types that the incident has, of those asked for; what answers nothing does not count: a call that reached nobody."""
+    wanted = {rule.unless_received for rule in laying if rule.unless_received}
+    return frozenset(
+        row.type
+        for message_type in wanted
+        for row in messages.of_incident(tx, incident.partnership, incident.id, message_type)
+        if row.decision == "forward" and _counts_as_received(work, row)
+    )
+
+
+def _counts_as_received(work: Work, row: MessageRow) -> bool:
+    route = next((route for route in work.pack.routes if route.id == row.rule), None)
+    if route is None or row.agency not in work.directory.agencies:
+        return True
+    return answers_in_full(route, message_of(row, work))
 
 
 def delivery_row(

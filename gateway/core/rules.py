@@ -41,6 +41,8 @@ Codes = Mapping[str, frozenset[str]]
 
 # Moments of one message and not of the whole incident: a second request, letter or meeting starts a clock of its own.
 OF_ONE_MESSAGE = frozenset({"request_sent_at", "letter_sent_at", "imr_requested_at", "held_at"})
+# What a later message may tell of anew: another instant is another urgent concern, the same one is not (S0-23).
+TOLD_ANEW = frozenset({"urgent_concern_at"})
 
 
 class Whom(Enum):

@@ -86,6 +86,7 @@ async def test_what_comes_round_is_chased_and_met_as_any_duty(house: House) -> N
     assert (chase["in_reply_to"], chase["body"]["stage"]) == (None, "half-way")
     told = await house.parts.store.read(lambda tx: deliveries.of_message(tx, chase["id"]))
     assert [row.agency for row in told] == [UNIT]
+    house.clock.move_by(seconds=1)
     sent = await send(
         house, UNIT, "learning-digest", partnership=SOUTH_TYNESIDE, incident=matter.id, in_reply_to=None
     )

@@ -33,6 +33,7 @@ from adapters.mail.letter import (
 from adapters.mail.mailbox import Mailbox, RawMail, account_from_url, trouble_code
 from adapters.mail.reading import read_mail
 from adapters.mail.sending import MailAdapter, relay_from_url
+from adapters.scanner import ClamdScanner
 from adapters.webhook import WebhookAdapter
 from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import Misconfigured
@@ -103,6 +104,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         adapters=adapters,
         compose=compose_letter,
         read_mail=_mail_reader(settings),
+        scan=_scanner(settings),
     )
 
 
@@ -142,6 +144,12 @@ def _adapters(settings: Settings, clock: Clock) -> dict[str, Adapter]:
     if settings.smtp_url:
         found["mail"] = _mail_adapter(settings)
     return found
+
+
+def _scanner(settings: Settings) -> ClamdScanner | None:
+    if settings.scanner_url is None:
+        return None
+    return ClamdScanner(settings.scanner_url, settings.scanner_timeout_seconds)
 
 
 def _mail_adapter(settings: Settings) -> MailAdapter:

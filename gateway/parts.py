@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from gateway.core.attachments import Scan
 from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.identifiers import IdKind, make_id, make_incident_id
@@ -139,6 +140,7 @@ class Parts:
     adapters: Mapping[str, Adapter]
     compose: Compose
     read_mail: ReadMail
+    scan: Scan | None  # None: no scanner is set up
 
     async def perform(
         self,

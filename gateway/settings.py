@@ -166,6 +166,18 @@ class Settings(BaseSettings):
     imap_interval_seconds: PositiveFloat = Field(15.0, description="how often the mailbox is read")
 
     # --- webhooks, fetches and scanning
+    scanner_url: str | None = Field(
+        None, description="unix:/path or tcp://host:port of clamd; without it production takes no attachments"
+    )
+    scanner_timeout_seconds: PositiveFloat = Field(
+        120.0, description="longest wait for the scanner, also for its verdict"
+    )
+    upload_timeout_seconds: float = Field(
+        600.0, gt=0, le=1800, description="longest time for one attachment, in all"
+    )
+    attachments_unnamed_limit_bytes: PositiveInt = Field(
+        4_294_967_296, description="largest sum of an agency's attachments that no message has named yet"
+    )
     webhook_timeout_seconds: PositiveFloat = Field(15.0, description="longest time for one webhook, in all")
     fetch_ca_file: Path | None = Field(
         None, description="authorities for fetches in place of the machine's own"
@@ -192,6 +204,16 @@ class Settings(BaseSettings):
         if url.password is not None:
             raise ValueError("a password does not belong here but in a file of its own (…_PASSWORD_FILE)")
         return value
+
+    @field_validator("scanner_url")
+    @classmethod
+    def _is_a_scanner(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        url = urlsplit(value)
+        if (url.scheme == "unix" and url.path.startswith("/")) or (url.scheme == "tcp" and url.hostname):
+            return value
+        raise ValueError("neither unix:/path nor tcp://host:port")
 
     @field_validator("public_url", "console_url")
     @classmethod
@@ -338,6 +360,11 @@ class Settings(BaseSettings):
             "the trusted mail server is named",
             self.imap_url is None or self.mail_authserv_id is not None,
             "without GATEWAY_MAIL_AUTHSERV_ID no e-mail can be found authentic",
+        )
+        yield Finding(
+            "attachments are scanned",
+            self.scanner_url is not None,
+            "" if self.scanner_url else "set GATEWAY_SCANNER_URL to clamd, or no attachment is taken",
         )
 
     # --- listing

@@ -15,7 +15,17 @@ from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import blind_index, deliveries, holds, incidents, likenesses, log, mail, messages
+from gateway.store import (
+    attachments,
+    blind_index,
+    deliveries,
+    holds,
+    incidents,
+    likenesses,
+    log,
+    mail,
+    messages,
+)
 from gateway.store.transaction import Tx
 
 
@@ -50,6 +60,7 @@ def begin_erasure(tx: Tx, parts: Parts, work: Work, asked: Erasure) -> list[str]
 def data_keys_of(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[str]:
     """Every data key that any row of an incident names."""
     named = {row.data_key for row in messages.of_incident(tx, partnership, incident)}
+    named |= {row.data_key for row in attachments.of_incident(tx, partnership, incident)}
     named |= {row.data_key for row in mail.raw_of_incident(tx, partnership, incident)}
     return sorted(key for key in named if key)
 
@@ -62,6 +73,7 @@ def empty_content(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> 
         return
     messages.forget_content(tx, partnership, incident.id)
     mail.forget_raw(tx, partnership, incident.id)
+    attachments.forget_content(tx, partnership, incident.id)
     log.forget_disclosures(tx, partnership, incident.id)
     blind_index.forget(tx, partnership, incident.id)
     likenesses.forget_unlinked(tx, partnership, incident.id)

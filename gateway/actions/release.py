@@ -18,7 +18,7 @@ from gateway.core.messages import AgencyId, DeliveryId, Facts, Message, MessageI
 from gateway.core.receipts import Event
 from gateway.core.rules import DutyRule, Forward, LetterRule, Recipients, Whom, decide
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, duties, holds, incidents, mail, messages
+from gateway.store import attachments, deliveries, duties, holds, incidents, mail, messages
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
@@ -84,6 +84,9 @@ def _subject_ref(tx: Tx, held: HoldRow, incident: Incident | None) -> str:
         return delivery.message if delivery else held.id
     if held.subject_kind == "message":
         return held.subject
+    if held.subject_kind == "attachment":
+        file = attachments.find(tx, held.partnership, held.subject)
+        return file.message if file and file.message else held.id
     return incident.chain if incident else held.id
 
 
@@ -96,6 +99,8 @@ def _go_on(tx: Tx, parts: Parts, work: Work, held: HoldRow, incident: Incident) 
         values = {"created_at": work.at, "next_at": work.at}
         deliveries.change(tx, delivery.id, state=DeliveryState.PENDING.value, **values)
         _owe_the_reply(tx, work, delivery, incident)
+    elif held.subject_kind == "attachment":
+        attachments.let_go(tx, held.partnership, held.subject)
     elif held.subject_kind == "message":
         row = messages.find(tx, [held.partnership], MessageId(held.subject))
         if row is not None and row.decision == "hold":

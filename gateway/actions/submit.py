@@ -17,6 +17,7 @@ from gateway.actions.forward import Forwarded
 from gateway.actions.go_on import go_on
 from gateway.actions.hold import hold
 from gateway.actions.index_children import BlindChild, index_children
+from gateway.actions.name_attachments import Named, name_attachments, withheld
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.actions.reopen import CLOSED, reopened
 from gateway.actions.ring_out_of_hours import ring_out_of_hours
@@ -39,6 +40,7 @@ class Submission:
     `opens` is the incident id to use if the message opens one; its data key is then `Work.key`. `recorded_by` names the
     officer who entered what another agency said, by telephone for instance. `children` are whom it names, as keyed terms.
     `is_of_its_types`: the client is registered for messages of this type.
+    `attachments` are the files that it names.
     """
 
     raw: bytes
@@ -53,6 +55,7 @@ class Submission:
     recorded_by: str | None = None
     children: tuple[BlindChild, ...] = ()
     is_of_its_types: bool = True
+    attachments: tuple[Named, ...] = ()
 
 
 _NOT_ITS_TYPE = Refuse("client", ErrorCode.NOT_PERMITTED, "/type")
@@ -205,10 +208,11 @@ def _accept(
     decision: Forward | Hold,
 ) -> Accepted:
     recorded: list[tuple[Accepted, Forwarded]] = []
+    files = name_attachments(tx, parts, work, message, asked.attachments)
 
     def record(result: Forwarded) -> None:
         receipt, rest = _statements(asked, message, work, decision, result)
-        entries = prove(tx, parts, work, _subject(message, work), [receipt, *rest])
+        entries = prove(tx, parts, work, _subject(message, work), [receipt, *rest, *withheld(files)])
         answer = _answer(message, decision, result, entries[0])
         _record(tx, work, asked, message, decision, answer)
         recorded.append((answer, result))
@@ -220,6 +224,9 @@ def _accept(
     else:
         go_on(tx, parts, work, message, incident, decision.route, record)
     ((answer, result),) = recorded
+    for file in files:
+        if file.reasons:
+            hold(tx, work, message.partnership, incident.id, ("attachment", file.id), file.reasons)
     ring_out_of_hours(tx, work, message, incident, result)
     index_children(tx, parts, work, incident, asked.children, is_new=asked.message.incident is None)
     return answer
@@ -242,6 +249,8 @@ def _statements(
     }
     if asked.recorded_by is not None:
         fields["recorded_by"] = asked.recorded_by
+    if asked.attachments:
+        fields["attachments"] = " ".join(f"{file.id}={file.sha256}" for file in asked.attachments)
     rest = [
         Said(Event.HELD, reason=reason) for reason in (decision.reasons if isinstance(decision, Hold) else ())
     ]

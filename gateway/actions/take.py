@@ -15,13 +15,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.actions.index_children import BlindChild, blind
+from gateway.actions.name_attachments import Named
 from gateway.actions.submit import Accepted, Rejected, Submission, submit
 from gateway.core.errors import ErrorCode, FieldError, Refused, Unavailable
 from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import AgencyId, IncidentId, Message, MessageId, PartnershipId
 from gateway.ledger.appending import disclosures_label
 from gateway.parts import Parts
-from gateway.store import custody, log, messages
+from gateway.store import attachments, custody, log, messages
+from gateway.store.transaction import Tx
 from schemas import Envelope, facts
 
 RACES = 3
@@ -52,8 +54,6 @@ async def prepare(
     partnership = PartnershipId(envelope.partnership)
     if partnership not in speaker.partnerships:
         raise Refused(ErrorCode.NOT_PERMITTED, (FieldError("/partnership", "not-enrolled"),))
-    if envelope.attachments:
-        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError("/attachments", "unknown-attachment"),))
     snapshot = await parts.partnerships.snapshot(partnership)
     agency = snapshot.directory.agencies.get(speaker.agency)
     if agency is None:
@@ -85,6 +85,7 @@ async def prepare(
         speaker.recorded_by,
         blind_children(parts, envelope),
         speaker.message_types is None or envelope.type in speaker.message_types,
+        tuple(Named(file.id, file.sha256) for file in envelope.attachments),
     )
 
 
@@ -115,6 +116,8 @@ async def take(parts: Parts, submission: Submission) -> Accepted:
         await _forget_key(parts, submission)
     if not isinstance(outcome, Accepted):
         raise RefusedByRules(outcome.code, (FieldError(outcome.pointer, outcome.code.slug),))
+    if submission.attachments:
+        await _attach_keys(parts, message.partnership, MessageId(outcome.id), outcome.incident)
     if not outcome.is_repeat:
         return outcome
     disclosures = await open_disclosures(parts, message.partnership, outcome.receipt_id)
@@ -131,6 +134,19 @@ async def _submit(parts: Parts, submission: Submission) -> Accepted | Rejected:
                 submit, submission, message.partnership, message.incident, new_key_for=opens
             )
     raise Unavailable("the same reference keeps coming")
+
+
+async def _attach_keys(
+    parts: Parts, partnership: PartnershipId, message: MessageId, incident: IncidentId
+) -> None:
+    """The files' keys are the incident's from now on. A crash before this is harmless: erasure reads the files' rows too."""
+    files = await parts.store.read(lambda tx: attachments.of_message(tx, partnership, message))
+
+    def attach(tx: Tx) -> None:
+        for file in files:
+            custody.attach(tx, file.data_key, incident)
+
+    await parts.custody.transact(attach)
 
 
 async def _forget_key(parts: Parts, submission: Submission) -> None:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import io
 import json
 import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +31,8 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS = 60
 RENEW_BEFORE_SECONDS = 30
 REQUEST_SECONDS = 30
+FILE_SECONDS = 600  # besides, for a file of 25 MiB on a slow line and its scan
+PIECE_BYTES = 64 * 1024
 LONGEST_PAUSE_SECONDS = 30.0
 PAUSES_SECONDS = (0.2, 1.0, 3.0)
 ASK_AGAIN_SECONDS = 0.2
@@ -124,6 +128,34 @@ class AgencyClient:
             raise ReceiptFalse("the answer holds no receipt")
         check_acceptance(await self.check(answer["receipt"]), str(answer.get("id")), payload)
         return answer
+
+    async def attach(
+        self, file: Path | bytes, media_type: str = "application/octet-stream"
+    ) -> dict[str, Any]:
+        """Send one file that a message will name; its `id` and `sha256` go into the message's `attachments` as they are.
+
+        Read from disk piece by piece. ReceiptFalse when the gateway answers with another digest than the file has.
+        """
+        sha256 = await asyncio.to_thread(_sha256, file)
+        headers = {"Content-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"}
+        answer: dict[str, Any] = await self._call(
+            "POST",
+            "/v1/attachments",
+            file,
+            headers | {"Content-Type": media_type},
+            patience_seconds=FILE_SECONDS,
+        )
+        if answer.get("sha256") != sha256:
+            raise ReceiptFalse("the gateway names another file than was sent")
+        return answer
+
+    async def fetch_attachment(self, delivery: str, attachment: str, sha256: str, into: Path) -> None:
+        """Write a file of a delivery's message to `into`; ReceiptFalse, and no file, when it is not what the message names."""
+        path = f"/v1/inbox/{_id(delivery)}/attachments/{_id(attachment)}"
+        content = await self._call("GET", path, patience_seconds=FILE_SECONDS, into=into)
+        if content != sha256:
+            await asyncio.to_thread(into.unlink)
+            raise ReceiptFalse("the attachment is not the one that the message names")
 
     async def check(self, receipt: Mapping[str, Any]) -> Checked:
         """A receipt checked against the gateway's published keys; ReceiptFalse when it does not hold."""
@@ -230,13 +262,17 @@ class AgencyClient:
         self,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | Path | None = None,
         headers: Mapping[str, str] | None = None,
         *,
         query: Mapping[str, str] | None = None,
         patience_seconds: float = 0,
+        into: Path | None = None,
     ) -> Any:
-        """One authenticated request, repeated while the gateway is busy. A token refused is replaced once."""
+        """One authenticated request, repeated while the gateway is busy. A token refused is replaced once.
+
+        With `into` the body of a good answer goes into that file, and its SHA-256 in hexadecimal is returned.
+        """
 
         async def ask(method: str, path: str) -> aiohttp.ClientResponse:
             token = await self.token()
@@ -246,23 +282,27 @@ class AgencyClient:
                 "DPoP": self.proof_of_key(method, path, token),
             }
             if body is not None:
-                sent["Content-Type"] = "application/json"
+                sent.setdefault("Content-Type", "application/json")
             return await self._send(method, path, sent, body, query, patience_seconds)
 
         try:
-            return await self._repeating(method, path, ask)
+            return await self._repeating(method, path, ask, into)
         except AgencyProblem as problem:
             if problem.status != 401 or self._token is None:
                 raise
             self._token = None
-        return await self._repeating(method, path, ask)
+        return await self._repeating(method, path, ask, into)
 
-    async def _repeating(self, method: str, path: str, ask: Callable[[str, str], Any]) -> Any:
+    async def _repeating(
+        self, method: str, path: str, ask: Callable[[str, str], Any], into: Path | None = None
+    ) -> Any:
         """Ask until there is an answer other than "busy": at most once more than there are pauses."""
         for pause in (*self._pauses, None):
             try:
                 response: aiohttp.ClientResponse = await ask(method, path)
                 async with response:
+                    if into is not None and response.status == 200:
+                        return await _written(response, into)
                     if response.status not in BUSY or pause is None:
                         return await _answer(response)
                     wait_seconds = max(pause, _retry_after(response))
@@ -278,7 +318,7 @@ class AgencyClient:
         method: str,
         path: str,
         headers: Mapping[str, str],
-        body: bytes | None = None,
+        body: bytes | Path | None = None,
         query: Mapping[str, str] | None = None,
         patience_seconds: float = 0,
     ) -> aiohttp.ClientResponse:
@@ -288,7 +328,7 @@ class AgencyClient:
             method,
             self.base_url + path,
             params=query,
-            data=body,
+            data=body.open("rb") if isinstance(body, Path) else body and io.BytesIO(body),
             headers=headers,
             allow_redirects=False,  # a token follows nobody elsewhere
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS + patience_seconds),
@@ -328,6 +368,23 @@ def compact_jws(header: Mapping[str, Any], claims: Mapping[str, Any], key: Signe
 def content_digest(body: bytes) -> str:
     """The Content-Digest of RFC 9530."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+async def _written(response: aiohttp.ClientResponse, into: Path) -> str:
+    """The answer's body, written to a file as it comes; its SHA-256."""
+    digest = hashlib.sha256()
+    with into.open("wb") as written:
+        async for piece in response.content.iter_chunked(PIECE_BYTES):
+            digest.update(piece)
+            written.write(piece)
+    return digest.hexdigest()
+
+
+def _sha256(file: Path | bytes) -> str:
+    if isinstance(file, bytes):
+        return hashlib.sha256(file).hexdigest()
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 async def _answer(response: aiohttp.ClientResponse) -> Any:

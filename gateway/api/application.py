@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.api import duties, inbox, messages, receipts, registers
+from gateway.api import attachments, duties, inbox, messages, receipts, registers
 from gateway.api.door import SCOPES, Door
 from gateway.api.openapi import docs_page, openapi_document
 from gateway.api.problems import HEADERS, guarded, problem
@@ -32,6 +32,7 @@ Handler = Callable[[Door, Request], Awaitable[Response]]
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/messages", messages.post_message),
+    ("POST", "/v1/attachments", attachments.post_attachment),
     ("GET", "/v1/messages/{message}", messages.get_message),
     ("GET", "/v1/messages/{message}/receipts", messages.get_message_receipts),
     ("GET", "/v1/receipts/jwks", receipts.get_jwks),
@@ -45,6 +46,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/partnerships/{partnership}/reports/{name}", registers.get_report),
     ("GET", "/v1/inbox", inbox.get_inbox),
     ("GET", "/v1/inbox/{delivery}", inbox.get_delivery),
+    ("GET", "/v1/inbox/{delivery}/attachments/{attachment}", attachments.get_attachment),
     ("POST", "/v1/inbox/{delivery}/acknowledgement", inbox.post_acknowledgement),
     ("POST", "/v1/inbox/{delivery}/decline", inbox.post_decline),
     ("GET", "/v1/log/checkpoint", receipts.get_checkpoint),

@@ -75,7 +75,7 @@ async def read_body(request: Request, limit_bytes: int, deadline_seconds: float)
     except TimeoutError:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="The body took too long to arrive.") from None
     body = b"".join(pieces)
-    _check_digest(request, body)
+    check_digest(request, hashlib.sha256(body).digest())
     return body
 
 
@@ -90,12 +90,12 @@ def idempotency_key(request: Request) -> str | None:
     return match.group(1)
 
 
-def _check_digest(request: Request, body: bytes) -> None:
-    """RFC 9530: when a sha-256 Content-Digest is sent it must be that of the bytes received."""
+def check_digest(request: Request, digest: bytes) -> None:
+    """RFC 9530: when a sha-256 Content-Digest is sent it must be that of the bytes received, whose SHA-256 `digest` is."""
     sent = request.headers.getlist("content-digest")
     if not sent:
         return
     found: list[str] = _DIGEST.findall(", ".join(sent))
-    expected = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    expected = base64.b64encode(digest).decode()
     if not found or not all(hmac.compare_digest(one, expected) for one in found):
         raise Refused(ErrorCode.DIGEST_MISMATCH)

@@ -23,7 +23,8 @@ from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.oauth.resource import Principal, replayed
-from gateway.store import deliveries, messages
+from gateway.store import attachments, deliveries, messages
+from gateway.store.attachments import AttachmentRow
 from gateway.store.deliveries import DeliveryRow
 from schemas import strict_json
 
@@ -76,12 +77,17 @@ async def get_delivery(door: Door, request: Request) -> Response:
     `payload` is the sender's exact bytes; the receipt's disclosure lets the recipient check them.
     """
     principal = await door.reader(request, READ)
-    row = await _find(door, principal, request)
+    row = await find_delivery(door, principal, request)
     asked = Collection(
         AgencyId(principal.agency), tuple(sorted(principal.partnerships)), row.id, principal.client_id
     )
     row = await door.parts.perform(collect, asked, row.partnership, row.incident)
-    message = await door.parts.store.read(lambda tx: messages.find(tx, [row.partnership], row.message))
+    message, files = await door.parts.store.read(
+        lambda tx: (
+            messages.find(tx, [row.partnership], row.message),
+            attachments.of_message(tx, row.partnership, row.message),
+        )
+    )
     key = await door.parts.key_by_id(message.data_key if message else None)
     if message is None or message.sealed is None or key is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this message has been erased.")
@@ -92,6 +98,7 @@ async def get_delivery(door: Door, request: Request) -> Response:
         "from": message.agency,
         "content": json.loads(raw),
         "payload": base64.b64encode(raw).decode(),
+        "attachments": [attachment_document(file) for file in files],
         "receipt": {
             "id": message.receipt,
             "jws": message.answer["jws"],
@@ -99,6 +106,17 @@ async def get_delivery(door: Door, request: Request) -> Response:
         },
     }
     return JSONResponse(document, headers=HEADERS)
+
+
+def attachment_document(file: AttachmentRow) -> dict[str, Any]:
+    """What is told of a file beside a message. One that is not available yet waits for an officer."""
+    return {
+        "id": file.id,
+        "media_type": file.media_type,
+        "size_bytes": file.size_bytes,
+        "available": file.state == attachments.KEPT,
+        "withheld": list(file.reasons) if file.state == attachments.WITHHELD else [],
+    }
 
 
 def _is_of_the_payload(disclosure: str) -> bool:
@@ -133,7 +151,7 @@ async def _answer(
 ) -> Response:
     if not await door.oauth.burn([principal.proof]):
         raise replayed(door.oauth)
-    row = await _find(door, principal, request)
+    row = await find_delivery(door, principal, request)
     partnerships = tuple(sorted(principal.partnerships))
     asked = Acknowledgement(
         AgencyId(principal.agency), partnerships, row.id, by, role or row.role, name, reason, copies
@@ -147,7 +165,8 @@ async def _answer(
     return JSONResponse(document, 201, HEADERS)
 
 
-async def _find(door: Door, principal: Principal, request: Request) -> DeliveryRow:
+async def find_delivery(door: Door, principal: Principal, request: Request) -> DeliveryRow:
+    """The delivery that the address names, of my agency's inbox; not found otherwise, whether it exists or not."""
     wanted = DeliveryId(request.path_params["delivery"])
     row = await door.parts.store.read(
         lambda tx: deliveries.find_for_agency(

@@ -12,12 +12,13 @@ from gateway.actions.submit import Accepted
 from gateway.actions.take import RefusedByRules, Speaker, prepare, take
 from gateway.actions.tell_duty import duty_document
 from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
+from gateway.api.inbox import attachment_document
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.core.rules import Pack
 from gateway.oauth.resource import Principal, replayed
-from gateway.store import deliveries, duties, incidents, likenesses, log, messages
+from gateway.store import attachments, deliveries, duties, incidents, likenesses, log, messages
 from gateway.store.incidents import OUTCOME
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
@@ -79,8 +80,12 @@ async def get_message(door: Door, request: Request) -> Response:
     """The state of a message that my agency sent: its deliveries and duties."""
     principal = await door.reader(request, READ)
     row = await own_message(door, principal.agency, principal.partnerships, request.path_params["message"])
-    sent, laid = await door.parts.store.read(
-        lambda tx: (deliveries.of_message(tx, row.id), _duties_laid_by(tx, row))
+    sent, laid, files = await door.parts.store.read(
+        lambda tx: (
+            deliveries.of_message(tx, row.id),
+            _duties_laid_by(tx, row),
+            attachments.of_message(tx, row.partnership, row.id),
+        )
     )
     document = {
         "id": row.id,
@@ -90,6 +95,7 @@ async def get_message(door: Door, request: Request) -> Response:
         "decision": row.decision,
         "arrived_at": _text(row.arrived_at),
         "duties": laid,
+        "attachments": [attachment_document(file) for file in files],
         "receipt": {"id": row.receipt, "jws": row.answer["jws"]},
         "deliveries": [
             {

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.api.inbox import LONGEST_WAIT_SECONDS, AcknowledgementBody, DeclineBody
 from gateway.api.pages import MOST, PAGE
+from gateway.core.content_types import TAKEN
 from gateway.core.errors import ErrorCode
 from schemas import TYPES, example_path, schema_path
 
@@ -76,6 +77,8 @@ _SENT: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ),
 }
 
+_SENT[("POST", "/v1/attachments")] = _SENT[("POST", "/v1/messages")][1:]
+
 _PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457. Never echoes what was sent.",
@@ -127,6 +130,11 @@ def _operation(method: str, path: str, words: str, is_public: bool) -> dict[str,
             },
         },
     }
+    if (method, path) == ("POST", "/v1/attachments"):
+        content: dict[str, Any] = {
+            media_type: {"schema": {}} for media_type in TAKEN
+        }  # 3.1: bytes have no schema
+        operation["requestBody"] = {"required": True, "content": content}
     body = _body(path) if method == "POST" else None
     if body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": body}}

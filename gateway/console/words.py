@@ -83,6 +83,7 @@ HELD_SUBJECTS = {
     "failed-delivery": "A delivery that failed",
     "message": "A message that came",
     "mail": "An e-mail that came",
+    "attachment": "An attachment that came",
     "incident": "An incident",
 }
 REASONS = {
@@ -125,6 +126,13 @@ REASONS = {
     "different-sender": "It came from an address that is not enrolled",
     "additional-information": "It says more than was asked",
     "attachment": "It has an attachment",
+    "attachment-encrypted": "It brings a file that is encrypted: ask the sender for it in the open, or let it go on",
+    "attachment-macros": "It brings a Word or Excel file with macros or objects inside",
+    "attachment-active-content": "It brings a PDF with script or files inside",
+    "attachment-archive": "It brings an archive: see what is in it",
+    "attachment-unreadable": "It brings a file that is not built as such files are",
+    "attachment-unscannable": "It brings a file that the virus scanner could not look through",
+    "attachment-not-scanned": "It brings a file, and no virus scanner is set up",
     "no-letter-matched": "It matches no letter of ours",
     "no-such-letter": "It answers no letter that we sent to that school",
     "incident-closed": "Its incident is closed or erased: answer the school, then refuse it",

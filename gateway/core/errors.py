@@ -31,11 +31,14 @@ class ErrorCode(Enum):
     NOT_ACCEPTABLE_STATE = ("conflicting-state", 409, "What you ask does not fit the present state")
     TOO_LARGE = ("too-large", 413, "The body is larger than is taken here")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "Only application/json is taken here")
+    TYPE_NOT_TAKEN = ("file-type-not-taken", 415, "A file of this type is not taken as an attachment")
+    INFECTED = ("attachment-infected", 422, "The virus scanner found something in this file; it was not kept")
     INVALID_MESSAGE = ("invalid-message", 422, "The message does not meet its schema")
     REFERENCE_REUSED = ("reference-reused", 422, "This reference was used before with other content")
     KEY_REUSED = ("idempotency-key-reused", 422, "This Idempotency-Key was used before with other content")
     TOO_MANY_REQUESTS = ("too-many-requests", 429, "Slow down and try again later")
     INTERNAL = ("internal", 500, "Something went wrong here; nothing was accepted")
+    NO_SCANNER = ("scanner-unavailable", 503, "Files cannot be scanned for viruses now; try again later")
     UNAVAILABLE = ("unavailable", 503, "Cannot take this now; try again, a repeat is safe")
 
     def __init__(self, slug: str, status: int, title: str) -> None:

@@ -21,6 +21,7 @@ from gateway.dispatch.timetable import (
     open_periodic_matters,
     recount_open,
     seal_waiting,
+    sweep_attachments,
     sweep_keys,
     sweep_proofs,
 )
@@ -49,6 +50,7 @@ async def housekeep(parts: Parts) -> None:
     await open_periodic_matters(parts)
     await finish_erasures(parts)
     await sweep_proofs(parts)
+    await sweep_attachments(parts)
     await sweep_keys(parts)
 
 

@@ -16,13 +16,14 @@ from gateway.actions.chase import MARGIN, Chase, chase
 from gateway.actions.erase import data_keys_of, empty_content, finish_erasure
 from gateway.actions.open_periodic import Opening, open_periodic
 from gateway.actions.seal import seal
+from gateway.core.attachments import RECEIVING_LIFE
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.periods import Period
 from gateway.core.periods import periods as coming_round
 from gateway.core.rules import Periodic
 from gateway.parts import Parts
-from gateway.store import custody, duties, holidays, incidents, mail, messages, periods, replay
+from gateway.store import attachments, custody, duties, holidays, incidents, mail, messages, periods, replay
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.log import Overtaken
@@ -169,10 +170,27 @@ async def sweep_keys(parts: Parts) -> int:
     return len(unused)
 
 
+async def sweep_attachments(parts: Parts) -> int:
+    """Destroy attachments that no message named within a day, and what a crash left torn; how many.
+
+    The row goes first: a crash then leaves a key that seals nothing, which `sweep_keys` forgets.
+    """
+    now = parts.clock()
+    gone = await parts.store.read(lambda tx: attachments.expired(tx, now, now - RECEIVING_LIFE, AT_ONCE))
+    if not gone:
+        return 0
+    for attachment, _ in gone:
+        await parts.store.transact(lambda tx, one=attachment: attachments.discard(tx, one))  # type: ignore[misc]
+    await parts.custody.transact(lambda tx: custody.forget(tx, [key for _, key in gone]))
+    await _scrub(parts.custody)
+    _log.info("attachments.swept", count=len(gone))
+    return len(gone)
+
+
 def _seals(tx: Tx, key: str, incident: str | None) -> bool:
     if incident is not None and incidents.exists(tx, incident):
         return True
-    return mail.is_sealed_by(tx, key) or messages.is_sealed_by(tx, key)
+    return any(one.is_sealed_by(tx, key) for one in (mail, messages, attachments))
 
 
 def _read_until(tx: Tx, now: datetime, ways_in: frozenset[str]) -> datetime:

@@ -407,7 +407,7 @@ hold = Table(
     _id(),
     Column("partnership", Text, nullable=False),
     Column("incident", Text),
-    Column("subject_kind", Text, nullable=False),  # message, delivery, mail
+    Column("subject_kind", Text, nullable=False),  # message, delivery, mail, attachment
     Column("subject", Text, nullable=False),
     Column("reasons", JSON, nullable=False),  # coarse codes
     Column("held_at", Instant, nullable=False),
@@ -493,6 +493,40 @@ raw_mail = Table(
     Column("sealed_reading", LargeBinary),
     Column("data_key", Text),
     Index("raw_mail_state", "state", "stored_at"),
+)
+
+# Editing it: hand out what an officer withheld, or hide a file; it cannot be exchanged unseen, since the ledger commits to it.
+attachment = Table(
+    "attachment",
+    book,
+    _id(),
+    Column("agency", Text, nullable=False),  # who sent it: only its own messages can name it
+    Column("client", Text, nullable=False),
+    Column("state", Text, nullable=False),  # receiving, kept, withheld, erased
+    Column("reasons", JSON, nullable=False),  # coarse codes: why a person must look before anyone gets it
+    Column("media_type", Text),  # by content
+    Column("size_bytes", BigInteger, nullable=False),  # while it is received: the most that it may become
+    Column("chunks", Integer, nullable=False, default=0),
+    Column("fingerprint", Text),  # keyed digest of its SHA-256: is it what the message names?
+    Column("data_key", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),  # destroyed then, unless a message has named it
+    Column("partnership", Text),  # with incident and message: null until a message names it
+    Column("incident", Text),
+    Column("message", Text),
+    Index("attachment_by_incident", "partnership", "incident"),
+    Index("attachment_by_message", "message"),
+    Index("attachment_unnamed", "agency", "expires_at"),
+)
+
+# Editing it: break an attachment; its chunks open only whole, in their order, under the key of that attachment.
+attachment_chunk = Table(
+    "attachment_chunk",
+    book,
+    Column("attachment", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["attachment"], ["attachment.id"], ondelete="CASCADE"),
 )
 
 # Editing it: make a chase state too early that nothing came. Set only by intake, after a complete read.

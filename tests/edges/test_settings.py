@@ -25,6 +25,7 @@ SOUND_IN_PRODUCTION = {
     "issuer": "gateway.council.test",
     "public_url": "https://gateway.council.test",
     "listen": "unix:/run/gateway/web.socket",
+    "scanner_url": "unix:/run/clamav/clamd.ctl",
 }
 
 
@@ -171,3 +172,15 @@ def test_slips_of_the_pen_in_the_environment_are_found() -> None:
 def test_advice_is_given_for_what_is_wrong_and_only_then() -> None:
     findings: list[Finding] = Settings(mode="production").check()
     assert all(bool(finding.advice) != finding.ok for finding in findings)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:3310", "unix:clamd.ctl", "tcp://", "/run/clamd.ctl"])
+def test_the_scanner_is_named_as_a_socket_or_a_port(url: str) -> None:
+    with pytest.raises(ValueError, match="neither unix"):
+        Settings(scanner_url=url)
+
+
+def test_production_without_a_scanner_says_that_no_attachment_is_taken() -> None:
+    found = Settings(**SOUND_IN_PRODUCTION | {"scanner_url": None}).check()  # type: ignore[arg-type]
+    (said,) = [finding for finding in found if not finding.ok]
+    assert (said.check, said.refuses) == ("attachments are scanned", False)

@@ -25,6 +25,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "attachment",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("agency", sa.Text(), nullable=False),
+        sa.Column("client", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=True),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("chunks", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=True),
+        sa.Column("data_key", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.Text(), nullable=False),
+        sa.Column("partnership", sa.Text(), nullable=True),
+        sa.Column("incident", sa.Text(), nullable=True),
+        sa.Column("message", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("attachment_by_incident", "attachment", ["partnership", "incident"], unique=False)
+    op.create_index("attachment_by_message", "attachment", ["message"], unique=False)
+    op.create_index("attachment_unnamed", "attachment", ["agency", "expires_at"], unique=False)
+    op.create_table(
         "blind_index",
         sa.Column("partnership", sa.Text(), nullable=False),
         sa.Column("incident", sa.Text(), nullable=False),
@@ -450,6 +472,14 @@ def upgrade() -> None:
         sa.Column("address", sa.Text(), nullable=True),
         sa.Column("secret", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("partnership", "agency", "role"),
+    )
+    op.create_table(
+        "attachment_chunk",
+        sa.Column("attachment", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["attachment"], ["attachment.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("attachment", "number"),
     )
     op.create_table(
         "delivery",

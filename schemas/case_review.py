@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gateway.core.messages import Facts
 from schemas.fields import Coded, Instant, LongText, Several, ShortText
-from schemas.improvement import AgencyAction, acting, first_due_at
+from schemas.improvement import AgencyAction, acting, asked, first_due_at
 from schemas.model import Body, moments, words
 from schemas.people import Person
 from schemas.vocabulary import YesNoUnknown
@@ -52,4 +52,5 @@ class CaseReview(Body):
             moments=moments(reviewed_at=self.reviewed_at, actions_due_at=first_due_at(self.actions)),
             codes={"review": words(self.review), "immediate_attention": words(self.immediate_attention)},
             agencies=acting(self.actions),
+            actions=asked(self.actions),
         )

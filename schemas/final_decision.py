@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gateway.core.messages import Facts
 from schemas.fields import Coded, Instant, Line, LongText, Several, ShortText
-from schemas.improvement import AgencyAction, acting, first_due_at
+from schemas.improvement import AgencyAction, acting, asked, first_due_at
 from schemas.model import Body, Need, moments, words
 from schemas.people import Person
 
@@ -78,4 +78,5 @@ class FinalDecision(Body):
                 "sent_to_panel": ("yes" if self.sent_to_panel else "no",),
             },
             agencies=acting(self.actions),
+            actions=asked(self.actions),
         )

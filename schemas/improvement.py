@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from gateway.core.messages import AgencyId
+from gateway.core.messages import ActionAsked, AgencyId, RoleId
 from schemas.fields import Coded, Date, Line, ShortText, Slug, end_of
 from schemas.model import Model
 from schemas.vocabulary import Role
@@ -38,6 +38,18 @@ class Recommendation(Model):
 def acting(actions: Iterable[AgencyAction]) -> tuple[AgencyId, ...]:
     """The agencies that are to act, each once."""
     return tuple(dict.fromkeys(AgencyId(action.agency) for action in actions))
+
+
+def asked(actions: Iterable[AgencyAction]) -> tuple[ActionAsked, ...]:
+    """Each action as rules read it: of whom, and the end of the day by which (S4-24)."""
+    return tuple(
+        ActionAsked(
+            AgencyId(action.agency),
+            RoleId(action.role.value) if action.role else None,
+            end_of(action.due_on) if action.due_on else None,
+        )
+        for action in actions
+    )
 
 
 def first_due_at(actions: Iterable[AgencyAction]) -> datetime | None:

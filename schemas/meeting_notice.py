@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gateway.core.messages import AgencyId, Facts
 from schemas.fields import Coded, Distinct, Instant, Line, LongText, Several, ShortText, Slug
-from schemas.improvement import AgencyAction, acting, first_due_at
+from schemas.improvement import AgencyAction, acting, asked, first_due_at
 from schemas.meetings import Attendance, MeetingMeans
 from schemas.model import Body, Need, moments, words
 from schemas.people import Person
@@ -91,4 +91,5 @@ class MeetingNotice(Body):
             ),
             codes={"meeting": words(self.meeting), "stage": words(self.stage)},
             agencies=tuple(dict.fromkeys((*invited, *acting(self.actions)))),
+            actions=asked(self.actions),
         )

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gateway.core.messages import Facts
 from schemas.fields import Coded, Instant, LongText, Several, ShortText
-from schemas.improvement import AgencyAction, acting, first_due_at
+from schemas.improvement import AgencyAction, acting, asked, first_due_at
 from schemas.incidents import FamilyContact
 from schemas.meetings import PartnerSeat
 from schemas.model import Body, Model, moments, words
@@ -89,4 +89,5 @@ class RapidReviewReport(Body):
                 "signed_off": words(*(entry.seat for entry in self.sign_off)),
             },
             agencies=acting(self.actions),
+            actions=asked(self.actions),
         )

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from gateway.core.messages import Facts
 from schemas.fields import Coded, Date, Instant, Line, LongText, Several, ShortText, end_of
-from schemas.improvement import AgencyAction, acting, first_due_at
+from schemas.improvement import AgencyAction, acting, asked, first_due_at
 from schemas.model import Body, Model, Need, fault, moments, words
 from schemas.people import Person
 from schemas.vocabulary import Role
@@ -214,6 +214,7 @@ class ReviewDecision(Body):
                 "monitoring": ("yes" if self.monitoring else "no",),
             },
             agencies=acting(self.further_actions),
+            actions=asked(self.further_actions),
         )
 
 

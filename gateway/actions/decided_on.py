@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from gateway.core.messages import AgencyId, Facts, Message, MessageId
+from gateway.core.messages import Message, MessageId
 from gateway.core.rules import Pack
 from gateway.parts import Work
 from gateway.store import messages
@@ -37,7 +36,6 @@ def thread(tx: Tx, pack: Pack, incident: Incident) -> Thread:
 
 def message_of(row: MessageRow, work: Work) -> Message:
     """A stored message as the core sees it."""
-    facts = row.facts
     return Message(
         row.id,
         row.type,
@@ -49,10 +47,5 @@ def message_of(row: MessageRow, work: Work) -> Message:
         row.incident,
         row.in_reply_to,
         row.arrived_at,
-        Facts(
-            {name: datetime.fromisoformat(at) for name, at in facts["moments"].items()},
-            {name: tuple(values) for name, values in facts["codes"].items()},
-            tuple(AgencyId(agency) for agency in facts["agencies"]),
-            tuple(facts["schools"]),
-        ),
+        messages.facts_of(row.facts),
     )

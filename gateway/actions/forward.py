@@ -310,9 +310,9 @@ def add_duties(
     beginning = clocks.begins(clock, moments, carried)
     if beginning is None or rule.unless_received in now.received:
         return
-    due = _due(work, clock, rule, beginning.at, now)
-    plan = clocks.reminders(due, work.pack.calendar)
-    for seat in _seats(work, rule.owner, now, result):
+    for seat, set_at in _owners(work, rule, now, result):
+        due = _due(work, clock, beginning.at, set_at)
+        plan = clocks.reminders(due, work.pack.calendar)
         if is_avoided(now.avoided, seat.agency, seat.role):
             _gap(result, DO_NOT_CONTACT)
             if not clock.statutory:
@@ -343,11 +343,22 @@ def add_duties(
         )
 
 
-def _due(
-    work: Work, clock: clocks.Clock, rule: DutyRule, start_at: datetime, now: Circumstances
-) -> clocks.Due:
+def _owners(
+    work: Work, rule: DutyRule, now: Circumstances, result: Forwarded
+) -> list[tuple[Seat, datetime | None]]:
+    """Who owes it, each with the instant that the message sets, if it sets one: for every action its own (K19, S4-24)."""
+    if rule.owner.whom is not Whom.ACTING:
+        set_at = now.told.moments.get(rule.due) if rule.due else None
+        return [(seat, set_at) for seat in _seats(work, rule.owner, now, result)]
+    return [
+        (seat, action.due_at if rule.due else None)
+        for action in now.told.actions
+        for seat in _seats(work, rule.owner, replace(now, told=replace(now.told, actions=(action,))), result)
+    ]
+
+
+def _due(work: Work, clock: clocks.Clock, start_at: datetime, set_at: datetime | None) -> clocks.Due:
     """As counted; for a clock set case by case the instant that the message brings, if it brings one (K19)."""
-    set_at = now.told.moments.get(rule.due) if rule.due else None
     if set_at is None or clock.unit is not clocks.Unit.AS_SET:
         return clocks.due(clock, start_at, work.pack.calendar)
     return clocks.due_set_at(clock, start_at, set_at, work.pack.calendar)

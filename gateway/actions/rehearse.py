@@ -125,6 +125,9 @@ def assumed_directory(pack: Pack, message: Message) -> Directory:
                 seats.add(Seat(AgencyId(f"assumed-{to.role}"), to.role))
             case Whom.INVOLVED | Whom.NAMED | Whom.ASKER:
                 seats |= {Seat(agency, to.role) for agency in named}
+            case Whom.ACTING:
+                actions = message.facts.actions
+                seats |= {Seat(action.agency, action.role or to.role) for action in actions}
             case Whom.SENDER:
                 seats.add(Seat(message.agency, to.role))
             case Whom.SCHOOLS:

@@ -67,14 +67,19 @@ def problems(names: list[str]) -> list[packs.Problem]:
 
 
 def route(
-    name: str, raw: bytes, sender: str | None, at: datetime | None, released: bool = False
+    name: str,
+    raw: bytes,
+    sender: str | None,
+    at: datetime | None,
+    released: bool = False,
+    earlier: Mapping[str, datetime] | None = None,
 ) -> dict[str, Any]:
-    """The contract's dry run. Refused when the message is not one, or the sender is not in the directory."""
+    """The contract's dry run; `earlier` are instants that the incident is supposed to know already. Refused when the message is not one, or the sender is not in the directory."""
     pack = packs.parse(*read(name))
     envelope = read_message(raw)
     known = directory_here(pack.partnership)
     message = _message(pack, envelope, known, sender, at)
-    found = rehearse(pack, known or assumed_directory(pack, message), message, released=released)
+    found = rehearse(pack, known or assumed_directory(pack, message), message, earlier, released)
     return {
         **document(found),
         "statutory": asked_of_message(pack, message, found.rule),

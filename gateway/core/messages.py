@@ -42,18 +42,28 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionAsked:
+    """One thing that a message asks of one agency: of which role there, if it says so, and by when (S4-24)."""
+
+    agency: AgencyId
+    role: RoleId | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What rules may read of a message: instants that start clocks, coded values, agencies it names.
 
     `moments` are aware UTC instants by event name (`aware_at`, `sin_submitted_at`, …), never inferred from one another.
     `codes` are the closed-vocabulary values of the body (`outcome`, `nature`, …). `schools` are school URNs named by
-    the body, `agencies` directory slugs it names. No personal data.
+    the body, `agencies` directory slugs it names, `actions` what it asks of each agency. No personal data.
     """
 
     moments: Mapping[str, datetime] = field(default_factory=dict)
     codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     agencies: tuple[AgencyId, ...] = ()
     schools: tuple[str, ...] = ()
+    actions: tuple[ActionAsked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,8 @@ def resolve(recipients: Recipients, directory: Directory, now: Circumstances) ->
             return _at(role, [now.asker] if now.asker else [], directory, now)
         case Whom.SENDER:
             return _at(role, [now.sender], directory, now)
+        case Whom.ACTING:
+            return _acting(recipients, directory, now)
         case Whom.RECIPIENTS:
             # Inside one council it is the sender's own agency that had it.
             others = [seat for seat in now.recipients if seat.agency != now.sender] or now.recipients
@@ -230,6 +232,14 @@ def resolve(recipients: Recipients, directory: Directory, now: Circumstances) ->
             return Resolved(tuple(Seat(agency, role) for agency in now.guests if agency != now.sender), ())
         case _:
             assert_never(recipients.whom)
+
+
+def _acting(recipients: Recipients, directory: Directory, now: Circumstances) -> Resolved:
+    found = [
+        _at(action.role or recipients.role, [action.agency], directory, now) for action in now.told.actions
+    ]
+    seats = dict.fromkeys(seat for one in found for seat in one.seats)
+    return Resolved(tuple(seats), tuple(gap for one in found for gap in one.gaps))
 
 
 def standing_in(

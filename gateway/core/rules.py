@@ -40,7 +40,9 @@ YES = "yes"
 Codes = Mapping[str, frozenset[str]]
 
 # Moments of one message and not of the whole incident: a second request, letter or meeting starts a clock of its own.
-OF_ONE_MESSAGE = frozenset({"request_sent_at", "letter_sent_at", "imr_requested_at", "held_at"})
+OF_ONE_MESSAGE = frozenset(
+    {"request_sent_at", "letter_sent_at", "imr_requested_at", "held_at", "actions_set_at"}
+)
 # What a later message may tell of anew: another instant is another urgent concern, the same one is not (S0-23).
 TOLD_ANEW = frozenset({"urgent_concern_at"})
 
@@ -56,6 +58,7 @@ class Whom(Enum):
     RECIPIENTS = "recipients"  # the very seats that the corrected or answered message went to
     GUESTS = "guests"  # the role at the incident's guest agencies: a home council, a partner out of area
     SENDER = "sender"  # the role at the sender's own agency
+    ACTING = "acting"  # the role at each agency of which the message asks an action; the role that it names (S4-24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class DutyRule:
     """Something owed: by whom, what message (or `acknowledgement`), by which clock.
 
     `task` is the one of several like answers that meets it. `due` is the moment of the message that lays the duty which is
-    its due instant, for a clock set case by case (K19); `met_at` the moment of the answer that counts in place of its
+    its due instant, for a clock set case by case (K19; for an owner that is `acting` each action brings its own); `met_at` the moment of the answer that counts in place of its
     arrival (C-16). `unless_received` lays nothing where the incident has a message of that type already (S0-10).
     """
 

@@ -103,6 +103,7 @@ def contradictions(pack: Pack, text: Text) -> Iterator[Problem]:
     yield from _periodic(pack, text)
     yield from _chases(pack, text)
     yield from _unheld(pack, text)
+    yield from _acting(pack, text)
 
 
 def _laid(pack: Pack) -> Iterator[_Laid]:
@@ -441,6 +442,18 @@ def _unheld(pack: Pack, text: Text) -> Iterator[Problem]:
     for laid in _laid(pack):
         if laid.message is not None and "follows" in laid.where:
             yield from _nobody(laid.duty.owner, laid.senders, laid.where, laid.anchor, text)
+
+
+def _acting(pack: Pack, text: Text) -> Iterator[Problem]:
+    """`acting` where the message asks nothing of anybody."""
+    for route in pack.routes:
+        asks = "actions_due_at" in BROUGHT.get(route.message, ())
+        named = (*route.deliver, *(duty.owner for duty in route.duties))
+        if not asks and any(to.whom is Whom.ACTING for to in named):
+            what = f"route {route.id} is for agencies that are to act, and no {route.message} asks any"
+            yield text.problem(
+                what, "Name a message that brings actions_due_at", f'id = "{route.id}"', "acting"
+            )
 
 
 def _nobody(

@@ -77,7 +77,7 @@ _OWED = Prepared(
         t.duty.c.agency == bindparam("agency"),
         t.duty.c.expects == bindparam("expects"),
         or_(*(t.duty.c.state == state for state in _OPEN_STATES)),
-    ).order_by(t.duty.c.start_at, t.duty.c.id)
+    ).order_by(t.duty.c.start_at, t.duty.c.due_at.is_(None), t.duty.c.due_at, t.duty.c.id)
 )
 _MEET = Prepared(
     update(t.duty)

@@ -11,7 +11,15 @@ from sqlalchemy import bindparam, exists, insert, or_, select, true
 from sqlalchemy.exc import IntegrityError
 
 from gateway.core.deliveries import DeliveryState
-from gateway.core.messages import AgencyId, Facts, IncidentId, MessageId, PartnershipId
+from gateway.core.messages import (
+    ActionAsked,
+    AgencyId,
+    Facts,
+    IncidentId,
+    MessageId,
+    PartnershipId,
+    RoleId,
+)
 from gateway.store import tables as t
 from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
@@ -278,4 +286,26 @@ def facts_document(facts: Facts) -> dict[str, Any]:
         "codes": {name: list(values) for name, values in facts.codes.items()},
         "agencies": list(facts.agencies),
         "schools": list(facts.schools),
+        "actions": [
+            [each.agency, each.role, each.due_at.isoformat() if each.due_at else None]
+            for each in facts.actions
+        ],
     }
+
+
+def facts_of(document: Mapping[str, Any]) -> Facts:
+    """Stored facts as rules read them."""
+    return Facts(
+        {name: datetime.fromisoformat(at) for name, at in document["moments"].items()},
+        {name: tuple(values) for name, values in document["codes"].items()},
+        tuple(AgencyId(agency) for agency in document["agencies"]),
+        tuple(document["schools"]),
+        tuple(
+            ActionAsked(
+                AgencyId(agency),
+                RoleId(role) if role else None,
+                datetime.fromisoformat(due_at) if due_at else None,
+            )
+            for agency, role, due_at in document.get("actions", ())
+        ),
+    )

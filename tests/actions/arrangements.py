@@ -61,6 +61,7 @@ clause = "S1-16"
 id = "task"
 message = "task-record"
 from = ["local-authority"]
+when = { task = ["case-note", "staff-welfare"] }
 clause = "S1-13"
 
 [[decision]]

@@ -285,23 +285,8 @@ async def test_what_nobody_was_asked_when_it_was_held_is_asked_at_its_release(ho
     assert len(await deliveries_of(house, held["id"])) == 2
 
 
-AS_SET = """
-[[route]]
-id = "imr-request"
-message = "imr-request"
-from = ["business-unit"]
-moments = ["imr_requested_at"]
-deliver = [{ role = "agency-responder", whom = "named" }]
-duties = [
-    { owner = "agency-responder", whom = "named", expects = "imr", clock = "K19", due = "imr_due_at" },
-]
-clause = "S4-16"
-"""
-
-
 async def test_a_duty_is_due_when_the_message_that_lays_it_says(house: House) -> None:
     """S4-16, K19."""
-    await arrange(house, AS_SET)
     referral = await refer(house)
     due_at = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
     body = {"agencies": [POLICE], "imr_due_at": due_at.isoformat()}

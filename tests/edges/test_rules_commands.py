@@ -64,7 +64,7 @@ def gateway(
 def seventh(gateway: Office, more: str = SEVENTH_RULES, version: str = "1") -> str:
     """An invented partnership's folder: two files of data, the statutory minimum copied as its README says."""
     minimum = packs.read_files(packs.HERE / "statutory-minimum")
-    clocks = minimum["rules.toml"].split("[[clock]]", 1)[1]
+    clocks = minimum["rules.toml"].split("[[clock]]", 1)[1].split("[[route]]", 1)[0]
     head = (
         '[pack]\nname = "invented-vale"\ntitle = "Invented Vale"\n'
         f'version = "{version}"\neffective_on = 2026-01-01\nreview_due_on = 2027-01-01\n'

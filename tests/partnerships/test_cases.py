@@ -48,7 +48,8 @@ def test_a_worked_example_holds(
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
     at, released = datetime.fromisoformat(case["at"]), case.get("released", False)
-    told = packs_at_hand.route(pack, message(case), case["sender"], at, released)
+    earlier = {name: datetime.fromisoformat(known) for name, known in case.get("earlier", {}).items()}
+    told = packs_at_hand.route(pack, message(case), case["sender"], at, released, earlier)
     assert told["assumed_directory"]
     assert (told["decision"], told["rule"]) == (case["decision"], case["rule"])
     assert [each["role"] for each in told["deliveries"]] == case.get("to", [])
@@ -58,6 +59,7 @@ def test_a_worked_example_holds(
     assert follows["outcome"] == case.get("outcome")
     assert [each["role"] for each in follows["deliveries"]] == case.get("then_to", [])
     assert in_short(follows["duties"]) == case.get("then_duties", [])
+    assert {name: follows[name] for name in case.get("then", {})} == case.get("then", {})
 
 
 def in_short(duties: list[dict[str, Any]]) -> list[str]:

@@ -42,8 +42,8 @@ SPOILT = {
     "a task-record of no task": (CASE_NOTE, 'expects = "task-record"', "of no task"),
     "a task that no message names": (CASE_NOTE, 'expects = "call-log", task = "case-note"', "has a task"),
     "a route for a task of no duty": (
-        'message = "task-record"\n',
-        'message = "task-record"\nwhen = { task = ["case-not"] }\n',
+        'when = { task = ["case-note", ',
+        'when = { task = ["case-not", ',
         "a task that no duty has",
     ),
     "met at a moment that is not brought": ('met_at = "held_at"', 'met_at = "done_at"', "no meeting-notice"),
@@ -59,7 +59,7 @@ SPOILT = {
     ),
     "unless what nobody may send": (
         'unless_received = "call-log"',
-        'unless_received = "imr"',
+        'unless_received = "investigation-report"',
         "no route takes",
     ),
     "a code that is not there": (
@@ -89,11 +89,15 @@ SPOILT = {
         "the clock M1 starts from nothing",
     ),
     "an outcome taken twice": (
-        'decision = "triage"\noutcomes = ["review-without-sin", "near-miss-review"]',
-        'decision = "triage"\noutcomes = ["sin-only", "near-miss-review"]',
+        'decision = "triage"\noutcomes = ["near-miss-review"]',
+        'decision = "triage"\noutcomes = ["sin-only"]',
         "a second consequence follows from triage",
     ),
-    "ends what nobody owes": ('ends = ["call-log"]', 'ends = ["imr"]', "ends what nobody owes"),
+    "ends what nobody owes": (
+        'ends = ["call-log"]',
+        'ends = ["investigation-report"]',
+        "ends what nobody owes",
+    ),
     "a decision twice": ('id = "director"\nmessage', 'id = "oversight"\nmessage', "stands twice"),
     "decisions that overlap": ('review = ["dcs-review"]', 'review = ["hos-oversight"]', "overlap"),
     "a quorum of nobody": ("quorum = 1", "quorum = 0", "can never be reached"),
@@ -121,10 +125,14 @@ SPOILT = {
         'owner = "sbu", whom = "asker", expects = "learning-digest"',
         "and there is none",
     ),
-    "a chase of what nobody owes": ('stage = "half"\n', 'stage = "half"\nexpects = ["imr"]\n', "narrowed to"),
+    "a chase of what nobody owes": (
+        'stage = "half"\n',
+        'stage = "half"\nexpects = ["investigation-report"]\n',
+        "narrowed to",
+    ),
     "a chase by a clock of nothing": (
         'stage = "half"\n',
-        'stage = "half"\nclocks = ["K19"]\n',
+        'stage = "half"\nclocks = ["K21"]\n',
         "narrowed to",
     ),
     "a chase of no such pair": (

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 
 from gateway.core.clocks import due
+from gateway.core.messages import PartnershipId
+from gateway.partnerships import packs
 from gateway.partnerships.calendars import load_calendar
 from gateway.partnerships.clock_tables import load_clock_table
 from tests.schemas import ABSENT, changed, faults
 
 PACK = "south-tyneside"
+ROOT = Path(__file__).resolve().parents[2]
 ENDORSEMENT = "/body/safeguarding_lead_endorsement"
 
 
@@ -26,3 +34,45 @@ def test_a_referral_never_waits_for_the_agency_s_own_safeguarding_lead() -> None
     assert faults(changed("referral", {ENDORSEMENT: None})) == []
     half = {"endorsed_by": {"name": "Tobias Greengrass", "post": "Force safeguarding lead"}}
     assert faults(changed("referral", {ENDORSEMENT: half})) == [(f"{ENDORSEMENT}/endorsed_at", "required")]
+
+
+def test_a_management_review_asks_for_facts_and_learning_and_never_for_blame() -> None:
+    """S4-17: the published form's own words; the analysis holds good practice beside missed opportunities."""
+    schema = json.loads((ROOT / "schemas/v1/imr.schema.json").read_text("utf-8"))
+    entry = schema["$defs"]["ChronologyEntry"]["properties"]
+    assert "in facts" in entry["event"]["description"]
+    assert set(schema["$defs"]["Analysis"]["required"]) == {
+        "key_decisions",
+        "actions",
+        "missed_opportunities",
+        "good_practice",
+    }
+    assert not [name for name in re.findall(r'"([a-z_]+)": \{', json.dumps(schema)) if "blame" in name]
+
+
+@pytest.mark.parametrize("slug", ["information-request", "information-return"])
+def test_every_request_and_return_says_on_what_legal_ground_and_consent_is_not_taken_for_granted(
+    slug: str,
+) -> None:
+    """S4-18: the lawful basis is demanded, and has no default."""
+    assert faults(changed(slug, {"/lawful_basis": ABSENT})) == [("/lawful_basis", "required")]
+
+
+def test_a_return_tells_involvement_actions_and_learning() -> None:
+    """S4-20: three sections, each of its own."""
+    schema = json.loads((ROOT / "schemas/v1/information-return.schema.json").read_text("utf-8"))
+    names = set(re.findall(r'"([a-z_]+)": \{', json.dumps(schema)))
+    assert {"involvement", "actions", "learning"} <= names
+
+
+def test_the_partners_are_three_and_each_seat_has_a_deputy_s_place() -> None:
+    """S4-05, X-14: who decides, and how many must, is data of the pack; the directory holds holder and deputies by rank."""
+    pack = packs.shipped(PACK)
+    triage = next(decision for decision in pack.decisions if decision.id == "triage")
+    assert (triage.seats, triage.lead, triage.quorum) == (("dsp-la", "dsp-icb", "dsp-police"), "dsp-la", None)
+    shorter = packs.read_files(packs.HERE / PACK)
+    shorter["rules.toml"] = shorter["rules.toml"].replace(
+        'lead = "dsp-la"\ncode = "outcome"', 'lead = "dsp-la"\nquorum = 2\ncode = "outcome"'
+    )
+    changed_pack = packs.parse(PartnershipId(PACK), shorter)
+    assert next(decision for decision in changed_pack.decisions if decision.id == "triage").quorum == 2

@@ -20,7 +20,6 @@ HERE = "tests/structure/test_requirements.py"
 # Cited by the pack, and no test of its own: why.
 NOT_TESTED: dict[str, str] = {
     "S4-08": "the council notifies in the national system by hand; what the gateway takes is the record of it (S4-03)",
-    "S2-09": "Southampton's, whose pack has no routes yet",
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.structure.source import suite, text_of, tracked
 
-PACKS = ("south-tyneside", "tower-hamlets")
+PACKS = ("south-tyneside", "southampton", "tower-hamlets")
 ID = re.compile(r"\b(?:S[0-4]-\d\d|K\d\db?|[ABG]\d\d|C-\d\d|X-\d\d)\b")
 IN_A_NAME = re.compile(r"def test_\w*?(?<=_)(s[0-4]_\d\d|[cx]_\d\d|[kabg]\d\d)(?=_)")
 PACK = re.compile(rf"gateway/partnerships/(?:{'|'.join(PACKS)})/[^/]+\.(?:md|toml)")

@@ -408,6 +408,7 @@ def test_s0_31_the_form_has_no_member_for_blame() -> None:
 
 
 def test_s0_02_s0_32_the_form_names_every_kind_of_serious_incident_and_is_data_by_version() -> None:
+    """S0-02: injury, money, premises, confidentiality; S0-32: the policy's own form was not supplied."""
     kinds = {"financial-irregularity", "premises-damage", "confidentiality-breach", "near-miss"}
     assert kinds <= {category.value for category in FormCategory}
     assert example("serious-incident-form")["version"] == 1

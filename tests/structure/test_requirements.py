@@ -11,9 +11,9 @@ import pytest
 
 from tests.structure.source import suite, text_of, tracked
 
-PACKS = ("south-tyneside", "southampton", "tower-hamlets")
-ID = re.compile(r"\b(?:S[0-4]-\d\d|K\d\db?|[ABG]\d\d|C-\d\d|X-\d\d)\b")
-IN_A_NAME = re.compile(r"def test_\w*?(?<=_)(s[0-4]_\d\d|[cx]_\d\d|[kabg]\d\d)(?=_)")
+PACKS = ("dcs-notification", "derby", "south-tyneside", "southampton", "tower-hamlets")
+ID = re.compile(r"\b(?:S[0-4]-\d\d|K\d\db?|[ABDGN]\d\d|C-\d\d|X-\d\d)\b")
+IN_A_NAME = re.compile(r"def test_\w*?(?<=_)(s[0-4]_\d\d|[cx]_\d\d|[kabdgn]\d\d)(?=_)")
 PACK = re.compile(rf"gateway/partnerships/(?:{'|'.join(PACKS)})/[^/]+\.(?:md|toml)")
 HERE = "tests/structure/test_requirements.py"
 

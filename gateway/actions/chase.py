@@ -44,6 +44,7 @@ MARGIN = timedelta(minutes=1)
 BUSINESS_UNIT, LEAD = RoleId("sbu"), RoleId("agency-safeguarding-lead")
 MANAGERS = (RoleId("line-manager"), RoleId("service-manager"))
 _AT_THE_OWNER_S = (OWNER_LEAD, OWNER_MANAGER)
+CHASE_RULE = "chase"
 REMINDERS = (Stage.HALF, Stage.DAY_BEFORE)
 ADVICE = {"dcs-notification": "notify-dcs"}  # a child missing for as long as the clock says (S1-05, K07)
 STAGE_NAMES = {  # as the public schema of a chase has them
@@ -153,7 +154,7 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
     asked = Composition(
         type="chase",
         reference=reference,
-        rule="chase",
+        rule=CHASE_RULE,
         sender=sender,
         author=("Safeguarding gateway", "Timetable"),
         marking="OFFICIAL",
@@ -166,7 +167,7 @@ def _send(tx: Tx, parts: Parts, work: Work, duty: DutyRow, incident: Incident, r
     rows: list[Mapping[str, Any]] = [
         delivery_row(work, message, incident, one.seat) | {"to_deputy": one.is_deputy} for one in told
     ]
-    Forwarded(deliveries=rows).record(tx)
+    Forwarded(CHASE_RULE, rows).record(tx)
     for gap in gaps:
         hold(tx, work, incident.partnership, incident.id, ("message", message.id), (gap,))
 

@@ -169,7 +169,7 @@ class _Reached:
         _end(tx, parts, work, incident, self._decision, follows, self._dissent)
         own = dict.fromkeys(follows.moments, message.arrived_at)
         moments = incidents.record_moments(tx, incident.partnership, incident.id, message.id, own)
-        result = Forwarded()
+        result = Forwarded(f"{self._decision.id}: {self._outcome}")
         now = self._circumstances(tx, work, message, incident, follows)
         # what is decided on each message anew runs from that message and from each decision
         starts = {**moments, **self._told_at(work), **message.facts.moments, **own}

@@ -22,6 +22,7 @@ from gateway.store.incidents import Incident
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
 
+LETTER_RULE = "letter"
 AWAITS_RELEASE = "awaits-release"
 NO_ADVISER = "nobody-to-ring"
 
@@ -99,7 +100,7 @@ def _draft(tx: Tx, parts: Parts, work: Work, incident: Incident, letter: _Letter
     asked = Composition(
         type=letter.rule.message,
         reference=reference,
-        rule="letter",
+        rule=LETTER_RULE,
         sender=letter.sender,
         author=(letter.adviser.name, "School improvement"),
         marking="OFFICIAL-SENSITIVE",
@@ -110,7 +111,7 @@ def _draft(tx: Tx, parts: Parts, work: Work, incident: Incident, letter: _Letter
     )
     message = compose(tx, parts, work, incident, asked)
     row = delivery_row(work, message, incident, letter.seat, held=True)
-    Forwarded(deliveries=[row]).record(tx)
+    Forwarded(LETTER_RULE, [row]).record(tx)
     incidents.involve(tx, incident.partnership, incident.id, [letter.seat.agency])
     token = work.supply.take(10).hex()
     mail.record_letter(

@@ -58,8 +58,9 @@ EVERYBODY_ABSENT = (
 
 @dataclass(slots=True)
 class Forwarded:
-    """What follows from a message. `record` writes it once the message itself is written."""
+    """What follows from a message by one rule, which every row names. `record` writes it once the message is written."""
 
+    rule: str
     deliveries: list[Mapping[str, Any]] = field(default_factory=list)
     duties: list[Mapping[str, Any]] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
@@ -81,8 +82,8 @@ class Forwarded:
         return [duty_document(row) for row in self.duties]
 
     def record(self, tx: Tx) -> None:
-        deliveries.owe(tx, self.deliveries)
-        duties.owe(tx, self.duties)
+        deliveries.owe(tx, [{**row, "rule": self.rule} for row in self.deliveries])
+        duties.owe(tx, [{**row, "rule": self.rule} for row in self.duties])
 
 
 def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> Forwarded:
@@ -111,7 +112,7 @@ def work_out(
 
     `known` are the instants that start clocks, those of this message among them.
     """
-    result = Forwarded()
+    result = Forwarded(route.id)
     avoided = now.avoided.union(message.facts.codes.get("do_not_contact", ()))
     now = replace(now, avoided=avoided)
     add_deliveries(work, message, incident, route.deliver, now, result)
@@ -285,6 +286,7 @@ def delivery_row(
         "role": seat.role,
         "adapter": way.adapter,
         "priority": ORDINARY if message.type == "learning-digest" else URGENT,
+        "pack_version": work.pack.version,
         "state": (DeliveryState.HELD if held else DeliveryState.PENDING).value,
         "attempt": 0,
         "created_at": work.at,

@@ -90,7 +90,9 @@ def _catch_up(tx: Tx, parts: Parts, work: Work, incident: Incident, guest: Agenc
         seats = [seat for seat in seats if not is_avoided(avoided, seat.agency, seat.role)]
         if recalled or not seats or row.agency == guest:
             continue
-        result = Forwarded([delivery_row(work, message_of(row, work), incident, seat) for seat in seats])
+        result = Forwarded(
+            row.rule, [delivery_row(work, message_of(row, work), incident, seat) for seat in seats]
+        )
         subject = Subject(row.id, incident.partnership, incident.id, work.key)
         said = Said(Event.ROUTED, {"rule": row.rule, "recipients": " ".join(result.recipients)})
         prove(tx, parts, work, subject, [said])

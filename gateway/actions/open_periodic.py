@@ -45,7 +45,7 @@ def open_periodic(tx: Tx, parts: Parts, work: Work, asked: Opening) -> bool:
     incident = Incident(**values)
     moments = incidents.record_moments(tx, partnership, incident.id, None, {rule.moment: period.at})
     now = Circumstances(NOBODY, deputies=work.pack.deputies, at=work.at)
-    result = Forwarded()
+    result = Forwarded(rule.id)
     for duty in rule.duties:
         add_duties(work, None, incident, duty, moments, now, result)
     result.record(tx)

@@ -68,7 +68,7 @@ def record_breach(tx: Tx, parts: Parts, work: Work, asked: Breach) -> Recorded:
             ErrorCode.INVALID_MESSAGE, detail="Nobody can be aware of it before now: see --aware-at."
         )
     message = _message(tx, incident, asked)
-    result = Forwarded()
+    result = Forwarded("breach")
     if asked.kind is not BreachKind.NEAR_MISS:
         _owe_the_report(work, incident, message, asked, result)
     breach = work.supply.id(IdKind.BREACH)

@@ -222,7 +222,7 @@ def _follows(
     if follows is None:
         return Follows(decision.id, outcome)
     moments = {**dict.fromkeys(follows.moments, message.arrived_at), **known}
-    result = Forwarded()
+    result = Forwarded(f"{decision.id}: {outcome}")
     for rule in follows.duties:
         add_duties(work, message.id, incident, rule, moments, now, result)
     add_deliveries(work, message, incident, follows.deliver, now, result)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from gateway.actions.decided_on import message_of
 from gateway.actions.doubts import doubts, forbidden
+from gateway.actions.draft_letters import LETTER_RULE
 from gateway.actions.forward import Forwarded, add_duties, circumstances
 from gateway.actions.go_on import go_on
 from gateway.actions.hold import hold
@@ -18,7 +19,7 @@ from gateway.core.messages import AgencyId, DeliveryId, Facts, Message, MessageI
 from gateway.core.receipts import Event
 from gateway.core.rules import DutyRule, Forward, LetterRule, Recipients, Whom, decide
 from gateway.parts import Parts, Work
-from gateway.store import attachments, deliveries, duties, holds, incidents, mail, messages
+from gateway.store import attachments, deliveries, holds, incidents, mail, messages
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
@@ -112,14 +113,14 @@ def _owe_the_reply(tx: Tx, work: Work, delivery: DeliveryRow, incident: Incident
     rule = _letter_rule(work, delivery.message_type)
     if rule is None:
         return
-    result = Forwarded()
+    result = Forwarded(LETTER_RULE)
     owner = Recipients(delivery.role, Whom.NAMED)
     duty = DutyRule(owner, rule.expects, rule.clock)
     now = replace(
         circumstances(tx, work, _stub(delivery.message, incident, work), incident), named=(delivery.agency,)
     )
     add_duties(work, delivery.message, incident, duty, {"letter_sent_at": work.at}, now, result)
-    duties.owe(tx, result.duties)
+    result.record(tx)
 
 
 def _letter_rule(work: Work, message_type: str) -> LetterRule | None:

@@ -218,7 +218,7 @@ def _accept(
         recorded.append((answer, result))
 
     if isinstance(decision, Hold):
-        record(Forwarded())
+        record(Forwarded(decision.rule))
         incidents.involve(tx, message.partnership, incident.id, [message.agency])
         hold(tx, work, message.partnership, incident.id, ("message", message.id), decision.reasons)
     else:

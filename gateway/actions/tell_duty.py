@@ -32,6 +32,8 @@ def duty_document(duty: DutyRow | Mapping[str, Any]) -> dict[str, Any]:
         "expects": row["expects"],
         "task": row.get("task"),
         "clock": row["clock"],
+        "rule": row.get("rule"),
+        "pack_version": row["pack_version"],
         "start_at": _instant(row["start_at"]),
         "due_on": row["due_on"].isoformat() if row["due_on"] else None,
         "due_at": _instant(row["due_at"]),

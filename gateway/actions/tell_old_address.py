@@ -90,6 +90,8 @@ def owe_notice(
         "agency": change.agency,
         "role": role,
         "adapter": "mail",
+        "rule": "address-replaced",
+        "pack_version": None,  # the directory, no pack, asks for it
         "priority": URGENT,
         "state": DeliveryState.PENDING.value,
         "attempt": 0,

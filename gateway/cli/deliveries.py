@@ -181,6 +181,8 @@ def delivery_document(row: DeliveryRow) -> dict[str, Any]:
         "agency": row.agency,
         "role": row.role,
         "adapter": row.adapter,
+        "rule": row.rule,
+        "pack_version": row.pack_version,
         "state": row.state.value,
         "attempts": row.attempt,
         "last_reason": row.last_reason,

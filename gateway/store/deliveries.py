@@ -37,6 +37,8 @@ class DeliveryRow:
     recalled_at: datetime | None
     copies: str | None
     to_deputy: bool
+    rule: str
+    pack_version: str | None
     message_type: str
 
 
@@ -60,7 +62,10 @@ _NAMES = (
     "recalled_at",
     "copies",
     "to_deputy",
+    "rule",
+    "pack_version",
 )
+_STATE = _NAMES.index("state")
 _ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("message_type")).join(
     t.message, t.message.c.id == t.delivery.c.message
 )
@@ -272,7 +277,7 @@ def _in_inbox() -> Any:
 
 def _delivery(row: Any) -> DeliveryRow:
     values = list(row)
-    values[7] = DeliveryState(values[7])
+    values[_STATE] = DeliveryState(values[_STATE])
     return DeliveryRow(*values)
 
 

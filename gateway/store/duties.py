@@ -26,6 +26,7 @@ class DutyRow:
     role: RoleId
     expects: str
     clock: str
+    rule: str
     pack_version: str
     start_at: datetime
     due_on: date | None
@@ -52,6 +53,7 @@ _NAMES = (
     "role",
     "expects",
     "clock",
+    "rule",
     "pack_version",
     "start_at",
     "due_on",
@@ -68,6 +70,7 @@ _NAMES = (
     "due_changes",
     "explained_at",
 )
+_STATE = _NAMES.index("state")
 _ALL = select(*[t.duty.c[name] for name in _NAMES])
 _OPEN_STATES = [state.value for state in UNANSWERED]
 _OWED = Prepared(
@@ -222,5 +225,5 @@ def lapsed(tx: Tx, now: datetime, most: int) -> list[DutyRow]:
 
 def _duty(row: Any) -> DutyRow:
     values = list(row)
-    values[13] = DutyState(values[13])
+    values[_STATE] = DutyState(values[_STATE])
     return DutyRow(*values)

@@ -327,6 +327,8 @@ delivery = Table(
     Column("adapter", Text, nullable=False),
     Column("priority", Integer, nullable=False, default=5),  # smaller goes first
     Column("state", Text, nullable=False),
+    Column("rule", Text, nullable=False),  # which rule owes it
+    Column("pack_version", Text),  # of which version; none where no pack asks for it
     Column("to_deputy", Boolean, nullable=False, default=False),  # to who ranks after the person present
     Column(
         "attempt", Integer, nullable=False, default=0
@@ -359,6 +361,7 @@ duty = Table(
     Column("role", Text, nullable=False),
     Column("expects", Text, nullable=False),  # a message type, or "acknowledgement"
     Column("clock", Text, nullable=False),
+    Column("rule", Text, nullable=False),  # which rule laid it
     Column("pack_version", Text, nullable=False),
     Column("start_at", Instant, nullable=False),
     Column("due_on", Date),

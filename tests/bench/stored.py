@@ -157,6 +157,7 @@ def _duty(number: int) -> dict[str, Any]:
         "role": "sbu",
         "expects": "information-return",
         "clock": "K14",
+        "rule": "information-request",
         "pack_version": "1",
         "start_at": NOW - timedelta(days=10),
         "due_at": due_at,

@@ -55,7 +55,7 @@ def open_incident(incident: IncidentId) -> Callable[[Tx], None]:
             },
         )
         for agency in AGENCIES:
-            duty = dict.fromkeys(("message", "role", "clock", "pack_version"), "x")
+            duty = dict.fromkeys(("message", "role", "clock", "rule", "pack_version"), "x")
             duty |= {"id": f"{incident}-{agency}", "partnership": PARTNERSHIP, "incident": incident}
             duties.owe(
                 tx,

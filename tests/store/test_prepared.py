@@ -21,6 +21,7 @@ DUTY = {
     "role": "dsp-la",
     "expects": "triage-decision",
     "clock": "K11",
+    "rule": "referral",
     "pack_version": "1",
     "start_at": NOW,
     "due_on": date(2026, 3, 3),

@@ -60,7 +60,8 @@ def write_case(tx: Tx, number: int, partnership: str = HERE, at: datetime = AT) 
         sa.insert(t.duty),
         here
         | {"id": duty, "message": message, "agency": "icb", "role": "agency-responder", "state": "met"}
-        | {"expects": "information-return", "clock": "K14", "pack_version": "1", "start_at": at}
+        | {"expects": "information-return", "clock": "K14", "rule": "request", "pack_version": "1"}
+        | {"start_at": at}
         | {"due_on": date(2026, 11, 9), "due_at": at + 7 * DAY, "due_inclusive": True}
         | {"met_at": at + DAY, "met_by": f"ret-{number}"},
     )

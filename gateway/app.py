@@ -21,6 +21,8 @@ import structlog
 
 from adapters.fetch import Fetcher
 from adapters.inbox import InboxAdapter
+from adapters.key_sets import TOTAL_SECONDS as KEY_SET_SECONDS
+from adapters.key_sets import fetch_key_set
 from adapters.mail.findings import Expected
 from adapters.mail.letter import (
     Correspondence,
@@ -37,10 +39,11 @@ from adapters.scanner import ClamdScanner
 from adapters.webhook import WebhookAdapter
 from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import Misconfigured
+from gateway.core.published_keys import Fetched
 from gateway.core.replies import MailExpected, MailReading
 from gateway.dispatch import intake
 from gateway.moving_clock import MovingClock
-from gateway.parts import Clock, Partnerships, Parts
+from gateway.parts import Clock, FetchKeys, Partnerships, Parts
 from gateway.settings import Settings
 from gateway.store import mail as mail_rows
 from gateway.store import tables
@@ -105,6 +108,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         compose=compose_letter,
         read_mail=_mail_reader(settings),
         scan=_scanner(settings),
+        fetch_keys=_key_fetcher(settings),
     )
 
 
@@ -131,12 +135,7 @@ async def close(parts: Parts) -> None:
 
 def _adapters(settings: Settings, clock: Clock) -> dict[str, Adapter]:
     """The registry of ways out. A way that is not set up is absent, and the rules' check says so."""
-    tls = ssl.create_default_context(cafile=str(settings.fetch_ca_file) if settings.fetch_ca_file else None)
-    fetcher = Fetcher(
-        tls=tls,
-        development_hosts=settings.fetch_development_hosts,
-        total_seconds=settings.webhook_timeout_seconds,
-    )
+    fetcher = _fetcher(settings, settings.webhook_timeout_seconds)
     found: dict[str, Adapter] = {
         "inbox": InboxAdapter(),
         "webhook": WebhookAdapter(fetcher, clock, settings.public_url),
@@ -150,6 +149,25 @@ def _scanner(settings: Settings) -> ClamdScanner | None:
     if settings.scanner_url is None:
         return None
     return ClamdScanner(settings.scanner_url, settings.scanner_timeout_seconds)
+
+
+def _fetcher(settings: Settings, total_seconds: float) -> Fetcher:
+    tls = ssl.create_default_context(cafile=str(settings.fetch_ca_file) if settings.fetch_ca_file else None)
+    hosts = settings.fetch_development_hosts
+    return Fetcher(tls=tls, development_hosts=hosts, total_seconds=total_seconds)
+
+
+def _key_fetcher(settings: Settings) -> FetchKeys:
+    """Looks at clients' key sets; so seldom that no connection is kept open between two looks."""
+
+    async def fetch(address: str) -> Fetched:
+        fetcher = _fetcher(settings, KEY_SET_SECONDS)
+        try:
+            return await fetch_key_set(fetcher, address)
+        finally:
+            await fetcher.aclose()
+
+    return fetch
 
 
 def _mail_adapter(settings: Settings) -> MailAdapter:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.identifiers import IdKind, make_id, make_incident_id
 from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.published_keys import Fetched
 from gateway.core.replies import MailExpected, MailReading
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
@@ -38,6 +39,7 @@ Clock = Callable[[], datetime]
 Compose = Callable[
     [Mapping[str, str], Mapping[str, Any], str | None], Letter
 ]  # templates, message, reply token
+FetchKeys = Callable[[str], Awaitable[Fetched]]  # of the address where a client publishes its keys
 ReadMail = Callable[[bytes, MailExpected], MailReading]  # blocks for seconds: call it in a thread
 
 SNAPSHOT_LIFE = timedelta(seconds=2)  # how long a directory or pack changed elsewhere may go unseen
@@ -141,6 +143,7 @@ class Parts:
     compose: Compose
     read_mail: ReadMail
     scan: Scan | None  # None: no scanner is set up
+    fetch_keys: FetchKeys
 
     async def perform(
         self,

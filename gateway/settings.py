@@ -186,7 +186,11 @@ class Settings(BaseSettings):
         (), description="host or host:port that may be private or without TLS; development only"
     )
 
-    @field_validator("fetch_development_hosts", mode="before")
+    client_key_hosts: Words = Field(
+        (), description="hosts at which clients may publish their keys, host or host:port; absent: none may"
+    )
+
+    @field_validator("fetch_development_hosts", "client_key_hosts", mode="before")
     @classmethod
     def _split_on_commas(cls, value: object) -> object:
         if isinstance(value, str):

@@ -31,6 +31,9 @@ PASSED_ON = (
     "var_dir",
     "keys_dir",
     "mail_authserv_id",
+    "fetch_ca_file",
+    "fetch_development_hosts",
+    "client_key_hosts",
 )
 
 
@@ -51,7 +54,9 @@ def _run(settings: Settings, words: tuple[str, ...]) -> tuple[int, str, str]:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         for name in PASSED_ON:
             if (value := getattr(settings, name)) is not None:
-                patch.setenv(PREFIX + name.upper(), str(value))
+                patch.setenv(
+                    PREFIX + name.upper(), ",".join(value) if isinstance(value, tuple) else str(value)
+                )
         patch.setattr(sys, "argv", ["gateway", *words])
         with pytest.raises(SystemExit) as ended:
             main()

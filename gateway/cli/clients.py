@@ -28,13 +28,16 @@ from gateway.cli.agency_keys import LARGEST_BYTES, new_key, prove, read_keys, wr
 from gateway.cli.client_rows import client_lines, client_row, utc, utc_or_none
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle, stop
 from gateway.core import client_keys
-from gateway.core.client_keys import Window
-from gateway.core.errors import ErrorCode, Refused
+from gateway.core.client_keys import ALWAYS, Window
+from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import AgencyId
 from gateway.core.officers import TwoOfficers
+from gateway.core.published_keys import may_publish_at
 from gateway.core.working_days import TimeFault, read_instant
+from gateway.dispatch.published_keys import look
 from gateway.oauth.possession import NotProved, make_proof, proved_thumbprint
 from gateway.parts import Parts
+from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import clients
 from gateway.store.clients import ClientRow, Waiting
 from keys.signing import jwk_thumbprint
@@ -42,6 +45,7 @@ from schemas import TYPES
 
 OFFICERS = "--officer 'Winifred Stave' --second-officer 'Desmond Quill'"
 ANY = "any"
+NO_KEYS: dict[str, Any] = {"keys": []}
 
 _CLIENT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_CLIENT = 57  # its chain in the ledger is `client-<id>`, of at most 64 characters
@@ -103,6 +107,10 @@ def add(
     second_officer: Agreeing = None,
     jwks: Jwks = None,
     key: Key = None,
+    jwks_uri: Annotated[
+        str | None,
+        typer.Option("--jwks-uri", metavar="URL", help="Where the client publishes its keys itself."),
+    ] = None,
     scopes: Annotated[
         str, typer.Option("--scopes", metavar="SCOPES", help=f"Separated by spaces, of: {' '.join(SCOPES)}.")
     ] = f"{WRITE} {READ}",
@@ -119,10 +127,12 @@ def add(
     if len(client) > _LONGEST_CLIENT or not _CLIENT.fullmatch(client):
         stop("a client's id is small letters, digits and single dashes, such as northshire-police-1", 2)
     wanted, allowed = _scopes(scopes), _types(types)
-    keys, private = read_keys(jwks, key)
+    keys, private = (NO_KEYS, None) if jwks_uri and not (jwks or key) else read_keys(jwks, key)
     window = _window(not_before, not_after)
+    if jwks_uri is not None:
+        _may_publish(jwks_uri, keys is NO_KEYS and window == ALWAYS)
     asked = Registration(
-        client, AgencyId(agency), wanted, officer, keys, message_types=allowed, window=window
+        client, AgencyId(agency), wanted, officer, keys, jwks_uri, message_types=allowed, window=window
     )
     told = run(_asked(register_client, asked, officer, second_officer, private))
     _tell_asked(
@@ -227,6 +237,17 @@ def revoke(
     )
 
 
+@app.command("fetch", epilog="Example: gateway clients fetch northshire-police-1")
+def fetch(client: Client, as_json: JsonFlag = False) -> None:
+    """Look now at the address where a client publishes its keys; by itself this is done every quarter of an hour."""
+    row, fault = run(_fetched(client))
+    kids = [key["kid"] for key in row.keys if "revoked" not in key]
+    line = f"{client} publishes: {', '.join(kids)}" if fault is None else f"nothing was taken: {fault}"
+    answer({"client": client, "fault": fault, "kids": kids}, [line], as_json)
+    if fault is not None:
+        raise typer.Exit(1)
+
+
 @app.command("suspend", epilog=f"Example: gateway clients suspend northshire-police-1 {OFFICERS}")
 def suspend(
     client: Client,
@@ -316,6 +337,17 @@ def _types(text: str) -> tuple[str, ...] | None:
     return wanted
 
 
+def _may_publish(address: str, is_alone: bool) -> None:
+    if not is_alone:
+        stop("--jwks-uri stands alone: its keys come from there, and last as long as they stand there", 2)
+    try:
+        hosts = Settings.load().client_key_hosts
+    except SettingsUnreadable as fault:
+        raise Misconfigured(str(fault)) from None
+    if not may_publish_at(address, hosts):
+        stop("--jwks-uri is an https address on a host named in GATEWAY_CLIENT_KEY_HOSTS", 2)
+
+
 def _window(not_before: str, not_after: str) -> Window:
     begins = _instant(not_before, "--not-before") if not_before else None
     ends = _instant(not_after, "--not-after") if not_after else None
@@ -396,6 +428,15 @@ async def _permitted(
         asked = Permission(client, scopes or row.scopes, types if types_too else row.message_types, officers)
         receipt = await settle(parts, permit_client, asked)
         return await _find(parts, client), receipt
+
+
+async def _fetched(client: str) -> tuple[ClientRow, str | None]:
+    async with opened() as parts:
+        row = await _find(parts, client)
+        if row.jwks_uri is None:
+            _refuse("This client's keys came by value: there is nothing to fetch.")
+        fault = await look(parts, row)
+        return await _find(parts, client), fault
 
 
 async def _find(parts: Parts, client: str) -> ClientRow:

@@ -15,6 +15,7 @@ import structlog
 from gateway.core.errors import place_of
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.intake import read_kept
+from gateway.dispatch.published_keys import fetch_published_keys
 from gateway.dispatch.timetable import (
     chase_due,
     finish_erasures,
@@ -52,6 +53,7 @@ async def housekeep(parts: Parts) -> None:
     await sweep_proofs(parts)
     await sweep_attachments(parts)
     await sweep_keys(parts)
+    await fetch_published_keys(parts)
 
 
 class Dispatch:

@@ -92,8 +92,12 @@ def read_object(segment: bytes) -> dict[str, Any]:
     """A segment as one strict JSON object; brackets are counted even inside strings, which errs on the safe
     side.
     """
-    raw = decode(segment)
-    if raw.count(b"{") + raw.count(b"[") > _MOST_BRACKETS:
+    return read_strict(decode(segment), _MOST_BRACKETS)
+
+
+def read_strict(raw: bytes, most_brackets: int = 64) -> dict[str, Any]:
+    """Bytes as one strict JSON object: UTF-8, no repeated member, no NaN; Malformed otherwise."""
+    if raw.count(b"{") + raw.count(b"[") > most_brackets:
         raise Malformed("nested too deeply")
     try:
         value = _STRICT.decode(raw.decode("utf-8"))

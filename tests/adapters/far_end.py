@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import trustme
 from aiohttp import web
@@ -24,6 +25,12 @@ def trusting() -> ssl.SSLContext:
     context = ssl.create_default_context()
     _authority.configure_trust(context)
     return context
+
+
+def authority_in(file: Path) -> Path:
+    """The far end's authority written to a file, for a gateway that is to trust it."""
+    _authority.cert_pem.write_to_path(file)
+    return file
 
 
 async def loopback(host: str, port: int) -> list[str]:

@@ -1,7 +1,8 @@
 """The key ring of one deployment: its signers and its master key, loaded once from a directory.
 
 Layout of the directory: `receipts/<kid>.pem`, `tokens/<kid>.pem`, `log/<kid>.pem` (the highest number at a kid's end signs,
-the others are retired but still published), `master.key` (32 bytes). Keys made for development carry `development-` in their
+the others are retired but still published), `master.key` (32 bytes). Of the keys for tokens, `tokens/schedule.json` says from
+when each signs (absent: always), so that the next one can be published before it is used. Keys made for development carry `development-` in their
 id, are shouted about at start-up and refused in production.
 """
 
@@ -13,12 +14,14 @@ import json
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from keys.sealing import CannotOpen, DataKey, WrappedKey, new_secret
 from keys.signing import DEVELOPMENT_PREFIX, Algorithm, FileSigner, Signer, write_secret
 
 TERM_LENGTH = 32
+SCHEDULE = "schedule.json"
 PURPOSES: dict[str, Algorithm] = {"receipts": "ES256", "tokens": "ES256", "log": "Ed25519"}
 
 
@@ -34,11 +37,33 @@ class BlindIndex:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenKeys:
+    """The keys for tokens, oldest first, each with the instant from which it signs (None: since ever)."""
+
+    keys: tuple[tuple[Signer, datetime | None], ...]
+
+    def current(self, at: datetime) -> Signer:
+        """The newest whose time has come."""
+        begun = [signer for signer, begins_at in self.keys if begins_at is None or begins_at <= at]
+        return begun[-1] if begun else self.keys[0][0]
+
+    def following(self, at: datetime) -> tuple[tuple[Signer, datetime], ...]:
+        """Those whose time has not come yet."""
+        return tuple((s, begins_at) for s, begins_at in self.keys if begins_at is not None and begins_at > at)
+
+    def retired(self, at: datetime) -> tuple[tuple[Signer, datetime | None], ...]:
+        """Those before the current one, each with the instant at which its successor began (None: not known)."""
+        kids = [signer.kid for signer, _ in self.keys]
+        count = kids.index(self.current(at).kid)
+        return tuple((self.keys[one][0], self.keys[one + 1][1]) for one in range(count))
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRing:
     """Every private key this process may use. `published` are the public keys by purpose, current and retired."""
 
     receipts: Signer
-    tokens: Signer
+    tokens: TokenKeys
     log: Signer
     published: Mapping[str, tuple[dict[str, str], ...]]
     _master: DataKey = field(repr=False)
@@ -54,7 +79,8 @@ class KeyRing:
 
     @property
     def are_for_development(self) -> bool:
-        kids = (self.receipts.kid, self.tokens.kid, self.log.kid, self._master.id)
+        tokens = (signer.kid for signer, _ in self.tokens.keys)
+        kids = (self.receipts.kid, *tokens, self.log.kid, self._master.id)
         return any(kid.startswith(DEVELOPMENT_PREFIX) for kid in kids)
 
     def new_data_key(self, key_id: str) -> tuple[DataKey, WrappedKey]:
@@ -126,6 +152,35 @@ def put_in_use(staged: Path) -> None:
     staged.rename(staged.with_suffix(".pem"))
 
 
+def put_in_use_from(staged: Path, begins_at: datetime, *, alone: bool = False) -> None:
+    """A key for tokens: published from now on, signing from `begins_at` on; running processes find it by themselves.
+
+    `alone`: the keys before were lost. They are set aside and what they signed opens nothing more.
+    """
+    folder = staged.parent
+    schedule = {**_schedule(folder), staged.stem: begins_at.isoformat()}
+    fresh = folder / f"{SCHEDULE}.new"
+    fresh.write_text(json.dumps(schedule, indent=2) + "\n", "utf-8")
+    fresh.replace(folder / SCHEDULE)  # first: without an entry the key would sign at once
+    before = _key_files(folder)
+    put_in_use(staged)
+    for path in before if alone else ():
+        path.rename(path.with_suffix(".revoked"))
+    # A crash before the rename leaves an entry for a key that is not there yet: staging it again replaces both.
+
+
+def load_token_keys(directory: Path) -> TokenKeys:
+    """The keys for tokens as they lie there now; OSError or ValueError when they cannot be read."""
+    folder = directory / "tokens"
+    schedule = {kid: datetime.fromisoformat(at) for kid, at in _schedule(folder).items()}
+    return TokenKeys(tuple((signer, schedule.get(signer.kid)) for signer in _signers(folder)))
+
+
+def _schedule(folder: Path) -> dict[str, str]:
+    file = folder / SCHEDULE
+    return dict(json.loads(file.read_bytes())) if file.exists() else {}
+
+
 def load(directory: Path) -> KeyRing:
     """The key ring in `directory`. OSError or ValueError, naming no key material, when it is not whole."""
     if stat.S_IMODE(directory.stat().st_mode) & 0o077:
@@ -135,7 +190,7 @@ def load(directory: Path) -> KeyRing:
     master = DataKey(document["id"], bytes.fromhex(document["key"]))
     return KeyRing(
         receipts=signers["receipts"][-1],
-        tokens=signers["tokens"][-1],
+        tokens=load_token_keys(directory),
         log=signers["log"][-1],
         published={purpose: tuple(s.public_jwk() for s in found) for purpose, found in signers.items()},
         _master=master,

@@ -26,7 +26,9 @@ from gateway.oauth import metadata
 from gateway.oauth.parts import OAuthParts
 from gateway.oauth.registry import parts_of_store
 from gateway.oauth.routes import oauth_routes
+from gateway.oauth.token_keys import SigningKeys
 from gateway.parts import Parts
+from keys.custody import load_token_keys
 
 Handler = Callable[[Door, Request], Awaitable[Response]]
 
@@ -60,11 +62,8 @@ def agency_api(parts: Parts) -> Starlette:
     oauth = parts_of_store(
         parts.store,
         public_url=parts.settings.public_url,
-        signer=parts.keys.tokens,
+        keys_now=SigningKeys(lambda: load_token_keys(parts.settings.keys_dir), parts.clock).now,
         clock=parts.clock,
-        other_keys=tuple(
-            jwk for jwk in parts.keys.published["tokens"] if jwk["kid"] != parts.keys.tokens.kid
-        ),
         scopes_supported=SCOPES,
     )
     door, authorization = Door(parts, oauth), _authorization_server(oauth)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import datetime
+
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from gateway.actions.client_concerns import Concern, concerns
 from gateway.core.errors import Unavailable
 from gateway.parts import Parts
-from gateway.store import deliveries, holds, log
+from gateway.store import clients, deliveries, holds, log
 from gateway.store.transaction import Tx
 
 
@@ -30,7 +34,10 @@ def operator_app(parts: Parts) -> Starlette:
         return JSONResponse({"ready": True})
 
     async def metrics(request: Request) -> Response:
-        return PlainTextResponse(await parts.store.read(_figures), media_type="text/plain; version=0.0.4")
+        at = parts.clock()
+        return PlainTextResponse(
+            await parts.store.read(lambda tx: _figures(tx, at)), media_type="text/plain; version=0.0.4"
+        )
 
     routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
     return Starlette(routes=routes)
@@ -39,7 +46,7 @@ def operator_app(parts: Parts) -> Starlette:
 COUNTED_TO = 100_000  # of each state: a scrape costs no more with a million delivered
 
 
-def _figures(tx: Tx) -> bytes:
+def _figures(tx: Tx, at: datetime) -> bytes:
     registry = CollectorRegistry()
     states = Gauge(
         "gateway_deliveries", f"Deliveries by state, {COUNTED_TO} at most", ["state"], registry=registry
@@ -50,4 +57,8 @@ def _figures(tx: Tx) -> bytes:
     Gauge("gateway_receipts_unsealed", "Entries not yet under a checkpoint", registry=registry).set(
         log.count_unsealed(tx)
     )
+    to_see_to = Gauge("gateway_clients_to_see_to", "Clients by concern", ["concern"], registry=registry)
+    counted = Counter(one.concern for row in clients.listed(tx) for one in concerns(row, at))
+    for concern in Concern:
+        to_see_to.labels(concern.value).set(counted[concern])
     return generate_latest(registry)

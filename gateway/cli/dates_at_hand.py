@@ -1,22 +1,26 @@
-"""What of a deployment grows old by itself: its rule packs' reviews and its bank holidays (X-24, C-12). Warns, never stops."""
+"""What of a deployment grows old by itself: its rule packs' reviews, its bank holidays (X-24, C-12), its clients' keys.
+
+Warns, never stops.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.actions.change_calendar import in_force
+from gateway.actions.client_concerns import Noted, concerns
 from gateway.core.errors import GatewayError
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import BankHolidays
 from gateway.settings import Settings
+from gateway.store import clients, tables
 from gateway.store import packs as pack_rows
-from gateway.store import tables
 from gateway.store.transaction import Store, Tx
 
 SHOULD_REACH = timedelta(days=365)
@@ -24,19 +28,20 @@ SHOULD_REACH = timedelta(days=365)
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """When each pack in force is to be reviewed, and the list of bank holidays in force."""
+    """When each pack in force is to be reviewed, the list of bank holidays in force, what to see to about clients."""
 
     reviews: Mapping[str, date]
     listed: BankHolidays
+    clients: tuple[Noted, ...]
 
 
-def read_dates(settings: Settings) -> Dates | None:
-    """Both as they stand in the database; None when it is not there or cannot be read."""
+def read_dates(settings: Settings, at: datetime) -> Dates | None:
+    """All of them as they stand in the database; None when it is not there or cannot be read."""
     url = settings.book_url
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
         return None
     try:
-        return asyncio.run(_read(url))
+        return asyncio.run(_read(url, at))
     except (SQLAlchemyError, GatewayError, OSError):
         return None
 
@@ -48,18 +53,19 @@ def warnings(listed: BankHolidays, today: date) -> list[str]:
     return [f"holiday data ends on {listed.covers_until}: upload a newer file"]
 
 
-async def _read(url: str) -> Dates:
+async def _read(url: str, at: datetime) -> Dates:
     store = Store.open(url, tables.book)
     try:
-        return await store.read(_dates)
+        return await store.read(lambda tx: _dates(tx, at))
     finally:
         await store.aclose()
 
 
-def _dates(tx: Tx) -> Dates:
+def _dates(tx: Tx, at: datetime) -> Dates:
     listed = in_force(tx)
     reviews: dict[str, date] = {
         row.partnership: packs.parse(row.partnership, row.files, listed).review_due_on
         for row in pack_rows.in_force(tx)
     }
-    return Dates(reviews, listed)
+    noted = tuple(one for row in clients.listed(tx) for one in concerns(row, at))
+    return Dates(reviews, listed, noted)

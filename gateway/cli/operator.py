@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.app import local_today
+from gateway.app import local_today, system_clock
 from gateway.cli.dates_at_hand import read_dates, warnings
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.settings import (
@@ -135,16 +135,18 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _in_date(settings: Settings) -> list[Finding]:
     """Reviews of packs that lapsed and holiday data that ends within a year: both warn and stop nothing (X-24, C-12)."""
-    found = read_dates(settings)
+    found = read_dates(settings, system_clock())
     if found is None:
         return []  # what is wrong with the database is said already
     today = local_today()
     overdue = [f"{name} (since {day})" for name, day in found.reviews.items() if today > day]
     reviews = f"warning: overdue: {', '.join(overdue)}" if overdue else ""
+    noted = "; ".join(f"warning: client {one.client}: {one.words}" for one in found.clients)
     ends = "; ".join(f"warning: {one}" for one in warnings(found.listed, today))
     return [
         Finding("reviews of the rule packs in force", True, reviews),
         Finding("holiday data reaches a year ahead", True, ends),
+        Finding("clients' keys, approvals and exceptions", True, noted),
     ]
 
 

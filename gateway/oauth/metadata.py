@@ -69,4 +69,5 @@ def resource_metadata(parts: OAuthParts) -> dict[str, Any]:
 
 def key_set(parts: OAuthParts) -> dict[str, Any]:
     """The token keys: the one in use, the next one, and retired ones until their last token expired."""
-    return {"keys": [parts.signer.public_jwk(), *(dict(jwk) for jwk in parts.other_keys)]}
+    now = parts.keys_now()
+    return {"keys": [now.signer.public_jwk(), *(dict(jwk) for jwk in now.others)]}

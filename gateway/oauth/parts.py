@@ -6,7 +6,7 @@ ever taken from a Host or Forwarded header (RFC 9449 section 4.3, RFC 8414 secti
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -19,6 +19,7 @@ from gateway.oauth.access_tokens import AccessToken
 from gateway.oauth.jose import PublicKey
 from gateway.oauth.key_policy import public_key
 from gateway.oauth.recent import Recent
+from gateway.oauth.token_keys import InForce
 from keys.signing import Signer
 
 Burns = list[
@@ -90,8 +91,7 @@ def _instant(seconds: int | None) -> datetime | None:
 class OAuthParts:
     """Everything the room may use.
 
-    - `other_keys`: public JWKs of the next signing key and of retired ones; the caller drops a retired key once its
-      last token expired (300 s after its last use, plus the 300 s for which the key set may be cached)
+    - `keys_now()`: the keys for tokens in force at this instant; asked on every request
     - `find_client(id)`: the client or None; asked on every request, so the caller remembers answers for 30 to 60 s
     - `burn(keys)`: remember all keys at once; True only if none was known before; Unavailable when it cannot be told
     - `revoke(token_id, until)`, `is_revoked(token_id)`: the revoked tokens; asked when a token is first seen here and
@@ -100,26 +100,29 @@ class OAuthParts:
     """
 
     public_url: str
-    signer: Signer
+    keys_now: Callable[[], InForce]
     clock: Callable[[], datetime]
     find_client: Callable[[str], Awaitable[Client | None]]
     burn: Callable[[Burns], Awaitable[bool]]
     revoke: Callable[[str, datetime], Awaitable[None]]
     is_revoked: Callable[[str], Awaitable[bool]]
-    other_keys: tuple[Mapping[str, str], ...] = ()
     scopes_supported: tuple[str, ...] = ()
-    token_keys: Mapping[str, PublicKey] = field(init=False)
     tokens_seen: Recent[bytes, tuple[AccessToken, float]] = field(init=False, repr=False)
     proof_keys_seen: Recent[bytes, tuple[str, PublicKey]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         _check_public_url(self.public_url)
-        if self.signer.algorithm != "ES256":
-            raise Misconfigured("tokens are signed with ES256: give the token signer a P-256 key")
-        published = (self.signer.public_jwk(), *self.other_keys)
-        object.__setattr__(self, "token_keys", _by_kid(published))
         object.__setattr__(self, "tokens_seen", Recent(4096))
         object.__setattr__(self, "proof_keys_seen", Recent(1024))
+
+    @property
+    def signer(self) -> Signer:
+        return self.keys_now().signer
+
+    @property
+    def token_keys(self) -> Mapping[str, PublicKey]:
+        """By kid, what a token of ours may be signed with at this instant."""
+        return self.keys_now().verifying
 
     @property
     def issuer(self) -> str:
@@ -131,13 +134,6 @@ class OAuthParts:
         lies at its root.
         """
         return self.public_url
-
-
-def _by_kid(jwks: Iterable[Mapping[str, str]]) -> dict[str, PublicKey]:
-    keys = {jwk["kid"]: public_key(jwk) for jwk in jwks}
-    if len(keys) != len(tuple(jwks)):
-        raise Misconfigured("two token keys have the same kid: rename one")
-    return keys
 
 
 def _check_public_url(url: str) -> None:

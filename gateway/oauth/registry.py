@@ -6,7 +6,7 @@ was suspended is refused everywhere within `CLIENT_REMEMBERED_SECONDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -14,9 +14,9 @@ import structlog
 from gateway.oauth.key_policy import KeyRefused
 from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts, client_keys
 from gateway.oauth.recent import Recent
+from gateway.oauth.token_keys import InForce
 from gateway.store import clients, replay
 from gateway.store.transaction import Store, Tx
-from keys.signing import Signer
 
 CLIENT_REMEMBERED_SECONDS = 30
 
@@ -29,22 +29,20 @@ def parts_of_store(
     store: Store,
     *,
     public_url: str,
-    signer: Signer,
+    keys_now: Callable[[], InForce],
     clock: Clock,
-    other_keys: tuple[Mapping[str, str], ...] = (),
     scopes_supported: tuple[str, ...] = (),
 ) -> OAuthParts:
     """OAuthParts on the database; its docstring has the arguments. One per process: it holds the memories."""
     registry = Registry(store, clock)
     return OAuthParts(
         public_url=public_url,
-        signer=signer,
+        keys_now=keys_now,
         clock=clock,
         find_client=registry.find_client,
         burn=registry.burn,
         revoke=registry.revoke,
         is_revoked=registry.is_revoked,
-        other_keys=other_keys,
         scopes_supported=scopes_supported,
     )
 

@@ -45,11 +45,11 @@ def oauth_routes(parts: OAuthParts) -> APIRouter:
     authenticate the client themselves."""
     router, server = APIRouter(tags=["oauth"]), Server(parts)
     for path, document in (
-        (metadata.SERVER_METADATA_PATH, metadata.server_metadata(parts)),
-        (metadata.RESOURCE_METADATA_PATH, metadata.resource_metadata(parts)),
-        (metadata.JWKS_PATH, metadata.key_set(parts)),
+        (metadata.SERVER_METADATA_PATH, metadata.server_metadata),
+        (metadata.RESOURCE_METADATA_PATH, metadata.resource_metadata),
+        (metadata.JWKS_PATH, metadata.key_set),
     ):
-        router.add_api_route(path, _published(document), methods=["GET"], name=path.rsplit("/", 1)[-1])
+        router.add_api_route(path, _published(document, parts), methods=["GET"], name=path.rsplit("/", 1)[-1])
     for path, endpoint in (
         (metadata.TOKEN_PATH, "token"),
         (metadata.REVOKE_PATH, "revocation"),
@@ -66,9 +66,9 @@ def oauth_routes(parts: OAuthParts) -> APIRouter:
     return router
 
 
-def _published(document: dict[str, Any]) -> Handler:
+def _published(document: Callable[[OAuthParts], dict[str, Any]], parts: OAuthParts) -> Handler:
     async def publish(_: Request) -> Response:
-        return JSONResponse(document, headers=_PUBLIC)
+        return JSONResponse(document(parts), headers=_PUBLIC)
 
     return publish
 

@@ -25,6 +25,7 @@ from gateway.oauth.parts import OAuthParts
 from gateway.oauth.registry import parts_of_store
 from gateway.oauth.resource import NotAuthenticated, authenticate, need_scope, replayed
 from gateway.oauth.routes import oauth_routes
+from gateway.oauth.token_keys import always
 from gateway.store import clients
 from gateway.store.tables import book
 from gateway.store.transaction import Store
@@ -107,7 +108,8 @@ def open_door(folder: Path, **changes: Any) -> Iterator[Door]:
     store.create_tables()
     clock = Clock()
     signer = changes.pop("signer", None) or FileSigner.generate("token-key-1", "ES256")
-    parts = parts_of_store(store, public_url=base, signer=signer, clock=clock, **changes)
+    keys_now = changes.pop("keys_now", None) or always(signer, changes.pop("other_keys", ()))
+    parts = parts_of_store(store, public_url=base, keys_now=keys_now, clock=clock, **changes)
     server = uvicorn.Server(
         uvicorn.Config(protected_app(parts), log_config=None, access_log=False, lifespan="off")
     )

@@ -23,6 +23,7 @@ from gateway.oauth.metadata import server_metadata
 from gateway.oauth.parts import OAuthParts
 from gateway.oauth.reasons import Reason, Rejected
 from gateway.oauth.registry import parts_of_store
+from gateway.oauth.token_keys import always
 from gateway.store.tables import book
 from gateway.store.transaction import Store
 from keys.signing import FileSigner
@@ -243,7 +244,7 @@ def parts_at(
     store.close()
     clock = lambda: None  # noqa: E731 - nothing asks for the time here
     signer = FileSigner.generate("k", algorithm)
-    return parts_of_store(store, public_url=url, signer=signer, clock=clock, other_keys=other_keys)  # type: ignore[arg-type]
+    return parts_of_store(store, public_url=url, keys_now=always(signer, other_keys), clock=clock)  # type: ignore[arg-type]
 
 
 def test_metadata_is_valid_by_authlibs_reading_of_rfc_8414(tmp_path: Path) -> None:

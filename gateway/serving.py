@@ -24,6 +24,7 @@ from starlette.routing import Mount
 
 from gateway.api.application import agency_api
 from gateway.api.operator import operator_app
+from gateway.api.proxy import behind_the_proxy
 from gateway.app import build_parts, close, mail_trouble, own_mailbox, read_mailbox_once, ways_in_of
 from gateway.console.application import console_app, console_site
 from gateway.console.door import BASE as CONSOLE
@@ -231,7 +232,7 @@ def web_server(web: Starlette, settings: Settings) -> uvicorn.Server:
     if settings.tls_cert_file is not None:
         listen |= {"ssl_certfile": str(settings.tls_cert_file), "ssl_keyfile": str(settings.tls_key_file)}
         listen["ssl_context_factory"] = _tls_from_1_2
-    config = _quiet(web, settings.drain_seconds, listen)
+    config = _quiet(behind_the_proxy(web, settings), settings.drain_seconds, listen)
     try:
         config.load()
     except (OSError, ssl.SSLError):
@@ -267,6 +268,7 @@ def _quiet(web: Any, drain_seconds: float, listen: Mapping[str, Any]) -> uvicorn
         web,
         loop="uvloop",
         http="httptools",
+        ws="none",
         lifespan="off",
         access_log=False,
         log_level="warning",

@@ -106,6 +106,12 @@ class Settings(BaseSettings):
         None, description="certificate chain (PEM) when listening on host:port"
     )
     tls_key_file: Path | None = Field(None, description="its private key (PEM), readable by its owner alone")
+    proxy_secret_file: Path | None = Field(
+        None, description="file with the secret that the proxy sends along; what comes without it is refused"
+    )
+    mtls_url: str | None = Field(
+        None, description="address where the proxy asks partners for certificates; absent: no mutual TLS"
+    )
     operator_listen: str = Field(
         "127.0.0.1:8444", description="host:port of health checks and metrics; loopback"
     )
@@ -219,7 +225,7 @@ class Settings(BaseSettings):
             return value
         raise ValueError("neither unix:/path nor tcp://host:port")
 
-    @field_validator("public_url", "console_url")
+    @field_validator("public_url", "console_url", "mtls_url")
     @classmethod
     def _is_a_web_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -300,8 +306,19 @@ class Settings(BaseSettings):
             "GATEWAY_CONSOLE_LISTEN is a loopback address, in development only: production serves it over TLS",
         )
         yield self._private("keys_dir", 0o077)
-        for name in ("tls_key_file", "smtp_password_file", "imap_password_file"):
+        yield _must(
+            "certificates are taken from the proxy alone",
+            self.mtls_url is None or self._is_behind_a_proxy(),
+            "GATEWAY_MTLS_URL begins with https:, and needs GATEWAY_LISTEN=unix:/path and GATEWAY_PROXY_SECRET_FILE",
+        )
+        for name in ("tls_key_file", "smtp_password_file", "imap_password_file", "proxy_secret_file"):
             yield self._private(name, 0o007)
+
+    def _is_behind_a_proxy(self) -> bool:
+        """Nobody but a proxy that ends TLS and knows the secret can hand on a certificate."""
+        is_other = self.mtls_url not in (self.public_url, self.console_url)
+        is_tls = urlsplit(self.mtls_url or "").scheme == "https"
+        return is_other and is_tls and self.listen.startswith("unix:") and self.proxy_secret_file is not None
 
     def _keys_are_apart(self) -> Finding:
         """In one database with the book, a back-up of it would keep erased incidents readable for as long as it lasts."""
@@ -344,6 +361,11 @@ class Settings(BaseSettings):
             "the listener is a socket or has a certificate",
             self.listen.startswith("unix:") or self.tls_cert_file is not None,
             "listen on unix:/path behind the TLS proxy, or set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE",
+        )
+        yield _must(
+            "nothing comes round the proxy",
+            not self.listen.startswith("unix:") or self.proxy_secret_file is not None,
+            "set GATEWAY_PROXY_SECRET_FILE, and have the proxy send it: see deploy/nginx.conf",
         )
         yield _must(
             "health and metrics stay inside",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from gateway.core import client_keys
+from gateway.core.client_certificates import WARNED_BEFORE, last_end
 from gateway.store import clients
 from gateway.store.clients import ClientRow
 
@@ -21,6 +22,7 @@ class Concern(Enum):
     WAITS = "waits-for-approval"
     NOT_FETCHED = "keys-not-fetched"
     LEGACY = "legacy-audience"
+    CERTIFICATES_END = "certificates-end-soon"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,13 @@ def concerns(row: ClientRow, at: datetime) -> list[Noted]:
     """What is to be seen to about this client now; nothing about a suspended one."""
     if row.status == clients.SUSPENDED:
         return []
-    found = [_keys(row, at), _approval(row), _fetching(row, at), _audience(row, at)]
+    found = [_keys(row, at), _approval(row), _fetching(row, at), _audience(row, at), _certificates(row, at)]
     return [Noted(row.id, *one) for one in found if one is not None]
 
 
 def _keys(row: ClientRow, at: datetime) -> tuple[Concern, str] | None:
-    if row.status == clients.PENDING or not client_keys.run_out_soon(row.keys, at):
+    by_certificate_alone = bool(row.certificates) and not row.keys
+    if row.status == clients.PENDING or by_certificate_alone or not client_keys.run_out_soon(row.keys, at):
         return None
     end = client_keys.last_end(row.keys, at)
     if end is None or not any(client_keys.works(key, at) for key in row.keys):
@@ -73,3 +76,13 @@ def _audience(row: ClientRow, at: datetime) -> tuple[Concern, str] | None:
     if until is None or until <= at:
         return None
     return Concern.LEGACY, f"it may name the token address as audience until {until.date()}"
+
+
+def _certificates(row: ClientRow, at: datetime) -> tuple[Concern, str] | None:
+    """Once its last certificate or authority ends, the client is shut out (RFC 8705)."""
+    ends_at = last_end(row.certificates)
+    if ends_at is None or ends_at - at >= WARNED_BEFORE:
+        return None
+    verb = "ended" if ends_at <= at else "ends"
+    words = f"its last certificate {verb} on {ends_at.date()}: register the next with `rotate --certificate`"
+    return Concern.CERTIFICATES_END, words

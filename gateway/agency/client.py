@@ -2,7 +2,8 @@
 
 What `gateway submit`, the demonstration and the tests use, and an example for those who write their own. It knows the
 gateway by its public surface alone. Each request carries a fresh DPoP proof (RFC 9449) by a key that lives as long as the
-client; the registered key signs the client assertion only (RFC 7523, FAPI 2.0). Invariant: `submit` returns only an answer
+client; the registered key signs the client assertion only (RFC 7523, FAPI 2.0). With a certificate every connection shows
+that instead (mutual TLS, RFC 8705). Invariant: `submit` returns only an answer
 whose receipt is signed by the gateway's published key and names the SHA-256 of exactly the bytes that were sent.
 """
 
@@ -20,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -61,6 +62,8 @@ class AgencyClient:
     """One agency's client; use it as `async with`. Every time it states comes from `clock`.
 
     `issuer` is the gateway's public address when it is reached under another one (tokens and proofs are made out to it).
+    `certificate` are the files (PEM) of a certificate's chain and its private key: `base_url` is then the gateway's address for
+    mutual TLS, no DPoP is used, and `key` is None where the certificate alone was registered.
     `pauses_seconds` are the waits before each repeat when the gateway is busy, restarting or cannot be reached.
     """
 
@@ -68,20 +71,24 @@ class AgencyClient:
         self,
         base_url: str,
         client_id: str,
-        key: Signer,
+        key: Signer | None,
         *,
         clock: Callable[[], datetime],
         tls: ssl.SSLContext | None = None,
         issuer: str | None = None,
+        certificate: tuple[Path, Path] | None = None,
         pauses_seconds: Sequence[float] = PAUSES_SECONDS,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.client_id = client_id
         self._key = key
         self._clock = clock
-        self._tls = tls
+        self._tls = tls if certificate is None else _showing(certificate, tls)
+        self._scheme = "DPoP" if certificate is None else "Bearer"
         self._issuer = (issuer or base_url).rstrip("/")
         self._pauses = tuple(pauses_seconds)
+        if key is None and certificate is None:
+            raise ValueError("a client shows a key or a certificate")
         self._proof_key = FileSigner.generate("proof", "ES256")
         self._session: aiohttp.ClientSession | None = None
         self._token: tuple[str, float] | None = None
@@ -278,8 +285,8 @@ class AgencyClient:
             token = await self.token()
             sent = {
                 **(headers or {}),
-                "Authorization": f"DPoP {token}",
-                "DPoP": self.proof_of_key(method, path, token),
+                "Authorization": f"{self._scheme} {token}",
+                **self._proof(method, path, token),
             }
             if body is not None:
                 sent.setdefault("Content-Type", "application/json")
@@ -339,6 +346,18 @@ class AgencyClient:
 
     async def _ask_token(self, method: str, path: str) -> aiohttp.ClientResponse:
         """A fresh assertion and proof for each try: both may be used once (RFC 7523 section 3, RFC 9449 section 5)."""
+        form = {"grant_type": "client_credentials", **self._identity()}
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **self._proof(method, path)}
+        return await self._send(method, path, headers, urlencode(form).encode())
+
+    def _proof(self, method: str, path: str, token: str | None = None) -> dict[str, str]:
+        """The header with a proof; none where the certificate is the proof."""
+        return {"DPoP": self.proof_of_key(method, path, token)} if self._scheme == "DPoP" else {}
+
+    def _identity(self) -> dict[str, str]:
+        """Who asks for a token: by an assertion, or by name where the certificate says the rest (RFC 8705 section 2)."""
+        if self._key is None:
+            return {"client_id": self.client_id}
         issued_at = int(self._clock().timestamp())
         claims = {
             "iss": self.client_id,
@@ -348,14 +367,16 @@ class AgencyClient:
             "exp": issued_at + ASSERTION_SECONDS,
             "jti": secrets.token_urlsafe(16),
         }
-        assertion = compact_jws({"typ": "client-authentication+jwt", "kid": self._key.kid}, claims, self._key)
-        form = f"grant_type=client_credentials&client_assertion_type={quote(ASSERTION_TYPE, safe='')}"
-        body = f"{form}&client_assertion={assertion}".encode()
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "DPoP": self.proof_of_key(method, path),
-        }
-        return await self._send(method, path, headers, body)
+        header = {"typ": "client-authentication+jwt", "kid": self._key.kid}
+        assertion = compact_jws(header, claims, self._key)
+        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+
+
+def _showing(certificate: tuple[Path, Path], trusted: ssl.SSLContext | None) -> ssl.SSLContext:
+    """TLS that shows the certificate to whoever asks for it; ssl.SSLError or OSError when it cannot be used."""
+    context = trusted or ssl.create_default_context()
+    context.load_cert_chain(*certificate)
+    return context
 
 
 def compact_jws(header: Mapping[str, Any], claims: Mapping[str, Any], key: Signer) -> str:

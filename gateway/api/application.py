@@ -65,6 +65,7 @@ def agency_api(parts: Parts) -> Starlette:
         keys_now=SigningKeys(lambda: load_token_keys(parts.settings.keys_dir), parts.clock).now,
         clock=parts.clock,
         scopes_supported=SCOPES,
+        mtls_url=parts.settings.mtls_url,
     )
     door, authorization = Door(parts, oauth), _authorization_server(oauth)
     routes = [

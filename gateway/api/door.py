@@ -42,7 +42,7 @@ class Door:
         """
         raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
         principal = await authenticate(
-            request.scope["headers"], request.method, raw_path.decode("latin-1"), self.oauth
+            request.scope["headers"], request.method, raw_path.decode("latin-1"), self.oauth, request.scope
         )
         need_scope(principal, scope, self.oauth)
         if not all(_NAME.fullmatch(value) for value in request.path_params.values()):
@@ -52,7 +52,7 @@ class Door:
     async def reader(self, request: Request, scope: str = READ) -> Principal:
         """The caller of a request that is no submission: its proof is burnt here."""
         principal = await self.caller(request, scope)
-        if not await self.oauth.burn([principal.proof]):
+        if not await self.oauth.burn(principal.burns):
             raise replayed(self.oauth)
         return principal
 

@@ -149,7 +149,7 @@ async def _answer(
     reason: str | None,
     copies: str | None = None,
 ) -> Response:
-    if not await door.oauth.burn([principal.proof]):
+    if not await door.oauth.burn(principal.burns):
         raise replayed(door.oauth)
     row = await find_delivery(door, principal, request)
     partnerships = tuple(sorted(principal.partnerships))

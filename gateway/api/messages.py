@@ -35,7 +35,7 @@ async def post_message(door: Door, request: Request) -> Response:
     except Refused as refused:
         # What is refused rolls its burn back with it, or never came so far: a proof is good for one request all the same.
         is_replay = refused.code is ErrorCode.PROOF_REPLAYED
-        if is_replay or not await door.oauth.burn([principal.proof]):
+        if is_replay or not await door.oauth.burn(principal.burns):
             raise replayed(door.oauth) from None
         raise
 

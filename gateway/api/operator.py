@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.applications import Starlette
@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.actions.client_concerns import Concern, concerns
+from gateway.core.client_certificates import last_end
 from gateway.core.errors import Unavailable
 from gateway.parts import Parts
 from gateway.store import clients, deliveries, holds, log
@@ -58,7 +59,18 @@ def _figures(tx: Tx, at: datetime) -> bytes:
         log.count_unsealed(tx)
     )
     to_see_to = Gauge("gateway_clients_to_see_to", "Clients by concern", ["concern"], registry=registry)
-    counted = Counter(one.concern for row in clients.listed(tx) for one in concerns(row, at))
+    rows = clients.listed(tx)
+    counted = Counter(one.concern for row in rows for one in concerns(row, at))
     for concern in Concern:
         to_see_to.labels(concern.value).set(counted[concern])
+    days = Gauge(
+        "gateway_client_certificate_days_left",
+        "Days until a client's last certificate ends",
+        ["client"],
+        registry=registry,
+    )
+    for row in rows:
+        ends_at = last_end(row.certificates)
+        if ends_at is not None:
+            days.labels(row.id).set((ends_at - at) / timedelta(days=1))
     return generate_latest(registry)

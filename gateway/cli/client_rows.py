@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.actions.client_concerns import concerns
+from gateway.cli.certificates import certificate_rows
 from gateway.core import client_keys
 from gateway.store.clients import ClientRow
 from keys.signing import jwk_thumbprint
@@ -30,6 +31,7 @@ def client_row(row: ClientRow, at: datetime) -> dict[str, Any]:
         "keys_fault": row.keys_fault,
         "waits_until": None if waiting is None else utc(waiting.expires_at),
         "keys": [_key_row(key, at) for key in row.keys],
+        "certificates": certificate_rows(row.certificates, at),
         "concerns": [{"concern": one.concern.value, "words": one.words} for one in concerns(row, at)],
     }
 
@@ -52,6 +54,10 @@ def _key_row(key: Mapping[str, Any], at: datetime) -> dict[str, Any]:
 def client_lines(row: Mapping[str, Any]) -> list[str]:
     """The same in plain words."""
     keys = [f"  {key['kid']}: {key['status']}{_until(key['ends_at'])}" for key in row["keys"]]
+    keys += [
+        f"  certificate {one['x5t#S256']}: {'works' if one['works'] else 'over'} until {one['ends_at']}"
+        for one in row["certificates"]
+    ]
     noted = [f"  MEND {one['words']}" for one in row["concerns"]]
     return [f"{row['client']}: {row['agency']}, {row['status']}", *keys, *noted]
 

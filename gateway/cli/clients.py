@@ -19,12 +19,27 @@ import typer
 from gateway.actions.approve_client import Approval, approve_client
 from gateway.actions.permit_client import LegacyAudience, Permission, allow_legacy_audience, permit_client
 from gateway.actions.prove import Stated
+from gateway.actions.register_certificates import (
+    CertifiedRegistration,
+    Renewal,
+    register_certified_client,
+    renew_certificates,
+)
 from gateway.actions.register_client import Registration, register_client
 from gateway.actions.revoke_client_keys import Revocation, revoke_client_keys
 from gateway.actions.rotate_client_keys import NewChallenge, Rotation, challenge_again, rotate_client_keys
 from gateway.actions.suspend_client import Suspension, suspend_client
 from gateway.api.door import READ, SCOPES, WRITE
+from gateway.app import system_clock
 from gateway.cli.agency_keys import LARGEST_BYTES, new_key, prove, read_keys, write_challenge
+from gateway.cli.certificates import (
+    Authority,
+    Certificate,
+    Name,
+    authorities_pem,
+    certificate_rows,
+    read_certificates,
+)
 from gateway.cli.client_rows import client_lines, client_row, utc, utc_or_none
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle, stop
 from gateway.core import client_keys
@@ -118,15 +133,24 @@ def add(
     not_before: NotBefore = "",
     not_after: NotAfter = "",
     challenge_file: ChallengeOut = None,
+    certificate: Certificate = None,
+    authority: Authority = None,
+    san: Name = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Ask for software to be let in that speaks for an agency: its keys wait for proof and approval.
 
-    Prints a challenge that the agency signs with each new key (`gateway clients prove`).
+    Prints a challenge that the agency signs with each new key (`gateway clients prove`). A certificate (mutual TLS) needs
+    none: with a second officer it is in use at once.
     """
     if len(client) > _LONGEST_CLIENT or not _CLIENT.fullmatch(client):
         stop("a client's id is small letters, digits and single dashes, such as northshire-police-1", 2)
     wanted, allowed = _scopes(scopes), _types(types)
+    if certificates := read_certificates(certificate, authority, san, jwks or key):
+        by_two = TwoOfficers(officer, second_officer or "")
+        certified = CertifiedRegistration(client, AgencyId(agency), certificates, wanted, by_two, allowed)
+        _tell_certified(client, certificates, run(_settled(register_certified_client, certified)), as_json)
+        return
     keys, private = (NO_KEYS, None) if jwks_uri and not (jwks or key) else read_keys(jwks, key)
     window = _window(not_before, not_after)
     if jwks_uri is not None:
@@ -201,9 +225,21 @@ def rotate(
     not_before: NotBefore = "",
     not_after: NotAfter = "",
     challenge_file: ChallengeOut = None,
+    certificate: Certificate = None,
+    authority: Authority = None,
+    san: Name = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask for new keys for a client: they wait for proof and approval, and those in use go on until then."""
+    """Ask for new keys for a client: they wait for proof and approval, and those in use go on until then.
+
+    With a certificate: its next one, in use at once beside those before. A client that had only keys signs on with them, and
+    its tokens are bound to certificates from then on in place of DPoP.
+    """
+    if certificates := read_certificates(certificate, authority, san, jwks or key):
+        by_two, hours = TwoOfficers(officer, second_officer or ""), 0 if compromised else overlap_hours
+        renewal = Renewal(client, certificates, timedelta(hours=hours), compromised, by_two)
+        _tell_certified(client, certificates, run(_settled(renew_certificates, renewal)), as_json)
+        return
     keys, private = read_keys(jwks, key)
     asked = Rotation(client, keys, timedelta(hours=overlap_hours), officer, _window(not_before, not_after))
     dead: list[Stated] = []
@@ -312,6 +348,24 @@ def legacy_audience(
     told = {"client": client, "legacy_audience_until": utc_or_none(until_at)}
     line = f"{client} names the issuer alone" if end else f"{client} may name the token address until {until}"
     _tell_changed(told, line, receipt, as_json)
+
+
+@app.command("authorities", epilog="Example: gateway clients authorities --out client-authorities.pem")
+def authorities(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.pem", help="Where the proxy reads them.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the authorities of clients registered with --ca, for the proxy to verify certificates against."""
+    rows, at = run(_listed())
+    pem = authorities_pem(rows, at)
+    if not pem:
+        stop("no client is registered by its issuing authority", 1)
+    try:
+        out.write_text(pem, "ascii")
+    except OSError:
+        stop("cannot write there: name a file in a folder that you may write to", 2)
+    count = pem.count("BEGIN CERTIFICATE")
+    answer({"file": str(out), "authorities": count}, [f"{count} authorities: {out}"], as_json)
 
 
 app.command("new-key", epilog="Example: gateway clients new-key police.jwk")(new_key)
@@ -444,6 +498,16 @@ async def _find(parts: Parts, client: str) -> ClientRow:
     if row is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no such client; see `gateway clients list`.")
     return row
+
+
+def _tell_certified(
+    client: str, certificates: Sequence[Mapping[str, Any]], stated: Iterable[Stated], as_json: bool
+) -> None:
+    given = list(stated)
+    rows = certificate_rows(certificates, system_clock())
+    lines = [f"{client} is known by a certificate: x5t#S256 {row['x5t#S256']}" for row in rows]
+    told = {"client": client, "certificates": rows, "receipts": _receipts(given)}
+    answer(told, [*lines, *(f"receipt: {one.id}" for one in given)], as_json)
 
 
 async def _settled(action: Any, asked: Any) -> Any:

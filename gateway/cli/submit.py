@@ -11,7 +11,7 @@ import json
 import os
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 import typer
@@ -36,8 +36,21 @@ def submit(
     to: Annotated[str, typer.Option("--to", metavar="URL", help="The gateway's public address.")],
     client: Annotated[str, typer.Option("--client", metavar="ID", help="Your client's registered id.")],
     key: Annotated[
-        Path, typer.Option("--key", metavar="KEY.jwk", help="Your client's private key (P-256 or Ed25519).")
-    ],
+        Path | None,
+        typer.Option("--key", metavar="KEY.jwk", help="Your client's private key (P-256 or Ed25519)."),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", metavar="FILE.pem", help="Your client's certificate, for mutual TLS."),
+    ] = None,
+    certificate_key: Annotated[
+        Path | None,
+        typer.Option("--certificate-key", metavar="FILE.pem", help="The certificate's private key."),
+    ] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option("--issuer", metavar="URL", help="The gateway's public address, if --to is another."),
+    ] = None,
     attach: Annotated[
         list[Path] | None, typer.Option("--attach", metavar="FILE", help="A file to send with it.")
     ] = None,
@@ -54,9 +67,9 @@ def submit(
     """Send one message as your agency's software: get a token, submit, check the receipt and keep it."""
     if attach:
         _stop(WRONG_USE, "attachments are not taken by this gateway yet: send the message without --attach")
-    payload, signer, tls = _payload(message), _signer(key), _tls(ca)
+    payload, shows = _payload(message), _what_it_shows(key, certificate, certificate_key, _tls(ca))
     try:
-        answer = asyncio.run(_send(_address(to), client, signer, tls, payload))
+        answer = asyncio.run(_send(_address(to), client, shows, issuer and _address(issuer), payload))
     except AgencyProblem as problem:
         _refused(problem, as_json)
     except ReceiptFalse as fault:
@@ -69,15 +82,42 @@ def submit(
     _tell(answer, kept, as_json)
 
 
-async def _send(
-    to: str, client: str, signer: Signer, tls: ssl.SSLContext | None, payload: bytes
-) -> dict[str, Any]:
+class _Shown(NamedTuple):
+    signer: Signer | None
+    certificate: tuple[Path, Path] | None
+    tls: ssl.SSLContext | None
+
+
+async def _send(to: str, client: str, shows: _Shown, issuer: str | None, payload: bytes) -> dict[str, Any]:
     from gateway.app import (
         system_clock,  # the one place where the time is read; late, so that wrong use is told at once
     )
 
-    async with AgencyClient(to, client, signer, clock=system_clock, tls=tls) as agency:
+    async with AgencyClient(
+        to,
+        client,
+        shows.signer,
+        clock=system_clock,
+        tls=shows.tls,
+        issuer=issuer,
+        certificate=shows.certificate,
+    ) as agency:
         return await agency.submit(payload)
+
+
+def _what_it_shows(
+    key: Path | None, certificate: Path | None, certificate_key: Path | None, tls: ssl.SSLContext | None
+) -> _Shown:
+    """A key, or a certificate with its key, or both; wrong use is told before anything is sent."""
+    if (certificate is None) != (certificate_key is None) or (key is None and certificate is None):
+        _stop(WRONG_USE, "give --key KEY.jwk, or --certificate FILE.pem with --certificate-key FILE.pem")
+    pair = None if certificate is None or certificate_key is None else (certificate, certificate_key)
+    if pair is not None:
+        try:
+            ssl.create_default_context().load_cert_chain(*pair)
+        except (ssl.SSLError, OSError):
+            _stop(WRONG_USE, "the certificate and its key cannot be read, or do not belong together")
+    return _Shown(None if key is None else _signer(key), pair, tls)
 
 
 def _payload(file: Path) -> bytes:

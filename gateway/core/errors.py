@@ -33,6 +33,7 @@ class ErrorCode(Enum):
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "Only application/json is taken here")
     TYPE_NOT_TAKEN = ("file-type-not-taken", 415, "A file of this type is not taken as an attachment")
     INFECTED = ("attachment-infected", 422, "The virus scanner found something in this file; it was not kept")
+    MISDIRECTED = ("misdirected", 421, "The request did not come by way of the gateway's proxy")
     INVALID_MESSAGE = ("invalid-message", 422, "The message does not meet its schema")
     REFERENCE_REUSED = ("reference-reused", 422, "This reference was used before with other content")
     KEY_REUSED = ("idempotency-key-reused", 422, "This Idempotency-Key was used before with other content")

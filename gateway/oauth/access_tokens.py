@@ -1,12 +1,11 @@
 """Our access tokens: RFC 9068 `at+jwt`, 300 seconds, bound to a key (RFC 9449 section 6).
 
 Invariant: a token that opens was signed by one of our token keys, says `typ: at+jwt`, is addressed to us, has
-not expired and is bound to a key; anything else we or others sign (receipts, assertions, identity tokens)
+not expired and is bound to a key or a certificate; anything else we or others sign (receipts, assertions, identity tokens)
 does not open. Tokens carry no personal data, and the agency in them comes from the register, never from the
 request.
 
-A second way of binding (certificates, RFC 8705) would stand beside `key_thumbprint` and be read in
-`_bound_key`.
+A token is bound in one way: to the key of DPoP proofs (`jkt`), or to a certificate (`x5t#S256`, RFC 8705 section 3.1).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from gateway.oauth.jose import (
@@ -36,6 +36,17 @@ LONGEST_TOKEN_BYTES = 4096
 _CLOCK_SKEW_SECONDS = 10  # between our own hosts
 
 
+class Binding(Enum):
+    """What the bearer must show besides the token: the member of `cnf`, and the type that the token is of."""
+
+    KEY = ("jkt", "DPoP")
+    CERTIFICATE = ("x5t#S256", "Bearer")
+
+    def __init__(self, member: str, token_type: str) -> None:
+        self.member = member
+        self.token_type = token_type
+
+
 @dataclass(frozen=True, slots=True)
 class AccessToken:
     """What a token says. Instants are whole seconds since 1970, as in the token."""
@@ -46,7 +57,13 @@ class AccessToken:
     scopes: frozenset[str]
     issued_at: int
     expires_at: int
-    key_thumbprint: str
+    thumbprint: str
+    binding: Binding = Binding.KEY
+
+    @property
+    def confirmation(self) -> dict[str, str]:
+        """`cnf` (RFC 7800)."""
+        return {self.binding.member: self.thumbprint}
 
 
 def mint(token: AccessToken, issuer: str, audience: str, signer: Signer) -> str:
@@ -62,7 +79,7 @@ def mint(token: AccessToken, issuer: str, audience: str, signer: Signer) -> str:
         "jti": token.id,
         "scope": " ".join(sorted(token.scopes)),
         "agency": token.agency,
-        "cnf": {"jkt": token.key_thumbprint},
+        "cnf": token.confirmation,
     }
     signed = _segment(header) + b"." + _segment(claims)
     return (signed + b"." + encode(signer.sign(signed))).decode()
@@ -75,8 +92,8 @@ def open_token(
 
     1. compact JWS of at most 4 KiB
     2. typ is exactly at+jwt, alg and kid name one of our keys   3. signature
-    4. iss, aud, sub, client_id, jti, scope, agency   5. iat and exp   6. bound to a key.
-    What the caller must still do: check that the bound key is proved, the client active, and the token not
+    4. iss, aud, sub, client_id, jti, scope, agency   5. iat and exp   6. bound to a key or a
+    certificate. What the caller must still do: check that what it is bound to is proved, the client active, and the token not
     revoked.
     """
     try:
@@ -121,6 +138,7 @@ def _read_claims(claims: dict[str, Any], issuer: str, audience: str) -> AccessTo
         raise Rejected(Reason.TOKEN_TIME)
     if not issued_at < expires_at <= issued_at + TOKEN_LIFETIME_SECONDS:
         raise Rejected(Reason.TOKEN_TIME)
+    thumbprint, binding = _bound_to(claims.get("cnf"))
     return AccessToken(
         id=claims["jti"],
         client_id=claims["client_id"],
@@ -128,14 +146,17 @@ def _read_claims(claims: dict[str, Any], issuer: str, audience: str) -> AccessTo
         scopes=frozenset(claims["scope"].split()),
         issued_at=issued_at,
         expires_at=expires_at,
-        key_thumbprint=_bound_key(claims.get("cnf")),
+        thumbprint=thumbprint,
+        binding=binding,
     )
 
 
-def _bound_key(confirmation: object) -> str:
-    """The thumbprint in `cnf`: exactly one binding, of the one kind that is checked here."""
+def _bound_to(confirmation: object) -> tuple[str, Binding]:
+    """The thumbprint in `cnf` and what of: exactly one binding."""
     match confirmation:
         case {"jkt": str(thumbprint), **others} if thumbprint and not others:
-            return thumbprint
+            return thumbprint, Binding.KEY
+        case {"x5t#S256": str(thumbprint), **others} if thumbprint and not others:
+            return thumbprint, Binding.CERTIFICATE
         case _:
             raise Rejected(Reason.TOKEN_UNBOUND)

@@ -31,7 +31,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_LIFE_SECONDS = 300
 LONGEST_ASSERTION_BYTES = 8192
 
-_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,64}\Z")
+CLIENT_ID = re.compile(r"[\x21-\x7e]{1,64}\Z")
 _ID = re.compile(r"[\x20-\x7e]{8,256}\Z")
 _TYPES = (None, "JWT", "client-authentication+jwt")
 
@@ -50,12 +50,14 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """A client that proved itself, by which of its keys, and what must still be burnt before it counts."""
+    """A client that proved itself, by which of its keys, and what must still be burnt before it counts.
+
+    One that proved itself by its certificate has no key here and burns nothing.
+    """
 
     client: Client
-    kid: str
-    replay_key: str
-    expires_at: datetime
+    kid: str | None = None
+    burn: tuple[str, datetime] | None = None
     names_token_address: bool = False  # by the exception of `legacy_audience_until`
 
 
@@ -69,7 +71,7 @@ def read_assertion(raw: str) -> Assertion:
     except Malformed:
         raise Rejected(Reason.ASSERTION_MALFORMED) from None
     client_id = claims.get("sub")
-    if not isinstance(client_id, str) or claims.get("iss") != client_id or not _CLIENT_ID.match(client_id):
+    if not isinstance(client_id, str) or claims.get("iss") != client_id or not CLIENT_ID.match(client_id):
         raise Rejected(Reason.ASSERTION_ISSUER)
     return Assertion(client_id, compact, header, claims)
 
@@ -81,7 +83,7 @@ def check_assertion(assertion: Assertion, client: Client | None, issuer: str, at
     4. the client is active
     5. aud is our issuer, as the sole string (for a client that two officers excepted for a while, or the token
     address: RFC 10070 forbids it)   6. exp within 300 s, iat and nbf not in the future   7. jti.
-    What the caller must still do: burn `replay_key`, and refuse when it was known.
+    What the caller must still do: burn `burn`, and refuse when it was known.
     """
     if client is None:
         raise Rejected(Reason.CLIENT_UNKNOWN)
@@ -94,7 +96,7 @@ def check_assertion(assertion: Assertion, client: Client | None, issuer: str, at
     jti = claims.get("jti")
     if not isinstance(jti, str) or not _ID.match(jti):
         raise Rejected(Reason.ASSERTION_ID)
-    return Authenticated(client, key.kid, replay_key("assertion", client.id, jti), expires_at, is_legacy)
+    return Authenticated(client, key.kid, (replay_key("assertion", client.id, jti), expires_at), is_legacy)
 
 
 def _check_audience(audience: object, client: Client, issuer: str, at: datetime) -> bool:

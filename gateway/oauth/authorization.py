@@ -3,7 +3,7 @@
 """The protocol's states by authlib: which grant, which client authentication, revocation, introspection.
 
 Invariant: authlib decides what comes next, and this room decides what is true. Every signature and claim is
-checked by `assertions`, `dpop` and `access_tokens`; every error leaves with a constant text (RFC 6749 section
+checked by `assertions`, `certificates`, `dpop` and `access_tokens`; every error leaves with a constant text (RFC 6749 section
 5.2).
 
 authlib is synchronous and does its own I/O nowhere here: an `Exchange` carries in what was read and looked up
@@ -28,13 +28,18 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
-from gateway.oauth.access_tokens import TOKEN_LIFETIME_SECONDS, AccessToken, mint, open_token
+from gateway.oauth.access_tokens import TOKEN_LIFETIME_SECONDS, AccessToken, Binding, mint, open_token
 from gateway.oauth.assertions import Assertion, Authenticated, check_assertion
+from gateway.oauth.certificates import Presented, check_certificate
 from gateway.oauth.dpop import Proof
-from gateway.oauth.parts import Burns, Client, OAuthParts
+from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts
 from gateway.oauth.reasons import Reason, Rejected
 
-METHOD = "private_key_jwt"
+BY_ASSERTION, BY_CERTIFICATE = "private_key_jwt", "tls_client_auth"
+METHODS = [
+    BY_ASSERTION,
+    BY_CERTIFICATE,
+]  # of which a client has one; the second also stands for self-signed certificates
 
 _SECURE = "https://transport-was-checked.invalid/"
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,64}( [\x21\x23-\x5b\x5d-\x7e]{1,64}){0,31}\Z")
@@ -56,11 +61,12 @@ class Exchange:
     """
 
     form: dict[str, str]
-    assertion: Assertion
-    client: Client | None  # looked up by the assertion's unproved subject
+    assertion: Assertion | None  # None: the client is to be known by its certificate
+    client: Client | None  # looked up by an unproved name
     proof: Proof | None  # already checked; the token endpoint alone asks for one
     at: datetime
     new_token_id: str
+    certificate: Presented | None = None
     authenticated: Authenticated | None = None
     issued: AccessToken | None = None
     shown: AccessToken | None = None  # the caller's own token that it wants revoked or described
@@ -69,8 +75,8 @@ class Exchange:
     def burns(self) -> Burns:
         """What may be used once; the assertion stands last (clients repeat it after a fault in the proof)."""
         burns = [(self.proof.replay_key, self.proof.expires_at)] if self.proof else []
-        if self.authenticated:
-            burns.append((self.authenticated.replay_key, self.authenticated.expires_at))
+        if self.authenticated and self.authenticated.burn:
+            burns.append(self.authenticated.burn)
         return burns
 
 
@@ -89,7 +95,8 @@ class Server(AuthorizationServer):
         self.register_grant(ClientCredentials)
         self.register_endpoint(Revocation)
         self.register_endpoint(Introspection)
-        self.register_client_auth_method(METHOD, self._prove_client)
+        self.register_client_auth_method(BY_ASSERTION, self._prove_by_assertion)
+        self.register_client_auth_method(BY_CERTIFICATE, self._prove_by_certificate)
 
     def respond(self, endpoint: str, exchange: Exchange) -> Answer:
         """Answer at `token`, `revocation` or `introspection`; nothing has been burnt or revoked yet."""
@@ -104,7 +111,7 @@ class Server(AuthorizationServer):
         return answer
 
     def query_client(self, client_id: str) -> None:
-        """Never asked: the client was looked up before, and `_prove_client` is the only method."""
+        """Never asked: the client was looked up before, and `_prove_by_…` are the only methods."""
         raise AssertionError("clients are looked up before authlib is entered")
 
     def create_oauth2_request(self, request: Exchange) -> _Request:
@@ -125,18 +132,36 @@ class Server(AuthorizationServer):
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         """Nobody listens."""
 
-    def _prove_client(self, _: object, request: _Request) -> _RegisteredClient:
+    def _prove_by_assertion(self, _: object, request: _Request) -> _RegisteredClient | None:
         exchange = request.exchange
+        if exchange.assertion is None:
+            return None
         proved = check_assertion(exchange.assertion, exchange.client, self.parts.issuer, exchange.at)
         exchange.authenticated = proved
-        return _RegisteredClient(proved.client)
+        return _RegisteredClient(proved.client, BY_ASSERTION)
+
+    def _prove_by_certificate(self, _: object, request: _Request) -> _RegisteredClient:
+        """RFC 8705 section 2. A client that has keys signs with them: its certificate alone does not let it in."""
+        exchange = request.exchange
+        client = exchange.client
+        if client is None:
+            raise Rejected(Reason.CLIENT_UNKNOWN)
+        if client.keys or not client.certificates:
+            raise Rejected(Reason.METHOD_OTHER)
+        _check_bound_certificate(exchange, client)
+        if client.status is not ClientStatus.ACTIVE:
+            raise Rejected(Reason.CLIENT_SUSPENDED)
+        exchange.authenticated = Authenticated(client)
+        return _RegisteredClient(client, BY_CERTIFICATE)
 
 
 class ClientCredentials(ClientCredentialsGrant):
-    """RFC 6749 section 4.4, answering with a token bound to the proved key (RFC 9449 section 5)."""
+    """RFC 6749 section 4.4, answering with a token bound to the proved key (RFC 9449 section 5) or certificate
+    (RFC 8705 section 3).
+    """
 
     request: _Request
-    TOKEN_ENDPOINT_AUTH_METHODS = [METHOD]
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
 
     def validate_requested_scope(self) -> None:
         """Exactly what is registered, or less; asking for anything else is refused rather than cut down."""
@@ -148,7 +173,7 @@ class ClientCredentials(ClientCredentialsGrant):
         exchange.issued = issued
         body = {
             "access_token": mint(issued, parts.issuer, parts.resource, parts.signer),
-            "token_type": "DPoP",
+            "token_type": issued.binding.token_type,
             "expires_in": TOKEN_LIFETIME_SECONDS,
             "scope": " ".join(sorted(issued.scopes)),
         }
@@ -158,7 +183,7 @@ class ClientCredentials(ClientCredentialsGrant):
 class Revocation(RevocationEndpoint):
     """RFC 7009. Another client's token, or none at all, gets the same 200 and nothing happens to it."""
 
-    CLIENT_AUTH_METHODS = [METHOD]
+    CLIENT_AUTH_METHODS = METHODS
 
     def check_params(self, request: _Request, client: object) -> None:
         _need_token(request)
@@ -174,7 +199,7 @@ class Revocation(RevocationEndpoint):
 class Introspection(IntrospectionEndpoint):
     """RFC 7662, for a client's own tokens; every other token is simply not active."""
 
-    CLIENT_AUTH_METHODS = [METHOD]
+    CLIENT_AUTH_METHODS = METHODS
 
     def check_params(self, request: _Request, client: object) -> None:
         _need_token(request)
@@ -196,13 +221,13 @@ class Introspection(IntrospectionEndpoint):
             "aud": self.server.parts.resource,
             "sub": token.client_id,
             "client_id": token.client_id,
-            "token_type": "DPoP",
+            "token_type": token.binding.token_type,
             "scope": " ".join(sorted(token.scopes)),
             "iat": token.issued_at,
             "exp": token.expires_at,
             "jti": token.id,
             "agency": token.agency,
-            "cnf": {"jkt": token.key_thumbprint},
+            "cnf": token.confirmation,
         }
 
 
@@ -220,12 +245,13 @@ class _Request(OAuth2Request):
 @dataclass(frozen=True, slots=True)
 class _RegisteredClient(ClientMixin):
     client: Client
+    method: str
 
     def get_client_id(self) -> str:
         return self.client.id
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return method == METHOD
+        return method == self.method
 
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type == ClientCredentials.GRANT_TYPE
@@ -244,8 +270,6 @@ def _chosen_scopes(exchange: Exchange) -> frozenset[str]:
 
 
 def _new_token(exchange: Exchange) -> AccessToken:
-    if exchange.proof is None:
-        raise Rejected(Reason.PROOF_MISSING)
     assert exchange.authenticated
     client, at = exchange.authenticated.client, exchange.at
     return AccessToken(
@@ -255,8 +279,27 @@ def _new_token(exchange: Exchange) -> AccessToken:
         scopes=_chosen_scopes(exchange),
         issued_at=int(at.timestamp()),
         expires_at=int((at + timedelta(seconds=TOKEN_LIFETIME_SECONDS)).timestamp()),
-        key_thumbprint=exchange.proof.thumbprint,
+        thumbprint=_proved_thumbprint(exchange, client),
+        binding=client.binding,
     )
+
+
+def _proved_thumbprint(exchange: Exchange, client: Client) -> str:
+    """Of what the client is registered to hold. A certificate is no way round DPoP, nor DPoP round a certificate."""
+    if client.binding is Binding.KEY:
+        if exchange.proof is None:
+            raise Rejected(Reason.PROOF_MISSING)
+        return exchange.proof.thumbprint
+    if exchange.proof is not None:
+        raise Rejected(Reason.PROOF_NOT_ASKED)
+    return _check_bound_certificate(exchange, client).thumbprint
+
+
+def _check_bound_certificate(exchange: Exchange, client: Client) -> Presented:
+    if exchange.certificate is None:
+        raise Rejected(Reason.CERTIFICATE_MISSING)
+    check_certificate(exchange.certificate, client.certificates, exchange.at)
+    return exchange.certificate
 
 
 def _need_token(request: _Request) -> None:

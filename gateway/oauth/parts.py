@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from gateway.core.client_keys import PENDING
 from gateway.core.errors import Misconfigured
-from gateway.oauth.access_tokens import AccessToken
+from gateway.oauth.access_tokens import AccessToken, Binding
+from gateway.oauth.certificates import CertificatesSeen, ClientCertificates, Presented, presented
 from gateway.oauth.jose import PublicKey
 from gateway.oauth.key_policy import public_key
 from gateway.oauth.recent import Recent
@@ -55,6 +56,9 @@ class ClientKey:
 class Client:
     """Software that acts for one agency. Tokens issued before `tokens_not_before` are dead (emergency
     revocation).
+
+    With `certificates` its tokens are bound to a certificate, else to a key by DPoP: there is no way from one to the other.
+    With `keys` it authenticates by assertion, else by its certificate.
     """
 
     id: str
@@ -66,6 +70,11 @@ class Client:
     partnerships: frozenset[str] = frozenset()
     message_types: frozenset[str] | None = None  # None: whatever the pack lets its agency send
     legacy_audience_until: datetime | None = None  # till then the token address will do as audience
+    certificates: ClientCertificates = ()
+
+    @property
+    def binding(self) -> Binding:
+        return Binding.CERTIFICATE if self.certificates else Binding.KEY
 
 
 def client_keys(jwks: Mapping[str, Any]) -> tuple[ClientKey, ...]:
@@ -96,6 +105,7 @@ class OAuthParts:
     - `burn(keys)`: remember all keys at once; True only if none was known before; Unavailable when it cannot be told
     - `revoke(token_id, until)`, `is_revoked(token_id)`: the revoked tokens; asked when a token is first seen here and
       then every 60 s
+    - `mtls_url`: where the proxy asks for certificates (RFC 8705 section 5); None: no certificate is believed
     - `scopes_supported`: what the metadata announces; empty announces nothing
     """
 
@@ -107,13 +117,16 @@ class OAuthParts:
     revoke: Callable[[str, datetime], Awaitable[None]]
     is_revoked: Callable[[str], Awaitable[bool]]
     scopes_supported: tuple[str, ...] = ()
+    mtls_url: str | None = None
     tokens_seen: Recent[bytes, tuple[AccessToken, float]] = field(init=False, repr=False)
     proof_keys_seen: Recent[bytes, tuple[str, PublicKey]] = field(init=False, repr=False)
+    certificates_seen: CertificatesSeen = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         _check_public_url(self.public_url)
         object.__setattr__(self, "tokens_seen", Recent(4096))
         object.__setattr__(self, "proof_keys_seen", Recent(1024))
+        object.__setattr__(self, "certificates_seen", Recent(256))
 
     @property
     def signer(self) -> Signer:
@@ -127,6 +140,10 @@ class OAuthParts:
     @property
     def issuer(self) -> str:
         return self.public_url
+
+    def presented(self, scope: Mapping[str, Any]) -> Presented | None:
+        """The certificate that came with a request, by the ASGI scope; Rejected when it cannot be read."""
+        return None if self.mtls_url is None else presented(scope, self.certificates_seen)
 
     @property
     def resource(self) -> str:

@@ -65,6 +65,11 @@ class Reason(Enum):
     CLIENT_SUSPENDED = _Fault("client-suspended", OAuthError.INVALID_CLIENT)
     CLIENT_ID_DIFFERS = _Fault("client-id-differs", OAuthError.INVALID_CLIENT)
     SECRET_OFFERED = _Fault("secret-offered", OAuthError.INVALID_CLIENT)
+    CERTIFICATE_MALFORMED = _Fault("certificate-malformed", OAuthError.INVALID_CLIENT)
+    CERTIFICATE_MISSING = _Fault("certificate-missing", OAuthError.INVALID_CLIENT)
+    CERTIFICATE_TIME = _Fault("certificate-not-in-date", OAuthError.INVALID_CLIENT)
+    CERTIFICATE_OTHER = _Fault("certificate-not-registered", OAuthError.INVALID_CLIENT)
+    METHOD_OTHER = _Fault("client-authentication-method-not-registered", OAuthError.INVALID_CLIENT)
     REPLAYED = _Fault("assertion-or-proof-replayed", OAuthError.INVALID_CLIENT)
 
     # the proof of possession (RFC 9449 section 4.3)
@@ -73,6 +78,7 @@ class Reason(Enum):
     PROOF_MALFORMED = _Fault("proof-malformed", OAuthError.INVALID_DPOP_PROOF)
     PROOF_ALGORITHM = _Fault("proof-algorithm", OAuthError.INVALID_DPOP_PROOF)
     PROOF_TYPE = _Fault("proof-type", OAuthError.INVALID_DPOP_PROOF)
+    PROOF_NOT_ASKED = _Fault("proof-beside-a-certificate", OAuthError.INVALID_DPOP_PROOF)
     PROOF_KEY = _Fault("proof-key", OAuthError.INVALID_DPOP_PROOF)
     PROOF_KEY_OTHER = _Fault("proof-of-another-key", OAuthError.INVALID_DPOP_PROOF)
     PROOF_METHOD = _Fault("proof-method", OAuthError.INVALID_DPOP_PROOF)
@@ -95,6 +101,8 @@ class Reason(Enum):
     TOKEN_TIME = _Fault("token-time", OAuthError.INVALID_TOKEN)
     TOKEN_UNBOUND = _Fault("token-unbound", OAuthError.INVALID_TOKEN)
     TOKEN_REVOKED = _Fault("token-revoked", OAuthError.INVALID_TOKEN)
+    TOKEN_BINDING = _Fault("token-bound-otherwise-than-registered", OAuthError.INVALID_TOKEN)
+    TOKEN_CERTIFICATE = _Fault("token-of-another-certificate", OAuthError.INVALID_TOKEN)
     TOKEN_CLIENT = _Fault("token-client-not-active", OAuthError.INVALID_TOKEN)
 
     @property

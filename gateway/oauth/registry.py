@@ -11,6 +11,7 @@ from datetime import datetime
 
 import structlog
 
+from gateway.oauth.certificates import CertificateRefused, client_certificates
 from gateway.oauth.key_policy import KeyRefused
 from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts, client_keys
 from gateway.oauth.recent import Recent
@@ -32,6 +33,7 @@ def parts_of_store(
     keys_now: Callable[[], InForce],
     clock: Clock,
     scopes_supported: tuple[str, ...] = (),
+    mtls_url: str | None = None,
 ) -> OAuthParts:
     """OAuthParts on the database; its docstring has the arguments. One per process: it holds the memories."""
     registry = Registry(store, clock)
@@ -44,11 +46,12 @@ def parts_of_store(
         revoke=registry.revoke,
         is_revoked=registry.is_revoked,
         scopes_supported=scopes_supported,
+        mtls_url=mtls_url,
     )
 
 
 def client_of_row(row: clients.ClientRow) -> Client:
-    """A client as this room sees it; KeyRefused when a stored key breaks the policy."""
+    """A client as this room sees it; KeyRefused or CertificateRefused when what is stored breaks the policy."""
     return Client(
         id=row.id,
         agency=row.agency,
@@ -59,6 +62,7 @@ def client_of_row(row: clients.ClientRow) -> Client:
         partnerships=frozenset(row.partnerships),
         message_types=None if row.message_types is None else frozenset(row.message_types),
         legacy_audience_until=row.legacy_audience_until,
+        certificates=client_certificates(row.certificates),
     )
 
 
@@ -87,11 +91,16 @@ class Registry:
         except KeyRefused as refused:  # the row was edited by hand: nobody gets in by it
             _log.error("oauth.stored_key_refused", client=row.id, fault=refused.fault.name.lower())
             return None
+        except CertificateRefused as refused:
+            _log.error("oauth.stored_certificate_refused", client=row.id, fault=refused.fault.name.lower())
+            return None
         self._known.put(client_id, (client, now + CLIENT_REMEMBERED_SECONDS))
         return client
 
     async def burn(self, keys: Burns) -> bool:
         """True when none of the keys had been burnt before, and now all are; else False, and none is."""
+        if not keys:
+            return True  # a certificate proves itself in every handshake: nothing is used up
         now = self._clock()
         try:
             await self._store.transact(lambda tx: _burn_all(tx, keys, now))

@@ -1,25 +1,27 @@
-"""The checks at the door of /v1: who is calling, proved by token and key together (RFC 9449 section 7, RFC
-9068 section 4).
+"""The checks at the door of /v1: who is calling, proved by token and key or certificate together (RFC 9449 section 7, RFC
+8705 section 3, RFC 9068 section 4).
 
 Invariant: a Principal exists only for an active client whose unexpired, unrevoked token came with a fresh
-proof by the key that the token is bound to, for exactly this method and URL. The proof still has to be burnt:
-see `authenticate`.
+proof by the key that the token is bound to, for exactly this method and URL, or over a connection that the certificate that
+it is bound to opened. A proof still has to be burnt: see `authenticate`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 
 from gateway.core.errors import ErrorCode, Refused
-from gateway.oauth.access_tokens import AccessToken, open_token
+from gateway.oauth.access_tokens import AccessToken, Binding, open_token
+from gateway.oauth.certificates import Presented, check_certificate, same
 from gateway.oauth.dpop import Proof, check_proof
 from gateway.oauth.jose import ALGORITHM_NAMES
-from gateway.oauth.parts import Client, ClientStatus, OAuthParts
+from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts
 from gateway.oauth.reasons import OAuthError, Reason, Rejected
 
 TOKEN_REMEMBERED_SECONDS = 60  # how long a verified token is believed before revocation is asked about again
@@ -31,8 +33,9 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling, for which agency, with which scopes; `replay_key` must be burnt before anything is
-    done.
+    """Who is calling, for which agency, with which scopes; `proof` must be burnt before anything is done.
+
+    `proof` is what to burn and the instant until which it must be remembered: None for a caller with a certificate.
 
     `partnerships` are those of the agency when the client was last looked up (at most the age of that
     memory); an action that decides by them reads them again in its transaction.
@@ -43,14 +46,13 @@ class Principal:
     scopes: frozenset[str]
     partnerships: frozenset[str]
     token_id: str
-    replay_key: str
-    replay_expires_at: datetime
+    proof: tuple[str, datetime] | None
     message_types: frozenset[str] | None = None  # the only ones it may send; None: as the rules say
 
     @property
-    def proof(self) -> tuple[str, datetime]:
-        """What to burn, and the instant until which it must be remembered."""
-        return self.replay_key, self.replay_expires_at
+    def burns(self) -> Burns:
+        """`proof`, as `parts.burn` takes it."""
+        return [] if self.proof is None else [self.proof]
 
 
 class NotAuthenticated(Refused):
@@ -63,37 +65,48 @@ class NotAuthenticated(Refused):
         self.www_authenticate = www_authenticate
 
 
-async def authenticate(headers: Headers, method: str, path: str, parts: OAuthParts) -> Principal:
+async def authenticate(
+    headers: Headers, method: str, path: str, parts: OAuthParts, scope: Mapping[str, Any] | None = None
+) -> Principal:
     """Name the caller of one request, or raise NotAuthenticated; Unavailable when clients cannot be looked
     up.
 
-    `headers` as in the ASGI scope; `path` the path as received, percent-encoded, without query (`raw_path`).
+    `headers` as in the ASGI scope; `path` the path as received, percent-encoded, without query (`raw_path`). `scope` is the
+    ASGI scope, for its TLS extension alone.
 
-    1. exactly one Authorization header, scheme DPoP, and exactly one DPoP header
+    1. exactly one Authorization header: of scheme DPoP with exactly one DPoP header, or Bearer with none
     2. the token is ours, unexpired, bound and not revoked (remembered for at most 60 s)
     3. its client is active, still of the same agency, and the token not older than `tokens_not_before`
-    4. the proof fits method, URL, token and the bound key, is fresh and correctly signed
+    4. the client is registered for the token's way of being bound, and that way fits the scheme
+    5. the proof fits method, URL, token and the bound key, is fresh and correctly signed; or 6. the connection's
+    certificate is the bound one, and is still registered
 
     What the caller must still do, in this order: (a) `need_scope`; (b) burn `principal.proof`: for `POST
-    /v1/messages` in the very transaction of the accept, otherwise by `parts.burn`; when the key was known,
+    /v1/messages` in the very transaction of the accept, otherwise `principal.burns` by `parts.burn`; when the key was known,
     raise `replayed(parts)`; (c) only then read or change anything for the caller.
     """
-    now = parts.clock().timestamp()
+    at = parts.clock()
+    now = at.timestamp()
     token: AccessToken | None = None
+    proof: Proof | None = None
     try:
-        raw_token, raw_proof = _credentials(headers)
-        digest = hashlib.sha256(raw_token).digest()
-        token = await _recognise(raw_token, digest, now, parts)
+        shown = _credentials(headers)
+        digest = hashlib.sha256(shown.token).digest()
+        token = await _recognise(shown.token, digest, now, parts)
         client = _check_client(token, await parts.find_client(token.client_id))
-        proof = check_proof(
-            raw_proof,
-            method=method,
-            url=parts.public_url + path,
-            now=now,
-            keys_seen=parts.proof_keys_seen,
-            token_digest=digest,
-            bound_to=token.key_thumbprint,
-        )
+        _check_binding(token, client, shown)
+        if shown.proof is not None:
+            proof = check_proof(
+                shown.proof,
+                method=method,
+                url=parts.public_url + path,
+                now=now,
+                keys_seen=parts.proof_keys_seen,
+                token_digest=digest,
+                bound_to=token.thumbprint,
+            )
+        else:
+            _check_certificate(token, client, parts.presented(scope or {}), at)
     except Rejected as rejected:
         client_id = token.client_id if token else None  # ours to say: the token was opened
         _log.warning("oauth.call_refused", reason=rejected.reason.code, client=client_id)
@@ -104,7 +117,8 @@ async def authenticate(headers: Headers, method: str, path: str, parts: OAuthPar
 def need_scope(principal: Principal, scope: str, parts: OAuthParts) -> None:
     """Refuse a caller whose token or registration lacks `scope` (RFC 6750 section 3.1)."""
     if scope not in principal.scopes:
-        challenge = f'DPoP error="insufficient_scope", scope="{scope}", algs="{_ALGS}"'
+        scheme, algorithms = ("Bearer", "") if principal.proof is None else ("DPoP", f', algs="{_ALGS}"')
+        challenge = f'{scheme} error="insufficient_scope", scope="{scope}"{algorithms}'
         raise NotAuthenticated(ErrorCode.INSUFFICIENT_SCOPE, challenge)
 
 
@@ -113,7 +127,15 @@ def replayed(parts: OAuthParts) -> NotAuthenticated:
     return NotAuthenticated(ErrorCode.PROOF_REPLAYED, _challenge(Reason.PROOF_ID, parts))
 
 
-def _credentials(headers: Headers) -> tuple[bytes, bytes]:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The credentials of one request: a token, and the proof that came with it when its scheme is DPoP."""
+
+    token: bytes
+    proof: bytes | None
+
+
+def _credentials(headers: Headers) -> _Shown:
     authorizations: list[bytes] = []
     proofs: list[bytes] = []
     for name, value in headers:
@@ -126,9 +148,26 @@ def _credentials(headers: Headers) -> tuple[bytes, bytes]:
     if len(authorizations) > 1:
         raise Rejected(Reason.CREDENTIALS_REPEATED)
     scheme, _, token = authorizations[0].partition(b" ")
-    if scheme.lower() != b"dpop" or not token:
+    match scheme.lower():
+        case b"dpop" if token:
+            return _Shown(token, sole_proof(proofs))
+        case b"bearer" if token and not proofs:
+            return _Shown(token, None)
+    raise Rejected(Reason.CREDENTIALS_SCHEME)
+
+
+def _check_binding(token: AccessToken, client: Client, shown: _Shown) -> None:
+    """A token bound to a key is never taken as a bearer's, nor one bound to a certificate with a proof (RFC 9449 section 7.2)."""
+    if token.binding is not client.binding:
+        raise Rejected(Reason.TOKEN_BINDING)
+    if (token.binding is Binding.KEY) != (shown.proof is not None):
         raise Rejected(Reason.CREDENTIALS_SCHEME)
-    return token, sole_proof(proofs)
+
+
+def _check_certificate(token: AccessToken, client: Client, shown: Presented | None, at: datetime) -> None:
+    if shown is None or not same(shown.thumbprint, token.thumbprint):
+        raise Rejected(Reason.TOKEN_CERTIFICATE)
+    check_certificate(shown, client.certificates, at)
 
 
 def sole_proof(proofs: list[bytes]) -> bytes:
@@ -163,16 +202,15 @@ def _check_client(token: AccessToken, client: Client | None) -> Client:
     return client
 
 
-def _principal(token: AccessToken, client: Client, proof: Proof) -> Principal:
+def _principal(token: AccessToken, client: Client, proof: Proof | None) -> Principal:
     return Principal(
         client_id=client.id,
         agency=client.agency,
         scopes=token.scopes & client.scopes,
         partnerships=client.partnerships,
         token_id=token.id,
-        replay_key=proof.replay_key,
-        replay_expires_at=proof.expires_at,
         message_types=client.message_types,
+        proof=None if proof is None else (proof.replay_key, proof.expires_at),
     )
 
 
@@ -182,6 +220,8 @@ def _challenge(reason: Reason, parts: OAuthParts) -> str:
     """
     fault = "" if reason is Reason.CREDENTIALS_MISSING else f'error="{_word(reason)}", '
     metadata = f"{parts.public_url}/.well-known/oauth-protected-resource"
+    if reason in _OF_CERTIFICATES:
+        return f'Bearer {fault}resource_metadata="{metadata}"'
     return f'DPoP {fault}algs="{_ALGS}", resource_metadata="{metadata}"'
 
 
@@ -192,3 +232,11 @@ def _word(reason: Reason) -> str:
 
 
 _ALGS = " ".join(ALGORITHM_NAMES)
+_OF_CERTIFICATES = frozenset(
+    (
+        Reason.TOKEN_CERTIFICATE,
+        Reason.CERTIFICATE_TIME,
+        Reason.CERTIFICATE_OTHER,
+        Reason.CERTIFICATE_MALFORMED,
+    )
+)

@@ -21,10 +21,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.core.client_certificates import WARNED_BEFORE
 from gateway.core.errors import Unavailable
 from gateway.oauth import metadata
-from gateway.oauth.assertions import ASSERTION_TYPE, Assertion, read_assertion
+from gateway.oauth.assertions import ASSERTION_TYPE, CLIENT_ID, Assertion, read_assertion
 from gateway.oauth.authorization import Answer, Exchange, Server, refusal
+from gateway.oauth.certificates import Presented
 from gateway.oauth.dpop import Proof, check_proof
 from gateway.oauth.forms import read_form
 from gateway.oauth.parts import OAuthParts
@@ -100,18 +102,26 @@ async def _serve(endpoint: str, request: Request, server: Server, parts: OAuthPa
 
 async def _prepare(endpoint: str, request: Request, parts: OAuthParts) -> Exchange:
     """Everything that waits, done before authlib: read the form, check the proof, look the client up."""
-    form, at = await read_form(request), parts.clock()
-    assertion = _read_client_assertion(form, request)
-    proof = _check_token_proof(request, at, parts) if endpoint == "token" else None
-    client = await parts.find_client(assertion.client_id)
-    return Exchange(form, assertion, client, proof, at, new_token_id=secrets.token_urlsafe(18))
+    form, at, certificate = await read_form(request), parts.clock(), parts.presented(request.scope)
+    assertion = _read_client_assertion(form, request, certificate)
+    client_id = assertion.client_id if assertion else _named_client(form)
+    proofs = [value for name, value in request.scope["headers"] if name == b"dpop"]
+    needs_proof = endpoint == "token" and (bool(proofs) or certificate is None)
+    proof = _check_token_proof(proofs, at, parts) if needs_proof else None
+    client = await parts.find_client(client_id)
+    return Exchange(form, assertion, client, proof, at, secrets.token_urlsafe(18), certificate)
 
 
-def _read_client_assertion(form: dict[str, str], request: Request) -> Assertion:
+def _read_client_assertion(
+    form: dict[str, str], request: Request, certificate: Presented | None
+) -> Assertion | None:
+    """The assertion; None when there is none, but a certificate instead (RFC 8705 section 2)."""
     offers_other = "client_secret" in form or "authorization" in request.headers
     raw = form.get("client_assertion")
     if offers_other:
         raise Rejected(Reason.TWO_METHODS if raw else Reason.SECRET_OFFERED)
+    if certificate is not None and raw is None and "client_assertion_type" not in form:
+        return None
     if not raw or form.get("client_assertion_type") != ASSERTION_TYPE:
         raise Rejected(Reason.ASSERTION_MISSING)
     assertion = read_assertion(raw)
@@ -120,9 +130,17 @@ def _read_client_assertion(form: dict[str, str], request: Request) -> Assertion:
     return assertion
 
 
-def _check_token_proof(request: Request, at: datetime, parts: OAuthParts) -> Proof:
+def _named_client(form: dict[str, str]) -> str:
+    """`client_id`, which a client without an assertion must send (RFC 8705 section 2)."""
+    client_id = form.get("client_id", "")
+    if not CLIENT_ID.match(client_id):
+        raise Rejected(Reason.CLIENT_UNKNOWN)
+    return client_id
+
+
+def _check_token_proof(proofs: list[bytes], at: datetime, parts: OAuthParts) -> Proof:
     return check_proof(
-        sole_proof([value for name, value in request.scope["headers"] if name == b"dpop"]),
+        sole_proof(proofs),
         method="POST",
         url=parts.public_url + metadata.TOKEN_PATH,
         now=at.timestamp(),
@@ -137,6 +155,7 @@ async def _complete(endpoint: str, exchange: Exchange, answer: Answer, parts: OA
         _log.info("oauth.token_issued", token=exchange.issued.id, **who)
         if exchange.authenticated is not None and exchange.authenticated.names_token_address:
             _log.warning("oauth.legacy_audience", **who)
+        _warn_of_expiry(exchange)
     elif exchange.shown is None:
         pass
     elif endpoint == "revocation":
@@ -147,6 +166,15 @@ async def _complete(endpoint: str, exchange: Exchange, answer: Answer, parts: OA
     elif await parts.is_revoked(exchange.shown.id) or _is_recalled(exchange):
         return Answer(200, {"active": False})
     return answer
+
+
+def _warn_of_expiry(exchange: Exchange) -> None:
+    """What an authority issued is not registered here, so that its end is only seen when it comes."""
+    if exchange.certificate is None or exchange.issued is None:
+        return
+    left = exchange.certificate.certificate.not_valid_after_utc - exchange.at
+    if left < WARNED_BEFORE:
+        _log.warning("oauth.certificate_ends_soon", client=exchange.issued.client_id, days_left=left.days)
 
 
 def _is_recalled(exchange: Exchange) -> bool:
@@ -165,10 +193,11 @@ def _names(exchange: Exchange | None) -> dict[str, str]:
     """Registered names only: what an unproved caller wrote in its place does not reach the log."""
     if exchange is None or exchange.client is None:
         return {}
-    claimed = exchange.assertion.header.get("kid")
+    claimed = exchange.assertion.header.get("kid") if exchange.assertion else None
     kids = [key.kid for key in exchange.client.keys if key.kid == claimed]
-    proved = [exchange.authenticated.kid] if exchange.authenticated else kids
-    return {"client": exchange.client.id, **({"kid": proved[0]} if proved else {})}
+    if exchange.certificate is not None and exchange.client.certificates:
+        kids.append(exchange.certificate.thumbprint)
+    return {"client": exchange.client.id, **({"kid": kids[0]} if kids else {})}
 
 
 def _unavailable(retry_after_seconds: int) -> Response:
@@ -197,7 +226,6 @@ _FORM: dict[str, Any] = {
             "application/x-www-form-urlencoded": {
                 "schema": {
                     "type": "object",
-                    "required": ["client_assertion_type", "client_assertion"],
                     "properties": {
                         "grant_type": {"type": "string"},
                         "scope": {"type": "string"},

@@ -5,13 +5,14 @@ that calls this sees to both. Suspending a client or recalling its tokens also m
 that tokens handed out before stay dead when the client comes back.
 
 `jwks` is a JWK Set (RFC 7517) already checked by `gateway.oauth.key_policy`; what stands beside a key's own members is
-told in `gateway.core.client_keys`.
+told in `gateway.core.client_keys`. `certificates` are entries of
+`gateway.oauth.certificates`; a client that has any gets tokens bound to a certificate (RFC 8705).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,6 +58,7 @@ class ClientRow:
     keys_fetched_at: datetime | None = None
     keys_tried_at: datetime | None = None
     keys_fault: str | None = None
+    certificates: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def keys(self) -> tuple[Mapping[str, Any], ...]:
@@ -92,6 +94,7 @@ def add(
     waiting: Waiting | None = None,
     message_types: tuple[str, ...] | None = None,
     jwks_uri: str | None = None,
+    certificates: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Enrol a client; IntegrityError when the id is taken."""
     tx.execute(
@@ -106,6 +109,7 @@ def add(
             registered_at=registered_at,
             waiting=_written(waiting),
             jwks_uri=jwks_uri,
+            certificates=[dict(entry) for entry in certificates],
         )
     )
 
@@ -153,6 +157,11 @@ def keys_fetched(tx: Tx, client_id: str, jwks: Mapping[str, Any], at: datetime) 
 def keys_not_fetched(tx: Tx, client_id: str, at: datetime, fault: str) -> bool:
     """A fetch brought nothing that could be taken: the key set stays; False when there is no such client."""
     return _change(tx, client_id, {"keys_tried_at": at, "keys_fault": fault})
+
+
+def renew_certificates(tx: Tx, client_id: str, certificates: Sequence[Mapping[str, Any]]) -> bool:
+    """Replace all certificate entries; False when there is no such client. Tokens bound to one that left are dead."""
+    return _change(tx, client_id, {"certificates": [dict(entry) for entry in certificates]})
 
 
 def suspend(tx: Tx, client_id: str, at: datetime) -> bool:
@@ -225,4 +234,5 @@ def _row(tx: Tx, row: Row[Any]) -> ClientRow:
         keys_fetched_at=row.keys_fetched_at,
         keys_tried_at=row.keys_tried_at,
         keys_fault=row.keys_fault,
+        certificates=tuple(row.certificates),
     )

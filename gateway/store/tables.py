@@ -146,6 +146,7 @@ client = Table(
     Column("keys_fetched_at", Instant),
     Column("keys_tried_at", Instant),
     Column("keys_fault", Text),  # why the last fetch brought nothing: a coarse code
+    Column("certificates", JSON, nullable=False),  # of mutual TLS: pinned, or issued by an authority
 )
 
 # Editing it: nothing lasting; proofs live for minutes. Deleting rows allows a replay within that time.

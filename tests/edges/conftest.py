@@ -87,7 +87,7 @@ def protected_app(parts: OAuthParts) -> FastAPI:
             headers, path = request.scope["headers"], request.scope["raw_path"].decode()
             principal = await authenticate(headers, request.method, path, parts)
             need_scope(principal, "messages.write", parts)
-            if not await parts.burn([principal.proof]):
+            if not await parts.burn(principal.burns):
                 raise replayed(parts)
         except NotAuthenticated as refused:
             challenge = {"WWW-Authenticate": refused.www_authenticate}

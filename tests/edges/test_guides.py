@@ -11,14 +11,11 @@ import re
 import shlex
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,13 +24,13 @@ import pytest
 import trustme
 
 from adapters.webhook import signature_headers
-from gateway.agency.client import AgencyClient
 from keys.signing import Signer, signer_from_jwk
 from tests.command_line import attempt, gateway
 from tests.edges.office import Office, office_in
 from tests.edges.test_oauth_third_parties import NPM, node
 from tests.edges.test_officer_commands import refer, reply_to, the_hold
 from tests.gateway_house import House, RealTime, example, gateway_house
+from tests.nginx import API_NAME, MTLS_NAME, PROXY_SECRET, NamedClient, Proxy, nginx
 from tests.structure.source import ROOT
 
 EXAMPLES = ROOT / "deploy" / "guides" / "examples"
@@ -224,8 +221,21 @@ def office(
         (tmp_path / name).symlink_to(ROOT / name)
     for name in ("smtp-password", "imap-password"):
         (away / name).touch(mode=0o600)
+    (away / "proxy-secret").touch(mode=0o600)
+    (away / "proxy-secret").write_text(PROXY_SECRET)
+    write_certificates(tmp_path)
     office.write("reply.eml", "From: dsl@harbour-view.example\nTo: x@replies.council.test\n\nNo.\n")
     return office
+
+
+def write_certificates(folder: Path) -> None:
+    """What partners with mutual TLS sent: an ICB's own certificate and its next, and an authority."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "icb-ca.pem")
+    for name in ("icb", "icb-next"):
+        certificate = trustme.CA().issue_cert("gateway.northshire-icb.example")
+        certificate.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+        certificate.private_key_pem.write_to_path(folder / f"{name}.key")
 
 
 @pytest.fixture
@@ -381,58 +391,30 @@ def test_a_partners_message_comes_through_the_proxy_to_the_gateway_that_the_guid
 ) -> None:
     """The sample configuration as it stands, with this machine's folders, port and certificate; so is the guide's client."""
     follow_the_operators_guide(office, served, away, until_served=True)
-    with proxy(away) as (address, trusted):
-        key = signer_from_jwk(json.loads((office.folder / "police-2.jwk").read_text()))
-        answer = asyncio.run(send_referral(address, trusted, key))
-    assert answer["decision"] == "forward"
-    assert {duty["role"] for duty in answer["duties"]} == {"dsp-la", "dsp-icb", "dsp-police", "sbu"}
+    key = signer_from_jwk(json.loads((office.folder / "police-2.jwk").read_text()))
+    api, mtls = f"https://{API_NAME}", f"https://{MTLS_NAME}"
+    shown = (office.folder / "icb-next.pem", office.folder / "icb-next.key")
+    with nginx(away, free_port()) as door:
+        answer = asyncio.run(send_referral(door, api, "northshire-police-1", key))
+        by_certificate = asyncio.run(send_referral(door, mtls, "northshire-icb-1", None, shown))
+    for one in (answer, by_certificate):
+        assert one["decision"] == "forward"
+        assert {duty["role"] for duty in one["duties"]} == {"dsp-la", "dsp-icb", "dsp-police", "sbu"}
     assert office("reconcile").status == 0
 
 
-async def send_referral(address: str, trusted: ssl.SSLContext, key: Signer) -> dict[str, Any]:
-    issuer = "https://gateway.council.test"
-    async with AgencyClient(
-        address, "northshire-police-1", key, clock=RealTime(), tls=trusted, issuer=issuer
-    ) as client:
-        return await client.submit(example("referral", created_at=RealTime()().isoformat()))
-
-
-@contextmanager
-def proxy(away: Path) -> Iterator[tuple[str, ssl.SSLContext]]:
-    """nginx with the sample configuration; its address, and trust in its certificate."""
-    authority, port = trustme.CA(), free_port()
-    certificate = authority.issue_cert("127.0.0.1")
-    (away / "tls").mkdir()
-    certificate.cert_chain_pems[0].write_to_path(away / "tls" / "fullchain.pem")
-    certificate.private_key_pem.write_to_path(away / "tls" / "privkey.pem")
-    text = (ROOT / "deploy" / "nginx.conf").read_text()
-    for named, ours in (("/etc/gateway/", away), ("/var/log/nginx/", away), ("/run/gateway/", away)):
-        text = text.replace(named, f"{ours}/")
-    text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
-    stores = "".join(
-        f"{kind}_temp_path {away}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    frame = f"daemon off;\nmaster_process off;\npid {away}/pid;\nerror_log {away}/error.log;\nevents {{}}\n"
-    (away / "nginx.conf").write_text(f"{frame}http {{\n{stores}{text}}}\n")
-    started = [str(shutil.which("nginx")), "-p", str(away), "-c", str(away / "nginx.conf")]
-    checked = subprocess.run([*started, "-t"], capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
-    assert "[warn]" not in checked.stderr
-    process = subprocess.Popen(started)
-    try:
-        wait_for(port)
-        yield (
-            f"https://127.0.0.1:{port}",
-            ssl.create_default_context(cadata=authority.cert_pem.bytes().decode()),
+async def send_referral(
+    door: Proxy, url: str, client: str, key: Signer | None, certificate: tuple[Path, Path] | None = None
+) -> dict[str, Any]:
+    async with NamedClient(
+        f"{url}:{door.port}",
+        client,
+        key,
+        clock=RealTime(),
+        tls=door.trusting(),
+        issuer="https://gateway.council.test",
+        certificate=certificate,
+    ) as partner:
+        return await partner.submit(
+            example("referral", created_at=RealTime()().isoformat(), reference=f"by-{client}")
         )
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def wait_for(port: int) -> None:
-    """Until something listens; the test's own time limit bounds it."""
-    while True:
-        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.01)

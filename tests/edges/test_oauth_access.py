@@ -97,7 +97,11 @@ def test_a_token_with_another_header_is_refused(door: Door, caller: Caller, head
         pytest.param({"cnf": "print"}, "token-unbound", id="cnf text"),
         pytest.param({"cnf": {"jkt": ["print"]}}, "token-unbound", id="jkt list"),
         pytest.param({"cnf": {"jkt": ""}}, "token-unbound", id="jkt empty"),
-        pytest.param({"cnf": {"x5t#S256": "print"}}, "token-unbound", id="bound to a certificate only"),
+        pytest.param(
+            {"cnf": {"x5t#S256": "print"}},
+            "token-bound-otherwise-than-registered",
+            id="bound to a certificate",
+        ),
         pytest.param({"cnf": {"jkt": "print", "x5t#S256": "print"}}, "token-unbound", id="bound twice"),
         pytest.param(
             {"client_id": "nobody", "sub": "nobody"}, "token-client-not-active", id="unknown client"

@@ -26,6 +26,7 @@ SOUND_IN_PRODUCTION = {
     "public_url": "https://gateway.council.test",
     "listen": "unix:/run/gateway/web.socket",
     "scanner_url": "unix:/run/clamav/clamd.ctl",
+    "proxy_secret_file": "/run/gateway/proxy-secret",
 }
 
 
@@ -56,6 +57,7 @@ def test_a_sound_production_and_a_bare_development_are_not_refused() -> None:
         ({"public_url": "http://gateway.council.test"}, "partners reach the gateway over TLS"),
         ({"console_url": "http://localhost:8080"}, "partners reach the gateway over TLS"),
         ({"listen": "0.0.0.0:8443"}, "the listener is a socket or has a certificate"),
+        ({"proxy_secret_file": None}, "nothing comes round the proxy"),
         ({"operator_listen": "0.0.0.0:8444"}, "health and metrics stay inside"),
         ({"fetch_development_hosts": ("localhost",)}, "fetches go to public hosts over TLS only"),
         ({"issuer": "gateway.example"}, "the deployment has a name of its own"),
@@ -74,10 +76,28 @@ def test_production_refuses_what_development_may_do(unsafe: dict[str, object], c
     [
         ({"broker_url": "redis://localhost"}, "one process on SQLite"),
         ({"tls_cert_file": "cert.pem"}, "certificate and key go together"),
+        ({"mtls_url": "http://mtls.council.test"}, "certificates are taken from the proxy alone"),
+        ({"mtls_url": SOUND_IN_PRODUCTION["public_url"]}, "certificates are taken from the proxy alone"),
     ],
 )
 def test_no_mode_takes_what_cannot_work(unsafe: dict[str, object], check: str, mode: str) -> None:
     assert refused(**SOUND_IN_PRODUCTION | unsafe | {"mode": mode}) == [check]
+
+
+@pytest.mark.parametrize(
+    "round_it",
+    [{"proxy_secret_file": None}, {"listen": "127.0.0.1:8443", "tls_cert_file": "c", "tls_key_file": "k"}],
+)
+def test_no_certificate_is_taken_where_others_than_the_proxy_could_show_one(
+    round_it: dict[str, object],
+) -> None:
+    settings = {
+        **SOUND_IN_PRODUCTION,
+        "mtls_url": "https://mtls.council.test",
+        **round_it,
+        "mode": "development",
+    }
+    assert refused(**settings) == ["certificates are taken from the proxy alone"]
 
 
 def test_production_refuses_keys_made_for_development(tmp_path: Path) -> None:

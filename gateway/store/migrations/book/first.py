@@ -106,6 +106,7 @@ def upgrade() -> None:
         sa.Column("keys_fetched_at", sa.Text(), nullable=True),
         sa.Column("keys_tried_at", sa.Text(), nullable=True),
         sa.Column("keys_fault", sa.Text(), nullable=True),
+        sa.Column("certificates", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(

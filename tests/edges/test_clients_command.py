@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 from joserfc import jwk, jws
 
+from gateway.api.operator import operator_app
 from gateway.core.receipts import Event
 from gateway.oauth.key_policy import check_jwks
+from gateway.parts import Parts
 from gateway.store import clients, tables
 from keys.signing import FileSigner, jwk_thumbprint
 from tests.edges.oauth_caller import Key, compact
@@ -231,6 +234,49 @@ def test_every_key_of_a_set_must_be_proved(gateway: Office) -> None:
     assert the_client(gateway).status == "pending"
     told = approve(gateway, "np-1", challenge, "police.jwk", "two.jwk")
     assert (told.status, set(told.document["kids"])) == (0, {one["kid"], two["kid"]})
+
+
+def test_a_challenge_that_has_expired_is_given_out_anew(gateway: Office) -> None:
+    a_key(gateway)
+    challenge = add(gateway, "np-1", "--jwks", "police.jwks").document["challenge"]
+    waiting = the_client(gateway).waiting
+    assert waiting is not None
+    assert timedelta(days=13) < waiting.expires_at - datetime.now(UTC) <= timedelta(days=14)
+    over = replace(waiting, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    jwks = the_client(gateway).jwks
+    gateway.look(lambda parts: parts.store.transact(lambda tx: clients.ask_for_keys(tx, "np-1", jwks, over)))
+    late = approve(gateway, "np-1", challenge, "police.jwk")
+    assert (late.status, "expired" in late.err) == (1, True)
+    fresh = gateway("clients", "challenge", "np-1", "--json", *ASKING).document["challenge"]
+    assert approve(gateway, "np-1", fresh, "police.jwk").status == 0
+
+
+def test_doctor_and_the_figures_tell_whom_to_see_to(gateway: Office) -> None:
+    registered(gateway, "np-1", "--not-after", SOON)
+    a_key(gateway, "other")
+    assert add(gateway, "np-2", "--jwks", "other.jwks").status == 0
+    rows = {row["check"]: row for row in gateway("doctor", "--json").document}
+    found = rows["clients' keys, approvals and exceptions"]
+    assert found["ok"]
+    assert "client np-1: its last key ends on" in found["advice"]
+    assert "client np-2: keys wait" in found["advice"]
+
+    async def figures(parts: Parts) -> str:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request"}
+
+        async def send(event: Any) -> None:
+            sent.append(event)
+
+        scope = {"type": "http", "method": "GET", "path": "/metrics", "headers": [], "query_string": b""}
+        await operator_app(parts)(scope, receive, send)
+        return b"".join(event.get("body", b"") for event in sent).decode()
+
+    told = gateway.look(figures)
+    for concern, count in (("keys-end-soon", 1), ("waits-for-approval", 1), ("no-key-works", 0)):
+        assert f'gateway_clients_to_see_to{{concern="{concern}"}} {count}.0' in told
 
 
 def test_a_private_key_is_proof_enough_when_both_officers_are_there_and_only_its_public_half_is_kept(

@@ -70,6 +70,7 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
         await gateway.dispatch.stop()
         if watcher is not None:
             await asyncio.wait_for(watcher, 30)
+        await gateway.web.state.limits.aclose()
         await close(gateway.parts)
 
 

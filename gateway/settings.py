@@ -120,6 +120,16 @@ class Settings(BaseSettings):
     )
     body_limit_bytes: PositiveInt = Field(1_048_576, description="largest request body")
     request_timeout_seconds: PositiveFloat = Field(30.0, description="longest time to read one request")
+    address_requests_per_second: PositiveFloat = Field(
+        100.0, description="requests that one address may make in the long run, before it is known who asks"
+    )
+    address_burst_requests: PositiveInt = Field(
+        1000, description="requests that one address may make at once"
+    )
+    client_requests_per_second: PositiveFloat = Field(
+        50.0, description="requests that one client may make in the long run"
+    )
+    client_burst_requests: PositiveInt = Field(500, description="requests that one client may make at once")
     drain_seconds: PositiveFloat = Field(20.0, description="time that running requests get at shutdown")
 
     # --- the store and dispatch

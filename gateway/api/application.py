@@ -13,12 +13,14 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.api import attachments, duties, inbox, messages, receipts, registers
 from gateway.api.door import SCOPES, Door
+from gateway.api.limits import LimitedByAddress, limits_of
 from gateway.api.openapi import docs_page, openapi_document
 from gateway.api.problems import HEADERS, guarded, problem
 from gateway.core.errors import ErrorCode
@@ -58,7 +60,8 @@ PUBLIC = frozenset({"/v1/receipts/jwks", "/v1/receipts/policy", "/openapi.json",
 
 
 def agency_api(parts: Parts) -> Starlette:
-    """The application that agencies' systems talk to."""
+    """The application that agencies' systems talk to. Whoever runs it closes `app.state.limits` afterwards."""
+    limits = limits_of(parts.settings)
     oauth = parts_of_store(
         parts.store,
         public_url=parts.settings.public_url,
@@ -66,6 +69,7 @@ def agency_api(parts: Parts) -> Starlette:
         clock=parts.clock,
         scopes_supported=SCOPES,
         mtls_url=parts.settings.mtls_url,
+        client_wait=limits.client_wait,
     )
     door, authorization = Door(parts, oauth), _authorization_server(oauth)
     routes = [
@@ -73,7 +77,12 @@ def agency_api(parts: Parts) -> Starlette:
     ]  # messages first: every request looks for its route in this order
     routes += [Route(path, authorization) for path in metadata.PATHS]
     routes += [Route("/openapi.json", _openapi, methods=["GET"]), Route("/docs", _docs, methods=["GET"])]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_fault})
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(LimitedByAddress, limits)],
+        exception_handlers={HTTPException: _http_fault},
+    )
+    app.state.limits = limits
     app.router.redirect_slashes = False
     return app
 

@@ -44,6 +44,7 @@ class Door:
         principal = await authenticate(
             request.scope["headers"], request.method, raw_path.decode("latin-1"), self.oauth, request.scope
         )
+        await self.oauth.keep_pace(principal.client_id)
         need_scope(principal, scope, self.oauth)
         if not all(_NAME.fullmatch(value) for value in request.path_params.values()):
             raise Refused(ErrorCode.NOT_FOUND)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 
@@ -9,7 +10,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.core.errors import ErrorCode, Refused, Unavailable, place_of
+from gateway.core.errors import ErrorCode, Refused, TooFast, Unavailable, place_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -66,7 +67,14 @@ def problem(
     return JSONResponse(body, code.status, HEADERS | (headers or {}), media_type="application/problem+json")
 
 
+def too_many(wait_seconds: float) -> JSONResponse:
+    """Slow down: when to come again, in whole seconds (RFC 9110 section 10.2.3)."""
+    return problem(ErrorCode.TOO_MANY_REQUESTS, headers={"Retry-After": str(math.ceil(wait_seconds))})
+
+
 def _refusal(refused: Refused) -> JSONResponse:
+    if isinstance(refused, TooFast):
+        return too_many(refused.wait_seconds)
     errors = [{"pointer": fault.pointer, "code": fault.code} for fault in refused.errors]
     challenge = getattr(refused, "www_authenticate", None)
     return problem(

@@ -72,6 +72,14 @@ class Refused(GatewayError):
         self.detail = detail  # our own words only, never the caller's
 
 
+class TooFast(Refused):
+    """Asked faster than is allowed; `wait_seconds` until the next request is taken."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(ErrorCode.TOO_MANY_REQUESTS)
+        self.wait_seconds = wait_seconds
+
+
 class Unavailable(GatewayError):
     """Nothing is known to be kept; the caller repeats with the same reference."""
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.core.client_keys import PENDING
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, TooFast
 from gateway.oauth.access_tokens import AccessToken, Binding
 from gateway.oauth.certificates import CertificatesSeen, ClientCertificates, Presented, presented
 from gateway.oauth.jose import PublicKey
@@ -96,6 +96,11 @@ def _instant(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
+async def no_wait(_: str) -> float:
+    """No limit on how fast a client asks."""
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class OAuthParts:
     """Everything the room may use.
@@ -106,6 +111,7 @@ class OAuthParts:
     - `revoke(token_id, until)`, `is_revoked(token_id)`: the revoked tokens; asked when a token is first seen here and
       then every 60 s
     - `mtls_url`: where the proxy asks for certificates (RFC 8705 section 5); None: no certificate is believed
+    - `client_wait(id)`: counts one request of an authenticated client; 0, or the seconds that it must wait
     - `scopes_supported`: what the metadata announces; empty announces nothing
     """
 
@@ -116,6 +122,7 @@ class OAuthParts:
     burn: Callable[[Burns], Awaitable[bool]]
     revoke: Callable[[str, datetime], Awaitable[None]]
     is_revoked: Callable[[str], Awaitable[bool]]
+    client_wait: Callable[[str], Awaitable[float]] = no_wait
     scopes_supported: tuple[str, ...] = ()
     mtls_url: str | None = None
     tokens_seen: Recent[bytes, tuple[AccessToken, float]] = field(init=False, repr=False)
@@ -127,6 +134,12 @@ class OAuthParts:
         object.__setattr__(self, "tokens_seen", Recent(4096))
         object.__setattr__(self, "proof_keys_seen", Recent(1024))
         object.__setattr__(self, "certificates_seen", Recent(256))
+
+    async def keep_pace(self, client_id: str) -> None:
+        """Count one request of an authenticated client; TooFast when there were too many."""
+        wait_seconds = await self.client_wait(client_id)
+        if wait_seconds:
+            raise TooFast(wait_seconds)
 
     @property
     def signer(self) -> Signer:

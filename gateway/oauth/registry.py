@@ -6,14 +6,14 @@ was suspended is refused everywhere within `CLIENT_REMEMBERED_SECONDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
 
 from gateway.oauth.certificates import CertificateRefused, client_certificates
 from gateway.oauth.key_policy import KeyRefused
-from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts, client_keys
+from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts, client_keys, no_wait
 from gateway.oauth.recent import Recent
 from gateway.oauth.token_keys import InForce
 from gateway.store import clients, replay
@@ -34,6 +34,7 @@ def parts_of_store(
     clock: Clock,
     scopes_supported: tuple[str, ...] = (),
     mtls_url: str | None = None,
+    client_wait: Callable[[str], Awaitable[float]] = no_wait,
 ) -> OAuthParts:
     """OAuthParts on the database; its docstring has the arguments. One per process: it holds the memories."""
     registry = Registry(store, clock)
@@ -47,6 +48,7 @@ def parts_of_store(
         is_revoked=registry.is_revoked,
         scopes_supported=scopes_supported,
         mtls_url=mtls_url,
+        client_wait=client_wait,
     )
 
 

@@ -11,6 +11,7 @@ with our checks -> burn -> revoke or answer. Assertions and tokens never reach t
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.core.client_certificates import WARNED_BEFORE
-from gateway.core.errors import Unavailable
+from gateway.core.errors import TooFast, Unavailable
 from gateway.oauth import metadata
 from gateway.oauth.assertions import ASSERTION_TYPE, CLIENT_ID, Assertion, read_assertion
 from gateway.oauth.authorization import Answer, Exchange, Server, refusal
@@ -82,8 +83,10 @@ def _endpoint(endpoint: str, server: Server, parts: OAuthParts) -> Handler:
         except Rejected as rejected:
             _log_refusal(endpoint, rejected.reason, None)
             reply = refusal(rejected.reason)
+        except TooFast as fast:
+            return _not_now(429, math.ceil(fast.wait_seconds))
         except Unavailable as unavailable:
-            return _unavailable(unavailable.retry_after_seconds)
+            return _not_now(OAuthError.TEMPORARILY_UNAVAILABLE.status, unavailable.retry_after_seconds)
         return JSONResponse(reply.body, reply.status, headers=_PRIVATE)
 
     return answer
@@ -92,6 +95,8 @@ def _endpoint(endpoint: str, server: Server, parts: OAuthParts) -> Handler:
 async def _serve(endpoint: str, request: Request, server: Server, parts: OAuthParts) -> Answer:
     exchange = await _prepare(endpoint, request, parts)
     answer = server.respond(endpoint, exchange)
+    if answer.reason is None and exchange.client is not None:
+        await parts.keep_pace(exchange.client.id)
     if answer.reason is None and not await parts.burn(exchange.burns):
         answer = refusal(Reason.REPLAYED)
     if answer.reason is not None:
@@ -200,10 +205,10 @@ def _names(exchange: Exchange | None) -> dict[str, str]:
     return {"client": exchange.client.id, **({"kid": kids[0]} if kids else {})}
 
 
-def _unavailable(retry_after_seconds: int) -> Response:
+def _not_now(status: int, retry_after_seconds: int) -> Response:
     error = OAuthError.TEMPORARILY_UNAVAILABLE
     body = {"error": error.word, "error_description": error.description}
-    return JSONResponse(body, error.status, headers={**_PRIVATE, "Retry-After": str(retry_after_seconds)})
+    return JSONResponse(body, status, headers={**_PRIVATE, "Retry-After": str(retry_after_seconds)})
 
 
 _ERROR_SCHEMA = {
@@ -216,6 +221,7 @@ _DOCUMENTED: dict[int | str, dict[str, Any]] = {
     for status, text in (
         (400, "The request, its scope or its DPoP proof is not right"),
         (401, "The client is not authenticated"),
+        (429, "Too many requests; Retry-After says when to come again"),
         (503, "Cannot answer now"),
     )
 }

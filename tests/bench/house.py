@@ -45,6 +45,14 @@ def furnish(folder: Path, port: int, operator_port: int) -> None:
         "var_dir": str(folder / "var"),
         "keys_dir": str(folder / "keys"),
         "drain_seconds": 1.0,
+        **dict.fromkeys(  # what is measured is the gateway, not its patience
+            (
+                f"{who}_{limit}"
+                for who in ("address", "client")
+                for limit in ("requests_per_second", "burst_requests")
+            ),
+            1_000_000,
+        ),
     }
     (folder / SETTINGS).write_text(json.dumps(given))
     settings = settings_of(folder)

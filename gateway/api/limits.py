@@ -61,7 +61,9 @@ class Limits:
         if wait_seconds is None:
             wait_seconds = self._clients.take(client_id, self.now())
         if wait_seconds:
-            self._say(f"client {client_id}", by="client", client=client_id)
+            self._say_once(
+                f"client {client_id}", lambda: _log.warning("limits.reached", by="client", client=client_id)
+            )
         return wait_seconds
 
     def address_wait(self, scope: Scope) -> float:
@@ -69,7 +71,7 @@ class Limits:
         peer = self._peer(scope)
         wait_seconds = self._addresses.take(peer, self.now()) if peer else 0.0
         if wait_seconds:
-            self._say("address", by="address")
+            self._say_once("address", lambda: _log.warning("limits.reached", by="address"))
         return wait_seconds
 
     async def aclose(self) -> None:
@@ -86,7 +88,8 @@ class Limits:
             Exception
         ) as fault:  # whatever is wrong with the broker: limits are no reason to refuse anybody
             self._apart_until = self.now() + APART_SECONDS
-            self._say("broker", by="broker", fault=type(fault).__name__)
+            kind = type(fault).__name__
+            self._say_once("broker", lambda: _log.warning("limits.apart", fault=kind))
             return None
 
     def _peer(self, scope: Scope) -> str | None:
@@ -95,10 +98,10 @@ class Limits:
         client = scope.get("client")
         return network_of([client[0].encode()]) if client else None
 
-    def _say(self, about: str, **facts: str) -> None:
+    def _say_once(self, about: str, say: Callable[[], None]) -> None:
         """Once a minute for each: a flood of requests is no flood of lines."""
         if not self._said.take(about, self.now()):
-            _log.warning("limits.apart" if about == "broker" else "limits.reached", **facts)
+            say()
 
 
 def network_of(addresses: Iterable[bytes]) -> str | None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import structlog
+
 from gateway.core.attachments import Scan
 from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
@@ -41,6 +43,8 @@ Compose = Callable[
 ]  # templates, message, reply token
 FetchKeys = Callable[[str], Awaitable[Fetched]]  # of the address where a client publishes its keys
 ReadMail = Callable[[bytes, MailExpected], MailReading]  # blocks for seconds: call it in a thread
+
+_log = structlog.get_logger()
 
 SNAPSHOT_LIFE = timedelta(seconds=2)  # how long a directory or pack changed elsewhere may go unseen
 
@@ -91,6 +95,12 @@ class Partnerships:
     clock: Clock
     _snapshots: dict[PartnershipId, Snapshot] = field(default_factory=dict)
     _holidays: BankHolidays = field(default_factory=shipped_holidays)
+    # the last pack that could be read, and its text's digest
+    _sound: dict[PartnershipId, tuple[str, Pack]] = field(default_factory=dict)
+
+    async def must_be_sound(self) -> None:
+        """Misconfigured when a pack in force cannot be read, or is not the text that was put in force: nothing may start."""
+        await self.store.read(self._read_every)
 
     async def snapshot(self, partnership: PartnershipId) -> Snapshot:
         """The partnership, or Refused(not-found) when no pack of that name is in force here."""
@@ -105,19 +115,35 @@ class Partnerships:
         """Re-read everything at the next use: after a change made by this process."""
         self._snapshots.clear()
 
+    def _read_every(self, tx: Tx) -> None:
+        listed = self._holidays_in_force(tx)
+        for row in pack_rows.in_force(tx):
+            self._parsed(row, listed)
+
     def _read(self, tx: Tx, partnership: PartnershipId) -> Snapshot:
         row = pack_rows.current(tx, partnership)
         if row is None:
             raise Refused(ErrorCode.NOT_PERMITTED, detail="This partnership is not in force here.")
-        known = self._snapshots.get(partnership)
-        listed = self._holidays_in_force(tx)
-        same = (
-            known is not None
-            and known.pack.version == row.version
-            and known.pack.calendar.version == listed.version
-        )
-        pack = known.pack if known is not None and same else packs.parse(partnership, row.files, listed)
+        pack = self._pack(row, self._holidays_in_force(tx))
         return Snapshot(pack, directory.load(tx, partnership), self.clock())
+
+    def _pack(self, row: pack_rows.PackRow, listed: BankHolidays) -> Pack:
+        """The pack in force; a broken one never takes the place of the good one that this process has."""
+        digest, known = self._sound.get(row.partnership, ("", None))
+        if known is not None and (digest, known.calendar.version) == (row.digest, listed.version):
+            return known
+        try:
+            return self._parsed(row, listed)
+        except Misconfigured:
+            if known is None:
+                raise
+            _log.error("pack.broken", partnership=row.partnership, kept=known.version)
+            return known
+
+    def _parsed(self, row: pack_rows.PackRow, listed: BankHolidays) -> Pack:
+        pack = packs.parse_stored(row.partnership, row.files, row.digest, listed)
+        self._sound[row.partnership] = (row.digest, pack)
+        return pack
 
     def _holidays_in_force(self, tx: Tx) -> BankHolidays:
         """The list that officers put in force, else the shipped one; kept, since it is read at every snapshot (C-12)."""

@@ -60,6 +60,11 @@ def build(settings: Settings, clock: Clock | None = None, hint: Callable[[], Non
 @asynccontextmanager
 async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
     """Dispatch and mailbox run while this lasts; afterwards everything is closed in order."""
+    try:
+        await gateway.parts.partnerships.must_be_sound()
+    except Misconfigured:
+        await close(gateway.parts)
+        raise
     gateway.dispatch.start()
     stop = threading.Event()
     watcher = _watch_mailbox(gateway, stop) if gateway.ways_in else None

@@ -14,7 +14,7 @@ from gateway.actions.decide_jointly import not_a_seat_of_the_sender, votes_of
 from gateway.actions.doubts import FIRST_FAN_OUT
 from gateway.actions.forward import Forwarded, add_deliveries, add_duties, work_out
 from gateway.actions.meet import decided_seats
-from gateway.core.duties import tally
+from gateway.core.duties import Vote, tally
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, RoleId, Seat
 from gateway.core.routing import Agency, Circumstances, Directory, Holder
@@ -66,12 +66,22 @@ class Follows:
     held: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What an incident really was when a message came, in place of what a dry run supposes: a replay knows it."""
+
+    now: Circumstances
+    votes: tuple[Vote, ...] = ()  # the answers before this one in the same decision
+    is_reached: bool = False  # that decision has its outcome already
+
+
 def rehearse(
     pack: Pack,
     directory: Directory,
     message: Message,
     known: Mapping[str, datetime] | None = None,
     released: bool = False,
+    setting: Setting | None = None,
 ) -> Rehearsal:
     """Decide and work out one message that arrives at `message.arrived_at`, and what follows if it decides alone.
 
@@ -92,9 +102,9 @@ def rehearse(
         case Forward(route):
             moments = {**moment_values(route, message), **(known or {})}
             incident = _incident(pack, message)
-            now = _circumstances(pack, message, directory)
-            result = work_out(work, message, incident, route, now, moments)
-            return _forwarded(route.id, result, _follows(work, message, incident, now, moments))
+            real = setting or Setting(_circumstances(pack, message, directory))
+            result = work_out(work, message, incident, route, real.now, moments)
+            return _forwarded(route.id, result, _follows(work, message, incident, real, moments))
         case _:
             assert_never(decision)
 
@@ -207,14 +217,14 @@ def _follows(
     work: Work,
     message: Message,
     incident: Incident,
-    now: Circumstances,
+    real: Setting,
     known: Mapping[str, datetime],
 ) -> Follows | None:
     """One answer decides where one seat does, a quorum of one, or the record of a meeting of all."""
     decision = joint_decision(work.pack, message.type, message.facts)
-    if decision is None:
+    if decision is None or real.is_reached:
         return None
-    votes = votes_of(work.pack, decision, message.facts.codes)
+    votes = [*real.votes, *votes_of(work.pack, decision, message.facts.codes)]
     outcome = tally(decision.seats, decision.lead, votes, decision.quorum).outcome
     if outcome is None:
         return None
@@ -224,8 +234,8 @@ def _follows(
     moments = {**dict.fromkeys(follows.moments, message.arrived_at), **known}
     result = Forwarded(f"{decision.id}: {outcome}")
     for rule in follows.duties:
-        add_duties(work, message.id, incident, rule, moments, now, result)
-    add_deliveries(work, message, incident, follows.deliver, now, result)
+        add_duties(work, message.id, incident, rule, moments, real.now, result)
+    add_deliveries(work, message, incident, follows.deliver, real.now, result)
     return Follows(
         decision.id,
         outcome,

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.actions.change_calendar import in_force
 from gateway.actions.client_concerns import Noted, concerns
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, Misconfigured
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import BankHolidays
 from gateway.settings import Settings
@@ -28,9 +28,10 @@ SHOULD_REACH = timedelta(days=365)
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """When each pack in force is to be reviewed, the list of bank holidays in force, what to see to about clients."""
+    """When each pack in force is to be reviewed, which is broken, the holidays in force, what to see to about clients."""
 
     reviews: Mapping[str, date]
+    broken: tuple[str, ...]  # packs in force that cannot be read, or are not the text that was put in force
     listed: BankHolidays
     clients: tuple[Noted, ...]
 
@@ -63,9 +64,13 @@ async def _read(url: str, at: datetime) -> Dates:
 
 def _dates(tx: Tx, at: datetime) -> Dates:
     listed = in_force(tx)
-    reviews: dict[str, date] = {
-        row.partnership: packs.parse(row.partnership, row.files, listed).review_due_on
-        for row in pack_rows.in_force(tx)
-    }
+    reviews: dict[str, date] = {}
+    broken: list[str] = []
+    for row in pack_rows.in_force(tx):
+        try:
+            pack = packs.parse_stored(row.partnership, row.files, row.digest, listed)
+            reviews[row.partnership] = pack.review_due_on
+        except Misconfigured:
+            broken.append(row.partnership)
     noted = tuple(one for row in clients.listed(tx) for one in concerns(row, at))
-    return Dates(reviews, listed, noted)
+    return Dates(reviews, tuple(broken), listed, noted)

@@ -143,7 +143,9 @@ def _in_date(settings: Settings) -> list[Finding]:
     reviews = f"warning: overdue: {', '.join(overdue)}" if overdue else ""
     noted = "; ".join(f"warning: client {one.client}: {one.words}" for one in found.clients)
     ends = "; ".join(f"warning: {one}" for one in warnings(found.listed, today))
+    mend = f"{', '.join(found.broken)}: put a sound one in force with `gateway rules activate`"
     return [
+        Finding("rule packs in force are sound", not found.broken, mend if found.broken else ""),
         Finding("reviews of the rule packs in force", True, reviews),
         Finding("holiday data reaches a year ahead", True, ends),
         Finding("clients' keys, approvals and exceptions", True, noted),

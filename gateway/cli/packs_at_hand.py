@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.actions.ask_the_law import asked_of_message
-from gateway.actions.rehearse import SENDER, Follows, Rehearsal, assumed_directory, rehearse, sender_kind
+from gateway.actions.rehearse import SENDER, assumed_directory, rehearse, sender_kind
+from gateway.actions.tell_rehearsal import told
 from gateway.core.errors import ErrorCode, GatewayError, Refused
 from gateway.core.messages import (
     AgencyId,
@@ -74,49 +75,22 @@ def route(
     released: bool = False,
     earlier: Mapping[str, datetime] | None = None,
 ) -> dict[str, Any]:
-    """The contract's dry run; `earlier` are instants that the incident is supposed to know already. Refused when the message is not one, or the sender is not in the directory."""
+    """The contract's dry run; `earlier` are instants that the incident is supposed to know already.
+
+    Refused when the message is not one, or the sender is not in the directory.
+    """
     pack = packs.parse(*read(name))
     envelope = read_message(raw)
     known = directory_here(pack.partnership)
     message = _message(pack, envelope, known, sender, at)
     found = rehearse(pack, known or assumed_directory(pack, message), message, earlier, released)
     return {
-        **document(found),
+        **told(found),
         "statutory": asked_of_message(pack, message, found.rule),
         "assumed_directory": known is None,
         "names_this_partnership": envelope.partnership == pack.partnership,
         "sender": {"agency": message.agency, "kind": message.agency_kind.value, "assumed": sender is None},
         "arrived_at": _utc(message.arrived_at),
-    }
-
-
-def document(found: Rehearsal) -> dict[str, Any]:
-    """The answer of contract section 2."""
-    answer: dict[str, Any] = {
-        "decision": found.decision,
-        "rule": found.rule,
-        "deliveries": [_picked(row, "role", "adapter", "agency") for row in found.deliveries],
-        "duties": [_duty(row) for row in found.duties],
-        "held": list(found.held),
-    }
-    if found.refused is not None:
-        code, pointer = found.refused
-        answer["refused"] = {"code": code.slug, "pointer": pointer}
-    if found.follows is not None:
-        answer["follows"] = _followed(found.follows)
-    return answer
-
-
-def _followed(follows: Follows) -> dict[str, Any]:
-    return {
-        "decision": follows.decision,
-        "outcome": follows.outcome,
-        "label": follows.label,
-        "deliveries": [_picked(row, "role", "adapter", "agency") for row in follows.deliveries],
-        "duties": [_duty(row) for row in follows.duties],
-        "ends": list(follows.ends),
-        "letters": list(follows.letters),
-        "held": list(follows.held),
     }
 
 
@@ -189,19 +163,6 @@ def _from(message: Message, known: Directory | None, sender: str | None) -> Mess
     agency = AgencyId(sender) if sender else next(iter(alike), message.agency)
     kind = known.agencies[agency].kind if agency in known.agencies else message.agency_kind
     return replace(message, agency=agency, agency_kind=kind)
-
-
-def _duty(row: Mapping[str, Any]) -> dict[str, Any]:
-    due_at = row["due_at"]
-    return {
-        **_picked(row, "role", "clock"),
-        "due_at": _utc(due_at) if due_at else None,
-        **_picked(row, "agency", "expects", "task"),
-    }
-
-
-def _picked(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: row[name] for name in names}
 
 
 def _utc(at: datetime) -> str:

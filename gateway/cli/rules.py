@@ -18,6 +18,7 @@ import typer
 
 from gateway.core.clocks import Clock, DayEnd, Due, Unit, due, target
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
+from gateway.core.messages import PartnershipId
 from gateway.core.working_days import Calendar, CalendarEnds, TimeFault, read_instant
 from gateway.partnerships.calendars import load_calendar
 from gateway.partnerships.clock_tables import ClockTable, load_clock_table, pack_names
@@ -37,6 +38,7 @@ EXPLAIN_EXAMPLE = "Example: gateway rules explain south-tyneside K11 --from 2026
 LIST_EXAMPLE = "Example: gateway rules list --json"
 CHECK_EXAMPLE = "Example: gateway rules check ./my-partnership --json"
 ROUTE_EXAMPLE = "Example: gateway rules route south-tyneside schemas/v1/examples/referral.json --json"
+REPLAY_EXAMPLE = "Example: gateway rules replay ./my-partnership --since 2026-11-01"
 ACTIVATE_EXAMPLE = "Example: gateway rules activate south-tyneside --officer 'Winifred Stave' --second-officer 'Desmond Quill'"
 
 LARGEST_MESSAGE_BYTES = 1_048_576
@@ -158,6 +160,30 @@ def route(
     raise typer.Exit(ANSWER_IS_NO if answer["decision"] == "refuse" else 0)
 
 
+@app.command("replay", epilog=REPLAY_EXAMPLE)
+def replay(
+    pack: Annotated[str, typer.Argument(metavar="PACK", help="A rule pack's name or folder.")],
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="DATE", help="From this day on; a year back without it."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what a changed pack would have done with the messages of the past. Nothing is opened or stored."""
+    from gateway.cli.replaying import in_words, replayed
+    from gateway.cli.session import answer, opened, run
+
+    since_on = None if since is None else _date(since)
+    partnership, files = _sound(pack)
+
+    async def work() -> dict[str, Any]:
+        async with opened() as parts:
+            return await replayed(parts, partnership, files, since_on)
+
+    told = run(work())
+    answer(told, in_words(told), as_json)
+
+
 @app.command("activate", epilog=ACTIVATE_EXAMPLE)
 def activate(
     pack: Annotated[str, typer.Argument(metavar="PACK", help="A rule pack's name or folder.")],
@@ -165,33 +191,57 @@ def activate(
     second_officer: Annotated[
         str, typer.Option("--second-officer", metavar="NAME", help="Who agrees to it: another person.")
     ],
+    seen: Annotated[
+        str | None,
+        typer.Option("--seen", metavar="MARK", help="The mark of the replay that both have looked at."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put a pack in force. Its whole text is kept; the same version with other text is refused."""
+    """Put a pack in force, after a replay on the past year. Its whole text is kept; the same version with other text is refused.
+
+    Where it would have treated past messages otherwise, that is shown and nothing is done; repeat with --seen and its mark.
+    """
     from gateway.actions.activate_pack import Activation, activate_pack
-    from gateway.cli import packs_at_hand
+    from gateway.cli.replaying import in_words, replayed
     from gateway.cli.session import answer, opened, run, settle
     from gateway.core.officers import TwoOfficers
+
+    partnership, files = _sound(pack)
+    try:
+        asked = Activation(partnership, files, TwoOfficers(officer, second_officer), seen)
+    except Refused as refused:
+        _stop(ANSWER_IS_NO, refused.detail or refused.code.title)
+
+    async def work() -> dict[str, Any]:
+        async with opened() as parts:
+            shown = await replayed(parts, partnership, files, None)
+            if shown["mark"] not in (None, seen):
+                return {"pack": partnership, "version": shown["version"], "in_force": False, "replay": shown}
+            done = await settle(parts, activate_pack, asked)
+        receipt = {"id": done.receipt.id, "jws": done.receipt.jws}
+        about = {"pack": partnership, "version": done.version, "digest": done.digest, "receipt": receipt}
+        return {**about, "in_force": True, "replay": shown}
+
+    told = run(work())
+    if not told["in_force"]:
+        answer(told, in_words(told["replay"]), as_json)
+        _stop(ANSWER_IS_NO, "not in force: look at what differs, then repeat with --seen and its mark")
+    lines = [f"{partnership} {told['version']} is in force", f"receipt: {told['receipt']['id']}"]
+    answer(told, lines, as_json)
+
+
+def _sound(pack: str) -> tuple[PartnershipId, dict[str, str]]:
+    """A pack's name and texts; one line and exit 1 when there is none, or something is wrong with it."""
+    from gateway.cli import packs_at_hand
     from gateway.partnerships.packs import check as check_files
 
     try:
         partnership, files = packs_at_hand.read(pack)
-        asked = Activation(partnership, files, TwoOfficers(officer, second_officer))
     except Refused as refused:
         _stop(ANSWER_IS_NO, refused.detail or refused.code.title)
     if found := check_files(partnership, files):
         _stop(ANSWER_IS_NO, f"{found[0].what} (line {found[0].line}): see `gateway rules check`")
-
-    async def work() -> dict[str, Any]:
-        async with opened() as parts:
-            done = await settle(parts, activate_pack, asked)
-        receipt = {"id": done.receipt.id, "jws": done.receipt.jws}
-        return {"pack": partnership, "version": done.version, "digest": done.digest, "receipt": receipt}
-
-    told = run(work())
-    answer(
-        told, [f"{partnership} {told['version']} is in force", f"receipt: {told['receipt']['id']}"], as_json
-    )
+    return partnership, files
 
 
 def _route_in_words(answer: Mapping[str, Any]) -> list[str]:

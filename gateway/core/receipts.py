@@ -239,6 +239,10 @@ class Event(Enum):
         "CalendarChanged",
         "Two officers put another list of bank holidays in force; not that it is right.",
     )
+    PACK_REPLAYED = (
+        "PackReplayed",
+        "A rule pack was tried on the messages of the past and two officers saw what differs; not that it is right.",
+    )
     PACK_ACTIVATED = ("PackActivated", "A rule pack is in force from now on; not that its rules are right.")
     DIRECTORY_CHANGED = (
         "DirectoryChanged",

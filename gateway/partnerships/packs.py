@@ -51,6 +51,7 @@ __all__ = [
     "digest",
     "names",
     "parse",
+    "parse_stored",
     "read_files",
     "shipped",
 ]
@@ -281,6 +282,19 @@ def parse(partnership: PartnershipId, files: Mapping[str, str], holidays: BankHo
         first = problems[0]
         raise Misconfigured(f"rule pack {partnership}, line {first.line}: {first.what}. {first.remedy}.")
     return _build(partnership, files, holidays)
+
+
+def parse_stored(
+    partnership: PartnershipId, files: Mapping[str, str], kept: str, holidays: BankHolidays | None = None
+) -> Pack:
+    """A pack that was put in force, as the store has it; Misconfigured when its text is not the one that was (`kept`), or
+    when it has a problem."""
+    if digest(files) != kept:
+        raise Misconfigured(
+            f"the rule pack {partnership} in the store is not the text that was put in force: "
+            "put a sound one in force with `gateway rules activate`"
+        )
+    return parse(partnership, files, holidays)
 
 
 def check(partnership: str, files: Mapping[str, str]) -> list[Problem]:

@@ -193,6 +193,20 @@ def of_incident(
     return [found for row in rows if (found := _row(row))]
 
 
+def incidents_since(tx: Tx, partnership: PartnershipId, since_at: datetime) -> list[IncidentId]:
+    """Every incident of a partnership to which something came at or after an instant."""
+    query = (
+        select(t.message.c.incident)
+        .distinct()
+        .where(
+            t.message.c.partnership == partnership,
+            t.message.c.arrived_at >= since_at,
+            t.message.c.incident.is_not(None),
+        )
+    )
+    return [IncidentId(row[0]) for row in tx.execute(query.order_by(t.message.c.incident))]
+
+
 def corrections_of(tx: Tx, row: MessageRow) -> list[MessageRow]:
     """The corrections and recalls of one message that the rules let pass, oldest first."""
     if row.incident is None:

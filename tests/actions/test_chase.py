@@ -15,6 +15,7 @@ from gateway.core.messages import AgencyId, IncidentId, RoleId, Seat
 from gateway.core.routing import Holder
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.timetable import chase_due
+from gateway.partnerships import packs
 from gateway.store import mail
 from gateway.store import packs as pack_rows
 from gateway.store.packs import PackRow
@@ -204,7 +205,7 @@ async def test_a_duty_whose_clock_the_pack_in_force_lacks_is_chased_by_the_pack_
     rules = current.files["rules.toml"].replace('version = "2026.1"', 'version = "2026.2"')
     rules = rules.replace('"K11"', '"K91"')
     files = dict(current.files) | {"rules.toml": rules}
-    newer = PackRow(SOUTH_TYNESIDE, "2026.2", files, "0" * 64, house.clock())
+    newer = PackRow(SOUTH_TYNESIDE, "2026.2", files, packs.digest(files), house.clock())
     await house.parts.store.transact(lambda tx: pack_rows.activate(tx, newer, "officer-1", "officer-2"))
     house.parts.partnerships.forget()
     await look(house, LATER)

@@ -233,8 +233,36 @@ def test_a_seventh_partnership_is_two_files_and_no_python(gateway: Office) -> No
     )
 
 
-@pytest.mark.parametrize("command", ["check", "route", "activate", "list", "explain"])
+@pytest.mark.parametrize("command", ["check", "route", "replay", "activate", "list", "explain"])
 def test_every_command_has_help_with_an_example(gateway: Office, command: str) -> None:
     told = gateway("rules", command, "--help")
     assert told.status == 0
     assert f"Example: gateway rules {command}" in " ".join(told.out.split())
+
+
+@pytest.mark.parametrize("command", ["replay", "activate"])
+def test_a_pack_with_a_problem_is_not_even_tried(gateway: Office, command: str) -> None:
+    """A broken pack never takes the place of a good one."""
+    assert gateway("rules", "activate", seventh(gateway), *OFFICERS).status == 0
+    pack = seventh(gateway, SEVENTH_RULES.replace('clock = "V1"', 'clock = "V9"'), version="2")
+    told = gateway("rules", command, pack, *(OFFICERS if command == "activate" else ()))
+    assert (told.status, told.out, len(told.err.splitlines())) == (1, "", 1)
+    row = gateway.read(lambda tx: pack_rows.current(tx, PartnershipId("invented-vale")))
+    assert row is not None
+    assert row.version == "1"
+
+
+def test_the_doctor_names_a_pack_that_was_changed_in_the_store(gateway: Office) -> None:
+    assert gateway("rules", "activate", "south-tyneside", *OFFICERS).status == 0
+    assert finding(gateway)["ok"]
+    spoilt = tables.pack.update().values(files={"rules.toml": "", "calendar.toml": ""})
+    gateway.look(lambda parts: parts.store.transact(lambda tx: tx.execute(spoilt).rowcount))
+    found = finding(gateway)
+    assert not found["ok"]
+    assert "south-tyneside" in found["advice"]
+
+
+def finding(gateway: Office) -> dict[str, object]:
+    rows = gateway("doctor", "--json").document
+    (found,) = [row for row in rows if row["check"] == "rule packs in force are sound"]
+    return dict(found)

@@ -207,6 +207,11 @@ class Parts:
         wrapped = None if incident is None else custody.own_key(self.custody, incident)
         return None if wrapped is None else self.keys.unwrap(wrapped)
 
+    def key_named(self, key_id: str) -> DataKey | None:
+        """`key_by_id` in the thread of a transaction."""
+        wrapped = custody.named_key(self.custody, key_id)
+        return None if wrapped is None else self.keys.unwrap(wrapped)
+
     async def key_by_id(self, key_id: str | None) -> DataKey | None:
         if key_id is None:
             return None

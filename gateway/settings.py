@@ -397,11 +397,6 @@ class Settings(BaseSettings):
             self.imap_url is None or self.mail_authserv_id is not None,
             "without GATEWAY_MAIL_AUTHSERV_ID no e-mail can be found authentic",
         )
-        yield Finding(
-            "attachments are scanned",
-            self.scanner_url is not None,
-            "" if self.scanner_url else "set GATEWAY_SCANNER_URL to clamd, or no attachment is taken",
-        )
 
     # --- listing
 

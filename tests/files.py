@@ -18,7 +18,7 @@ MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.
 
 def pdf() -> bytes:
     written = io.BytesIO()
-    page = Canvas(written)
+    page = Canvas(written, invariant=1)
     page.drawString(72, 720, "A report about nobody who exists")
     page.save()
     return written.getvalue()

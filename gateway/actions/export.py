@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from gateway.actions.keep_attachment import attachment_label, open_chunk
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
@@ -16,7 +17,7 @@ from gateway.ledger.bundle import Gathered, build_bundle, gather
 from gateway.ledger.checkpoint import log_key
 from gateway.ledger.policy import ReceiptKeyWindow, make_policy
 from gateway.parts import Parts, Work
-from gateway.store import incidents, messages
+from gateway.store import attachments, incidents, messages
 from gateway.store.transaction import Tx
 from keys.sealing import CannotOpen, DataKey
 
@@ -52,7 +53,11 @@ def read_bundle(
     gathered = gather(tx, partnership, incident)
     disclosures = {} if key is None else _open_disclosures(gathered, key)
     contents = {} if key is None else _contents(tx, gathered, partnership, incident, key)
-    return build_bundle(gathered, disclosures=disclosures, contents=contents, policy=own_policy(parts))
+    files = {} if key is None else _attachments(tx, parts, partnership, incident)
+    policy = own_policy(parts)
+    return build_bundle(
+        gathered, disclosures=disclosures, contents=contents, policy=policy, attachments=files
+    )
 
 
 def own_policy(parts: Parts) -> dict[str, object]:
@@ -83,6 +88,24 @@ def _contents(
     for row in messages.of_incident(tx, partnership, incident):
         if row.sealed is not None and row.data_key == key.id and row.id in accepted:
             found[accepted[row.id]] = _opened(key, row.id, row.sealed)
+    return found
+
+
+def _attachments(tx: Tx, parts: Parts, partnership: PartnershipId, incident: IncidentId) -> dict[str, bytes]:
+    """Every file of the incident by its id, whole in memory, as the bundle is; those withheld too, since they are evidence."""
+    found: dict[str, bytes] = {}
+    for file in attachments.of_incident(tx, partnership, incident):
+        key = parts.key_named(file.data_key)
+        if key is None:
+            continue
+        stream = key.stream(attachment_label(file.id))
+        try:
+            chunks = [open_chunk(tx, stream, file.id, number, file.chunks) for number in range(file.chunks)]
+        except CannotOpen:
+            raise Refused(
+                ErrorCode.INTERNAL, detail="An attachment's content does not open; see the log."
+            ) from None
+        found[file.id] = b"".join(chunks)
     return found
 
 

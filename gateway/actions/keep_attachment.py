@@ -24,6 +24,7 @@ from gateway.core.messages import AgencyId
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Supply
 from gateway.store import attachments, custody
+from gateway.store.attachments import AttachmentRow
 from gateway.store.transaction import Tx
 from keys.sealing import CHUNK_BYTES, CannotOpen, DataKey, StreamKey
 
@@ -146,6 +147,15 @@ def open_chunk(tx: Tx, stream: StreamKey, attachment: str, number: int, chunks: 
     if sealed is None:
         raise CannotOpen("a chunk is not there")
     return stream.open(number, sealed, number == chunks - 1)
+
+
+async def opened_attachment(parts: Parts, file: AttachmentRow, key: DataKey) -> AsyncIterator[bytes]:
+    """A whole file, chunk by chunk; CannotOpen at the chunk that is gone or changed."""
+    stream = key.stream(attachment_label(file.id))
+    for number in range(file.chunks):
+        yield await parts.store.read(
+            lambda tx, number=number: open_chunk(tx, stream, file.id, number, file.chunks)  # type: ignore[misc]
+        )
 
 
 def _begin(tx: Tx, parts: Parts, sent: Sent, file: _Coming, at: datetime) -> None:

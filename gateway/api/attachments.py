@@ -18,9 +18,8 @@ from gateway.actions.keep_attachment import (
     Infected,
     Kept,
     Sent,
-    attachment_label,
     keep_attachment,
-    open_chunk,
+    opened_attachment,
 )
 from gateway.api.door import READ, WRITE, Door, check_digest
 from gateway.api.inbox import find_delivery
@@ -77,7 +76,7 @@ async def get_attachment(door: Door, request: Request) -> Response:
         "Content-Length": str(file.size_bytes),
         "Content-Disposition": f'attachment; filename="{file_name(file)}"',
     }
-    return StreamingResponse(opened(door.parts, file, key), headers=headers, media_type=file.media_type)
+    return StreamingResponse(_streamed(door.parts, file, key), headers=headers, media_type=file.media_type)
 
 
 def file_name(file: AttachmentRow) -> str:
@@ -85,17 +84,13 @@ def file_name(file: AttachmentRow) -> str:
     return f"{file.id}.{ENDINGS[file.media_type]}"
 
 
-async def opened(parts: Parts, file: AttachmentRow, key: DataKey) -> AsyncIterator[bytes]:
-    """The file chunk by chunk. What does not open ends the answer short of its length: no client takes that for the file."""
-    stream = key.stream(attachment_label(file.id))
-    for number in range(file.chunks):
-        try:
-            yield await parts.store.read(
-                lambda tx, number=number: open_chunk(tx, stream, file.id, number, file.chunks)  # type: ignore[misc]
-            )
-        except CannotOpen:
-            _log.error("attachment.fault", attachment=file.id)
-            return
+async def _streamed(parts: Parts, file: AttachmentRow, key: DataKey) -> AsyncIterator[bytes]:
+    """What does not open ends the answer short of its length: no client takes that for the file."""
+    try:
+        async for chunk in opened_attachment(parts, file, key):
+            yield chunk
+    except CannotOpen:
+        _log.error("attachment.fault", attachment=file.id)
 
 
 def _declared(request: Request) -> str:

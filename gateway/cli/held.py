@@ -9,14 +9,17 @@ import email
 import email.policy
 import getpass
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
+from gateway.actions.keep_attachment import opened_attachment
 from gateway.actions.misdirection import MISDIRECTIONS, standing_against
 from gateway.actions.release import Release
 from gateway.actions.release import release as release_one
@@ -28,7 +31,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DeliveryId, MessageId
 from gateway.dispatch.intake import confirmation
 from gateway.parts import Parts
-from gateway.store import deliveries, holds, mail, messages
+from gateway.store import attachments, deliveries, holds, mail, messages
 from gateway.store.holds import HoldRow
 from gateway.store.mail import LetterRow, RawMail
 from gateway.store.messages import MessageRow
@@ -132,13 +135,19 @@ def show(
         str | None,
         typer.Option("--officer", metavar="NAME", help="Who reads it; else the account that runs this."),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write a held attachment: it may be dangerous."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Open what is held and show what it says. This leaves an entry in the ledger.
 
+    A held attachment is written to a file only when --out names one: look at it on a machine made for that.
+
     Example: gateway held show hld-… --officer "W. Stave"
     """
-    told = run(_show(hold, officer or _who_is_here()))
+    told = run(_show(hold, officer or _who_is_here(), out))
     lines = [f"{name}: {_printable(value)}" for name, value in told.items() if value is not None]
     answer(told, lines, as_json)
 
@@ -253,11 +262,11 @@ def in_words(reason: str) -> str:
     return REASONS.get(reason, reason.replace("-", " "))
 
 
-async def _show(hold: str, officer: str) -> dict[str, Any]:
+async def _show(hold: str, officer: str, out: Path | None) -> dict[str, Any]:
     async with opened() as parts:
         held = await _find(parts, hold)
         stated = await parts.perform(view_held, Viewing(hold, officer), held.partnership, held.incident)
-        content = await _content(parts, held)
+        content = await _content(parts, held, out)
         against = await standing_against(parts, held)
         ring = [asdict(one) for one in await whom_to_ring(parts, held)]
     to_confirm = {"to_confirm": list(against), "to_confirm_in_words": [in_words(one) for one in against]}
@@ -265,8 +274,10 @@ async def _show(hold: str, officer: str) -> dict[str, Any]:
     return {**_document(held), **extra, **content, "receipt": stated.id}
 
 
-async def _content(parts: Parts, held: HoldRow) -> dict[str, Any]:
-    """What is held, opened: a mail's reading and words, a letter as it would be sent, a message's document."""
+async def _content(parts: Parts, held: HoldRow, out: Path | None) -> dict[str, Any]:
+    """What is held, opened: a mail's reading and words, a letter as it would be sent, a message's document, a file."""
+    if held.subject_kind == "attachment":
+        return await _attachment(parts, held, out)
     if held.subject_kind == "mail":
         raw = await parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
         return {} if raw is None else await _mail(parts, raw)
@@ -288,6 +299,27 @@ async def _content(parts: Parts, held: HoldRow) -> dict[str, Any]:
         "letter_text": letter.text if letter else None,
         "document": document,
     }
+
+
+async def _attachment(parts: Parts, held: HoldRow, out: Path | None) -> dict[str, Any]:
+    """What a file is; its content goes into `out`, private to its owner."""
+    file = await parts.store.read(lambda tx: attachments.find(tx, held.partnership, held.subject))
+    if file is None:
+        return {}
+    told = {"message": file.message, "media_type": file.media_type, "size_bytes": file.size_bytes}
+    if out is None:
+        return told
+    key = await parts.key_by_id(file.data_key)
+    if key is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This attachment has been erased.")
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as written:
+            async for chunk in opened_attachment(parts, file, key):
+                written.write(chunk)
+    except OSError as fault:
+        typer.echo(f"{out} cannot be written: {fault.strerror}", err=True)
+        raise typer.Exit(2) from None
+    return told | {"file": str(out)}
 
 
 def _message_of(tx: Any, held: HoldRow) -> MessageRow | None:

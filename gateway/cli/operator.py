@@ -128,9 +128,19 @@ def examine(settings: Settings) -> list[Finding]:
         *settings.check(),
         _keys(settings),
         _disk(settings),
+        _scanner(settings),
         *(_database(which, url) for which, url in _databases(settings).items()),
         *_in_date(settings),
     ]
+
+
+def _scanner(settings: Settings) -> Finding:
+    """A deployment may do without: then production takes no attachment."""
+    without = (
+        "warning: no attachment is taken: set GATEWAY_SCANNER_URL to clamd if agencies are to send files"
+    )
+    is_without = settings.scanner_url is None and settings.is_production
+    return Finding("attachments are scanned", True, without if is_without else "")
 
 
 def _in_date(settings: Settings) -> list[Finding]:

@@ -7,9 +7,13 @@ in the receipts directory. A repeat with the same file is harmless and has the s
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
@@ -52,7 +56,8 @@ def submit(
         typer.Option("--issuer", metavar="URL", help="The gateway's public address, if --to is another."),
     ] = None,
     attach: Annotated[
-        list[Path] | None, typer.Option("--attach", metavar="FILE", help="A file to send with it.")
+        list[Path] | None,
+        typer.Option("--attach", metavar="FILE", help="A file to send with it (several times for several)."),
     ] = None,
     ca: Annotated[
         Path | None, typer.Option("--ca", metavar="FILE", help="Authorities to trust in place of the usual.")
@@ -65,11 +70,10 @@ def submit(
     ] = False,
 ) -> None:
     """Send one message as your agency's software: get a token, submit, check the receipt and keep it."""
-    if attach:
-        _stop(WRONG_USE, "attachments are not taken by this gateway yet: send the message without --attach")
     payload, shows = _payload(message), _what_it_shows(key, certificate, certificate_key, _tls(ca))
+    letter = _Letter(payload, tuple(attach or ()), receipts)
     try:
-        answer = asyncio.run(_send(_address(to), client, shows, issuer and _address(issuer), payload))
+        answer = asyncio.run(_send(_address(to), client, shows, issuer and _address(issuer), letter))
     except AgencyProblem as problem:
         _refused(problem, as_json)
     except ReceiptFalse as fault:
@@ -88,7 +92,7 @@ class _Shown(NamedTuple):
     tls: ssl.SSLContext | None
 
 
-async def _send(to: str, client: str, shows: _Shown, issuer: str | None, payload: bytes) -> dict[str, Any]:
+async def _send(to: str, client: str, shows: _Shown, issuer: str | None, letter: _Letter) -> dict[str, Any]:
     from gateway.app import (
         system_clock,  # the one place where the time is read; late, so that wrong use is told at once
     )
@@ -102,7 +106,51 @@ async def _send(to: str, client: str, shows: _Shown, issuer: str | None, payload
         issuer=issuer,
         certificate=shows.certificate,
     ) as agency:
-        return await agency.submit(payload)
+        if not letter.files:
+            return await agency.submit(letter.payload)
+        try:
+            return await agency.submit(letter.kept or await letter.with_files_sent(agency))
+        except AgencyProblem as problem:
+            if letter.kept is None or not _names_what_is_gone(problem):
+                raise
+        return await agency.submit(await letter.with_files_sent(agency))
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """A message with the files that go with it. What was sent is kept, for a repeat must send the same bytes: a file sent
+    again has another id."""
+
+    payload: bytes
+    files: tuple[Path, ...]
+    receipts: Path
+
+    @property
+    def kept(self) -> bytes | None:
+        """The message as an earlier try sent it, with the ids of the same files."""
+        return self._kept_in.read_bytes() if self._kept_in.is_file() else None
+
+    async def with_files_sent(self, agency: AgencyClient) -> bytes:
+        """Send the files; the message that names them, kept before it is sent."""
+        sent = [await agency.attach(file) for file in self.files]
+        document = json.loads(self.payload)
+        named = [{"id": one["id"], "sha256": one["sha256"]} for one in sent]
+        document["attachments"] = [*document.get("attachments", ()), *named]
+        payload = json.dumps(document, ensure_ascii=False)
+        _keep_files(self.receipts, {self._kept_in.name: payload})
+        return payload.encode()
+
+    @cached_property
+    def _kept_in(self) -> Path:
+        digest = hashlib.sha256(self.payload)
+        for file in self.files:
+            digest.update(hashlib.sha256(_read(file, "a file to attach")).digest())
+        return self.receipts / f"sent-{digest.hexdigest()[:32]}.json"
+
+
+def _names_what_is_gone(problem: AgencyProblem) -> bool:
+    """The files of an earlier try were never named and are destroyed by now."""
+    return any(error.get("code") == "unknown-attachment" for error in problem.errors)
 
 
 def _what_it_shows(
@@ -172,11 +220,17 @@ def _keep(folder: Path, answer: dict[str, Any]) -> list[Path]:
         f"{receipt['id']}.disclosures": json.dumps(receipt["disclosures"]),
         f"{answer['id']}.json": json.dumps(answer, indent=2),
     }
+    return _keep_files(folder, contents, "the message was taken, but its receipt cannot be kept")
+
+
+def _keep_files(
+    folder: Path, contents: Mapping[str, str], otherwise: str = "what is sent cannot be kept"
+) -> list[Path]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return [_write(folder / name, text) for name, text in contents.items()]
     except OSError as fault:
-        _stop(WRONG_USE, f"the message was taken, but its receipt cannot be kept: {fault.strerror}")
+        _stop(WRONG_USE, f"{otherwise}: {fault.strerror}")
 
 
 def _write(file: Path, text: str) -> Path:

@@ -29,6 +29,7 @@ _pages.filters |= {
     "reason": words.reason,
     "delivery_state": words.delivery_state,
     "spoken": words.spoken,
+    "file_type": words.file_type,
     "title_of": words.message_title,
     "expected": words.expected,
 }
@@ -38,6 +39,7 @@ _pages.globals |= {
     "delivery_states": words.DELIVERY_STATES,
     "duty_states": words.DUTY_STATES,
     "incident_states": words.INCIDENT_STATES,
+    "attachment_states": words.ATTACHMENT_STATES,
     "likeness_states": words.LIKENESS_STATES,
     "ways": words.WAYS,
     "held_subjects": words.HELD_SUBJECTS,

@@ -19,7 +19,19 @@ from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, P
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
 from gateway.parts import Parts
-from gateway.store import deliveries, duties, holds, incidents, likenesses, log, mail, messages, overview
+from gateway.store import (
+    attachments,
+    deliveries,
+    duties,
+    holds,
+    incidents,
+    likenesses,
+    log,
+    mail,
+    messages,
+    overview,
+)
+from gateway.store.attachments import AttachmentRow
 from gateway.store.duties import DutyRow
 from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
@@ -63,6 +75,7 @@ class IncidentRead:
     entries: list[EntryRow]
     holds: list[HoldRow]
     alike: list[LikenessRow]
+    attachments: list[AttachmentRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ class HeldRead:
     delivery: DeliveryLine | None = None
     mail: RawMail | None = None
     letter: LetterRow | None = None
+    attachment: AttachmentRow | None = None
 
 
 def today(tx: Tx, officer: Officer, day: Day) -> TodayRead:
@@ -106,6 +120,7 @@ def incident(tx: Tx, pack: Pack, wanted: IncidentId) -> IncidentRead:
         entries=entries[:MOST_ENTRIES],
         holds=[hold for hold in holds.open_holds(tx, partnership) if hold.incident == wanted],
         alike=likenesses.of_incident(tx, partnership, wanted),
+        attachments=attachments.of_incident(tx, partnership, wanted),
     )
 
 
@@ -151,6 +166,9 @@ def held(tx: Tx, officer: Officer, hold_id: str) -> HeldRead:
             row = messages.find(tx, [hold.partnership], line.message) if line else None
             shown = hold.incident and overview.deliveries_of_incident(tx, hold.partnership, hold.incident)
             return HeldRead(hold, row, next((d for d in shown or () if d.id == hold.subject), None))
+        case "attachment":
+            file = attachments.find(tx, hold.partnership, hold.subject)
+            return HeldRead(hold, attachment=file)
         case _:
             return HeldRead(hold, messages.find(tx, [hold.partnership], MessageId(hold.subject)))
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.core.content_types import ENDINGS
 from gateway.core.receipts import Event
 from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
 from gateway.store.overview import DeliveryLine
@@ -59,6 +60,11 @@ INCIDENT_STATES: Mapping[str, Tag] = {
     "erased": Tag("Erased"),
     "closed": Tag("Closed"),
     "transferred": Tag("Transferred"),
+}
+ATTACHMENT_STATES: Mapping[str, Tag] = {
+    "kept": Tag("Recipients may have it", "green"),
+    "withheld": Tag("Withheld", "yellow"),
+    "erased": Tag("Erased"),
 }
 LIKENESS_STATES: Mapping[str, Tag] = {
     "possible": Tag("May be the same child", "yellow"),
@@ -312,6 +318,11 @@ def reason(code: str | None) -> str:
     if code.startswith("nobody-holds-"):
         return f"Nobody holds the seat: {role(code.removeprefix('nobody-holds-'))}"
     return REASONS.get(code, spoken(code))
+
+
+def file_type(media_type: str | None) -> str:
+    """ "PDF", "DOCX": as people name it."""
+    return ENDINGS.get(media_type or "", "unknown").upper()
 
 
 def spoken(code: str) -> str:

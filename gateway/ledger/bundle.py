@@ -77,13 +77,17 @@ def build_bundle(
     disclosures: Mapping[str, Sequence[str]],
     contents: Mapping[str, bytes],
     policy: Mapping[str, object],
+    attachments: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """The zip. `disclosures` and `contents` are by entry id; leave both empty after erasure or to withhold content.
 
     Contents belong to entries of `SubmissionAcceptance`, and each must be what that entry's `payload_sha256` commits to:
-    ValueError otherwise, so that no bundle leaves that its own verifier would refuse. `policy` is a `policy/1`.
+    ValueError otherwise, so that no bundle leaves that its own verifier would refuse. So must `attachments`, by their ids, be
+    files that some entry's `attachments` commits to. `policy` is a `policy/1`.
     """
+    attachments = attachments or {}
     _check_contents(gathered, disclosures, contents)
+    _check_attachments(disclosures, attachments)
     files = {
         "README.txt": README.encode(),
         "SUMMARY.html": summary_page(gathered.incident, gathered.entries, set(gathered.proofs)).encode(),
@@ -98,6 +102,7 @@ def build_bundle(
         if disclosures.get(entry.id):
             files[f"receipts/{number:04d}.disclosures"] = json.dumps(list(disclosures[entry.id])).encode()
     files |= {f"payloads/{entry}.bin": content for entry, content in contents.items()}
+    files |= {f"attachments/{one}.bin": content for one, content in attachments.items()}
     files |= {f"checkpoints/{size}.note": note.encode() for size, note in gathered.checkpoints.items()}
     for (size1, size2), path in gathered.consistency.items():
         files[f"consistency/{size1}-{size2}.txt"] = b"".join(base64.b64encode(one) + b"\n" for one in path)
@@ -153,6 +158,13 @@ def _check_contents(
         committed = [value for _, name, value in opened if name == "payload_sha256"]
         if entry not in accepted or committed != [hashlib.sha256(content).hexdigest()]:
             raise ValueError("a payload is not the one that its receipt commits to")
+
+
+def _check_attachments(disclosures: Mapping[str, Sequence[str]], attachments: Mapping[str, bytes]) -> None:
+    opened = [json.loads(verify.unb64url(one)) for several in disclosures.values() for one in several]
+    named = {file for _, name, value in opened if name == "attachments" for file in str(value).split()}
+    if not {f"{one}={hashlib.sha256(content).hexdigest()}" for one, content in attachments.items()} <= named:
+        raise ValueError("an attachment is not one that a receipt commits to")
 
 
 def _key_files(policy: Mapping[str, object]) -> dict[str, bytes]:

@@ -28,7 +28,7 @@ trust. policy.example.json and keys/ are for information only.
   VALID        every receipt is genuine, unchanged, complete in its chain and in the log
   PROVISIONAL  genuine, but not yet in the log, or a required time-stamp is still pending
   INVALID      a rule is broken; the reason says where
-  content      "matches": each payload is the one that was committed to. "erased": the gateway destroyed its keys to the
+  content      "matches": each payload and attachment is what was committed to. "erased": the gateway destroyed its keys to the
                content, and the receipt of that is here; what happened, and when, can still be checked. "not supplied":
                the bundle was made without some or all of the content.
 
@@ -37,6 +37,8 @@ What is here:
   receipts/0000.jws   one signed statement for each event (compact JWS, ES256)
   receipts/*.proof    that the statement is in the log (C2SP tlog-proof@v1)
   receipts/*.disclosures   what opens the statement's salted commitments (RFC 9901); holds personal data
+  attachments/        the files beside the messages, also those that an officer withheld as doubtful: open them with
+                      care, and none by a double click
   payloads/           the messages, named by the receipt of their acceptance; holds personal data
   checkpoints/, consistency/   the signed states of the log, and that each follows on the earlier ones
 

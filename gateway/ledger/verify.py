@@ -8,7 +8,7 @@ What is checked, in this order: the zip and its manifest; each receipt (compact 
 statement, RFC 8785); the chain of each `ref` without gaps; the disclosures (RFC 9901 digests); each proof that the
 statement is a leaf of the log (C2SP tlog-proof, RFC 9162 section 2.1.3); the signatures on its checkpoint (C2SP
 signed-note, tlog-checkpoint, tlog-cosignature); that all checkpoints are of one history (RFC 9162 section 2.1.4); key
-windows; and that each payload is the one that was committed to.
+windows; and that each payload and attachment is the one that was committed to.
 
 Verdicts: VALID; PROVISIONAL (a receipt is signed but not yet in the log, or a required time-stamp is pending); INVALID.
 Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain, or the
@@ -44,7 +44,7 @@ LOG_KEY, WITNESS_KEY = 0x01, 0x04  # C2SP signed-note and tlog-cosignature signa
 PATHS = re.compile(
     r"manifest\.json|README\.txt|SUMMARY\.html|verify\.py|policy\.example\.json|receipts/[0-9]{4,6}\.(jws|proof|disclosures)"
     r"|checkpoints/[1-9][0-9]{0,18}\.(note|tsr)|consistency/[1-9][0-9]{0,18}-[1-9][0-9]{0,18}\.txt"
-    r"|payloads/ev-[0-9a-f]{32}\.bin|keys/[A-Za-z0-9_-]{1,64}\.(jwk|vkey)"
+    r"|payloads/ev-[0-9a-f]{32}\.bin|attachments/att-[a-z2-7]{26}\.bin|keys/[A-Za-z0-9_-]{1,64}\.(jwk|vkey)"
 )
 REQUIRED = {"_sd", "_sd_alg", "event", "id", "iss", "kid", "prev", "ref", "seq", "time", "v"}
 SHAPES = {
@@ -768,7 +768,7 @@ def _holds(receipt: Receipt, head: Checkpoint | Pinned) -> bool:
 
 
 def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
-    """`matches`, `erased` or `not supplied`; a payload that is not the one committed to is refused."""
+    """`matches`, `erased` or `not supplied`; a payload or attachment that is not the one committed to is refused."""
     accepted = {
         one.statement["id"]: one for one in receipts if one.statement["event"] == "SubmissionAcceptance"
     }
@@ -778,10 +778,18 @@ def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
             raise Invalid("a payload belongs to no accepted message")
         if accepted[entry].disclosed.get("payload_sha256") != hashlib.sha256(files[name]).hexdigest():
             raise Invalid("a payload is not the one that was committed to")
-    if accepted and set(payloads) == set(accepted):
+    named = {file for one in accepted.values() for file in str(one.disclosed.get("attachments", "")).split()}
+    attached = {
+        f"{name[len('attachments/') : -len('.bin')]}={hashlib.sha256(files[name]).hexdigest()}"
+        for name in files
+        if name.startswith("attachments/")
+    }
+    if not attached <= named:
+        raise Invalid("an attachment is not one that a message was committed to")
+    if accepted and set(payloads) == set(accepted) and attached == named:
         return "matches"
     erased = any(one.statement["event"] == "ContentErased" for one in receipts)
-    bare = not payloads and not any(one.disclosed for one in accepted.values())
+    bare = not payloads and not attached and not any(one.disclosed for one in accepted.values())
     return "erased" if erased and bare else "not supplied"
 
 

@@ -27,6 +27,11 @@ _OF_INCIDENT = Prepared(
     .order_by(t.data_key.c.created_at, t.data_key.c.id)
     .limit(1)
 )
+_NAMED = Prepared(
+    select(t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master).where(
+        t.data_key.c.id == bindparam("id"), t.data_key.c.wrapped.is_not(None)
+    )
+)
 _KEEP = Prepared(insert(t.data_key))
 
 
@@ -44,6 +49,12 @@ def of_incident(tx: Tx, incident: str) -> WrappedKey | None:
 def own_key(store: Store, incident: str) -> WrappedKey | None:
     """`of_incident` for a function that runs in a store's thread; `store` is the custody store."""
     row = store.look_up(_OF_INCIDENT, {"incident": incident}).first()
+    return None if row is None else WrappedKey(*row)
+
+
+def named_key(store: Store, key_id: str) -> WrappedKey | None:
+    """`find` for a function that runs in another store's thread; `store` is the custody store."""
+    row = store.look_up(_NAMED, {"id": key_id}).first()
     return None if row is None else WrappedKey(*row)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,7 @@ async def test_exactly_25_mib_are_taken(house: House, clamd: Clamd) -> None:
         (files.compound("WordDocument"), files.DOCX),
         (MARKER.encode(), PDF),
     ],
+    ids=["program", "large-program", "picture", "old-word-file", "text"],
 )
 async def test_what_is_not_what_it_is_said_to_be_is_refused_and_leaves_nothing(
     house: House, content: bytes, media_type: str
@@ -288,6 +291,62 @@ async def test_with_the_real_scanner_honest_files_pass_and_the_test_virus_does_n
             locked = files.archive({"a.txt": b"words"}, is_encrypted=True)
             assert (await attach(house, locked, "application/zip"))["withheld"] == ["attachment-encrypted"]
             assert (await attach(house, large(LARGEST_BYTES)))["withheld"] == []
+
+
+# --- memory
+
+
+@dataclass
+class Resident:
+    """How much memory this process has had at most since the last look, in bytes (proc(5): VmHWM, clear_refs)."""
+
+    def peak(self) -> int:
+        status = Path("/proc/self/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) * 1024
+
+    def forget(self) -> None:
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+async def _large_ones(house: House, count: int, at_once: int = 4) -> None:
+    """So many uploads of 25 MiB, by several connections, whose sender holds no file either."""
+    piece = secrets.token_bytes(1 << 16)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"%PDF-1.7\n" + piece[9:]
+        for _ in range(LARGEST_BYTES // len(piece) - 1):
+            yield piece
+
+    async def several() -> None:
+        async with Raw(house, POLICE) as raw:
+            for _ in range(count // at_once):
+                said = await raw.call("POST", WHERE, body(), [("Content-Type", PDF)])
+                assert (said.status, said.document["size_bytes"]) == (201, LARGEST_BYTES)
+
+    await asyncio.gather(*(several() for _ in range(at_once)))
+
+
+async def _memory_stays(house: House, count: int) -> None:
+    resident = Resident()
+    await _large_ones(house, 4)
+    resident.forget()
+    before = resident.peak()
+    await _large_ones(house, count)
+    assert resident.peak() - before < LARGEST_BYTES, (
+        "four files are on their way at once: not one of them is in memory"
+    )
+
+
+async def test_uploads_of_25_mib_do_not_grow_memory(house: House) -> None:
+    await _memory_stays(house, 8)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+async def test_a_hundred_uploads_of_25_mib_do_not_grow_memory(house: House) -> None:
+    await _memory_stays(house, 100)
 
 
 # --- naming

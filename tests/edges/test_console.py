@@ -30,6 +30,7 @@ from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.store import deliveries, directory, duties, holds, log, mail
 from gateway.store.holds import HoldRow
+from tests.actions.scene import waiting
 from tests.gateway_house import House, gateway_house
 
 OFFICER = "Winifred Stave"
@@ -551,6 +552,26 @@ async def test_an_officer_sees_what_may_be_the_same_child_and_links_it_or_tells_
     assert (await officer.post(f"/console/incidents/{second}/linked/{third}")).status == 403, "no form token"
     unknown = await officer.send(f"/console/incidents/{second}/linked/SI-7K3M-9QPX-2D")
     assert unknown.status == 404
+
+
+async def test_an_incident_lists_its_attachments_and_an_officer_lets_a_withheld_one_go(
+    house: House, officer: Browser
+) -> None:
+    """Without a scanner, which development allows, every file waits for an officer."""
+    async with house.client(POLICE) as police:
+        kept = await police.attach(b"Ring me.", "text/plain")
+        named = [{"id": kept["id"], "sha256": kept["sha256"]}]
+        referral = await police.submit(house.example("referral", reference="NP-1", attachments=named))
+    page = await officer.get(f"/console/incidents/{referral['incident']}")
+    assert f"{kept['id']} Northshire Police TXT 1 KiB Withheld" in page.words
+    (hold,) = [one for one in await waiting(house) if one.subject_kind == "attachment"]
+    page = await officer.get(f"/console/held/{hold.id}")
+    assert "An attachment that came, held" in page.words
+    assert "no virus scanner is set up" in page.words
+    assert "TXT, 1 KiB, from Northshire Police" in page.words
+    assert (await officer.send(f"/console/held/{hold.id}/release")).status == 303
+    page = await officer.get(f"/console/incidents/{referral['incident']}")
+    assert "TXT 1 KiB Recipients may have it" in page.words
 
 
 async def test_the_public_listener_and_the_console_serve_the_same_pages(house: House) -> None:

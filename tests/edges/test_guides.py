@@ -92,6 +92,19 @@ async def test_the_example_sends_collects_and_acknowledges(house: House, program
         assert await icb.inbox() == [], "everything was acknowledged"
 
 
+async def test_the_python_example_sends_a_file_that_its_message_then_names(house: House) -> None:
+    program = [sys.executable, str(EXAMPLES / "connect.py")]
+    notes = house.folder / "notes.txt"
+    notes.write_text("Ring me.")
+    status, out, err = await run(house, program, POLICE, "attach", str(notes))
+    assert status == 0, err
+    message = house.folder / "referral.json"
+    message.write_text(json.dumps(house.example("referral", attachments=[json.loads(out)])))
+    status, out, err = await run(house, program, POLICE, "send", str(message))
+    assert status == 0, err
+    assert out.endswith("the receipt holds\n")
+
+
 async def test_the_example_says_why_it_was_refused(house: House, program: list[str]) -> None:
     message = house.folder / "referral.json"
     message.write_text(json.dumps(house.example("referral") | {"surplus": 1}))

@@ -182,3 +182,15 @@ def test_an_unknown_option_is_wrong_use(run: Run) -> None:
 def told(result: Result) -> Any:
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
+
+
+def test_production_without_a_scanner_is_told_that_it_takes_no_attachment(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init")
+    monkeypatch.setenv("GATEWAY_MODE", "production")
+    for url, advised in (("", True), ("unix:/run/clamav/clamd.ctl", False)):
+        monkeypatch.setenv("GATEWAY_SCANNER_URL", url)
+        rows = json.loads(run("doctor", "--json").stdout)
+        (said,) = [row for row in rows if row["check"] == "attachments are scanned"]
+        assert (said["ok"], "no attachment is taken" in said["advice"]) == (True, advised)

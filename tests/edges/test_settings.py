@@ -25,7 +25,6 @@ SOUND_IN_PRODUCTION = {
     "issuer": "gateway.council.test",
     "public_url": "https://gateway.council.test",
     "listen": "unix:/run/gateway/web.socket",
-    "scanner_url": "unix:/run/clamav/clamd.ctl",
     "proxy_secret_file": "/run/gateway/proxy-secret",
 }
 
@@ -198,9 +197,3 @@ def test_advice_is_given_for_what_is_wrong_and_only_then() -> None:
 def test_the_scanner_is_named_as_a_socket_or_a_port(url: str) -> None:
     with pytest.raises(ValueError, match="neither unix"):
         Settings(scanner_url=url)
-
-
-def test_production_without_a_scanner_says_that_no_attachment_is_taken() -> None:
-    found = Settings(**SOUND_IN_PRODUCTION | {"scanner_url": None}).check()  # type: ignore[arg-type]
-    (said,) = [finding for finding in found if not finding.ok]
-    assert (said.check, said.refuses) == ("attachments are scanned", False)

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from gateway.agency.receiving import check_receipt
+from gateway.cli.submit import _Letter
+from gateway.core.messages import AgencyId
+from gateway.store import attachments
 from keys.signing import FileSigner
 from tests.gateway_house import House, RealTime, gateway_house
 
@@ -140,7 +143,7 @@ async def test_a_stranger_is_refused_and_a_strange_certificate_is_not_talked_to(
         ({"ca": "no.json"}, "no certificates"),
         ({"to": "http://gateway.example"}, "write --to as https://"),
         ({"to": "gateway.example"}, "write --to as https://"),
-        ({"attach": "plan.pdf"}, "attachments are not taken"),
+        ({"attach": "plan.pdf"}, "a file to attach cannot be read"),
         ({"to": "https://127.0.0.1:9"}, "gave no answer"),
     ],
 )
@@ -160,3 +163,32 @@ async def test_wrong_use_is_one_line_and_exit_2(tmp_path: Path, changes: dict[st
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.count("\n") == 1
     assert says in ended.err
+
+
+async def test_files_go_with_the_message_and_a_repeat_sends_no_second_copy(desk: Desk) -> None:
+    """In development without a scanner a file is withheld; that it came, and with which message, shows all the same."""
+    message = desk.write("referral.json", desk.house.example("referral", reference="NP-7"))
+    notes, plan = desk.write("notes.txt", "Ring me."), desk.write("plan.txt", "By Friday.")
+    words = ("--json", "--attach", str(notes), "--attach", str(plan))
+    first, again = await desk.submit(message, *words), await desk.submit(message, *words)
+    assert (first.status, again.status) == (0, 0)
+    assert first.json["receipt"]["jws"] == again.json["receipt"]["jws"]
+    async with desk.house.client(POLICE) as police:
+        state = await police.message(first.json["id"])
+    assert [one["size_bytes"] for one in state["attachments"]] in ([8, 10], [10, 8])
+    waits = await desk.house.parts.store.read(
+        lambda tx: attachments.unnamed_bytes(tx, AgencyId(POLICE), desk.house.clock())
+    )
+    assert waits == 0, "the repeat named the files of the first try"
+
+
+async def test_files_that_were_destroyed_meanwhile_are_sent_again(desk: Desk) -> None:
+    document = desk.house.example("referral", reference="NP-8")
+    message, notes = desk.write("referral.json", document), desk.write("notes.txt", "Ring me.")
+    gone = {"id": "att-" + "a" * 26, "sha256": "0" * 64}
+    kept = _Letter(message.read_bytes(), (notes,), desk.folder / "receipts")._kept_in
+    kept.parent.mkdir()
+    kept.write_text(json.dumps(document | {"attachments": [gone]}))  # an earlier try, more than a day ago
+    ended = await desk.submit(message, "--json", "--attach", str(notes))
+    assert (ended.status, ended.err) == (0, "")
+    assert json.loads(kept.read_text())["attachments"] != [gone]

@@ -796,6 +796,11 @@ def payload_whose_commitment_is_not_opened(scene: Scene) -> None:
     del scene.opened[0][0]
 
 
+@case("an attachment is not one that a message was committed to")
+def attachment_that_no_message_named(scene: Scene) -> None:
+    scene.on_files = lambda files: files | {f"attachments/att-{'a' * 26}.bin": b"x"}
+
+
 @case("a payload belongs to no accepted message")
 def payload_of_something_else(scene: Scene) -> None:
     scene.payloads[entry_id(1)] = b"x"

@@ -1,6 +1,7 @@
 """Connect to a safeguarding gateway from Python: get a token, send, check the receipt, collect, acknowledge.
 
     python connect.py https://gateway.council.example northshire-police-1 police.jwk send referral.json
+    python connect.py https://gateway.council.example northshire-police-1 police.jwk attach notes.pdf
     python connect.py https://gateway.council.example northshire-police-1 police.jwk collect "A. Holt"
 
 Needs `joserfc` (keys and signatures); the rest is Python's own. police.jwk is your private key, which never leaves you.
@@ -17,7 +18,7 @@ import sys
 import time
 import urllib.parse
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, Key, KeySet, import_key
@@ -79,15 +80,17 @@ class Gateway:
         public = {name: jwk[name] for name in ("kty", "crv", "x", "y")}
         return jwt.encode({"alg": "ES256", "typ": "dpop+jwt", "jwk": public}, claims, self.proof_key)
 
-    def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Any:
+    def call(self, method: str, path: str, body: bytes | BinaryIO | None = None, **headers: str) -> Any:
         token = self.get_token()
         headers |= {"Authorization": f"DPoP {token}", "DPoP": self.proof(method, path, token)}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers.setdefault("Content-Type", "application/json")
         return json.loads(self.request(method, path, headers, body))
 
-    def request(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
-        connection = http.client.HTTPSConnection(self.url.removeprefix("https://"), timeout=30)
+    def request(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | BinaryIO | None = None
+    ) -> bytes:
+        connection = http.client.HTTPSConnection(self.url.removeprefix("https://"), timeout=150)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -106,6 +109,21 @@ class Gateway:
         answer: dict[str, Any] = self.call("POST", "/v1/messages", payload, **headers)
         self.check_receipt(answer, payload)
         return answer
+
+    def attach(self, file: Path) -> dict[str, str]:
+        """Send one file, streamed from disk; the answer goes into the `attachments` of a message within a day."""
+        with file.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256")
+            opened.seek(0)
+            headers = {
+                "Content-Type": "application/octet-stream",  # its content says what it is
+                "Content-Length": str(file.stat().st_size),
+                "Content-Digest": f"sha-256=:{base64.b64encode(digest.digest()).decode()}:",
+            }
+            answer = self.call("POST", "/v1/attachments", opened, **headers)
+        if answer["sha256"] != digest.hexdigest():
+            raise SystemExit("the gateway names another file")
+        return {"id": answer["id"], "sha256": answer["sha256"]}
 
     def check_receipt(self, answer: dict[str, Any], payload: bytes) -> None:
         """The gateway signed that it took this message with exactly these bytes. Keep the receipt for good."""
@@ -150,6 +168,8 @@ def main() -> None:
     if command == "send":
         answer = gateway.send(Path(argument).read_bytes())
         print(f"taken as {answer['id']}, incident {answer['incident']}; the receipt holds")
+    elif command == "attach":
+        print(json.dumps(gateway.attach(Path(argument))))
     elif command == "collect":
         gateway.collect(argument)
 

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench import stored
+from tests.bench import oauth, stored
 from tests.bench.house import SETTINGS, environment, furnish
 from tests.bench.load import Figures, Job
 
@@ -38,6 +38,10 @@ GOALS = {
     "accepts kept while delivering": (0.6, "at least"),
     "ms for a decision, six packs": (0.1, "at most"),
     "due duties: most stored to fewest": (1.5, "at most"),
+    "token to its cryptography": (5, "at most"),
+    "call to its cryptography": (5, "at most"),
+    "token: 10000 clients to 50": (1.2, "at most"),
+    "call: 10000 clients to 50": (1.2, "at most"),
 }
 FASTEST = {"floor": 5000, "gateway": 3500}  # requests a second that are made ready, at 8 connections and more
 
@@ -88,8 +92,9 @@ def main(scale: Scale) -> None:
             floor_memory = floor.memory_mib()
         delivering, delivered = _delivering(folder, scale, port)
         cases.append(delivering)
-    decided, found = stored.decided(), stored.due_found(scale.stored)
+    decided, found, let_in = stored.decided(), stored.due_found(scale.stored), oauth.measured()
     say("decisions", **decided)
+    say("let in", **let_in)
     say("due duties found", median_ms_by_stored=found)
     say("memory", gateway_mib=memory, floor_mib=floor_memory)
     say("start-up", seconds=round(statistics.median(start_up), 2), runs=start_up)
@@ -97,6 +102,7 @@ def main(scale: Scale) -> None:
     cpu = [_at_32(cases, name).median("cpu_ms") for name in ("floor", "information-return")]
     say("share of the floor at 32, by processor time", value=round(cpu[0] / cpu[1], 2))
     reached = _reached(cases, memory, statistics.median(start_up), decided["median_us"] / 1000, found)
+    reached |= {goal: value for goal, value in let_in.items() if goal in GOALS}
     for goal, value in reached.items():
         bound, way = GOALS[goal]
         met = value >= bound if way == "at least" else value <= bound
@@ -260,7 +266,7 @@ def _reached(
         decision_ms,
         due_found[max(due_found)] / due_found[min(due_found)],
     )
-    return {goal: round(value, 4 if value < 0.01 else 2) for goal, value in zip(GOALS, values, strict=True)}
+    return {goal: round(value, 4 if value < 0.01 else 2) for goal, value in zip(GOALS, values, strict=False)}
 
 
 def _machine() -> dict[str, Any]:

@@ -123,17 +123,21 @@ async def gateway_house(
     authority: trustme.CA | None = None,
     hooks: Mapping[AgencyId, WebhookServer] | None = None,
     clock: MovableClock | None = None,
+    listener: socket.socket | None = None,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """Serve until the block ends; `settings` replace settings. Agencies with a web server in `hooks` are told by webhook;
-    its certificate must be of `authority`."""
+    its certificate must be of `authority`. With `listener` the caller says where it listens, and settles `public_url`."""
     authority, clock, hooks = authority or trustme.CA(), clock or MovableClock(), hooks or {}
     if hooks:
         authority.cert_pem.write_to_path(folder / "partners.pem")
         settings["fetch_ca_file"] = folder / "partners.pem"
         settings["fetch_development_hosts"] = tuple(server.host for server in hooks.values())
-    listener = socket.create_server((LOOPBACK, 0))
-    base_url = f"https://{LOOPBACK}:{listener.getsockname()[1]}"
+    if listener is None:
+        listener = socket.create_server((LOOPBACK, 0))
+        base_url = f"https://{LOOPBACK}:{listener.getsockname()[1]}"
+    else:
+        base_url = settings["public_url"]
     in_force = _settings(folder, base_url, authority, settings)
     gateway = build(in_force, clock)
     keys = {agency.id: FileSigner.generate(f"{agency.id}-1", "ES256") for agency in AGENCIES}

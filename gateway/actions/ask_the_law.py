@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.core import clocks
 from gateway.core.messages import IncidentId, Message
-from gateway.core.rules import Pack, moment_values
+from gateway.core.rules import Pack, moment_values, told_moments
 from gateway.core.statutory import NATURE, Finding, assess, situation, together
 from gateway.store import incidents
 from gateway.store.messages import MessageRow
@@ -27,7 +27,7 @@ def asked_of_message(pack: Pack, message: Message, rule: str) -> list[dict[str, 
         return []
     found = assess(situation(message.facts.codes, pack.places), pack.statutory)
     route = next((route for route in pack.routes if route.id == rule), None)
-    moments = message.facts.moments if route is None else moment_values(route, message)
+    moments = told_moments(message) if route is None else moment_values(route, message)
     return [document(each, pack, moments.get(AWARE)) for each in found]
 
 

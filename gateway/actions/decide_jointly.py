@@ -28,9 +28,17 @@ from gateway.core.duties import UNANSWERED, DutyState, Tally, Vote, tally
 from gateway.core.messages import Facts, Message, MessageId, RoleId
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances, standing_in
-from gateway.core.rules import Consequence, JointDecision, Pack, consequence, joint_decision, moment_values
+from gateway.core.rules import (
+    Consequence,
+    JointDecision,
+    Pack,
+    consequence,
+    joint_decision,
+    moment_values,
+    told_moments,
+)
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, duties, incidents
+from gateway.store import deliveries, duties, holds, incidents
 from gateway.store.incidents import Incident
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
@@ -38,6 +46,7 @@ from gateway.store.transaction import Tx
 BUSINESS_UNIT = RoleId("sbu")
 ENDED = "ended-by-decision"
 REACHES_NOBODY = "reaches-nobody"
+UNDECIDED = "nothing-decided"
 
 
 def decide_jointly(tx: Tx, parts: Parts, work: Work, message: Message, incident: Incident) -> None:
@@ -57,6 +66,9 @@ def decide_jointly(tx: Tx, parts: Parts, work: Work, message: Message, incident:
         _Reached(decision, count.outcome, count.dissent, known, about).follow(
             tx, parts, work, message, incident
         )
+    elif not (count.missing or holds.open_of_incident(tx, incident.partnership, incident.id, UNDECIDED)):
+        # Every seat has answered and owes nothing more: without an officer the matter would rest here for ever.
+        hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (UNDECIDED,))
 
 
 def reached(
@@ -77,7 +89,10 @@ def tally_of(tx: Tx, pack: Pack, decision: JointDecision, incident: Incident) ->
 
 def _count(pack: Pack, decision: JointDecision, known: Thread, about: MessageId | None) -> Tally:
     votes: list[Vote] = []
+    gone = known.taken_back()
     for row in known.rows.values():
+        if row.id in gone:
+            continue
         if _is_answer(decision, row) and not (decision.each and known.about(row.in_reply_to) != about):
             votes += votes_of(pack, decision, row.facts["codes"])
     return tally(decision.seats, decision.lead, votes, decision.quorum)
@@ -153,6 +168,8 @@ class _Reached:
         label = follows.label if follows and follows.label else incident.label
         outcomes = [*incident.outcomes, outcome]
         incidents.change(tx, incident.partnership, incident.id, outcomes=outcomes, label=label)
+        for held in holds.open_of_incident(tx, incident.partnership, incident.id, UNDECIDED):
+            holds.settle(tx, held.id, work.at, "decision", "overtaken")
         fields = {
             "decision": decision.id,
             "outcome": self._outcome,
@@ -172,7 +189,7 @@ class _Reached:
         result = Forwarded(f"{self._decision.id}: {self._outcome}")
         now = self._circumstances(tx, work, message, incident, follows)
         # what is decided on each message anew runs from that message and from each decision
-        starts = {**moments, **self._told_at(work), **message.facts.moments, **own}
+        starts = {**moments, **self._told_at(work), **told_moments(message), **own}
         for rule in follows.duties:
             add_duties(
                 work, message.id, incident, rule, starts if self._decision.each else moments, now, result
@@ -248,7 +265,7 @@ def _end(
         return
     said = []
     for duty in duties.of_incident(tx, incident.partnership, incident.id):
-        kept = dissent and work.pack.clocks[duty.clock].statutory
+        kept = dissent and work.pack.is_statutory(duty.clock)
         if duty.expects in follows.ends and duty.state in UNANSWERED and not kept:
             duties.change(tx, duty.id, state=DutyState.WAIVED.value, next_chase_at=None)
             owner = f"{duty.role}@{duty.agency}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.core.messages import Message, MessageId
-from gateway.core.rules import Pack
+from gateway.core.rules import CORRECTION, WITHDRAW, Pack
 from gateway.parts import Work
 from gateway.store import messages
 from gateway.store.incidents import Incident
@@ -27,6 +27,17 @@ class Thread:
         while row is not None and row.type in self.deciding:
             row = self.rows.get(row.in_reply_to) if row.in_reply_to else None
         return row.id if row is not None else next(iter(self.rows), None)
+
+    def taken_back(self) -> frozenset[str]:
+        """The messages that a correction has withdrawn from everybody: a vote among them counts no more."""
+        return frozenset(
+            original
+            for row in self.rows.values()
+            if row.type == CORRECTION
+            and row.decision == "forward"
+            and WITHDRAW in row.facts["codes"].get("action", ())
+            for original in row.facts["codes"].get("corrects", ())
+        )
 
 
 def thread(tx: Tx, pack: Pack, incident: Incident) -> Thread:

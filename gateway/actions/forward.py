@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.actions.decided_on import message_of, thread
-from gateway.actions.meet import meet
+from gateway.actions.meet import earliest, meet
 from gateway.actions.prove import Said
 from gateway.actions.tell_duty import duty_document
 from gateway.core import clocks
@@ -136,7 +136,8 @@ def _met_by_itself(work: Work, message: Message, route: Route, result: Forwarded
         if not answers_task(row["task"], message):
             continue
         told_at = message.facts.moments.get(row["event"])
-        counts_at = event_time(told_at, message.arrived_at)
+        begins_at = earliest(work.pack, row["clock"], row["start_at"])
+        counts_at = event_time(told_at, message.arrived_at, begins_at)
         state = settled_state(row["due_at"], row["due_inclusive"], counts_at)
         met = {
             "state": state.value,

@@ -37,12 +37,18 @@ def meet(tx: Tx, work: Work, message: Message, incident: Incident, route: Route)
         answered = _seats_duties(tx, work.pack, decision, message, incident)
     else:
         answered = _answered(tx, work.pack, message, incident)
-    return [_close(tx, duty, message) for duty in answered]
+    return [_close(tx, work.pack, duty, message) for duty in answered]
 
 
-def _close(tx: Tx, duty: DutyRow, message: Message) -> Said:
+def earliest(pack: Pack, clock: str, start_at: datetime) -> datetime | None:
+    """What meets the law's clocks, or one of an exact day, cannot have happened before they began; local ones can (S0-10)."""
+    found = pack.clocks.get(clock)
+    return start_at if found is not None and (found.statutory or found.exact) else None
+
+
+def _close(tx: Tx, pack: Pack, duty: DutyRow, message: Message) -> Said:
     told_at = message.facts.moments.get(duty.event) if duty.event else None
-    counts_at = event_time(told_at, message.arrived_at)
+    counts_at = event_time(told_at, message.arrived_at, earliest(pack, duty.clock, duty.start_at))
     state = settled_state(duty.due_at, duty.due_inclusive, counts_at)
     duties.meet(tx, duty.id, state, message.arrived_at, message.id, counts_at if told_at else None)
     fields = {"duty": duty.id, "clock": duty.clock, "due_at": _instant(duty.due_at) or "no limit"}

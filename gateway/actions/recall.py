@@ -25,6 +25,7 @@ from gateway.core.rules import (
     ACKNOWLEDGEMENT,
     CORRECTION,
     OF_ONE_MESSAGE,
+    WITHDRAW,
     Forward,
     answered_message,
     decide,
@@ -38,8 +39,8 @@ from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
 
 OPENED_WRONGLY = "opened-by-wrong-recipient"
-DUTIES_REMAIN = "duties-outlive-recall"
-WITHDRAW, MISDIRECTED = "withdraw", "recall-misdirected"
+DUTIES_REMAIN, OWED_AGAIN = "duties-outlive-recall", "answer-taken-back"
+MISDIRECTED = "recall-misdirected"
 _FAILED = (DeliveryState.FAILED_PARTNER, DeliveryState.FAILED_SYSTEM)
 
 
@@ -108,13 +109,14 @@ def recall_as_corrected(tx: Tx, parts: Parts, work: Work, message: Message, inci
 
 
 def may_correct(tx: Tx, work: Work, message: Message) -> bool:
-    """Whether a message of this incident is the sender's own, or the sender is its Safeguarding Business Unit."""
+    """Whether a message of this incident is the sender's own. The Safeguarding Business Unit may put right another's, but
+    not take it back: that silences somebody, and needs two officers."""
     original = answered_message(message)
     if message.incident is None or original is None:
         return False
     sender = messages.sender_of(tx, message.partnership, message.incident, original)
     is_unit = Seat(message.agency, RoleId("sbu")) in work.directory.seats
-    return sender is not None and (sender == message.agency or is_unit)
+    return sender is not None and (sender == message.agency or (is_unit and not takes_back(message)))
 
 
 def _locked(tx: Tx, work: Work, message: MessageId) -> tuple[MessageRow, Incident]:
@@ -151,7 +153,9 @@ def _take_back(
     if said:
         prove(tx, parts, work, subject, said)
     _end_duties(tx, parts, work, message, incident, {row.agency for row in mine if row.id in fates})
-    if agencies:
+    if not agencies:
+        _owe_again(tx, parts, work, message, incident)
+    else:
         _part_with(tx, work, incident, message, agencies, fates, mine)
     return fates
 
@@ -198,6 +202,23 @@ def _end_duties(
         prove(tx, parts, work, _subject(work, message, incident), said)
     if remain:
         hold(tx, work, incident.partnership, incident.id, ("message", message), (DUTIES_REMAIN,))
+
+
+def _owe_again(tx: Tx, parts: Parts, work: Work, message: MessageId, incident: Incident) -> None:
+    """What the message answered is owed as before: an answer that was taken back from everybody answers nothing (P-05)."""
+    met = [
+        duty
+        for duty in duties.of_incident(tx, incident.partnership, incident.id)
+        if duty.met_by == message and duty.state in (DutyState.MET, DutyState.MET_LATE)
+    ]
+    said: list[Said] = []
+    for duty in met:
+        duties.owe_again(tx, duty.id, work.at)
+        fields = {"duty": duty.id, "owner": f"{duty.role}@{duty.agency}", "clock": duty.clock}
+        said.append(Said(Event.DUTY_OWED_AGAIN, fields, reason=OWED_AGAIN))
+    if said:
+        prove(tx, parts, work, _subject(work, message, incident), said)
+        hold(tx, work, incident.partnership, incident.id, ("message", message), (OWED_AGAIN,))
 
 
 def _part_with(

@@ -69,7 +69,7 @@ def transfer(tx: Tx, parts: Parts, work: Work, asked: Transfer) -> Transferred:
     incident = _ready(tx, work, asked)
     laid = duties.of_incident(tx, incident.partnership, incident.id)
     open_duties = [duty for duty in laid if duty.state in UNANSWERED]
-    statutory = [duty for duty in open_duties if work.pack.clocks[duty.clock].statutory]
+    statutory = [duty for duty in open_duties if work.pack.is_statutory(duty.clock)]
     ended = [_ended(tx, asked, duty) for duty in open_duties]
     fields = {
         "from": incident.partnership,
@@ -221,5 +221,5 @@ def _carry_over(
         started = own.at if duty.clock == NOTIFY else duty.start_at
         moments = {own.pack.clocks[duty.clock].start: started}
         incidents.record_moments(tx, incident.partnership, incident.id, message.id, moments)
-        rule = DutyRule(Recipients(role), duty.expects, duty.clock)
+        rule = DutyRule(Recipients(role), duty.expects, duty.clock, duty.task, met_at=duty.event)
         add_duties(own, message.id, incident, rule, moments, now, result)

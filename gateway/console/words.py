@@ -112,6 +112,8 @@ REASONS = {
     "unknown-agency": "The agency is not enrolled in the directory",
     "do-not-contact": "The message asks that this recipient is not told: find another",
     "opened-by-wrong-recipient": "A wrong recipient may have read it: open a breach record",
+    "nothing-decided": "All who decide have answered and asked for more: see that they get it and decide",
+    "answer-taken-back": "The sender took an answer back: what it answered is owed again, so telephone",
     "duties-outlive-recall": "The message was recalled, but duties that it laid remain: waive them or leave them",
     "everybody-absent": "Everybody in the seat is away: it goes to the team or its inbox, so telephone",
     "ring-out-of-hours": "Something urgent came out of hours: ring the emergency duty team now",

@@ -34,9 +34,16 @@ def settled_state(due_at: datetime | None, inclusive: bool, arrived_at: datetime
     return DutyState.MET_LATE
 
 
-def event_time(event_at: datetime | None, arrived_at: datetime) -> datetime:
-    """The instant that counts: of the event that an answer tells of, where it tells one; it cannot lie after its telling."""
-    return arrived_at if event_at is None else min(event_at, arrived_at)
+def event_time(
+    event_at: datetime | None, arrived_at: datetime, not_before_at: datetime | None = None
+) -> datetime:
+    """The instant that counts: of the event that an answer tells of, where it tells one; it cannot lie after its telling.
+
+    Nor before `not_before_at`, where that is given: an event told to lie earlier than it can have is not believed.
+    """
+    if event_at is None or (not_before_at is not None and event_at < not_before_at):
+        return arrived_at
+    return min(event_at, arrived_at)
 
 
 def latest_reached(plan: Iterable[Reminder], now: datetime) -> Reminder | None:

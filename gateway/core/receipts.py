@@ -155,6 +155,10 @@ class Event(Enum):
         "DutyRescheduled",
         "An open duty is due at another instant from now on, as committed; not that its owner knows of it.",
     )
+    DUTY_OWED_AGAIN = (
+        "DutyOwedAgain",
+        "The answer to a duty was taken back, so that it is owed as before; not that it was wrong.",
+    )
     DUTY_EXPLAINED = (
         "DutyExplained",
         "A reason was recorded for a duty met late or missed; not that it is a good one.",

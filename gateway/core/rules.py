@@ -26,7 +26,8 @@ WRITTEN_HERE = frozenset(
 )  # the gateway alone writes these, by its timetable and its decisions
 ACKNOWLEDGEMENT, BY_PERSON = "acknowledgement", "person"
 CORRECTION = "correction"
-WITHDRAWING = frozenset({"withdraw", "recall-misdirected"})  # corrections that take a message back (G-06)
+WITHDRAW = "withdraw"
+WITHDRAWING = frozenset({WITHDRAW, "recall-misdirected"})  # corrections that take a message back (G-06)
 TASK_RECORD, DONE = "task-record", frozenset({"done", "not-applicable"})
 # By which code an answer says which of several like duties it meets: the task done, the review, the meeting.
 TASK_CODES = {
@@ -45,6 +46,17 @@ OF_ONE_MESSAGE = frozenset(
 )
 # What a later message may tell of anew: another instant is another urgent concern, the same one is not (S0-23).
 TOLD_ANEW = frozenset({"urgent_concern_at"})
+# What lies ahead when it is told: a day set, a meeting called. Everything else has happened, or the telling is wrong.
+SET_AHEAD = frozenset(
+    {
+        "actions_due_at",
+        "extension_until_at",
+        "feedback_due_at",
+        "imr_due_at",
+        "investigation_due_at",
+        "meeting_at",
+    }
+)
 
 
 class Whom(Enum):
@@ -223,6 +235,11 @@ class Pack:
     deputies: Mapping[RoleId, tuple[RoleId, ...]] = field(default_factory=dict)
     periodic: tuple[Periodic, ...] = ()
 
+    def is_statutory(self, clock: str) -> bool:
+        """Whether the law sets this clock. One that an earlier version had is not the law's: no pack may lack those."""
+        found = self.clocks.get(clock)
+        return found is not None and found.statutory
+
 
 @dataclass(frozen=True, slots=True)
 class Forward:
@@ -338,7 +355,15 @@ def consequence(pack: Pack, decision: str, outcome: str) -> Consequence | None:
 
 def moment_values(route: Route, message: Message) -> dict[str, datetime]:
     """The start events that this message records: what its body brings, then what the rule sets to the arrival."""
-    return {**message.facts.moments, **dict.fromkeys(route.moments, message.arrived_at)}
+    return {**told_moments(message), **dict.fromkeys(route.moments, message.arrived_at)}
+
+
+def told_moments(message: Message) -> dict[str, datetime]:
+    """What the body tells of. No event lies after its telling: a year mistyped moves no clock of the law out of sight."""
+    return {
+        name: at if name in SET_AHEAD else min(at, message.arrived_at)
+        for name, at in message.facts.moments.items()
+    }
 
 
 def _matches(wanted: Codes, facts: Facts) -> bool:

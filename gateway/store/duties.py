@@ -141,6 +141,12 @@ def meet(
     tx.execute(_MEET, {"duty": duty, "new_state": state.value, "at": at, "by": by, "told_at": told_at})
 
 
+def owe_again(tx: Tx, duty: DutyId, at: datetime) -> None:
+    """Its answer no longer counts: open as before, looked at by the next chase."""
+    fresh = {"met_at": None, "met_by": None, "event_at": None, "explained_at": None}
+    change(tx, duty, state=DutyState.OPEN.value, chase_stage=None, next_chase_at=at, **fresh)
+
+
 def change(tx: Tx, duty: DutyId, **values: Any) -> None:
     tx.execute(update(t.duty).where(t.duty.c.id == duty).values(**values))
 

@@ -51,6 +51,14 @@ def open_holds(tx: Tx, partnership: PartnershipId | None = None) -> list[HoldRow
     return [_hold(row) for row in tx.execute(query.order_by(t.hold.c.held_at))]
 
 
+def open_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId, reason: str) -> list[HoldRow]:
+    """What waits about one incident for this reason."""
+    query = _ALL.where(
+        t.hold.c.partnership == partnership, t.hold.c.incident == incident, t.hold.c.settled_at.is_(None)
+    )
+    return [held for row in tx.execute(query) if reason in (held := _hold(row)).reasons]
+
+
 def count_open(tx: Tx) -> int:
     query = select(func.count()).select_from(t.hold).where(t.hold.c.settled_at.is_(None))
     return int(tx.execute(query).scalar_one())

@@ -1,0 +1,114 @@
+"""What would hide a child at risk is not believed or not silent: impossible instants, answers taken back, open decisions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.agency.client import AgencyProblem
+from gateway.core.duties import DutyState
+from tests.actions.scene import (
+    COUNCIL,
+    ICB,
+    UNIT,
+    decide,
+    decide_all,
+    deliveries_of,
+    duties_of,
+    duty_of,
+    entries_named,
+    incident_of,
+    reasons,
+    refer,
+    send,
+)
+from tests.actions.test_recall import correct
+from tests.gateway_house import House
+
+YEAR = timedelta(days=365)
+
+
+async def test_c_16_a_notification_said_to_be_made_before_anybody_was_aware_counts_by_its_arrival(
+    house: House,
+) -> None:
+    referral = await refer(house)
+    long_before = (house.clock() - YEAR).isoformat()
+    house.clock.move_by(days=14)
+    await send(
+        house,
+        COUNCIL,
+        "sin-record",
+        {"submitted_at": long_before},
+        incident=referral["incident"],
+        in_reply_to=None,
+    )
+    duty = await duty_of(house, referral, "dsp-la", "sin-record")
+    assert duty.state is DutyState.MET_LATE
+
+
+async def test_x_22_a_notification_said_to_be_made_in_the_future_moves_no_clock(house: House) -> None:
+    referral = await refer(house)
+    ahead = {"submitted_at": (house.clock() + YEAR).isoformat()}
+    await send(house, COUNCIL, "sin-record", ahead, incident=referral["incident"], in_reply_to=None)
+    review = next(duty for duty in await duties_of(house, referral) if duty.clock == "K17")
+    assert review.start_at == house.clock()
+
+
+async def test_x_01_awareness_in_the_future_moves_no_clock(house: House) -> None:
+    told = house.example("referral")["body"]["incident"]
+    ahead = {"incident": told | {"aware_at": (house.clock() + YEAR).isoformat()}}
+    referral = await refer(house, COUNCIL, body=ahead)
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).start_at == house.clock()
+
+
+async def test_g_06_an_answer_taken_back_answers_nothing_and_an_officer_hears(house: House) -> None:
+    referral = await refer(house)
+    about = {"incident": referral["incident"], "in_reply_to": None}
+    record = await send(house, COUNCIL, "sin-record", **about)
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.MET
+    await correct(house, record, "withdraw", COUNCIL)
+    duty = await duty_of(house, referral, "dsp-la", "sin-record")
+    assert (duty.state, duty.met_by, duty.met_at, duty.event_at) == (DutyState.OPEN, None, None, None)
+    assert duty.next_chase_at is not None
+    assert "answer-taken-back" in await reasons(house)
+    assert len(await entries_named(house, "DutyOwedAgain")) == 1
+    await send(house, COUNCIL, "sin-record", **about)
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.MET
+
+
+async def test_g_06_an_answer_recalled_from_a_wrong_recipient_still_answers(house: House) -> None:
+    referral = await refer(house)
+    record = await send(house, COUNCIL, "sin-record", incident=referral["incident"], in_reply_to=None)
+    await correct(house, record, "recall-misdirected", COUNCIL, misdirected_to=[ICB])
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.MET
+
+
+async def test_a_vote_taken_back_counts_no_more(house: House) -> None:
+    referral = await refer(house)
+    first = await decide(house, referral, "dsp-la", "no-further-action")
+    await correct(house, first, "withdraw", COUNCIL)
+    await decide(house, referral, "dsp-icb", "no-further-action")
+    await decide(house, referral, "dsp-police", "no-further-action")
+    assert (await incident_of(house, referral)).outcome is None
+    assert (await duty_of(house, referral, "dsp-la", "triage-decision")).state is DutyState.OPEN
+
+
+async def test_g_06_the_business_unit_alone_takes_back_nobody_else_s_message(house: House) -> None:
+    referral = await refer(house)
+    with pytest.raises(AgencyProblem) as refused:
+        await correct(house, referral, "withdraw", UNIT)
+    assert refused.value.status == 403
+    assert not any(row.recalled_at for row in await deliveries_of(house, referral["id"]))
+
+
+async def test_s4_07_when_all_have_answered_and_nothing_is_decided_an_officer_hears_until_it_is(
+    house: House,
+) -> None:
+    referral = await refer(house, body={"referral_kind": "near-miss"})
+    await decide_all(house, referral, "more-information")
+    await decide(house, referral, "dsp-icb", "more-information")
+    assert await reasons(house) == ["nothing-decided"]
+    house.clock.move_by(minutes=5)
+    await decide(house, referral, "dsp-la", "no-further-action")
+    assert await reasons(house) == []

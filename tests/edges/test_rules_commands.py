@@ -90,6 +90,65 @@ def test_a_problem_has_its_line_and_a_remedy_and_exit_1(gateway: Office) -> None
     assert list(problem) == ["pack", "line", "what", "remedy"]
 
 
+REFUSED = {
+    "an unknown table": ("[scope]", "[skope]", "skope", "README", "[skope]"),
+    "an unknown key": ('message = "referral"', 'mesage = "referral"', "mesage", "README", "mesage"),
+    "overlapping routes": (
+        "[[chase]]",
+        '[[route]]\nid = "again"\nmessage = "referral"\nfrom = ["police"]\nclause = "invented"\n[[chase]]',
+        "overlap",
+        "Separate them",
+        'id = "again"',
+    ),
+    "an unreachable rule": (
+        "[[chase]]",
+        '[[consequence]]\ndecision = "tea"\noutcomes = ["met"]\n[[chase]]',
+        "follows from no decision",
+        "Add a [[decision]]",
+        'decision = "tea"',
+    ),
+    "a role nobody holds": (
+        '"service-director"]',
+        '{ role = "dsl", whom = "sender" }]',
+        "nobody there could hold",
+        "Name a role that such an agency has",
+        '"dsl"',
+    ),
+    "a clock from nothing": (
+        'moments = ["referral_received_at", "aware_at"]',
+        'moments = ["aware_at"]',
+        "starts from nothing",
+        "Record its start event",
+        'clock = "V1"',
+    ),
+    "a weakened statutory clock": (
+        'id = "K17"\namount = 15',
+        'id = "K17"\namount = 20',
+        "K17",
+        "Copy its",
+        'id = "K17"',
+    ),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED)
+def test_a_pack_is_refused_at_the_line_with_the_remedy(gateway: Office, refused: str) -> None:
+    """Whatever is not known, contradicts itself, could never act or bends the law; exit 1 and nothing in force."""
+    old, new, what, remedy, at_line = REFUSED[refused]
+    pack = seventh(gateway)
+    file = gateway.folder / "invented-vale/rules.toml"
+    text = file.read_text()
+    assert old in text, "the test changes what is there"
+    file.write_text(text.replace(old, new, 1))
+    told = gateway("rules", "check", pack, "--json")
+    assert told.status == 1
+    (found,) = [problem for problem in told.document if what in problem["what"]]
+    assert remedy in found["remedy"]
+    assert at_line in file.read_text().splitlines()[found["line"] - 1]
+    assert gateway("rules", "activate", pack, *OFFICERS).status == 1
+    assert gateway.read(lambda tx: pack_rows.current(tx, PartnershipId("invented-vale"))) is None
+
+
 @pytest.mark.parametrize(
     ("criteria", "says"),
     [

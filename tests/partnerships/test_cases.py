@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import packs_at_hand
+from gateway.core.messages import PartnershipId
 from gateway.partnerships import packs
 from gateway.settings import PREFIX
 
@@ -21,10 +22,17 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "v1" / "examples"
 def cases() -> list[Any]:
     """Every case of every pack, with the pack's name."""
     found = []
-    for file in sorted(packs.HERE.glob("*/cases.toml")):
+    for file in files():
+        folder = file.parent
+        pack = folder.name if folder.parent == packs.HERE else str(folder)
         for case in tomllib.loads(file.read_text("utf-8"))["case"]:
-            found.append(pytest.param(file.parent.name, case, id=f"{file.parent.name}: {case['id']}"))
+            found.append(pytest.param(pack, case, id=f"{folder.name}: {case['id']}"))
     return found
+
+
+def files() -> list[Path]:
+    """Those of the shipped packs, and of the invented one beside this file."""
+    return sorted([*packs.HERE.glob("*/cases.toml"), *Path(__file__).parent.glob("*/cases.toml")])
 
 
 def message(case: dict[str, Any]) -> bytes:
@@ -73,7 +81,7 @@ def in_short(duties: list[dict[str, Any]]) -> list[str]:
 
 def test_every_route_of_a_pack_with_cases_but_the_plain_ones_has_one() -> None:
     """What sets a clock going is shown by example."""
-    for file in packs.HERE.glob("*/cases.toml"):
+    for file in files():
         shown = {case["rule"] for case in tomllib.loads(file.read_text("utf-8"))["case"]}
-        pack = packs.shipped(file.parent.name)
+        pack = packs.parse(PartnershipId(file.parent.name), packs.read_files(file.parent))
         assert {route.id for route in pack.routes if route.duties} <= shown

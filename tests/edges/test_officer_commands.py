@@ -514,3 +514,29 @@ async def test_an_acknowledgement_by_telephone_meets_its_duty(house: House) -> N
         house, "duties", "complete", duty["id"], "--acknowledged-by", "Osric Vane", *BY
     )
     assert (status, err) == (1, "gateway: This duty expects no acknowledgement, or is answered already.\n")
+
+
+async def test_a_held_attachment_is_written_to_a_file_only_when_one_is_named_and_then_released(
+    house: House,
+) -> None:
+    """Opening it is recorded; the file is its owner's alone, and nothing that is there is written over."""
+    content = b"Ring me."
+    async with house.client(POLICE) as police:
+        kept = await police.attach(content, "text/plain")
+        named = [{"id": kept["id"], "sha256": kept["sha256"]}]
+        referral = await police.submit(house.example("referral", reference="NP-1", attachments=named))
+    hold = await the_hold(house, "attachment")
+    assert hold["reasons"] == ["attachment-not-scanned"]
+    out = house.folder / "held.bin"
+    shown = await gateway(house, "held", "show", hold["id"], *BY)
+    assert (shown["message"], shown["media_type"], shown["size_bytes"]) == (referral["id"], "text/plain", 8)
+    assert not out.exists()
+    shown = await gateway(house, "held", "show", hold["id"], *BY, "--out", str(out))
+    assert out.read_bytes() == content
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert shown["receipt"].startswith("ev-")
+    status, _, err = await attempt(house, "held", "show", hold["id"], *BY, "--out", str(out))
+    assert (status, "cannot be written" in err) == (2, True)
+    await gateway(house, "held", "release", hold["id"], *BY)
+    async with house.client(POLICE) as police:
+        assert (await police.message(referral["id"]))["attachments"][0]["available"] is True

@@ -142,21 +142,19 @@ async def own_message(door: Door, agency: str, partnerships: frozenset[str], mes
 async def get_incident(door: Door, request: Request) -> Response:
     """The timeline of an incident, as far as my agency sent or received it."""
     principal = await door.reader(request, READ)
-    incident = IncidentId(request.path_params["incident"])
-    partnership = await door.parts.store.read(lambda tx: incidents.partnership_of(tx, incident))
-    if partnership is None or partnership not in principal.partnerships:
+    incident, agency = IncidentId(request.path_params["incident"]), AgencyId(principal.agency)
+    partnership = await door.parts.store.read(
+        lambda tx: incidents.partnership_for(tx, agency, sorted(principal.partnerships), incident)
+    )
+    if partnership is None:
         raise Refused(ErrorCode.NOT_FOUND)
     pack = (await door.parts.partnerships.snapshot(partnership)).pack
-    document = await door.parts.store.read(
-        lambda tx: _timeline(tx, AgencyId(principal.agency), pack, incident)
-    )
+    document = await door.parts.store.read(lambda tx: _timeline(tx, agency, pack, incident))
     return JSONResponse(document, headers=HEADERS)
 
 
 def _timeline(tx: Tx, agency: AgencyId, pack: Pack, incident: IncidentId) -> dict[str, Any]:
     partnership = pack.partnership
-    if agency not in incidents.participants(tx, partnership, incident):
-        raise Refused(ErrorCode.NOT_FOUND)
     found = incidents.find(tx, partnership, incident)
     seen = messages.seen_by(tx, partnership, incident, agency)
     return {

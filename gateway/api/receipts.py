@@ -12,9 +12,10 @@ from gateway.actions.export import own_policy
 from gateway.api.door import LOG, READ, Door
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import AgencyId
 from gateway.ledger import sealing
 from gateway.oauth.resource import Principal
-from gateway.store import log, messages
+from gateway.store import log
 from gateway.store.log import EntryRow
 from gateway.store.transaction import Tx
 
@@ -72,14 +73,10 @@ async def get_tile(door: Door, request: Request) -> Response:
 
 
 def _own_entry(tx: Tx, principal: Principal, wanted: str) -> EntryRow:
-    for partnership in sorted(principal.partnerships):
-        entry = log.find_entry(tx, partnership, wanted)  # type: ignore[arg-type]
-        if entry is None:
-            continue
-        message = messages.find(tx, [partnership], entry.chain)  # type: ignore[arg-type]
-        if message is not None and message.agency == principal.agency:
-            return entry
-    raise Refused(ErrorCode.NOT_FOUND)
+    entry = log.find_entry_of_sender(tx, AgencyId(principal.agency), sorted(principal.partnerships), wanted)
+    if entry is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return entry
 
 
 def _proof(tx: Tx, principal: Principal, wanted: str) -> str | None:

@@ -88,6 +88,25 @@ def partnership_of(tx: Tx, incident: IncidentId) -> PartnershipId | None:
     return None if row is None else PartnershipId(row.partnership)
 
 
+def partnership_for(
+    tx: Tx, agency: AgencyId, partnerships: Sequence[str], incident: IncidentId
+) -> PartnershipId | None:
+    """Where an incident belongs that this agency takes part in; foreign and unknown cost the same and look the same."""
+    query = select(t.incident.c.partnership).where(
+        t.incident.c.id == incident,
+        t.incident.c.partnership.in_(partnerships),
+        select(t.participant.c.agency)
+        .where(
+            t.participant.c.partnership == t.incident.c.partnership,
+            t.participant.c.incident == t.incident.c.id,
+            t.participant.c.agency == agency,
+        )
+        .exists(),
+    )
+    row = tx.execute(query).first()
+    return None if row is None else PartnershipId(row.partnership)
+
+
 def newly_opened(
     incident: IncidentId,
     partnership: PartnershipId,

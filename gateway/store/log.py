@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.messages import AgencyId, IncidentId, PartnershipId
 from gateway.store import tables as t
 from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
@@ -129,6 +129,23 @@ def attach_chain(tx: Tx, ref: str, partnership: PartnershipId, incident: Inciden
 def find_entry(tx: Tx, partnership: PartnershipId | None, entry: str) -> EntryRow | None:
     """One entry of a partnership; `partnership` None finds only the gateway's own entries."""
     query = _ENTRY.where(t.entry.c.id == entry, t.entry.c.partnership.is_not_distinct_from(partnership))
+    row = tx.execute(query).first()
+    return None if row is None else EntryRow(**row._mapping)
+
+
+def find_entry_of_sender(
+    tx: Tx, agency: AgencyId, partnerships: Sequence[str], entry: str
+) -> EntryRow | None:
+    """An entry about a message that this agency sent; foreign and unknown cost the same and look the same."""
+    query = _ENTRY.where(
+        t.entry.c.id == entry,
+        t.entry.c.partnership.in_(partnerships),
+        exists().where(
+            t.message.c.id == t.entry.c.chain,
+            t.message.c.partnership == t.entry.c.partnership,
+            t.message.c.agency == agency,
+        ),
+    )
     row = tx.execute(query).first()
     return None if row is None else EntryRow(**row._mapping)
 

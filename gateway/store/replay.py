@@ -6,7 +6,7 @@ A crash after a burn leaves the key burnt and its bearer unanswered: the bearer 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -14,6 +14,8 @@ from gateway.store import tables as t
 from gateway.store.prepared import Prepared
 from gateway.store.tables import Instant
 from gateway.store.transaction import Tx
+
+KEPT_AFTERWARDS = timedelta(hours=1)
 
 # Both engines speak this; it is atomic on both, and a burn by a transaction still open is waited for.
 _BURN = Prepared(
@@ -35,5 +37,8 @@ def burn(tx: Tx, key: str, expires_at: datetime, now: datetime) -> bool:
 
 
 def sweep(tx: Tx, now: datetime) -> int:
-    """Forget keys that have expired by `now`; how many there were."""
-    return tx.execute(_SWEEP, {"now": now}).rowcount
+    """Forget keys that expired an hour before `now`; how many there were.
+
+    The hour is for a clock that was ahead and is set right again: what it swept could be used once more.
+    """
+    return tx.execute(_SWEEP, {"now": now - KEPT_AFTERWARDS}).rowcount

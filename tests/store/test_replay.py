@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.store import replay, tables
+from gateway.store.replay import KEPT_AFTERWARDS
 from gateway.store.transaction import Store
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -49,8 +50,20 @@ async def test_an_expired_key_is_free_whether_or_not_it_was_swept(book: Store) -
     assert not await book.transact(lambda tx: replay.burn(tx, "k", LATER, LATER))
 
 
-async def test_sweeping_forgets_only_what_has_expired(book: Store) -> None:
-    for key, expires_at in (("old", NOW), ("older", NOW - timedelta(days=1)), ("live", LATER)):
+async def test_sweeping_forgets_only_what_expired_an_hour_ago(book: Store) -> None:
+    kept = NOW - KEPT_AFTERWARDS
+    for key, expires_at in (
+        ("old", kept),
+        ("older", NOW - timedelta(days=1)),
+        ("live", LATER),
+        ("late", NOW),
+    ):
         await book.transact(lambda tx, k=key, e=expires_at: replay.burn(tx, k, e, NOW - timedelta(days=2)))  # type: ignore[misc]
     assert await book.transact(lambda tx: replay.sweep(tx, NOW)) == 2
     assert not await book.transact(lambda tx: replay.burn(tx, "live", LATER, NOW))
+
+
+async def test_a_clock_that_ran_ahead_swept_nothing_that_could_be_used_again(book: Store) -> None:
+    assert await book.transact(lambda tx: replay.burn(tx, "k", LATER, NOW))
+    await book.transact(lambda tx: replay.sweep(tx, LATER + timedelta(minutes=5)))
+    assert not await book.transact(lambda tx: replay.burn(tx, "k", LATER, NOW))

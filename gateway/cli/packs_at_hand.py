@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.actions.ask_the_law import asked_of_message
 from gateway.actions.rehearse import SENDER, assumed_directory, rehearse, sender_kind
 from gateway.actions.tell_rehearsal import told
+from gateway.cli.holidays_at_hand import SHIPPED, Listed
 from gateway.core.errors import ErrorCode, GatewayError, Refused
 from gateway.core.messages import (
     AgencyId,
@@ -30,6 +31,7 @@ from gateway.core.messages import (
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
 from gateway.partnerships import packs
+from gateway.partnerships.calendars import shipped_holidays
 from gateway.partnerships.vocabulary import ROLES
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import directory, tables
@@ -74,12 +76,15 @@ def route(
     at: datetime | None,
     released: bool = False,
     earlier: Mapping[str, datetime] | None = None,
+    listed: Listed | None = None,
 ) -> dict[str, Any]:
-    """The contract's dry run; `earlier` are instants that the incident is supposed to know already.
+    """The contract's dry run, counted by `listed`, else by the shipped bank holidays.
 
-    Refused when the message is not one, or the sender is not in the directory.
+    `earlier` are instants that the incident is supposed to know already. Refused when the message is not one, or the sender is
+    not in the directory.
     """
-    pack = packs.parse(*read(name))
+    listed = listed or Listed(shipped_holidays(), SHIPPED)
+    pack = packs.parse(*read(name), listed.holidays)
     envelope = read_message(raw)
     known = directory_here(pack.partnership)
     message = _message(pack, envelope, known, sender, at)
@@ -91,6 +96,8 @@ def route(
         "names_this_partnership": envelope.partnership == pack.partnership,
         "sender": {"agency": message.agency, "kind": message.agency_kind.value, "assumed": sender is None},
         "arrived_at": _utc(message.arrived_at),
+        "holidays": listed.holidays.version,
+        "holidays_from": listed.source,
     }
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from gateway.cli.holidays_at_hand import Listed, holidays_here
 from gateway.core.clocks import Clock, DayEnd, Due, Unit, due, target
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import PartnershipId
@@ -61,17 +62,20 @@ def explain(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show when a duty under one clock of a pack would be due, and how that is counted."""
+    """Show when a duty under one clock of a pack would be due, and how that is counted: by the list of bank holidays in
+    force in this deployment, else by the shipped one."""
     start_at = _instant(start)
     supposed = {_date(each): HYPOTHETICAL for each in on_holiday or ()}
     try:
-        table, calendar = _pack(pack)
+        listed = holidays_here()
+        table, calendar = _pack(pack, listed)
         found = _clock(table, clock)
         answer = due(found, start_at, _supposing(calendar, supposed))
         if as_json:
-            typer.echo(json.dumps(_document(table, answer)))
+            typer.echo(json.dumps(_document(table, answer) | _by(listed)))
         else:
             typer.echo(_sentence(answer, target(found, start_at, _supposing(calendar, supposed)), calendar))
+            typer.echo(listed.in_words())
     except CalendarEnds as ends:
         _stop(ANSWER_IS_NO, str(ends))
     except Misconfigured as fault:
@@ -88,7 +92,12 @@ def list_packs(
     """List the rule packs with version and review date; what is overdue or running out is said."""
     day = _today() if on is None else _date(on)
     try:
-        rows = [_row(load_clock_table(name), load_calendar(name), day) for name in pack_names()]
+        listed = holidays_here()
+        rows = [
+            _row(load_clock_table(name), load_calendar(name, listed.holidays), day)
+            | {"holidays_from": listed.source}
+            for name in pack_names()
+        ]
     except Misconfigured as fault:
         _stop(WRONG_USE, str(fault))
     if as_json:
@@ -98,6 +107,7 @@ def list_packs(
         typer.echo(f"{row['pack']}  {row['version']}  review due {row['review_due_on']}  {row['title']}")
         for warning in row["warnings"]:
             typer.echo(f"  warning: {warning}")
+    typer.echo(listed.in_words())
 
 
 @app.command("check", epilog=CHECK_EXAMPLE)
@@ -152,7 +162,9 @@ def route(
         _stop(WRONG_USE, "cannot read that file: name one message as JSON that you may open")
     arriving_at = _instant(at, "--at") if at is not None else None
     try:
-        answer = packs_at_hand.route(pack, raw, sender, arriving_at, released)
+        answer = packs_at_hand.route(pack, raw, sender, arriving_at, released, listed=holidays_here())
+    except Misconfigured as fault:
+        _stop(WRONG_USE, str(fault))
     except Refused as refused:
         unreadable = refused.code in (ErrorCode.MALFORMED_JSON, ErrorCode.TOO_LARGE)
         _stop(WRONG_USE if unreadable else ANSWER_IS_NO, refused.detail or refused.code.title)
@@ -255,6 +267,7 @@ def _route_in_words(answer: Mapping[str, Any]) -> list[str]:
         lines.append("the message names another partnership; it is tried as if it named this one")
     if answer["assumed_directory"]:
         lines.append("no directory here: one holder is supposed for each role that the pack names")
+    lines.append(f"bank holidays: {answer['holidays']}, {answer['holidays_from']}")
     lines += [f"to {each['role']} at {each['agency']}, by {each['adapter']}" for each in answer["deliveries"]]
     lines += [_duty_in_words(duty) for duty in answer["duties"]]
     lines += [f"held: {reason}" for reason in answer["held"]]
@@ -292,10 +305,10 @@ def _follows_in_words(follows: Mapping[str, Any]) -> list[str]:
     return lines + [f"then held: {reason}" for reason in follows["held"]]
 
 
-def _pack(name: str) -> tuple[ClockTable, Calendar]:
+def _pack(name: str, listed: Listed) -> tuple[ClockTable, Calendar]:
     if name not in pack_names():  # a name from the list, so never a path
         _stop(ANSWER_IS_NO, f"there is no such rule pack; there are {', '.join(pack_names())}")
-    return load_clock_table(name), load_calendar(name)
+    return load_clock_table(name), load_calendar(name, listed.holidays)
 
 
 def _clock(table: ClockTable, clock_id: str) -> Clock:
@@ -340,6 +353,10 @@ def _document(table: ClockTable, answer: Due) -> dict[str, Any]:
         "counted": [day.isoformat() for day in answer.counted],
         "skipped": [{"date": each.on.isoformat(), "why": each.why} for each in answer.skipped],
     }
+
+
+def _by(listed: Listed) -> dict[str, str]:
+    return {"holidays": listed.holidays.version, "holidays_from": listed.source}
 
 
 def _utc(at: datetime) -> str:

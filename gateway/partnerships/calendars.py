@@ -125,9 +125,9 @@ def write_holidays(listed: BankHolidays) -> str:
     )
 
 
-def load_calendar(pack: str) -> Calendar:
+def load_calendar(pack: str, holidays: BankHolidays | None = None) -> Calendar:
     """The calendar of a pack that ships with this release, by its folder name (the caller knows it exists)."""
-    return read_calendar((FOLDER / pack / "calendar.toml").read_text(encoding="utf-8"))
+    return read_calendar((FOLDER / pack / "calendar.toml").read_text(encoding="utf-8"), holidays)
 
 
 def read_calendar(text: str, holidays: BankHolidays | None = None) -> Calendar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ import pytest
 from gateway.core.messages import PartnershipId
 from gateway.core.receipts import Event
 from gateway.partnerships import packs
+from gateway.partnerships.calendars import shipped_holidays
+from gateway.settings import Settings
 from gateway.store import log, tables
 from gateway.store import packs as pack_rows
+from tests.actions.test_calendar_change import government_list
 from tests.edges.office import OFFICERS, Office, deployed
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "v1" / "examples"
@@ -203,6 +207,46 @@ def test_the_dry_run_is_the_contracts_document_and_stores_nothing(gateway: Offic
     }
     assert (answer["held"], answer["assumed_directory"]) == ([], True)
     assert gateway.read(lambda tx: tx.execute(tables.message.select()).all()) == []
+
+
+def test_c_12_in_a_deployment_dates_are_counted_by_the_list_in_force_and_it_is_named(gateway: Office) -> None:
+    explained = ("rules", "explain", "south-tyneside", "K12", "--from", "2026-11-02T10:00+00:00", "--json")
+    shipped = shipped_holidays().version
+    before = gateway(*explained).document
+    assert (before["due_on"], before["holidays"], before["holidays_from"]) == (
+        "2026-11-09",
+        shipped,
+        "shipped",
+    )
+    file = gateway.write(
+        "bank-holidays.json", json.dumps(government_list({date(2026, 11, 5): "Invented Day"}))
+    )
+    put = gateway("calendar", "upload", file, *OFFICERS, "--json")
+    assert put.status == 0, put
+    uploaded = {"holidays": put.document["version"], "holidays_from": "uploaded"}
+    after = gateway(*explained).document
+    assert after.items() >= uploaded.items()
+    assert after["due_on"] == "2026-11-10"
+    assert {"date": "2026-11-05", "why": "Invented Day"} in after["skipped"]
+    assert gateway("rules", "list", "--json").document[0].items() >= uploaded.items()
+    routed = gateway("rules", "route", "south-tyneside", REFERRAL, "--json").document
+    assert routed.items() >= uploaded.items()
+    assert {d["due_at"] for d in routed["duties"] if d["clock"] == "K12"} == {"2026-11-11T00:00:00Z"}
+    for words in (explained[:-1], ("rules", "list"), ("rules", "route", "south-tyneside", REFERRAL)):
+        assert f"bank holidays: {put.document['version']}, uploaded" in gateway(*words).out
+
+
+@pytest.mark.parametrize("words", [("explain", "derby", "K01", "--from", "2026-11-02T10:00Z"), ("list",)])
+def test_c_12_a_deployment_whose_list_cannot_be_read_gives_no_date(
+    gateway: Office, words: tuple[str, ...]
+) -> None:
+    database = Path(Settings.load().book_url.removeprefix("sqlite:///"))
+    database.write_bytes(b"no database " * 1000)
+    told = gateway("rules", *words)
+    assert (told.status, told.out) == (2, "")
+    assert told.err.splitlines() == [
+        "the deployment's list of bank holidays cannot be read: see `gateway doctor`"
+    ]
 
 
 def test_with_a_directory_here_its_gaps_are_reasons_to_hold(gateway: Office) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli.rules import app
+from gateway.partnerships.calendars import shipped_holidays
 from tests.core.test_working_days import vectors
 
 MONDAY = "2026-11-23T10:00+00:00"
@@ -28,7 +30,17 @@ KEYS = [
     "due_at",
     "counted",
     "skipped",
+    "holidays",
+    "holidays_from",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _outside_any_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in the folder in which the tests are started is no part of them."""
+    monkeypatch.chdir(tmp_path)
+    for name in [each for each in os.environ if each.startswith("GATEWAY_")]:
+        monkeypatch.delenv(name)
 
 
 def run(*arguments: str) -> Result:
@@ -58,6 +70,8 @@ def test_the_answer_is_the_contracts_document() -> None:
         "due_at": "2026-12-01T00:00:00Z",
         "counted": ["2026-11-24", "2026-11-25", "2026-11-26", "2026-11-27", "2026-11-30"],
         "skipped": [{"date": "2026-11-28", "why": "Saturday"}, {"date": "2026-11-29", "why": "Sunday"}],
+        "holidays": shipped_holidays().version,
+        "holidays_from": "shipped",
     }
 
 

@@ -13,19 +13,28 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from gateway.core import registers, reports
+from gateway.core import registers, reports, work_lists
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.figures import YEAR_BEGINS_MONTH, Period, april_year, month_of
 from gateway.core.messages import IncidentId, MessageId
 from gateway.core.registers import LEARNING, Addition, Ground, Lesson, Sheet
 from gateway.core.rules import Pack
+from gateway.core.work_lists import DUE_THIS_WEEK, OVERDUE_BY_AGENCY
 from gateway.core.working_days import add_months
 from gateway.store import registers as rows
 from gateway.store.registers import Content
 from gateway.store.transaction import Tx
 from keys.sealing import CannotOpen, DataKey
 
-REGISTERS = ("alerts", "returns", "learning", "statutory-review", "need-to-know")
+REGISTERS = (
+    "alerts",
+    "returns",
+    "learning",
+    "statutory-review",
+    "need-to-know",
+    DUE_THIS_WEEK,
+    OVERDUE_BY_AGENCY,
+)
 REPORTS = ("timeliness", "digest", "annual")
 HOLD_NAMES = frozenset({"alerts", "learning", "statutory-review", "need-to-know"})
 # Messages that name children, those with the national reference, and where a body has what was learnt.
@@ -67,6 +76,10 @@ def read_register(tx: Tx, pack: Pack, wanted: Wanted, now: datetime, keys: Keys 
     match wanted.name:
         case "returns":
             return registers.return_tracker(cases, ground)
+        case work_lists.DUE_THIS_WEEK:
+            return work_lists.due_this_week(cases, ground)
+        case work_lists.OVERDUE_BY_AGENCY:
+            return work_lists.overdue_by_agency(cases, ground)
         case "learning":
             return registers.learning_log(cases, ground, opened)
     imported = rows.imported(tx, pack.partnership, *_days(wanted.period))

@@ -25,7 +25,10 @@ WHY = "api"
 
 
 async def get_register(door: Door, request: Request) -> Response:
-    """A register: alerts, returns, learning, statutory-review or need-to-know; all of it, or of one `year` or `month`."""
+    """A register: alerts, returns, learning, statutory-review, need-to-know, due-this-week or overdue-by-agency.
+
+    All of it, or of one `year` or `month`.
+    """
     return await _handed_out(door, request, REGISTERS)
 
 

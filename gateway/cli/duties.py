@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +24,7 @@ from gateway.actions.extend import extend as extend_one
 from gateway.actions.submit import Accepted
 from gateway.actions.take import Speaker, prepare, take
 from gateway.actions.tell_duty import duty_document
+from gateway.actions.view_duty import DutyViewing, view_duty
 from gateway.actions.waive import Waiver
 from gateway.actions.waive import waive as waive_one
 from gateway.cli.session import (
@@ -95,6 +96,22 @@ def list_duties(
     ]
     lines += [f"{one['incident']}: {one['in_words']}" for one in told["decisions"]]
     answer(told, [*lines, *more(told["next"])] or ["No duties."], as_json)
+
+
+@app.command()
+def show(duty: DutyArgument, officer: Officer, as_json: JsonFlag = False) -> None:
+    """Show one duty with what was said about it: why it was late, got more time or was waived. This leaves an entry.
+
+    Example: gateway duties show dty-… --officer "W. Stave"
+    """
+    told = run(_show(duty, officer))
+    one = told["duty"]
+    lines = [
+        f"{one['role']}@{one['agency']} owes {one['expects']} ({one['clock']}) by {one['due_at'] or 'no limit'}",
+        f"{one['state']}{_remarks(one)}",
+    ]
+    lines += [f"{each['at']}  {each['event']}, {each['officer']}: {each['words']}" for each in told["said"]]
+    answer(told, lines, as_json)
 
 
 @app.command("waive")
@@ -272,6 +289,14 @@ async def _extend(duty: str, until: datetime, reason: str, officer: str) -> dict
         stated = await parts.perform(extend_one, asked, row.partnership, row.incident)
         after = await _find(parts, duty)
     return {"duty": duty_document(after), "receipt": stated.id}
+
+
+async def _show(duty: str, officer: str) -> dict[str, Any]:
+    async with opened() as parts:
+        row = await _find(parts, duty)
+        viewed = await parts.perform(view_duty, DutyViewing(row.id, officer), row.partnership, row.incident)
+    said = [asdict(one) | {"at": one.at.isoformat().replace("+00:00", "Z")} for one in viewed.said]
+    return {"duty": duty_document(row), "said": said, "receipt": viewed.receipt}
 
 
 async def _explain(duty: str, reason: str, officer: str) -> dict[str, Any]:

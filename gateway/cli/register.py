@@ -22,7 +22,8 @@ from gateway.partnerships.register_files import Words, read_register_file
 from gateway.store import registers
 
 app = typer.Typer(
-    help="The registers: alerts, returns, learning, and the lists by label.", no_args_is_help=True
+    help="The registers: alerts, returns, learning, the lists by label, what is due and overdue.",
+    no_args_is_help=True,
 )
 
 EXPORT_EXAMPLE = (

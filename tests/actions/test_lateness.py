@@ -11,10 +11,11 @@ from gateway.actions.chase import MARGIN
 from gateway.actions.explain import Explanation, explain
 from gateway.actions.extend import Extension, extend
 from gateway.actions.tell_duty import duty_document
+from gateway.actions.view_duty import DutyViewing, view_duty
 from gateway.core.duties import DutyState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.dispatch.timetable import chase_due
-from gateway.store import duties
+from gateway.store import duties, log
 from gateway.store.duties import DutyRow
 from tests.actions.scene import (
     HOSPITALS,
@@ -142,6 +143,31 @@ async def test_a_late_duty_wants_a_reason_until_one_is_given(house: House) -> No
     (entry,) = await entries_named(house, "DutyExplained")
     assert coarse_reason(entry) == "met-late"
     assert words.encode() not in entry.statement
+
+
+async def test_s4_22_what_was_said_of_a_duty_is_opened_with_an_entry_and_gone_after_erasure(
+    house: House,
+) -> None:
+    """In the order in which it was said; what was said of another duty is not shown."""
+    referral, duty = await asked_for_a_return(house)
+    await give_time(house, duty)
+    other = await duty_of(house, referral, "dsp-icb", "triage-decision")
+    house.clock.move_to(UNTIL + MARGIN)
+    await chase_due(house.parts, NO_WAYS)
+    for one, words in ((duty, "The archive was flooded."), (other, "Nobody was told.")):
+        asked = Explanation(one.id, "Winifred Stave", words)
+        await house.parts.perform(explain, asked, one.partnership, one.incident)
+    assert await entries_named(house, "IncidentViewed") == []
+    asking = DutyViewing(duty.id, "Caspian Reed")
+    viewed = await house.parts.perform(view_duty, asking, duty.partnership, duty.incident)
+    assert [(said.event, said.officer, said.words) for said in viewed.said] == [
+        ("DutyRescheduled", "Winifred Stave", "The records are at the archive."),
+        ("DutyExplained", "Winifred Stave", "The archive was flooded."),
+    ]
+    assert [entry.id for entry in await entries_named(house, "IncidentViewed")] == [viewed.receipt]
+    await house.parts.store.transact(lambda tx: log.forget_disclosures(tx, duty.partnership, duty.incident))
+    after = await house.parts.perform(view_duty, asking, duty.partnership, duty.incident)
+    assert after.said == ()
 
 
 async def test_s1_05_the_chase_of_a_missing_childs_notification_advises_to_notify_the_director(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from gateway.core.deliveries import DeliveryState
 from gateway.core.messages import AgencyId
@@ -20,6 +20,7 @@ from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.store import deliveries, directory, log, mail
 from gateway.store import tables as t
+from gateway.store.transaction import Tx
 from tests.command_line import attempt, gateway
 from tests.gateway_house import House, RealTime, gateway_house
 
@@ -540,3 +541,30 @@ async def test_a_held_attachment_is_written_to_a_file_only_when_one_is_named_and
     await gateway(house, "held", "release", hold["id"], *BY)
     async with house.client(POLICE) as police:
         assert (await police.message(referral["id"]))["attachments"][0]["available"] is True
+
+
+async def test_a_reason_for_lateness_stands_in_no_list_and_is_opened_by_name(house: House) -> None:
+    """S4-22: the list shows that there is a reason, `show` what it is, and the opening is an entry."""
+    await refer(house)
+    late = await house.parts.store.transact(_make_late)
+    words = "The director was at another incident."
+    await gateway(house, "duties", "explain", late, "--reason", words, *BY)
+    for form in ((), ("--json",)):
+        assert words not in (await attempt(house, "duties", "list", *form))[1]
+    told = await gateway(house, "duties", "show", late, "--officer", SECOND)
+    assert told["duty"]["reason_missing"] is False
+    assert [(one["officer"], one["words"]) for one in told["said"]] == [(OFFICER, words)]
+    entries = await house.parts.store.read(
+        lambda tx: [row.id for row in tx.execute(t.entry.select().where(t.entry.c.event == "IncidentViewed"))]
+    )
+    assert entries == [told["receipt"]]
+    assert words in (await attempt(house, "duties", "show", late, *BY))[1]
+    status, out, _ = await attempt(house, "duties", "show", "dty-unknown", *BY)
+    assert (status, out) == (1, "")
+
+
+def _make_late(tx: Tx) -> str:
+    """One duty stated as missed; its id."""
+    duty = str(tx.execute(select(t.duty.c.id).order_by(t.duty.c.id).limit(1)).scalar_one())
+    tx.execute(update(t.duty).where(t.duty.c.id == duty).values(state="missed"))
+    return duty

@@ -130,7 +130,7 @@ async def test_csv_is_given_to_who_names_it(house: House) -> None:
 async def test_no_name_of_a_child_is_handed_out(house: House) -> None:
     await refer(house)
     child = house.example("referral")["body"]["children"][0]
-    for name in ("alerts", "returns", "learning", "need-to-know"):
+    for name in ("alerts", "returns", "learning", "need-to-know", "due-this-week", "overdue-by-agency"):
         said = await ask(house, UNIT, f"{HERE}/registers/{name}")
         assert said.status == 200
         assert child["family_name"].encode() not in said.body

@@ -50,6 +50,7 @@ NOTIFIED, WITHOUT_NOTIFICATION = (
 )  # what a clock's other start may depend on
 URGENT, ORDINARY = 3, 5
 DO_NOT_CONTACT = "do-not-contact"
+ENDED_BEFORE = "duty-ended-before"
 MORE_TIME, REQUESTED = "extension-request", "extension-requested"
 EVERYBODY_ABSENT = (
     "everybody-absent"  # it goes to the team's mailbox or inbox, and an officer hears of it (G-04)
@@ -91,7 +92,8 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     now = circumstances(tx, work, message, incident, route.deliver, route.duties)
     known = _record_moments(tx, message, incident, route, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
-    lay_once(tx, work, incident, result, message)
+    ended = lay_once(tx, work, incident, result, message)
+    _lay_anew(work, message, incident, route, now, known, ended, result)
     _met_by_itself(work, message, route, result)
     involve(tx, work, message, incident, now, result)
     result.said += meet(tx, work, message, incident, route)
@@ -180,14 +182,15 @@ def _is_own(pack: Pack, moment: str, rule: DutyRule, message: Message) -> bool:
 
 def lay_once(
     tx: Tx, work: Work, incident: Incident, result: Forwarded, cause: Message, anew: bool = False
-) -> None:
+) -> frozenset[str]:
     """A second referral or record lays no second duty for what is owed, or was done, by the same clock from the same start.
 
     A review that each message needs anew is laid once for the message that `cause` is about (S1-15, S1-16). `anew`: what is
-    decided on each message lays everything else each time.
+    decided on each message lays everything else each time. The clocks of the law that are laid no second time although what
+    was laid by them has been ended.
     """
     if not result.duties:
-        return
+        return frozenset()
     laid = duties.laid(tx, incident.partnership, incident.id)
     again = [row for row in result.duties if _is_laid(work, row, laid)]
     reviews = [row for row in again if _is_review(work, row)]
@@ -202,6 +205,35 @@ def lay_once(
         }
         again = [r for r in again if r not in reviews or tuple(r[name] for name in duties.SAME) in of_it]
     result.duties = [row for row in result.duties if row not in again]
+    return frozenset(row["clock"] for row in again if _was_ended(work, row["clock"], laid))
+
+
+def _was_ended(work: Work, clock: str, laid: Mapping[tuple[Any, ...], frozenset[DutyState]]) -> bool:
+    at = duties.SAME.index("clock")
+    states = {state for same, found in laid.items() if same[at] == clock for state in found}
+    return work.pack.is_statutory(clock) and states == {DutyState.WAIVED}
+
+
+def _lay_anew(
+    work: Work,
+    message: Message,
+    incident: Incident,
+    route: Route,
+    now: Circumstances,
+    known: Mapping[str, datetime],
+    ended: Collection[str],
+    result: Forwarded,
+) -> None:
+    """A duty of the law that a decision ended is owed anew when such a matter is told again: from what this message tells.
+
+    Lesser news did not meet the criteria; worse news may (P-05, X-01). An officer hears, for two may end it again.
+    """
+    for rule in route.duties:
+        if rule.clock in ended:
+            add_duties(
+                work, message.id, incident, rule, {**known, **moment_values(route, message)}, now, result
+            )
+            _gap(result, ENDED_BEFORE)
 
 
 def _is_laid(work: Work, row: Mapping[str, Any], laid: Collection[tuple[Any, ...]]) -> bool:

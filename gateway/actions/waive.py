@@ -1,4 +1,8 @@
-"""Release an agency from a duty, on the word of two officers (S4-22). A statutory duty is the law's: nobody here can waive it."""
+"""Release an agency from a duty, on the word of two officers (S4-22).
+
+A statutory duty is the law's: nobody here can waive it, unless a decision on record says that it is not owed (P-10) and left
+it open because the deciders differed (P-05), or because more was told afterwards.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,11 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
+from gateway.core.rules import Pack, consequence
 from gateway.parts import Parts, Work
 from gateway.store import duties, incidents
+from gateway.store.duties import DutyRow
+from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
 
@@ -35,7 +42,7 @@ def waive(tx: Tx, parts: Parts, work: Work, asked: Waiver) -> Stated:
         raise Refused(
             ErrorCode.NOT_ACCEPTABLE_STATE, detail="This duty is answered, or its incident is closed."
         )
-    if work.pack.clocks[duty.clock].statutory:
+    if work.pack.is_statutory(duty.clock) and not _is_decided_needless(work.pack, duty, incident):
         raise Refused(ErrorCode.NOT_PERMITTED, detail="The law sets this duty: no officer can waive it.")
     duties.change(tx, duty.id, state=DutyState.WAIVED.value, next_chase_at=None)
     fields = {
@@ -50,3 +57,9 @@ def waive(tx: Tx, parts: Parts, work: Work, asked: Waiver) -> Stated:
     said = Said(Event.DUTY_WAIVED, fields, reason="waived-by-two-officers")
     return prove(tx, parts, work, subject, [said])[0]
     # A crash before the commit leaves the duty as it was; the officers ask again.
+
+
+def _is_decided_needless(pack: Pack, duty: DutyRow, incident: Incident) -> bool:
+    """Whether a decision was reached whose outcome says that such a duty is owed no more."""
+    follows = (consequence(pack, one["decision"], one["outcome"]) for one in incident.outcomes)
+    return any(duty.expects in one.ends for one in follows if one is not None)

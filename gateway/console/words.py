@@ -112,6 +112,7 @@ REASONS = {
     "unknown-agency": "The agency is not enrolled in the directory",
     "do-not-contact": "The message asks that this recipient is not told: find another",
     "opened-by-wrong-recipient": "A wrong recipient may have read it: open a breach record",
+    "duty-ended-before": "More was told after the duty to notify was ended: it is owed again, have it decided",
     "nothing-decided": "All who decide have answered and asked for more: see that they get it and decide",
     "answer-taken-back": "The sender took an answer back: what it answered is owed again, so telephone",
     "duties-outlive-recall": "The message was recalled, but duties that it laid remain: waive them or leave them",

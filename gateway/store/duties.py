@@ -95,7 +95,7 @@ _MEET = Prepared(
 )
 SAME = ("agency", "role", "expects", "task", "clock", "start_at")
 _LAID = Prepared(
-    select(*[t.duty.c[name] for name in SAME]).where(
+    select(*[t.duty.c[name] for name in SAME], t.duty.c.state).where(
         t.duty.c.partnership == bindparam("partnership"), t.duty.c.incident == bindparam("incident")
     )
 )
@@ -129,9 +129,15 @@ def owed(
     return [_duty(row) for row in tx.execute(_OWED, values)]
 
 
-def laid(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> set[tuple[Any, ...]]:
-    """Every duty that an incident has or had, by what makes two of them the same (`SAME`)."""
-    return {tuple(row) for row in tx.execute(_LAID, {"partnership": partnership, "incident": incident})}
+def laid(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId
+) -> dict[tuple[Any, ...], frozenset[DutyState]]:
+    """Every duty that an incident has or had, by what makes two of them the same (`SAME`), and how those stand."""
+    found: dict[tuple[Any, ...], frozenset[DutyState]] = {}
+    for row in tx.execute(_LAID, {"partnership": partnership, "incident": incident}):
+        *same, state = row
+        found[tuple(same)] = found.get(tuple(same), frozenset()) | {DutyState(state)}
+    return found
 
 
 def meet(

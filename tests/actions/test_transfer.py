@@ -22,6 +22,7 @@ from tests.actions.scene import (
     COUNCIL,
     ICB,
     POLICE,
+    UNIT,
     coarse_reason,
     decide,
     duties_of,
@@ -70,6 +71,20 @@ async def test_p_05_what_ends_here_is_stated_duty_by_duty_and_on_both_sides(hous
     new = await house.parts.store.read(lambda tx: incidents.every(tx, [FELLSIDE]))
     assert [incident.id for incident in new] == [done.incident]
     assert (await incident_of(house, referral)).state == "transferred"
+
+
+async def test_p_05_a_duty_of_the_law_goes_over_with_what_answers_it(house: House) -> None:
+    """K20 is met by the publication, on the other side too, and by no other task."""
+    await fellside_joins(house)
+    referral = await refer(house)
+    await send(house, COUNCIL, "sin-record", incident=referral["incident"], in_reply_to=None)
+    body = {"decision": "initiate-cspr", "actions": []}
+    await send(house, UNIT, "final-decision", body, incident=referral["incident"], in_reply_to=None)
+    (before,) = [duty for duty in await duties_of(house, referral) if duty.clock == "K20"]
+    done = await move(house, referral)
+    (after,) = [duty for duty in await there(house, done) if duty.clock == "K20"]
+    assert (after.expects, after.task, after.event) == (before.expects, before.task, before.event)
+    assert after.task == "publication"
 
 
 async def test_k17_runs_on_from_the_submission_that_was_made(house: House) -> None:

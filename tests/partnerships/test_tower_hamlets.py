@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from gateway.actions.waive import Waiver, waive
 from gateway.agency.client import AgencyProblem
 from gateway.core.errors import Refused
-from gateway.core.messages import AgencyId, AgencyKind, IncidentId
+from gateway.core.messages import AgencyId, AgencyKind, DutyId, IncidentId
+from gateway.core.officers import TwoOfficers
 from gateway.core.routing import Agency, Holder
 from gateway.dispatch import timetable
 from gateway.store import incidents
@@ -47,6 +49,7 @@ PEOPLE = (
     holder(POLICE, "agency-safeguarding-lead", "Isolde Marsh"),
     holder(FENLAND, "agency-safeguarding-lead", "Rufus Penn"),
 )
+TWO = TwoOfficers("Winifred Stave", "Desmond Quill")
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 WEDNESDAY = datetime(2026, 11, 25, 15, 0, tzinfo=UTC)
 TOLD = ("panel", "ofsted", "safeguarding-partners")
@@ -231,6 +234,46 @@ async def test_the_decision_needs_both_and_records_dissent(stage: Stage) -> None
     assert incident.outcome == {"decision": "criteria", "outcome": "not-met", "dissent": True}
     assert incident.label == "Need to Know case"
     assert "head-of-service-sqa: sin-record, K12" in await stage.owed(told)
+
+
+async def test_what_a_decision_with_dissent_left_owed_two_officers_may_end(stage: Stage) -> None:
+    """P-05, S3-09: the duty to notify stays, and does not stay for ever."""
+    told = await alert(stage)
+    sin = "head-of-service-sqa: sin-record"
+    waiver = Waiver(await duty_id(stage, told, "K12"), TWO, "Both have looked at it again.")
+    incident = IncidentId(told["incident"])
+    with pytest.raises(Refused):
+        await stage.house.parts.perform(waive, waiver, stage.partnership, incident)
+    await stage.answer(COUNCIL, "review-decision", told, vote(stage, "met", "service-director"))
+    await stage.answer(COUNCIL, "review-decision", told, vote(stage, "not-met", "head-of-service-sqa"))
+    await stage.house.parts.perform(waive, waiver, stage.partnership, incident)
+    assert await stage.state(told, "K12", sin) == "waived"
+
+
+async def test_what_is_told_after_the_duty_to_notify_was_ended_is_owed_anew(stage: Stage) -> None:
+    """P-05, X-01: worse news on the same matter is not lost because lesser news did not meet the criteria."""
+    told = await alert(stage)
+    await decide(stage, told, "not-met")
+    assert "head-of-service-sqa: sin-record, K12" not in await stage.owed(told)
+    stage.house.clock.move_by(days=3)
+    again = await stage.answer(COUNCIL, "serious-incident-alert", told, {"incident": worse(stage)})
+    assert again["incident"] == told["incident"]
+    assert "head-of-service-sqa: sin-record, K12" in await stage.owed(told)
+    (open_,) = [
+        duty for duty in await stage.duties(told) if duty.clock == "K12" and duty.state.value == "open"
+    ]
+    assert open_.start_at == stage.house.clock()
+    assert "duty-ended-before" in [reason for hold in await stage.held() for reason in hold.reasons]
+
+
+def worse(stage: Stage) -> dict[str, Any]:
+    own = stage.house.example("serious-incident-alert")["body"]["incident"]
+    return {**own, "aware_at": stage.house.clock().isoformat()}
+
+
+async def duty_id(stage: Stage, told: Any, clock: str) -> DutyId:
+    (found,) = [duty.id for duty in await stage.duties(told) if duty.clock == clock]
+    return found
 
 
 async def test_undecided_is_an_answer_that_decides_nothing(stage: Stage) -> None:

@@ -533,3 +533,11 @@ def test_the_only_words_of_a_digest_are_its_themes_and_lessons() -> None:
 
 def test_every_type_of_the_contract_is_there() -> None:
     assert len(TYPES) == 26
+
+
+def test_any_national_system_is_recorded_by_its_name_and_reference_and_none_is_written_to() -> None:
+    """S4-08, X-19: the council submits by hand, whatever the system is called; the record holds name and reference."""
+    for name in ("IDAMS", "Child Safeguarding Incident Notification System"):
+        body = read_message(as_bytes(changed("sin-record", {"/body/national_system": name}))).body
+        assert body.national_system == name
+        assert body.national_reference == example("sin-record")["body"]["national_reference"]

@@ -32,6 +32,9 @@ from tests.bench.floor import FLOOR_KEY
 from tests.bench.house import HOSPITALS, POLICE, document
 
 WARM_UP_SECONDS = 0.7
+CHILDREN = (
+    2_500  # each referral of a run is about another child, or children would be found alike all the time
+)
 SENDERS = {"information-return": HOSPITALS, "referral": POLICE}
 
 
@@ -155,9 +158,11 @@ def requests_of(job: Job) -> Iterator[bytes]:
     """`limit` requests with a reference each."""
     folder = Path(job.folder)
     incidents = json.loads((folder / "incidents.json").read_text())
-    opened = incidents if job.slug == "information-return" else [{"incident": None, "message": None}]
+    opened = (
+        incidents if job.slug == "information-return" else [{"incident": None, "message": None}] * CHILDREN
+    )
     mark = secrets.token_hex(6)
-    templates = [_template(job.slug, f"{mark}-########", one) for one in opened]
+    templates = [_template(job.slug, f"{mark}-{place}-########", one) for place, one in enumerate(opened)]
     headers = _floor_headers(folder) if job.target == "floor" else _gateway_headers(folder, job)
     for number in range(job.limit):
         body = templates[number % len(templates)].replace(b"########", b"%08d" % number)

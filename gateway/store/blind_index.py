@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import and_, bindparam, delete, insert, select
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.store import tables as t
@@ -17,6 +18,18 @@ from gateway.store.transaction import Tx
 CLOSED_TO_SEARCH = ("erasing", "erased")
 
 _KEEP = Prepared(insert(t.blind_index))
+_OF_TERM = Prepared(
+    select(t.blind_index.c.incident).where(
+        t.blind_index.c.partnership == bindparam("partnership"), t.blind_index.c.term == bindparam("term")
+    )
+)
+_OPENED = Prepared(
+    select(t.incident.c.id, t.incident.c.opened_at).where(
+        t.incident.c.partnership == bindparam("partnership"),
+        t.incident.c.id == bindparam("incident"),
+        and_(*(t.incident.c.state != state for state in CLOSED_TO_SEARCH)),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +73,17 @@ def incidents_with(
     other_than: IncidentId | None = None,
 ) -> list[IncidentId]:
     """Incidents with a child kept under any of these terms, the newest first; what is erased is found by nobody."""
-    at_all = select(t.blind_index.c.incident).where(
-        t.blind_index.c.partnership == partnership, t.blind_index.c.term.in_(list(terms))
-    )
-    query = (
-        select(t.incident.c.id)
-        .where(
-            t.incident.c.partnership == partnership,
-            t.incident.c.id.in_(at_all),
-            t.incident.c.state.not_in(CLOSED_TO_SEARCH),
-            t.incident.c.id != (other_than or ""),
-        )
-        .order_by(t.incident.c.opened_at.desc(), t.incident.c.id)
-        .limit(most)
-    )
-    return [IncidentId(row.id) for row in tx.execute(query)]
+    found: set[str] = set()
+    for term in terms:
+        found.update(row[0] for row in tx.execute(_OF_TERM, {"partnership": partnership, "term": term}))
+    found.discard(other_than or "")
+    opened = [
+        one
+        for incident in found
+        for one in tx.execute(_OPENED, {"partnership": partnership, "incident": incident})
+    ]
+    newest = sorted(sorted(opened, key=itemgetter(0)), key=itemgetter(1), reverse=True)
+    return [IncidentId(incident) for incident, _ in newest[:most]]
 
 
 def forget(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> None:

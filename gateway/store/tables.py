@@ -219,7 +219,9 @@ blind_index = Table(
     Column("child", Text, primary_key=True),  # the child's letter in its incident
     Column("kind", Text, primary_key=True),
     Column("term", Text, primary_key=True),  # keyed: see keys.custody.BlindIndex
-    Index("blind_index_term", "partnership", "term"),
+    Index(
+        "blind_index_term", "partnership", "term", "incident"
+    ),  # with the incident: else the primary key is walked
 )
 
 # Editing it: hide a likeness from the officer, or show a link that nobody made. Links are entries in the ledger.

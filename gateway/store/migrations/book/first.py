@@ -55,7 +55,7 @@ def upgrade() -> None:
         sa.Column("term", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("partnership", "incident", "child", "kind", "term"),
     )
-    op.create_index("blind_index_term", "blind_index", ["partnership", "term"], unique=False)
+    op.create_index("blind_index_term", "blind_index", ["partnership", "term", "incident"], unique=False)
     op.create_table(
         "breach",
         sa.Column("id", sa.Text(), nullable=False),

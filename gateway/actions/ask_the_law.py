@@ -50,7 +50,7 @@ def document(found: Finding, pack: Pack, aware_at: datetime | None) -> dict[str,
     """One criterion as JSON. `due_at` is UTC: five working days from awareness, or null while that is not known."""
     due_at = None
     if found.clock is not None and aware_at is not None:
-        due_at = clocks.due(pack.clocks[found.clock], aware_at, pack.calendar).due_at
+        due_at = clocks.due_of_duty(pack.clocks[found.clock], aware_at, pack.calendar).due_at
     return {
         "criterion": found.criterion.id,
         "standing": found.standing.value,

@@ -165,7 +165,7 @@ def _counted(clock: Clock, duty: DutyRow, calendar: Calendar) -> Due | None:
     by_person = any(change["cause"] == EXTENDED for change in duty.due_changes or ())
     if by_person or clock.unit in (Unit.AS_SET, Unit.NONE):
         return None
-    return clocks.due(clock, duty.start_at, calendar)
+    return clocks.due_of_duty(clock, duty.start_at, calendar)
 
 
 def _text(at: datetime | None) -> str:

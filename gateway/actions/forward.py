@@ -395,7 +395,7 @@ def _owners(
 def _due(work: Work, clock: clocks.Clock, start_at: datetime, set_at: datetime | None) -> clocks.Due:
     """As counted; for a clock set case by case the instant that the message brings, if it brings one (K19)."""
     if set_at is None or clock.unit is not clocks.Unit.AS_SET:
-        return clocks.due(clock, start_at, work.pack.calendar)
+        return clocks.due_of_duty(clock, start_at, work.pack.calendar)
     return clocks.due_set_at(clock, start_at, set_at, work.pack.calendar)
 
 

@@ -18,6 +18,7 @@ from gateway.core.errors import Misconfigured
 from gateway.core.working_days import (
     ONE_DAY,
     Calendar,
+    CalendarEnds,
     Convention,
     Count,
     Skipped,
@@ -194,6 +195,20 @@ def due(clock: Clock, start_at: datetime, calendar: Calendar) -> Due:
             assert_never(clock.unit)
 
 
+def due_of_duty(clock: Clock, start_at: datetime, calendar: Calendar) -> Due:
+    """As `due`; what began before the holiday data does is counted from its first day, and is long past either way (S2-04).
+
+    No message is refused for being about something that came to light years later. Raises CalendarEnds past the data's end.
+    """
+    try:
+        return due(clock, start_at, calendar)
+    except CalendarEnds as ends:
+        if calendar.local(start_at).date() >= ends.covers_from:
+            raise
+        first_at = calendar.instant(ends.covers_from, calendar.opens)
+        return replace(due(clock, first_at, calendar), start_at=_in_utc(start_at))
+
+
 def due_as_set(clock: Clock, start_at: datetime, due_on: date, calendar: Calendar) -> Due:
     """The due of a clock whose day a person sets (K19). The day may not lie before the start."""
     if clock.unit is not Unit.AS_SET:
@@ -257,6 +272,8 @@ def reminders(due: Due, calendar: Calendar) -> tuple[Reminder, ...]:
     """
     if due.due_at is None or due.due_on is None:
         return ()
+    if calendar.local(due.start_at).date() < calendar.covers_from:
+        return (Reminder(Stage.DUE, due.due_at),)  # late when it came: there is nothing to remind of
     local = due.clock.local_closures
     before_on = previous_working_day(calendar, due.due_on, local=local)
     one_on = next_working_day(calendar, due.due_on, local=local)

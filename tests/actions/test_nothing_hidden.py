@@ -6,8 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.actions.ask_the_law import asked_of_incident
 from gateway.agency.client import AgencyProblem
 from gateway.core.duties import DutyState
+from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.dispatch.timetable import chase_due
+from gateway.store import messages
 from tests.actions.scene import (
     COUNCIL,
     ICB,
@@ -22,6 +26,7 @@ from tests.actions.scene import (
     reasons,
     refer,
     send,
+    sent_by_the_house,
 )
 from tests.actions.test_recall import correct
 from tests.gateway_house import House
@@ -112,3 +117,19 @@ async def test_s4_07_when_all_have_answered_and_nothing_is_decided_an_officer_he
     house.clock.move_by(minutes=5)
     await decide(house, referral, "dsp-la", "no-further-action")
     assert await reasons(house) == []
+
+
+async def test_s2_04_awareness_long_ago_is_taken_and_its_clock_is_late_and_chased(house: House) -> None:
+    """The holiday data does not reach so far back: no message is lost for that."""
+    told = house.example("referral")["body"]["incident"]
+    long_ago = {"aware_at": "2015-03-02T09:00:00Z", "incident_at": "2015-03-01T09:00:00Z"}
+    referral = await refer(house, COUNCIL, body={"incident": told | long_ago})
+    house.clock.move_by(minutes=2)
+    await chase_due(house.parts, frozenset())
+    duty = await duty_of(house, referral, "dsp-la", "sin-record")
+    assert (duty.state, duty.start_at.year) == (DutyState.MISSED, 2015)
+    assert duty.id in [chase["body"]["duty"] for chase in await sent_by_the_house(house, referral, "chase")]
+    kept = await house.parts.store.read(lambda tx: messages.of_incident(tx, SOUTH_TYNESIDE, duty.incident))
+    pack = (await house.parts.partnerships.snapshot(SOUTH_TYNESIDE)).pack
+    asked = await house.parts.store.read(lambda tx: asked_of_incident(tx, pack, duty.incident, kept))
+    assert asked, "what the law asks can still be shown"

@@ -76,3 +76,13 @@ def test_the_partners_are_three_and_each_seat_has_a_deputy_s_place() -> None:
     )
     changed_pack = packs.parse(PartnershipId(PACK), shorter)
     assert next(decision for decision in changed_pack.decisions if decision.id == "triage").quorum == 2
+
+
+def test_what_the_gateway_takes_of_a_notification_is_the_record_of_it() -> None:
+    """S4-08, X-19: the council submits in the national system, whatever that is called; name, reference and time are on record."""
+    assert faults(changed("sin-record", {"/body/submitted_at": ABSENT})) == [
+        ("/body/submitted_at", "required")
+    ]
+    assert faults(changed("sin-record", {"/body/national_system": "Whatever it is called by then"})) == []
+    route = next(route for route in packs.shipped(PACK).routes if route.message == "sin-record")
+    assert {kind.value for kind in route.senders} == {"local-authority"}

@@ -37,7 +37,10 @@ _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _NAME_ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
 _PDF_ENCRYPTED = re.compile(rb"/Encrypt\b")
-_PDF_ACTIVE = re.compile(rb"/(?:JavaScript|JS|Launch|EmbeddedFiles?|RichMedia|XFA)\b")
+# The short names only before a value, as a dictionary has them: three bytes also occur in a large picture by chance.
+_PDF_ACTIVE = re.compile(
+    rb"/(?:JavaScript|Launch|EmbeddedFiles?|RichMedia)\b|/(?:JS\s*(?:[(<]|\d+\s+\d+\s+R)|XFA\s*(?:[\[(<]|\d+\s+\d+\s+R))"
+)
 
 _ZIP_END, _ZIP_ENTRY, _ZIP_LOCAL = b"PK\x05\x06", b"PK\x01\x02", b"PK\x03\x04"
 _ZIP_END_BYTES, _ZIP_ENTRY_BYTES, _ZIP_LOCAL_BYTES = 22, 46, 30

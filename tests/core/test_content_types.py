@@ -157,3 +157,12 @@ def test_a_picture_is_not_searched_for_words_of_a_pdf() -> None:
 
 def test_a_text_about_pdfs_is_a_text() -> None:
     assert examined(b"It says /JavaScript and /Encrypt in it.", TEXT) == Found(TEXT)
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 7, 4096])
+def test_three_bytes_of_a_picture_are_no_script(piece_bytes: int) -> None:
+    """A dictionary's /JS has a value; the same letters in compressed data have none, and hold nobody's scan back."""
+    picture = b"%PDF-1.7\nstream\n\x8f/JS\x02\xee/XFA\x91\nendstream\n%%EOF\n"
+    script = b"%PDF-1.7\n<< /S /Other /JS 12 0 R >>\n%%EOF\n"
+    assert ACTIVE not in examined(picture, PDF, piece_bytes).reasons
+    assert ACTIVE in examined(script, PDF, piece_bytes).reasons

@@ -66,7 +66,8 @@ async def uploaded(house: House, body: Any, headers: list[tuple[str, str]]) -> S
 
 
 def large(size: int) -> bytes:
-    return b"%PDF-1.7\n" + secrets.token_bytes(size - 9)
+    """Like a scanned document: no words, and no name of a PDF's by chance."""
+    return b"%PDF-1.7\n" + secrets.token_bytes(size - 9).replace(b"/", b"\\")
 
 
 async def unknown(house: House, *attachments: dict[str, str], agency: str = POLICE) -> tuple[str, str]:
@@ -312,7 +313,7 @@ class Resident:
 
 async def _large_ones(house: House, count: int, at_once: int = 4) -> None:
     """So many uploads of 25 MiB, by several connections, whose sender holds no file either."""
-    piece = secrets.token_bytes(1 << 16)
+    piece = large(1 << 16)
 
     async def body() -> AsyncIterator[bytes]:
         yield b"%PDF-1.7\n" + piece[9:]

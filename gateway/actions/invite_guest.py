@@ -16,6 +16,7 @@ from gateway.core.messages import AgencyId, IncidentId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
 from gateway.core.rules import Whom, is_avoided
+from gateway.core.sandbox import SANDBOX, is_of_sandbox
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, directory, incidents, messages
 from gateway.store.incidents import Incident
@@ -43,6 +44,8 @@ def invite_guest(tx: Tx, parts: Parts, work: Work, asked: GuestChange) -> Invite
     incident = open_incident(tx, work, asked)
     if asked.agency not in directory.known(tx, [asked.agency]):
         raise Refused(ErrorCode.NOT_FOUND, detail="No directory here has an agency of this id.")
+    if is_of_sandbox(asked.agency) or incident.partnership == SANDBOX:
+        raise Refused(ErrorCode.NOT_PERMITTED, detail="The sandbox mixes with no other partnership.")
     if asked.agency in incidents.taking_part(tx, incident.partnership, incident.id):
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This agency takes part already.")
     if f"{asked.agency}/*" in messages.avoided(tx, incident.partnership, incident.id):

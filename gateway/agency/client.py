@@ -17,6 +17,7 @@ import json
 import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ from keys.signing import FileSigner, Signer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS = 60
+FORM = "application/x-www-form-urlencoded"
 RENEW_BEFORE_SECONDS = 30
 REQUEST_SECONDS = 30
 FILE_SECONDS = 600  # besides, for a file of 25 MiB on a slow line and its scan
@@ -56,6 +58,24 @@ class AgencyProblem(Exception):
 
 class Unreachable(Exception):
     """No answer came, after repeating: whether anything was taken is unknown, and a repeat with the same reference is safe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """An answer as it came."""
+
+    status: int
+    media_type: str
+    headers: Mapping[str, str]
+    text: str
+
+    def json(self) -> dict[str, Any]:
+        """The JSON object that it holds; an empty one when it holds none."""
+        try:
+            found = json.loads(self.text)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 class AgencyClient:
@@ -257,6 +277,21 @@ class AgencyClient:
             claims["ath"] = _b64url(hashlib.sha256(token.encode()).digest())
         return compact_jws({"typ": "dpop+jwt", "jwk": jwk}, claims, self._proof_key)
 
+    def token_form(self) -> bytes:
+        """The body of one token request, with a fresh assertion where a key proves the client."""
+        return urlencode({"grant_type": "client_credentials", **self._identity()}).encode()
+
+    async def once(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Plain:
+        """One request with exactly these headers, never repeated, whatever its answer; Unreachable when there is none."""
+        try:
+            async with await self._send(method, path, headers or {}, body) as response:
+                text = await response.text()
+                return Plain(response.status, response.content_type, dict(response.headers), text)
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            raise Unreachable(f"{self.base_url} gave no answer ({type(fault).__name__})") from fault
+
     async def _read(self, path: str) -> dict[str, Any]:
         found: dict[str, Any] = await self._call("GET", path)
         return found
@@ -346,9 +381,8 @@ class AgencyClient:
 
     async def _ask_token(self, method: str, path: str) -> aiohttp.ClientResponse:
         """A fresh assertion and proof for each try: both may be used once (RFC 7523 section 3, RFC 9449 section 5)."""
-        form = {"grant_type": "client_credentials", **self._identity()}
-        headers = {"Content-Type": "application/x-www-form-urlencoded", **self._proof(method, path)}
-        return await self._send(method, path, headers, urlencode(form).encode())
+        headers = {"Content-Type": FORM, **self._proof(method, path)}
+        return await self._send(method, path, headers, self.token_form())
 
     def _proof(self, method: str, path: str, token: str | None = None) -> dict[str, str]:
         """The header with a proof; none where the certificate is the proof."""

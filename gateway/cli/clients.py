@@ -158,8 +158,8 @@ def add(
     asked = Registration(
         client, AgencyId(agency), wanted, officer, keys, jwks_uri, message_types=allowed, window=window
     )
-    told = run(_asked(register_client, asked, officer, second_officer, private))
-    _tell_asked(
+    told = run(asked_for(register_client, asked, officer, second_officer, private))
+    tell_asked(
         {"agency": agency, "scopes": list(wanted), "message_types": allowed} | told, challenge_file, as_json
     )
 
@@ -192,8 +192,8 @@ def challenge(
     client: Client, officer: Officer, challenge_file: ChallengeOut = None, as_json: JsonFlag = False
 ) -> None:
     """Give out another challenge for keys that wait: the one before expired, or went astray."""
-    told = run(_asked(challenge_again, NewChallenge(client, officer), officer, None, None))
-    _tell_asked(told, challenge_file, as_json)
+    told = run(asked_for(challenge_again, NewChallenge(client, officer), officer, None, None))
+    tell_asked(told, challenge_file, as_json)
 
 
 @app.command("list", epilog="Example: gateway clients list --json")
@@ -249,9 +249,9 @@ def rotate(
         dead = run(
             _settled(revoke_client_keys, Revocation(client, None, TwoOfficers(officer, second_officer)))
         )
-    told = run(_asked(rotate_client_keys, asked, officer, second_officer, private))
+    told = run(asked_for(rotate_client_keys, asked, officer, second_officer, private))
     told["receipts"] = [*_receipts(dead), *told["receipts"]]
-    _tell_asked({"compromised": compromised} | told, challenge_file, as_json)
+    tell_asked({"compromised": compromised} | told, challenge_file, as_json)
 
 
 @app.command(
@@ -428,7 +428,7 @@ def _words_in(file: Path) -> list[str]:
     return words
 
 
-async def _asked(
+async def asked_for(
     action: Any, asked: Any, officer: str, second_officer: str | None, private: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """What waits now; approved at once when both officers are named and the file was the private key itself."""
@@ -538,7 +538,7 @@ def _challenge_document(parts: Parts, client: str, row: ClientRow, waiting: Wait
     }
 
 
-def _tell_asked(told: dict[str, Any], file: Path | None, as_json: bool) -> None:
+def tell_asked(told: dict[str, Any], file: Path | None, as_json: bool) -> None:
     lines = [f"{told['client']}: {key['kid']} (thumbprint {key['thumbprint']})" for key in told["keys"]]
     given = told["challenge"]
     if given is None:

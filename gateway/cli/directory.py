@@ -21,6 +21,7 @@ from gateway.core.officers import TwoOfficers
 from gateway.core.presence import local_day
 from gateway.core.routing import Agency, Directory
 from gateway.core.rules import Pack, Recipients, Whom
+from gateway.core.sandbox import SANDBOX
 from gateway.partnerships import packs
 from gateway.partnerships.directory_files import KINDS, read_file
 from gateway.partnerships.directory_rows import DirectoryFile
@@ -118,9 +119,10 @@ async def the_partnership(parts: Parts, wanted: str) -> PartnershipId:
         stop("there is no such partnership; see `gateway rules list`, and put its pack in force first", 1)
     if wanted:
         return PartnershipId(wanted)
-    if len(known) != 1:
+    real = [one for one in known if one != SANDBOX]
+    if len(real) != 1:
         stop("say which directory with --partnership", 2)
-    return known[0]
+    return real[0]
 
 
 def _content(file: Path) -> bytes:

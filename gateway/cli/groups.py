@@ -11,7 +11,7 @@ import typer
 # `gateway <group> <command>`: gateway/cli/<group>.py
 GROUPS = (  # noqa: SIM905
     "rules directory absence mail clients keys held incidents duties deliveries evidence register report console breach"
-    " calendar guests"
+    " calendar guests sandbox"
 ).split()
 COMMANDS = {
     "init": "operator",
@@ -21,6 +21,7 @@ COMMANDS = {
     "work": "serve",
     "demo": "demo",
     "submit": "submit",
+    "conformance": "conformance",
     "reconcile": "officer",
     "erase": "officer",
     "close": "close",

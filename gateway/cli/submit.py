@@ -70,18 +70,16 @@ def submit(
     ] = False,
 ) -> None:
     """Send one message as your agency's software: get a token, submit, check the receipt and keep it."""
-    payload, shows = _payload(message), _what_it_shows(key, certificate, certificate_key, _tls(ca))
+    payload, shows = _payload(message), _what_it_shows(key, certificate, certificate_key, tls_of(ca))
     letter = _Letter(payload, tuple(attach or ()), receipts)
     try:
-        answer = asyncio.run(_send(_address(to), client, shows, issuer and _address(issuer), letter))
+        answer = asyncio.run(_send(address_of(to), client, shows, issuer and address_of(issuer), letter))
     except AgencyProblem as problem:
         _refused(problem, as_json)
     except ReceiptFalse as fault:
-        _stop(
-            ANSWER_IS_NO, f"the gateway answered, but its receipt does not hold: {fault}. Ask its operator."
-        )
+        stop(ANSWER_IS_NO, f"the gateway answered, but its receipt does not hold: {fault}. Ask its operator.")
     except Unreachable as fault:
-        _stop(WRONG_USE, f"{fault}. Try again with the same file: a repeat is safe.")
+        stop(WRONG_USE, f"{fault}. Try again with the same file: a repeat is safe.")
     kept = _keep(receipts, answer)
     _tell(answer, kept, as_json)
 
@@ -158,14 +156,14 @@ def _what_it_shows(
 ) -> _Shown:
     """A key, or a certificate with its key, or both; wrong use is told before anything is sent."""
     if (certificate is None) != (certificate_key is None) or (key is None and certificate is None):
-        _stop(WRONG_USE, "give --key KEY.jwk, or --certificate FILE.pem with --certificate-key FILE.pem")
+        stop(WRONG_USE, "give --key KEY.jwk, or --certificate FILE.pem with --certificate-key FILE.pem")
     pair = None if certificate is None or certificate_key is None else (certificate, certificate_key)
     if pair is not None:
         try:
             ssl.create_default_context().load_cert_chain(*pair)
         except (ssl.SSLError, OSError):
-            _stop(WRONG_USE, "the certificate and its key cannot be read, or do not belong together")
-    return _Shown(None if key is None else _signer(key), pair, tls)
+            stop(WRONG_USE, "the certificate and its key cannot be read, or do not belong together")
+    return _Shown(None if key is None else signer_of(key), pair, tls)
 
 
 def _payload(file: Path) -> bytes:
@@ -176,32 +174,32 @@ def _payload(file: Path) -> bytes:
     except ValueError:
         is_object = False
     if not is_object:
-        _stop(WRONG_USE, "the message is not one JSON object")
+        stop(WRONG_USE, "the message is not one JSON object")
     return payload
 
 
-def _signer(file: Path) -> Signer:
+def signer_of(file: Path) -> Signer:
     try:
         return signer_from_jwk(json.loads(_read(file, "the key")))
     except (ValueError, KeyError, TypeError, AttributeError):
-        _stop(WRONG_USE, "the key is not a private JWK of P-256 or Ed25519")
+        stop(WRONG_USE, "the key is not a private JWK of P-256 or Ed25519")
 
 
-def _tls(file: Path | None) -> ssl.SSLContext | None:
+def tls_of(file: Path | None) -> ssl.SSLContext | None:
     if file is None:
         return None
     try:
         return ssl.create_default_context(cadata=_read(file, "the --ca file").decode("ascii"))
     except (ssl.SSLError, ValueError):
-        _stop(WRONG_USE, "the --ca file holds no certificates in PEM form")
+        stop(WRONG_USE, "the --ca file holds no certificates in PEM form")
 
 
-def _address(to: str) -> str:
+def address_of(to: str) -> str:
     """The gateway's address; without TLS only on this machine."""
     url = urlsplit(to)
     is_plain_here = url.scheme == "http" and url.hostname in LOOPBACK
     if not url.hostname or not (url.scheme == "https" or is_plain_here) or url.path.strip("/") or url.query:
-        _stop(WRONG_USE, "write --to as https://host or https://host:port")
+        stop(WRONG_USE, "write --to as https://host or https://host:port")
     return f"{url.scheme}://{url.netloc}"
 
 
@@ -209,7 +207,7 @@ def _read(file: Path, what: str) -> bytes:
     try:
         return file.read_bytes()
     except OSError as fault:
-        _stop(WRONG_USE, f"{what} cannot be read: {fault.strerror}")
+        stop(WRONG_USE, f"{what} cannot be read: {fault.strerror}")
 
 
 def _keep(folder: Path, answer: dict[str, Any]) -> list[Path]:
@@ -230,7 +228,7 @@ def _keep_files(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return [_write(folder / name, text) for name, text in contents.items()]
     except OSError as fault:
-        _stop(WRONG_USE, f"{otherwise}: {fault.strerror}")
+        stop(WRONG_USE, f"{otherwise}: {fault.strerror}")
 
 
 def _write(file: Path, text: str) -> Path:
@@ -268,9 +266,9 @@ def _refused(problem: AgencyProblem, as_json: bool) -> NoReturn:
         typer.echo(json.dumps(told, indent=2))
         raise typer.Exit(ANSWER_IS_NO)
     faults = "; ".join(f"{error.get('pointer')}: {error.get('code')}" for error in problem.errors)
-    _stop(ANSWER_IS_NO, f"refused: {problem}" + (f" ({faults})" if faults else ""))
+    stop(ANSWER_IS_NO, f"refused: {problem}" + (f" ({faults})" if faults else ""))
 
 
-def _stop(status: int, line: str) -> NoReturn:
+def stop(status: int, line: str) -> NoReturn:
     typer.echo(f"gateway: {' '.join(line.split())}", err=True)
     raise typer.Exit(status)

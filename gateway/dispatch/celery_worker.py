@@ -19,8 +19,8 @@ from celery import Celery, signals
 
 from gateway.app import build_parts, close, own_mailbox, read_mailbox_once, ways_in_of
 from gateway.core.errors import Misconfigured
-from gateway.dispatch.loop import CHASE_SECONDS, HOUSEKEEPING_SECONDS, carry_and_read, housekeep
-from gateway.dispatch.timetable import chase_due, seal_waiting
+from gateway.dispatch.loop import CHASE_SECONDS, HOUSEKEEPING_SECONDS, carry_and_read, housekeep, watch_clocks
+from gateway.dispatch.timetable import seal_waiting
 from gateway.parts import Parts
 from gateway.settings import Settings
 
@@ -33,7 +33,7 @@ async def _carry_all(parts: Parts) -> None:
 
 
 async def _chase(parts: Parts) -> None:
-    await chase_due(parts, ways_in_of(parts.settings))
+    await watch_clocks(parts, ways_in_of(parts.settings))
 
 
 async def _read_mailbox(parts: Parts) -> None:

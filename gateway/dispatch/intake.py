@@ -21,6 +21,7 @@ from gateway.actions.submit import Submission
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import PartnershipId, Seat
 from gateway.core.replies import MailExpected, MailReading
+from gateway.core.sandbox import SANDBOX
 from gateway.parts import Parts
 from gateway.store import custody, mail, packs
 from gateway.store.mail import LetterRow, RawMail
@@ -143,6 +144,6 @@ def _coarse(reading: MailReading, letter: LetterRow | None) -> tuple[str, ...]:
 
 
 async def _any_partnership(parts: Parts) -> PartnershipId:
-    """Mail that belongs to no letter is held where an officer sees it: in the first partnership in force."""
+    """Mail that belongs to no letter is held where an officer sees it: in the first partnership in force that is no sandbox."""
     rows = await parts.store.read(packs.in_force)
-    return rows[0].partnership
+    return min((row.partnership for row in rows), key=lambda name: (name == SANDBOX, name))

@@ -16,6 +16,7 @@ from gateway.core.errors import place_of
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.intake import read_kept
 from gateway.dispatch.published_keys import fetch_published_keys
+from gateway.dispatch.sandbox import end_sandbox_matters, play_sandbox
 from gateway.dispatch.timetable import (
     chase_due,
     finish_erasures,
@@ -45,6 +46,12 @@ async def carry_and_read(parts: Parts) -> bool:
     return bool(carried or read)
 
 
+async def watch_clocks(parts: Parts, ways_in: frozenset[str]) -> None:
+    """What is looked at every second: duties whose time has come, and the sandbox's peers."""
+    await chase_due(parts, ways_in)
+    await play_sandbox(parts)
+
+
 async def housekeep(parts: Parts) -> None:
     """What may wait half a minute."""
     await recount_open(parts)
@@ -54,6 +61,7 @@ async def housekeep(parts: Parts) -> None:
     await sweep_attachments(parts)
     await sweep_keys(parts)
     await fetch_published_keys(parts)
+    await end_sandbox_matters(parts)
 
 
 class Dispatch:
@@ -71,7 +79,7 @@ class Dispatch:
         parts, settings = self._parts, self._parts.settings
         jobs: list[tuple[Job, float]] = [
             (lambda: seal_waiting(parts), settings.seal_interval_seconds),
-            (lambda: chase_due(parts, self._ways_in), CHASE_SECONDS),
+            (lambda: watch_clocks(parts, self._ways_in), CHASE_SECONDS),
             (lambda: housekeep(parts), HOUSEKEEPING_SECONDS),
         ]
         self._tasks = [asyncio.create_task(self._every(job, pause)) for job, pause in jobs]

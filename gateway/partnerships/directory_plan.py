@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from gateway.core.messages import AgencyId, AgencyKind, RoleId, Seat
 from gateway.core.presence import Standing, Term
 from gateway.core.routing import Agency, Directory, Holder, Way
+from gateway.core.sandbox import SANDBOX, is_of_sandbox
 from gateway.partnerships.directory_rows import DirectoryFile, RowFault
 
 
@@ -54,6 +55,8 @@ def plan(
     `known_elsewhere` are the file's agencies that any partnership knows: one that is no member here joins as it is.
     """
     result = Plan(faults=list(file.faults))
+    if now.partnership == SANDBOX:
+        result.faults.append(RowFault(1, "", "the sandbox takes no files: use `gateway sandbox enrol`"))
     _plan_agencies(result, file, now, known_elsewhere)
     members = {*now.agencies, *(agency.id for _, agency in file.agencies)}
     named = [(person.row, person.seat.agency) for person in file.people]
@@ -86,6 +89,10 @@ def _plan_agencies(
             result.faults.append(RowFault(row, "id", "this agency stands twice in the file"))
             continue
         seen.add(agency.id)
+        if is_of_sandbox(agency.id):
+            result.faults.append(
+                RowFault(row, "id", "this id is one of the sandbox's, which mixes with nothing")
+            )
         urn = agency.code if agency.kind is AgencyKind.SCHOOL else None
         if urn is not None and urns.setdefault(urn, agency.id) != agency.id:
             result.faults.append(RowFault(row, "code", "another school has this URN"))

@@ -266,15 +266,15 @@ class Row:
                 if self._get(column):
                     self._fault(column, "only a webhook has one; e-mail goes to the person in the seat")
         else:
-            if not _is_https(address):
+            if not is_https(address):
                 self._fault("address", "a webhook's address is an https URL without name or password in it")
-            if secret and not all(_is_secret(one) for one in secret.split()):
+            if secret and not all(is_secret(one) for one in secret.split()):
                 self._fault("secret", "a webhook's secret is whsec_ and base64 of 24 to 64 bytes")
         return Way(adapter, address or None, secret.encode() if secret else None)
 
     def _slug(self, column: str) -> str:
         text = self._needs(column)
-        if text and (len(text) > 64 or not _SLUG.fullmatch(text)):
+        if text and not is_slug(text):
             self._fault(
                 column, "an id is small letters, digits and single dashes, such as harbour-view-primary"
             )
@@ -294,11 +294,15 @@ class Row:
         self._into.faults.append(RowFault(self._number, column, what))
 
 
+def is_slug(text: str) -> bool:
+    return len(text) <= 64 and _SLUG.fullmatch(text) is not None
+
+
 def _is_code(text: str) -> bool:
     return _CODE.fullmatch(text) is not None
 
 
-def _is_https(address: str) -> bool:
+def is_https(address: str) -> bool:
     try:
         parts = urlsplit(address)
         return (
@@ -311,7 +315,7 @@ def _is_https(address: str) -> bool:
         return False
 
 
-def _is_secret(text: str) -> bool:
+def is_secret(text: str) -> bool:
     """Standard Webhooks, "Signature scheme": 24 to 64 bytes."""
     try:
         key = base64.b64decode(text.removeprefix("whsec_"), validate=True)

@@ -33,6 +33,7 @@ from gateway.partnerships.clock_tables import (
 PACKS = (
     "dcs-notification",
     "derby",
+    "sandbox",
     "south-tyneside",
     "southampton",
     "statutory-minimum",
@@ -49,6 +50,7 @@ K21  | 72 | hours         | breach_aware_at                 | hours    | none | 
 """
 OWN = {
     "statutory-minimum": "",
+    "sandbox": "",
     "derby": """
 K01  | 2  | hours         | immediate_response_completed_at | hours    | none |
 K02  | 1  | working-days  | classified_at                   | cob      | none | target 0

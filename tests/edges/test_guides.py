@@ -22,8 +22,13 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from adapters.webhook import signature_headers
+from gateway.core.messages import AgencyId
+from gateway.oauth.key_policy import check_jwks
+from gateway.store import clients
 from keys.signing import Signer, signer_from_jwk
 from tests.command_line import attempt, gateway
 from tests.edges.office import Office, office_in
@@ -111,6 +116,49 @@ async def test_the_example_says_why_it_was_refused(house: House, program: list[s
     status, _, err = await run(house, program, POLICE, "send", str(message))
     assert status != 0
     assert "refused: 422" in err
+
+
+async def test_the_example_with_curl_sends_and_asks_and_shows_a_refusal(house: House) -> None:
+    if not all(map(shutil.which, ("curl", "openssl"))):
+        pytest.skip("NOT RUN: curl or openssl is not installed")
+    key = ed25519.Ed25519PrivateKey.generate()
+    private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (house.folder / "curl.pem").write_bytes(key.private_bytes(*private))
+    public = base64.urlsafe_b64encode(key.public_key().public_bytes_raw()).rstrip(b"=").decode()
+    keys = check_jwks({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": public, "kid": "curl-1"}]})
+    at, scopes = house.clock(), ("messages.write", "messages.read")
+    await house.parts.store.transact(lambda tx: clients.add(tx, "curl-1", AgencyId(POLICE), keys, scopes, at))
+    sent = house.folder / "referral.json"
+    sent.write_text(json.dumps(house.example("referral", reference="NP-curl")))
+    status, out, err = await curl(house, "POST", "/v1/messages", str(sent))
+    assert status == 0, err
+    assert json.loads(out)["reference"] == "NP-curl"
+    status, out, _ = await curl(house, "GET", "/v1/duties?limit=5")
+    told = json.loads(out)
+    assert (status, len(told["owed_to_me"] + told["owed_by_me"])) == (0, 5)
+    sent.write_text(json.dumps(house.example("referral", {"surplus": 1}, reference="NP-curl-2")))
+    status, out, _ = await curl(house, "POST", "/v1/messages", str(sent))
+    assert status != 0
+    assert json.loads(out)["code"] == "invalid-message"
+
+
+async def curl(house: House, *words: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(
+            "sh",
+            str(EXAMPLES / "connect.sh"),
+            house.base_url,
+            "curl-1",
+            str(house.folder / "curl.pem"),
+            *words,
+        ),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": os.environ.get("PATH", ""), "CURL_CA_BUNDLE": str(house.ca_file)},
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
 
 
 def test_the_example_knows_a_genuine_notice_from_a_false_one_in_python() -> None:

@@ -30,24 +30,18 @@ def node() -> str:
     return f"{found.submodule_search_locations[0]}/bin/node"
 
 
-@pytest.mark.parametrize(
-    ("alg", "proof_alg"),
-    [("ES256", "ES256"), ("PS256", "PS256"), ("Ed25519", "Ed25519"), ("EdDSA", "ES256"), ("ES256", "EdDSA")],
-)
-def test_openid_client_gets_a_bound_token_and_lives_its_whole_life(
-    door: Door, alg: str, proof_alg: str
-) -> None:
-    caller = door.caller("Ed25519" if alg == "EdDSA" else alg)
+def run_node(program: str, caller: Caller, alg: str, proof_alg: str) -> Any:
+    """What a partner's JavaScript says it lived through with this client's key."""
     order = {
-        "url": door.base,
-        "resource": f"{door.base}/v1/ping",
+        "url": caller.base,
+        "resource": f"{caller.base}/v1/ping",
         "clientId": caller.client_id,
         "key": {**private_jwk(caller.key), "kid": caller.key.kid},
         "alg": alg,
         "proofAlg": proof_alg,
     }
     run = subprocess.run(
-        [node(), str(NPM / "get_token.mjs")],
+        [node(), str(NPM / program)],
         input=json.dumps(order),
         capture_output=True,
         text=True,
@@ -56,7 +50,18 @@ def test_openid_client_gets_a_bound_token_and_lives_its_whole_life(
         env={"PATH": os.environ.get("PATH", "")},
     )
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == {
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize(
+    ("alg", "proof_alg"),
+    [("ES256", "ES256"), ("PS256", "PS256"), ("Ed25519", "Ed25519"), ("EdDSA", "ES256"), ("ES256", "EdDSA")],
+)
+def test_openid_client_gets_a_bound_token_and_lives_its_whole_life(
+    door: Door, alg: str, proof_alg: str
+) -> None:
+    caller = door.caller("Ed25519" if alg == "EdDSA" else alg)
+    assert run_node("get_token.mjs", caller, alg, proof_alg) == {
         "tokenType": "dpop",  # openid-client writes it small
         "expiresIn": 300,
         "scope": "messages.write",
@@ -67,6 +72,25 @@ def test_openid_client_gets_a_bound_token_and_lives_its_whole_life(
         "introspection": True,
         "afterRevocation": 401,
         "introspectionAfterRevocation": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("alg", "proof_alg"),
+    [("ES256", "ES256"), ("PS256", "PS256"), ("Ed25519", "Ed25519"), ("PS256", "ES256")],
+)
+def test_oauth4webapi_calls_and_its_own_checks_for_resource_servers_agree_with_ours(
+    door: Door, alg: str, proof_alg: str
+) -> None:
+    """Its `validateJwtAccessToken` takes our token with its proof and refuses it as a bearer's, as we do."""
+    caller = door.caller(alg)
+    said = run_node("resource_server.mjs", caller, alg, proof_alg)
+    assert said == {
+        "tokenType": "dpop",
+        "called": 200,
+        "judged": caller.client_id,
+        "judgedAsBearer": "OperationProcessingError",
+        "again": 401,
     }
 
 

@@ -27,7 +27,7 @@ from typing import Any
 
 from tests.bench import oauth, stored
 from tests.bench.house import SETTINGS, environment, furnish
-from tests.bench.load import Figures, Job
+from tests.bench.load import Figures, Job, cpu_seconds
 
 GOALS = {
     "share of the floor at 32": (0.45, "at least"),
@@ -201,9 +201,11 @@ def _gateway(folder: Path, port: int, mode: str) -> Iterator[Server]:
 def _start_up_seconds(folder: Path, port: int) -> float:
     """From `gateway serve` to its first 200, on migrated databases."""
     began_at = time.perf_counter()
-    with _process([sys.executable, "-m", "gateway", "serve"], environment(folder)):
+    with _process([sys.executable, "-m", "gateway", "serve"], environment(folder)) as pid:
         _first_answer(f"http://127.0.0.1:{port}/v1/receipts/jwks")
-        return round(time.perf_counter() - began_at, 3)
+        took = round(time.perf_counter() - began_at, 3)
+        say("run", case="start-up", seconds=took, cpu_seconds=cpu_seconds(pid))
+        return took
 
 
 @contextlib.contextmanager

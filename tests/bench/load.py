@@ -118,9 +118,9 @@ class Run:
             await loop.create_connection(lambda: Connection(self), "127.0.0.1", self._job.port)
         await self._run_until(time.perf_counter() + WARM_UP_SECONDS)
         self._took.clear()
-        began_at, used = time.perf_counter(), _cpu_seconds(self._job.pid)
+        began_at, used = time.perf_counter(), cpu_seconds(self._job.pid)
         await self._run_until(began_at + self._job.seconds)
-        seconds, used = time.perf_counter() - began_at, _cpu_seconds(self._job.pid) - used
+        seconds, used = time.perf_counter() - began_at, cpu_seconds(self._job.pid) - used
         took = sorted(self._took)
         self._is_over = True
         await asyncio.wait_for(self._closed.wait(), 30)
@@ -240,7 +240,7 @@ def _length(head: bytes) -> int:
     return int(rest.split(b"\r\n", 1)[0])
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """User and system time of all threads of a process, from Linux's /proc."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -204,9 +204,13 @@ def exchange(
 
 @asynccontextmanager
 async def behind_nginx(
-    folder: Path, away: Path, changes: Mapping[str, str] | None = None, clock: MovableClock | None = None
+    folder: Path,
+    away: Path,
+    changes: Mapping[str, str] | None = None,
+    clock: MovableClock | None = None,
+    **more: Any,
 ) -> AsyncIterator[Edge]:
-    """`away` needs a short name: a socket's path may have 107 characters."""
+    """`away` needs a short name: a socket's path may have 107 characters. `more` are further settings."""
     port, secret_file = free_port(), away / "proxy-secret"
     secret_file.touch(mode=0o600)
     secret_file.write_text(f"{PROXY_SECRET}\n")
@@ -222,7 +226,7 @@ async def behind_nginx(
         "tls_key_file": None,
     }
     clock = clock or MovableClock(system_clock())
-    async with gateway_house(folder, listener=listener, clock=clock, **settings) as house:
+    async with gateway_house(folder, listener=listener, clock=clock, **settings, **more) as house:
         with nginx(away, port, changes) as proxy:
             yield Edge(house, proxy, away)
 

@@ -218,6 +218,20 @@ async def test_malformed_headers_are_dropped_before_the_gateway_reads_them(edge:
     assert said.count(b"HTTP/1.1 ") == 1
 
 
+async def test_requests_are_counted_by_the_address_that_the_proxy_saw_whatever_a_client_wrote(
+    tmp_path: Path, away: Path
+) -> None:
+    slow = {"address_requests_per_second": 0.001, "address_burst_requests": 3}
+    async with behind_nginx(tmp_path, away, **slow) as edge:
+        said = [
+            await edge.ask("GET", "/v1/receipts/jwks", [("X-Client-Address", f"192.0.2.{n}")], host=API_NAME)
+            for n in range(5)
+        ]
+    assert [one.status for one in said] == [200] * 3 + [429] * 2
+    assert b"too-many-requests" in said[-1].body
+    assert int(said[-1].headers["Retry-After"]) > 0
+
+
 def until_closed(channel: socket.socket) -> bytes:
     """Everything until the other side closes; the socket's own time limit is an error."""
     said = b""

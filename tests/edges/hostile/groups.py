@@ -130,7 +130,15 @@ GROUPS: dict[int, tuple[str, tuple[str, ...]]] = {
     42: ("Bearer", (f"{_T}::test_a_bound_token_under_another_scheme_is_refused",)),
     43: ("two Authorization headers", (f"{_T}::test_two_authorization_headers_are_refused",)),
     44: ("nonces", (f"{_O}::test_44_a_nonce_that_nobody_gave_out_neither_helps_nor_harms",)),
-    45: ("a certificate-bound token without its certificate, forged headers", (_T_CLAIMS,)),
+    45: (
+        "a certificate-bound token without its certificate, forged headers",
+        (
+            _T_CLAIMS,
+            "edges/test_mutual_tls.py::test_a_token_is_worth_nothing_without_its_certificate",
+            "edges/test_mutual_tls.py::test_headers_that_a_client_writes_itself_are_dropped",
+            "edges/test_mutual_tls.py::test_whoever_goes_round_the_proxy_is_refused_whatever_he_says",
+        ),
+    ),
     # --- access tokens
     46: (
         "a receipt, an assertion, an identity token as token",
@@ -223,6 +231,8 @@ GROUPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             f"{_W}::test_what_can_be_read_in_two_ways_gets_one_refusal_and_no_second_answer",
             f"{_W}::test_what_is_large_or_names_no_host_is_nobody_either",
+            "edges/test_nginx.py::test_no_second_request_rides_in_a_first",
+            "edges/test_nginx.py::test_malformed_headers_are_dropped_before_the_gateway_reads_them",
         ),
     ),
     71: (
@@ -230,6 +240,7 @@ GROUPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             f"{_W}::test_71_a_body_that_does_not_end_is_given_up_and_nobody_waits_for_it",
             f"{_W}::test_71_whoever_does_not_read_its_answer_holds_nobody_up",
+            "edges/test_nginx.py::test_slow_callers_hold_nobody_up_and_are_cut_off",
             f"{_R}::test_a_body_that_does_not_come_to_an_end_is_given_up",
         ),
     ),

@@ -187,6 +187,7 @@ def _circumstances(pack: Pack, message: Message, directory: Directory) -> Circum
         asker,
         received,
         guests,
+        frozenset(facts.codes.get("do_not_contact", ())),
         told=facts,
         deputies=pack.deputies,
         at=message.arrived_at,

@@ -146,7 +146,8 @@ def _forward_held(
     decision = decide(message, work.pack, released=True)
     if not isinstance(decision, Forward):
         raise Refused(
-            ErrorCode.NOT_ACCEPTABLE_STATE, detail="No rule of the pack in force takes this message."
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="No rule of the pack in force takes this message: refuse it with a reason, or change the pack.",
         )
     if forbidden(tx, work, message):
         raise Refused(ErrorCode.NOT_PERMITTED, detail="The sender may not say this: see who holds the seat.")

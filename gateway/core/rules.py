@@ -269,13 +269,15 @@ def decide(message: Message, pack: Pack, released: bool = False) -> Decision:
     candidates = [route for route in pack.routes if route.message == message.type]
     if message.type in WRITTEN_HERE or not candidates:
         return Refuse("no-such-message-here", ErrorCode.NOT_PERMITTED, "/type")
-    candidates = [route for route in candidates if message.agency_kind in route.senders]
-    if not candidates:
+    if not any(message.agency_kind in route.senders for route in candidates):
         return Refuse("sender-not-permitted", ErrorCode.NOT_PERMITTED, "/type")
     fitting = [route for route in candidates if _matches(route.when, message.facts)]
     if not fitting:
         return Hold("no-rule-fits", ("no-rule-fits",))
-    route = fitting[0]
+    own = [route for route in fitting if message.agency_kind in route.senders]
+    if not own:  # others may say just this: no officer could ever let it go on
+        return Refuse("sender-not-permitted", ErrorCode.NOT_PERMITTED, "/type")
+    route = own[0]
     if message.incident is None and not route.opens:
         return Refuse(route.id, ErrorCode.INVALID_MESSAGE, "/incident")
     reasons = () if released else _doubts(message, pack, route)

@@ -428,7 +428,7 @@ async def test_the_narrower_chase_tells_who_ranks_after_the_owner_and_the_owner_
 async def test_inside_one_council_without_a_business_unit_a_chase_goes_in_the_owner_s_name(
     house: House,
 ) -> None:
-    only = ('to = ["owner", "sbu"]', 'to = ["owner"]'), ('"owner-lead", "sbu"]', '"owner-lead"]')
+    only = ('"owner-deputy", "sbu"]', '"owner-deputy"]'), ('"owner-lead", "sbu"]', '"owner-lead"]')
     await arrange(house, "", *only, ('"dsp-police", "sbu"]', '"dsp-police"]'))
     await empty_seat(house, UNIT, "sbu")
     referral = await refer(house)

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
-from gateway.core.messages import IncidentId
+from gateway.core.messages import AgencyId, IncidentId, RoleId
+from gateway.core.routing import Holder
 from gateway.core.rules import is_avoided
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.timetable import chase_due
 from gateway.store import deliveries, messages
 from gateway.store.deliveries import DeliveryRow
+from tests.actions.arrangements import arrange
 from tests.actions.neighbours import fellside_joins
 from tests.actions.scene import (
+    COUNCIL,
     HOSPITALS,
     ICB,
     POLICE,
@@ -24,6 +27,7 @@ from tests.actions.scene import (
     UNIT,
     decide,
     decide_all,
+    hold_seat,
     let_go,
     refer,
     send,
@@ -40,8 +44,42 @@ AVOIDED = {
     "an agency": {"agency": HOSPITALS, "role": None},
     "a role": {"agency": None, "role": "agency-responder"},
     "a school's lead": {"agency": SCHOOL, "role": "dsl"},
+    "a deputy of the owner's": {"agency": COUNCIL, "role": "assistant-director"},
+    "who stands in": {"agency": POLICE, "role": "line-manager"},
 }
+STANDING_IN = """
+[[deputy]]
+role = "dsp-la"
+by = ["assistant-director"]
+
+[[deputy]]
+role = "agency-responder"
+by = ["line-manager"]
+"""
+LEARNING = """
+[[route]]
+id = "digest"
+message = "learning-digest"
+from = ["business-unit"]
+deliver = [
+    "dsp-icb",
+    { role = "assistant-director", whom = "involved" },
+    { role = "agency-responder", whom = "involved" },
+    { role = "dsl", whom = "involved" },
+]
+clause = "S3-15"
+"""
 OTHER_SCHOOL, OTHER_URN = "cliffside-secondary", "999902"
+
+
+async def with_deputies(house: House) -> None:
+    """Learning goes to many seats; the council's partner has a deputy at work, the responder of the police is away."""
+    now = house.clock()
+    await arrange(house, STANDING_IN + LEARNING)
+    for agency, role in ((COUNCIL, "assistant-director"), (POLICE, "line-manager")):
+        await hold_seat(house, agency, role, (Holder("Invented Deputy", None, None, 0),))
+    away = Holder("Invented Holder", None, None, 0, absent_from=now)
+    await hold_seat(house, POLICE, "agency-responder", (away,))
 
 
 async def everything_sent(house: House, incident: str) -> list[DeliveryRow]:
@@ -54,6 +92,7 @@ async def test_g_08_whoever_must_not_be_contacted_gets_nothing_by_any_way(
     house: House, whom: dict[str, Any]
 ) -> None:
     await fellside_joins(house)
+    await with_deputies(house)
     concern = whom | {"person": None, "reason": "The concern is about this post."}
     referral = await refer(house, do_not_contact=[concern])
     about = referral["incident"]
@@ -65,6 +104,8 @@ async def test_g_08_whoever_must_not_be_contacted_gets_nothing_by_any_way(
             await let_go(house, hold)
     await notify(house, referral)
     await invite(house, referral)
+    here = {"partnership": SOUTH_TYNESIDE, "incident": about, "in_reply_to": None}
+    await send(house, UNIT, "learning-digest", **here)
     await carry_all(house)
     await correct(house, referral, "correct", UNIT, statement="The period begins in 2024.")
     await take_back(house, referral)
@@ -72,7 +113,10 @@ async def test_g_08_whoever_must_not_be_contacted_gets_nothing_by_any_way(
     await chase_due(house.parts, frozenset())
     sent = await everything_sent(house, about)
     avoided = await house.parts.store.read(lambda tx: messages.avoided(tx, SOUTH_TYNESIDE, IncidentId(about)))
-    assert len({row.message_type for row in sent}) >= 6
+    assert len({row.message_type for row in sent}) >= 7
+    reached = {(row.agency, row.role) for row in sent}
+    for agency, role in ((COUNCIL, "assistant-director"), (POLICE, "line-manager")):
+        assert ((agency, role) in reached) is not is_avoided(avoided, AgencyId(agency), RoleId(role))
     assert not [row for row in sent if is_avoided(avoided, row.agency, row.role)]
 
 

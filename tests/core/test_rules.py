@@ -98,6 +98,21 @@ def test_no_rule_for_these_facts_is_an_officer_s_question() -> None:
     assert answer == Hold("no-rule-fits", ("no-rule-fits",))
 
 
+def test_what_only_others_may_say_is_refused_and_never_held_for_nobody_to_release() -> None:
+    """S3-09: a sender of one kind of review decision is no sender of every kind."""
+    ours = Route("ours", "call-log", frozenset({AgencyKind.POLICE}), (), when={"kind": frozenset({"ours"})})
+    theirs = Route(
+        "theirs", "call-log", frozenset({AgencyKind.ICB}), (), when={"kind": frozenset({"theirs"})}
+    )
+    pack = replace(PACK, routes=(ours, theirs))
+    call = replace(REFERRAL, type="call-log", incident=KNOWN, agency_kind=AgencyKind.POLICE)
+    assert decide(with_codes(call, kind=("ours",)), pack) == Forward(ours)
+    for released in (False, True):
+        refused = Refuse("sender-not-permitted", ErrorCode.NOT_PERMITTED, "/type")
+        assert decide(with_codes(call, kind=("theirs",)), pack, released) == refused
+    assert isinstance(decide(with_codes(call, kind=("neither",)), pack), Hold)
+
+
 @pytest.mark.parametrize(
     ("codes", "reasons"),
     [

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from gateway.core.clocks import DayEnd, Roll, Stage, Unit
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyKind, PartnershipId
-from gateway.core.rules import OWNER_WORDS, Every, Whom
+from gateway.core.rules import OWNER_WORDS, Every, Whom, chase_rule
 from gateway.core.working_days import Convention
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import CALENDAR_KEYS
@@ -163,3 +163,27 @@ def test_the_examples_in_the_readme_are_toml_that_a_pack_may_hold() -> None:
     calendar = next(block for block in blocks if "bank_holidays" in block)
     files = {"rules.toml": "\n".join(rules) + clocks, "calendar.toml": calendar}
     assert packs.check("invented-vale", files | {"letters/dsl-letter.txt": "invented"}) == []
+
+
+ABOVE = frozenset({"owner-lead", "owner-manager", "head-of-service", "service-director"})
+OF_THE_PARTNERS = frozenset({"dsp-la", "dsp-icb", "dsp-police"})
+TOP = frozenset({"dcs", "strategic-director", "service-director"})
+
+
+@pytest.mark.parametrize("name", packs.names())
+def test_g_02_g_04_whoever_is_silent_is_followed_by_deputy_then_manager_then_partners(name: str) -> None:
+    """Reminders to the owner; at the due the deputy too; a working day later who is above; after two the safeguarding partners,
+    or who stands for them where a pack is one council's."""
+    pack = packs.shipped(name)
+    told = {
+        stage: set(rule.to)
+        for stage in Stage
+        if (rule := chase_rule(pack, stage, "any-message", "any-clock")) is not None
+    }
+    assert set(told) == set(Stage), "no stage is left out"
+    assert all("owner" in to for to in told.values())
+    assert told[Stage.HALF] == told[Stage.DAY_BEFORE] == {"owner"}
+    assert "owner-deputy" in told[Stage.DUE]
+    assert told[Stage.ONE_AFTER] & ABOVE
+    last = told[Stage.TWO_AFTER]
+    assert last >= OF_THE_PARTNERS or last & TOP

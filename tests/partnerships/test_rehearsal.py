@@ -52,6 +52,15 @@ def test_a_guarded_request_is_held_and_shows_its_duties_as_if_released() -> None
     assert [duty["expects"] for duty in released.duties] == ["information-return"]
 
 
+def test_g_08_what_follows_passes_over_whom_the_answer_says_not_to_contact() -> None:
+    codes = {"review": ("hos-oversight",), "seat": ("head-of-service",), "outcome": ("forward",)}
+    facts = Facts(codes=codes | {"do_not_contact": ("*/dcs",)})
+    found = tried(pack_with(COUNCIL_RULES), "review-decision", AgencyKind.LOCAL_AUTHORITY, facts).follows
+    assert found is not None
+    assert [row["role"] for row in found.deliveries] == ["assistant-director"]
+    assert (found.duties, found.held) == ((), ("do-not-contact",))
+
+
 def test_one_seat_s_answer_shows_what_follows_from_it() -> None:
     """S1-16."""
     codes = {"review": ("hos-oversight",), "seat": ("head-of-service",), "outcome": ("forward",)}

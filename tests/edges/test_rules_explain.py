@@ -199,7 +199,7 @@ def test_the_list_names_each_pack_with_version_and_review_date() -> None:
     result = run("list", "--on", "2026-11-22", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
     packs = {row["pack"]: row for row in json.loads(result.stdout)}
-    assert len(packs) == 6
+    assert len(packs) == 7
     assert packs["southampton"]["version"] == "2026.1"
     assert packs["southampton"]["review_due_on"] == "2022-08-10"
     assert packs["southampton"]["review_overdue"] is True

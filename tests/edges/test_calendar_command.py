@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 from gateway.cli.dates_at_hand import warnings
 from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.partnerships import packs
 from gateway.partnerships.calendars import shipped_holidays
 from gateway.store import holidays
 from gateway.store import packs as pack_rows
@@ -102,9 +103,8 @@ async def test_the_doctor_warns_of_what_grows_old_and_stops_nothing(house: House
     assert [row for row in json.loads(out) if row["check"] in named] == [
         {"check": name, "ok": True, "advice": ""} for name in named
     ]
-    lapse = update(t.pack).values(
-        files={**(await _files(house)), "rules.toml": await _rules_reviewed_on(house, "2020-01-01")}
-    )
+    files = {**(await _files(house)), "rules.toml": await _rules_reviewed_on(house, "2020-01-01")}
+    lapse = update(t.pack).values(files=files, digest=packs.digest(files))
     await house.parts.store.transact(lambda tx: tx.execute(lapse).rowcount)
     _, out, _ = await attempt(house, "doctor", "--json")
     rows = {row["check"]: row for row in json.loads(out)}

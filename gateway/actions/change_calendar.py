@@ -29,7 +29,7 @@ from gateway.partnerships.calendars import (
     write_holidays,
 )
 from gateway.parts import Parts, Work
-from gateway.store import duties, holidays, incidents
+from gateway.store import duties, holidays
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.transaction import Tx
@@ -107,9 +107,7 @@ def recount(tx: Tx, parts: Parts, work: Work, asked: Recount) -> Stated | None:
     """Count one duty anew; the receipt when its due instant moved. Misconfigured when another list is in force here."""
     if work.pack.calendar.version != asked.version:
         raise Misconfigured("another list of holidays is in force: count again")
-    found = duties.find(tx, asked.duty)
-    incident = incidents.lock(tx, found.partnership, found.incident) if found else None
-    duty = duties.find(tx, asked.duty)  # as it is under the lock
+    duty, incident = duties.find_locked(tx, asked.duty)
     if duty is None or incident is None or incident.state != "open" or duty.state is not DutyState.OPEN:
         return None
     due = _counted(clock_of(tx, duty), duty, work.pack.calendar)

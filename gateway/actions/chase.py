@@ -33,7 +33,7 @@ from gateway.core.rules import (
 )
 from gateway.partnerships import packs
 from gateway.parts import Parts, Work
-from gateway.store import duties, incidents, mail, messages
+from gateway.store import duties, mail, messages
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
@@ -74,9 +74,7 @@ class _Told:
 
 def chase(tx: Tx, parts: Parts, work: Work, asked: Chase) -> list[str]:
     """Do what is due on one duty now; what was done: a stage's name, `missed`, or nothing."""
-    found = duties.find(tx, asked.duty)
-    incident = incidents.lock(tx, found.partnership, found.incident) if found else None
-    duty = duties.find(tx, asked.duty)  # as it is under the lock
+    duty, incident = duties.find_locked(tx, asked.duty)
     if duty is None or incident is None or incident.state != "open" or duty.state not in UNANSWERED:
         return []
     done = _state_silence(tx, parts, work, duty, incident, asked.read_until)

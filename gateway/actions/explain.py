@@ -10,7 +10,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import duties, incidents
+from gateway.store import duties
 from gateway.store.transaction import Tx
 
 
@@ -25,9 +25,7 @@ class Explanation:
 
 def explain(tx: Tx, parts: Parts, work: Work, asked: Explanation) -> Stated:
     """State the reason; the receipt. It may be given again. Refused when the duty is not late, or its incident is erased."""
-    found = duties.find(tx, asked.duty)
-    incident = incidents.lock(tx, found.partnership, found.incident) if found else None
-    duty = duties.find(tx, asked.duty)  # as it is under the lock
+    duty, incident = duties.find_locked(tx, asked.duty)
     if duty is None or incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no duty of this id.")
     if duty.state not in (DutyState.MET_LATE, DutyState.MISSED) or work.key is None:

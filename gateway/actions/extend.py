@@ -16,7 +16,7 @@ from gateway.core.duties import UNANSWERED
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId, MessageId
 from gateway.parts import Parts, Work
-from gateway.store import duties, holds, incidents, messages
+from gateway.store import duties, holds, messages
 from gateway.store.duties import DutyRow
 from gateway.store.transaction import Tx
 
@@ -37,9 +37,7 @@ def extend(tx: Tx, parts: Parts, work: Work, asked: Extension) -> Stated:
     Refused when it is answered, statutory, without a limit, or when the instant is past or no later than the one it has. A
     duty that was missed already is open again; that it was missed stays in the ledger.
     """
-    found = duties.find(tx, asked.duty)
-    incident = incidents.lock(tx, found.partnership, found.incident) if found else None
-    duty = duties.find(tx, asked.duty)  # as it is under the lock
+    duty, incident = duties.find_locked(tx, asked.duty)
     if duty is None or incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no duty of this id.")
     if duty.state not in UNANSWERED or incident.state != "open" or duty.due_at is None:

@@ -42,6 +42,47 @@ def owe_notice(
     """Record the notice to `change.old_address` and owe its delivery. `key` seals the address."""
     message = MessageId(occasion.supply.id(IdKind.MESSAGE))
     delivery = DeliveryId(occasion.supply.id(IdKind.DELIVERY))
+    _record(tx, parts, occasion, partnership, change, message, key)
+    owed = {
+        "id": delivery,
+        "partnership": partnership,
+        "incident": None,
+        "message": message,
+        "agency": change.agency,
+        "role": change.role or "*",
+        "adapter": "mail",
+        "rule": "address-replaced",
+        "pack_version": None,  # the directory, no pack, asks for it
+        "priority": URGENT,
+        "state": DeliveryState.PENDING.value,
+        "attempt": 0,
+        "created_at": occasion.at,
+        "next_at": occasion.at,
+    }
+    deliveries.owe(tx, [owed])
+    return Notice(change, delivery)
+
+
+def notice_letter(body: Mapping[str, str]) -> tuple[str, Letter]:
+    """The old address and the words for it."""
+    text = (
+        f"This address no longer receives what the safeguarding gateway sends to the role {body['role']} of "
+        f"{body['agency']}.\n\nTwo officers of the partnership changed the directory. If you did not expect this, telephone "
+        "the partnership's business unit at once, by a number that you already have.\n"
+    )
+    subject = "Safeguarding gateway: your address was replaced"
+    return body["to"], Letter(subject, text, f"<pre>{html.escape(text)}</pre>")
+
+
+def _record(
+    tx: Tx,
+    parts: Parts,
+    occasion: Occasion,
+    partnership: PartnershipId,
+    change: Change,
+    message: MessageId,
+    key: DataKey,
+) -> None:
     role = change.role or "*"
     document = {
         "type": DIRECTORY_CHANGE,
@@ -82,32 +123,3 @@ def owe_notice(
             "data_key": key.id,
         },
     )
-    owed = {
-        "id": delivery,
-        "partnership": partnership,
-        "incident": None,
-        "message": message,
-        "agency": change.agency,
-        "role": role,
-        "adapter": "mail",
-        "rule": "address-replaced",
-        "pack_version": None,  # the directory, no pack, asks for it
-        "priority": URGENT,
-        "state": DeliveryState.PENDING.value,
-        "attempt": 0,
-        "created_at": occasion.at,
-        "next_at": occasion.at,
-    }
-    deliveries.owe(tx, [owed])
-    return Notice(change, delivery)
-
-
-def notice_letter(body: Mapping[str, str]) -> tuple[str, Letter]:
-    """The old address and the words for it."""
-    text = (
-        f"This address no longer receives what the safeguarding gateway sends to the role {body['role']} of "
-        f"{body['agency']}.\n\nTwo officers of the partnership changed the directory. If you did not expect this, telephone "
-        "the partnership's business unit at once, by a number that you already have.\n"
-    )
-    subject = "Safeguarding gateway: your address was replaced"
-    return body["to"], Letter(subject, text, f"<pre>{html.escape(text)}</pre>")

@@ -18,7 +18,7 @@ from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import IncidentId, Message, RoleId
+from gateway.core.messages import IncidentId, Message, RoleId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
 from gateway.core.routing import Directory
@@ -139,39 +139,16 @@ def _receive(
     sender = next(iter(there.directory.seats_of(UNIT)), None)
     if sender is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Nobody holds the seat sbu in that partnership.")
-    values: dict[str, Any] = {
-        "id": there.incident,
-        "partnership": there.pack.partnership,
-        "chain": f"inc-{work.supply.take(16).hex()}",
-        "pack_version": there.pack.version,
-        "label": None,
-        "state": "open",
-        "outcomes": [],
-        "opened_at": work.at,
-        "legal_hold": left.legal_hold,
-        "erased_at": None,
-    }
+    chain = f"inc-{work.supply.take(16).hex()}"
+    opened = incidents.newly_opened(
+        there.incident, there.pack.partnership, chain, there.pack.version, work.at
+    )
+    values = opened | {"legal_hold": left.legal_hold}
     incidents.open_new(tx, values)
     incident = Incident(**values)
     subject = Subject(incident.chain, incident.partnership, incident.id, own.key)
     prove(tx, parts, own, subject, [Said(Event.TRANSFERRED, fields, reason="received")])
-    known = facts(read_message(json.dumps(document).encode()))
-    holder = there.directory.present_holder(sender, work.at)
-    composed = Composition(
-        type="referral",
-        reference=f"transfer-{left.id}-{there.incident}",
-        rule="transfer",
-        sender=sender,
-        author=(holder.name if holder else "Safeguarding gateway", "Safeguarding Business Unit"),
-        marking=document["marking"],
-        body=document["body"],
-        recipients=(),
-        schools=known.schools,
-        codes=known.codes,
-        agencies=known.agencies,
-        moments={name: at for name, at in known.moments.items() if name != AWARE},
-        do_not_contact=document["do_not_contact"],
-    )
+    composed = _composed(own, left, there, sender, document)
     message = compose(tx, parts, own, incident, composed)
     decision = decide(message, there.pack, released=True)  # two officers say that the place is theirs
     if not isinstance(decision, Forward):
@@ -187,6 +164,29 @@ def _receive(
     result.record(tx)
     for gap in result.gaps:
         hold(tx, own, incident.partnership, incident.id, ("message", message.id), (gap,))
+
+
+def _composed(
+    own: Work, left: Incident, there: Receiving, sender: Seat, document: dict[str, Any]
+) -> Composition:
+    """The referral as the receiving unit makes it: what the first said, but the awareness, which is its own."""
+    known = facts(read_message(json.dumps(document).encode()))
+    holder = there.directory.present_holder(sender, own.at)
+    return Composition(
+        type="referral",
+        reference=f"transfer-{left.id}-{there.incident}",
+        rule="transfer",
+        sender=sender,
+        author=(holder.name if holder else "Safeguarding gateway", "Safeguarding Business Unit"),
+        marking=document["marking"],
+        body=document["body"],
+        recipients=(),
+        schools=known.schools,
+        codes=known.codes,
+        agencies=known.agencies,
+        moments={name: at for name, at in known.moments.items() if name != AWARE},
+        do_not_contact=document["do_not_contact"],
+    )
 
 
 def _referral(tx: Tx, work: Work, left: Incident) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
 from gateway.core.rules import Pack, consequence
 from gateway.parts import Parts, Work
-from gateway.store import duties, incidents
+from gateway.store import duties
 from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
@@ -33,9 +33,7 @@ class Waiver:
 
 def waive(tx: Tx, parts: Parts, work: Work, asked: Waiver) -> Stated:
     """End a duty that is open or missed; the receipt. Refused when it is answered, statutory or of a closed incident."""
-    found = duties.find(tx, asked.duty)
-    incident = incidents.lock(tx, found.partnership, found.incident) if found else None
-    duty = duties.find(tx, asked.duty)  # as it is under the lock
+    duty, incident = duties.find_locked(tx, asked.duty)
     if duty is None or incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no duty of this id.")
     if duty.state not in UNANSWERED or incident.state != "open":

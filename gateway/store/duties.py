@@ -11,7 +11,9 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, lit
 
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.messages import AgencyId, DutyId, IncidentId, MessageId, PartnershipId, RoleId
+from gateway.store import incidents
 from gateway.store import tables as t
+from gateway.store.incidents import Incident
 from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 
@@ -155,6 +157,13 @@ def owe_again(tx: Tx, duty: DutyId, at: datetime) -> None:
 
 def change(tx: Tx, duty: DutyId, **values: Any) -> None:
     tx.execute(update(t.duty).where(t.duty.c.id == duty).values(**values))
+
+
+def find_locked(tx: Tx, duty: DutyId) -> tuple[DutyRow | None, Incident | None]:
+    """A duty as it is once its incident is locked, with that incident; None for what is not there."""
+    found = find(tx, duty)
+    incident = incidents.lock(tx, found.partnership, found.incident) if found else None
+    return find(tx, duty) if found else None, incident
 
 
 def find(tx: Tx, duty: DutyId) -> DutyRow | None:

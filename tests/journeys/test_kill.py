@@ -11,19 +11,17 @@ import asyncio
 import base64
 import json
 import secrets
-import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 import trustme
 from aiohttp import web
-from sqlalchemy import text
 
 from adapters.mail.mailbox import Mailbox, account_from_url
 from gateway.actions.draft_letters import AWAITS_RELEASE
@@ -49,21 +47,17 @@ from gateway.demo.partnership import (
 from gateway.ledger import verify
 from gateway.parts import Parts
 from gateway.settings import Settings
-from gateway.store import holds, log, migrations
+from gateway.store import holds, log
 from gateway.store.directory import WayRow
-from keys import custody
-from keys.signing import DEVELOPMENT_PREFIX, FileSigner
+from keys.signing import FileSigner
+from tests.journeys.deployment import client_tls, eventually, number_of, rows, server_tls, set_up
 from tests.journeys.loopback_mail import MAILBOX, OWN_MAIL_SERVER, Leads, Letters, schools_mail_server
-from tests.journeys.mortal_gateway import MortalGateway, command, moments, toml
-from tests.mail_servers import MailHouse, free_ports, mail_house
+from tests.journeys.mortal_gateway import MortalGateway, command, moments
+from tests.mail_servers import MailHouse, mail_house
 from tests.partner_agency import WebhookServer
-
-Found = TypeVar("Found")
 
 LEASE_SECONDS = 3.0
 AT_ONCE = 8
-PATIENCE_SECONDS = 60
-LOOK_AGAIN_SECONDS = 0.1
 SEATS = {COUNCIL: "dsp-la", POLICE: "dsp-police", ICB: "dsp-icb"}
 PER_STORY = 10  # submissions
 
@@ -139,17 +133,6 @@ async def _try(client: AgencyClient, document: dict[str, Any]) -> dict[str, Any]
         return await client.submit(document)
     except Unreachable:
         return None
-
-
-async def eventually(look: Callable[[], Awaitable[Found | None]], what: object) -> Found:
-    """What `look` finds, looked for until it is there."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-    while True:
-        found = await look()
-        if found is not None:
-            return found
-        assert asyncio.get_running_loop().time() < deadline, f"still waiting for: {what}"
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
 # --- the storm --------------------------------------------------------------------------------------------------------
@@ -400,7 +383,7 @@ async def world(storm: Storm, folder: Path) -> AsyncIterator[World]:
         gateway = MortalGateway(folder / "gateway.toml", moments(storm.seed, storm.kills))
         webhook = await stack.enter_async_context(partners_web_server(authority, gateway))
         letters = Letters(gateway.happened)
-        smtp_port = await stack.enter_async_context(schools_mail_server(letters, _server_tls(authority)))
+        smtp_port = await stack.enter_async_context(schools_mail_server(letters, server_tls(authority)))
         settings = furnish(folder, authority, house, smtp_port, webhook)
         keys = {agency.id: FileSigner.generate(f"{agency.id}-1", "ES256") for agency in AGENCIES}
         await inhabit(settings, keys, webhook)
@@ -413,7 +396,7 @@ async def world(storm: Storm, folder: Path) -> AsyncIterator[World]:
                 agency,
                 keys[agency],
                 clock=system_clock,
-                tls=_client_tls(authority),
+                tls=client_tls(authority),
                 pauses_seconds=(0.1,),
             )
             clients[agency] = await stack.enter_async_context(client)
@@ -424,47 +407,27 @@ async def world(storm: Storm, folder: Path) -> AsyncIterator[World]:
 def furnish(
     folder: Path, authority: trustme.CA, house: MailHouse, smtp_port: int, webhook: WebhookServer
 ) -> Settings:
-    """A settings file, keys, certificates and databases."""
-    port, operator_port = free_ports(2)
-    authority.cert_pem.write_to_path(folder / "authority.pem")
-    certificate = authority.issue_cert("localhost")
-    certificate.cert_chain_pems[0].write_to_path(folder / "tls.pem")
-    secret_files = {"tls.key": certificate.private_key_pem.bytes(), "imap.password": house.password.encode()}
-    for name, content in secret_files.items():
-        (folder / name).touch(mode=0o600)
-        (folder / name).write_bytes(content)
-    values: dict[str, Any] = {
-        "mode": "development",
-        "public_url": f"https://localhost:{port}",
-        "listen": f"127.0.0.1:{port}",
-        "operator_listen": f"127.0.0.1:{operator_port}",
-        "tls_cert_file": str(folder / "tls.pem"),
-        "tls_key_file": str(folder / "tls.key"),
-        "var_dir": str(folder / "var"),
-        "keys_dir": str(folder / "keys"),
-        "smtp_url": f"smtp://localhost:{smtp_port}",
-        "smtp_ca_file": str(folder / "authority.pem"),
-        "mail_from": "South Tyneside Council <safeguarding@council.example>",
-        "mail_domain": "reply.council.example",
-        "mail_authserv_id": OWN_MAIL_SERVER,
-        "imap_url": f"imap://{quote(MAILBOX)}@localhost:{house.imap_port}",
-        "imap_password_file": str(folder / "imap.password"),
-        "imap_ca_file": str(house.ca_file),
-        "imap_interval_seconds": 0.3,
-        "fetch_ca_file": str(folder / "authority.pem"),
-        "fetch_development_hosts": [webhook.host],
-        "lease_seconds": LEASE_SECONDS,
-        "sweep_interval_seconds": 0.2,
-        "seal_interval_seconds": 0.1,
-        "drain_seconds": 1.0,
-    }
-    (folder / "gateway.toml").write_text(toml(values))
-    settings = Settings(**values)
-    settings.var_dir.mkdir(mode=0o700)
-    custody.create(settings.keys_dir, DEVELOPMENT_PREFIX)
-    migrations.migrate(settings.book_url, "book")
-    migrations.migrate(settings.keys_book_url, "custody")
-    return settings
+    """The deployment that writes letters and reads replies."""
+    password = folder / "imap.password"
+    password.touch(mode=0o600)
+    password.write_text(house.password)
+    return set_up(
+        folder,
+        authority,
+        smtp_url=f"smtp://localhost:{smtp_port}",
+        smtp_ca_file=str(folder / "authority.pem"),
+        mail_from="South Tyneside Council <safeguarding@council.example>",
+        mail_domain="reply.council.example",
+        mail_authserv_id=OWN_MAIL_SERVER,
+        imap_url=f"imap://{quote(MAILBOX)}@localhost:{house.imap_port}",
+        imap_password_file=str(password),
+        imap_ca_file=str(house.ca_file),
+        imap_interval_seconds=0.3,
+        fetch_development_hosts=[webhook.host],
+        lease_seconds=LEASE_SECONDS,
+        sweep_interval_seconds=0.2,
+        seal_interval_seconds=0.1,
+    )
 
 
 async def inhabit(settings: Settings, keys: dict[AgencyId, FileSigner], webhook: WebhookServer) -> None:
@@ -503,7 +466,7 @@ async def partners_web_server(authority: trustme.CA, gateway: MortalGateway) -> 
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=_server_tls(authority, "127.0.0.1")).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls(authority, "127.0.0.1")).start()
         server.port = runner.addresses[0][1]
         yield server
     finally:
@@ -521,23 +484,3 @@ async def _ended(life: asyncio.Task[None]) -> None:
     life.cancel()
     with suppress(asyncio.CancelledError):
         await life
-
-
-async def rows(parts: Parts, query: str) -> list[Any]:
-    return await parts.store.read(lambda tx: list(tx.execute(text(query))))
-
-
-async def number_of(parts: Parts, what: str) -> int:
-    return int((await rows(parts, f"SELECT count(*) AS n FROM {what}"))[0].n)
-
-
-def _server_tls(authority: trustme.CA, name: str = "localhost") -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(name).configure_cert(context)
-    return context
-
-
-def _client_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context

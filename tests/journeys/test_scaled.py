@@ -29,18 +29,10 @@ from gateway.core.messages import AgencyId, IncidentId
 from gateway.demo import invented
 from gateway.demo.partnership import AGENCIES, HOSPITALS, POLICE
 from gateway.settings import Settings
-from gateway.store import migrations
-from keys import custody
-from keys.signing import DEVELOPMENT_PREFIX, FileSigner
-from tests.journeys.mortal_gateway import command, environment, toml
-from tests.journeys.test_kill import (
-    _client_tls,
-    eventually,
-    inhabit,
-    number_of,
-    partners_web_server,
-)
-from tests.mail_servers import free_ports
+from keys.signing import FileSigner
+from tests.journeys.deployment import client_tls, eventually, number_of, set_up
+from tests.journeys.mortal_gateway import command, environment
+from tests.journeys.test_kill import inhabit, partners_web_server
 from tests.partner_agency import WebhookServer
 from tests.servers import PostgresServer, free_port, valkey_server
 
@@ -52,40 +44,6 @@ class _Immortal:
 
     def happened(self, kind: str) -> None:
         pass
-
-
-def furnish(folder: Path, authority: trustme.CA, webhook: WebhookServer, **more: Any) -> Settings:
-    """A settings file, keys, certificates and databases of a deployment on PostgreSQL with a broker."""
-    authority.cert_pem.write_to_path(folder / "authority.pem")
-    certificate = authority.issue_cert("localhost")
-    certificate.cert_chain_pems[0].write_to_path(folder / "tls.pem")
-    (folder / "tls.key").touch(mode=0o600)
-    (folder / "tls.key").write_bytes(certificate.private_key_pem.bytes())
-    port, operator_port = free_ports(2)
-    values: dict[str, Any] = {
-        "mode": "development",
-        "public_url": f"https://localhost:{port}",
-        "listen": f"127.0.0.1:{port}",
-        "operator_listen": f"127.0.0.1:{operator_port}",
-        "tls_cert_file": str(folder / "tls.pem"),
-        "tls_key_file": str(folder / "tls.key"),
-        "var_dir": str(folder / "var"),
-        "keys_dir": str(folder / "keys"),
-        "fetch_ca_file": str(folder / "authority.pem"),
-        "fetch_development_hosts": [webhook.host],
-        "lease_seconds": 3.0,
-        "sweep_interval_seconds": 0.5,
-        "seal_interval_seconds": 0.2,
-        "drain_seconds": 1.0,
-        **more,
-    }
-    (folder / "gateway.toml").write_text(toml(values))
-    settings = Settings(**values)
-    settings.var_dir.mkdir(mode=0o700)
-    custody.create(settings.keys_dir, DEVELOPMENT_PREFIX)
-    migrations.migrate(settings.book_url, "book")
-    migrations.migrate(settings.keys_book_url, "custody")
-    return settings
 
 
 @contextmanager
@@ -172,8 +130,17 @@ async def deployment(folder: Path, postgres: PostgresServer, **more: Any) -> Asy
         for url in databases:
             stack.callback(postgres.drop_database, url)
         webhook = await stack.enter_async_context(partner(authority))
-        more |= {"database_url": databases[0], "custody_url": databases[1]}
-        settings = furnish(folder, authority, webhook, **more)
+        settings = set_up(
+            folder,
+            authority,
+            database_url=databases[0],
+            custody_url=databases[1],
+            fetch_development_hosts=[webhook.host],
+            lease_seconds=3.0,
+            sweep_interval_seconds=0.5,
+            seal_interval_seconds=0.2,
+            **more,
+        )
         keys = {agency.id: FileSigner.generate(f"{agency.id}-1", "ES256") for agency in AGENCIES}
         await inhabit(settings, keys, webhook)
         clients = {}
@@ -183,7 +150,7 @@ async def deployment(folder: Path, postgres: PostgresServer, **more: Any) -> Asy
                 agency,
                 keys[agency],
                 clock=system_clock,
-                tls=_client_tls(authority),
+                tls=client_tls(authority),
                 pauses_seconds=(0.2,) * 200,
             )
             clients[agency] = await stack.enter_async_context(client)

@@ -3,7 +3,7 @@
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help run test check bench locks env parts npm clean
+.PHONY: help run test check bench locks env parts npm mesh clean
 
 # Python 3.11 if it is there, else whatever python3 is, if it is new enough (checked below).
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -27,7 +27,7 @@ run: env
 	$(BIN)/gateway demo $(if $(ONCE),--once)
 
 # Broken parts of Debian are a warning for an ordinary user and a failure in CI: the script decides.
-test: env parts npm
+test: env parts npm mesh
 	$(BIN)/pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
 check: env
@@ -76,6 +76,18 @@ $(NPM_PROJECT)/node_modules/.ready: $(NPM_PROJECT)/package-lock.json $(VENV)/.lo
 	    node "$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
+# --- NHS's own MESH sandbox, a server for the tests: it needs another FastAPI than ours, so it has its own environment ---
+
+MESH := .venv-mesh
+
+mesh: $(MESH)/.ready
+
+$(MESH)/.ready: $(LOCKS)/mesh-sandbox.txt $(VENV)/.locked
+	@test -x $(MESH)/bin/python || $(PYTHON) -m venv $(MESH)
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(MESH)/bin/python $(LOCKS)/mesh-sandbox.txt || \
+	    $(MESH)/bin/python -m pip install --quiet --require-hashes -r $(LOCKS)/mesh-sandbox.txt
+	@touch $@
+
 # --- the locks: no host and no address ends up in them ----------------------------------------------------------------
 
 COMPILE := ../../$(BIN)/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
@@ -85,6 +97,7 @@ locks: env
 	cd $(LOCKS) && $(COMPILE) uv.in -o uv.txt
 	cd $(LOCKS) && $(COMPILE) runtime.in -o runtime.txt
 	cd $(LOCKS) && $(COMPILE) dev.in -o dev.txt
+	cd $(LOCKS) && $(COMPILE) mesh-sandbox.in -o mesh-sandbox.txt
 
 clean:
-	rm -rf $(VENV) $(NPM_PROJECT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(MESH) $(NPM_PROJECT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

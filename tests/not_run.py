@@ -26,6 +26,11 @@ PARTS = {  # the part of a `needs` mark: the programs that must all be there
     "chromium": ("chromium",),
     "nginx": ("nginx",),
     "clamav": ("clamd",),
+    "go": ("go",),
+    "jose": ("jose",),
+    "opendkim": ("opendkim",),
+    "softhsm": ("softhsm2-util",),
+    "faketime": ("faketime",),
 }
 
 

@@ -1,8 +1,7 @@
-"""The console: every page in one table, each behind a session or listed as public, each POST behind the form's token."""
+"""The console: every page of the table, each behind a session or listed as public, each POST behind the form's token."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
@@ -10,50 +9,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
+from starlette.routing import Route as Served
 
-from gateway.console import held, incidents, lists, pages, sign_in
 from gateway.console.door import BASE, HEADERS, Console, Visit, check_form, read_form
 from gateway.console.pages import go, page
+from gateway.console.routes import ROUTES, Needs, Route
 from gateway.core.errors import ErrorCode, Refused, Unavailable
 from gateway.parts import Parts
-
-Handler = Callable[[Console, Visit], Awaitable[Response]]
-
-
-async def _style(console: Console, visit: Visit) -> Response:
-    return await pages.style(visit)
-
-
-async def _icon(console: Console, visit: Visit) -> Response:
-    return await pages.icon(visit)
-
-
-ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/", lists.get_today),
-    ("GET", "/sign-in", sign_in.get_sign_in),
-    ("POST", "/sign-in", sign_in.post_sign_in),
-    ("POST", "/sign-out", sign_in.post_sign_out),
-    ("GET", "/incidents", lists.get_incidents),
-    ("GET", "/awaiting-triage", lists.get_awaiting),
-    ("GET", "/incidents/{incident}", incidents.get_incident),
-    ("POST", "/incidents/{incident}/messages/{message}", incidents.post_message),
-    ("POST", "/incidents/{incident}/linked/{other}", incidents.post_linked),
-    ("POST", "/incidents/{incident}/told-apart/{other}", incidents.post_told_apart),
-    ("POST", "/incidents/{incident}/unlinked/{other}", incidents.post_unlinked),
-    ("GET", "/duties/{list}", lists.get_duties),
-    ("GET", "/held", held.get_held),
-    ("GET", "/held/{hold}", held.get_held_item),
-    ("POST", "/held/{hold}/words", held.post_words),
-    ("POST", "/held/{hold}/release", held.post_release),
-    ("POST", "/held/{hold}/refuse", held.post_refuse),
-    ("POST", "/held/{hold}/answer", held.post_answer),
-    ("GET", "/deliveries", lists.get_deliveries),
-    ("GET", "/deliveries/{state}", lists.get_deliveries),
-    ("GET", "/static/console.css", _style),
-    ("GET", "/static/icon.svg", _icon),
-)
-PUBLIC = frozenset({"/sign-in", "/static/console.css", "/static/icon.svg"})  # open to anyone
 
 TITLES = {
     403: "This cannot be done",
@@ -70,8 +33,7 @@ def console_app(parts: Parts) -> Starlette:
     """The pages, to be mounted at `/console`."""
     console = Console(parts)
     routes = [
-        Route(path, partial(_guarded, console, handler, is_public=path in PUBLIC), methods=[method])
-        for method, path, handler in ROUTES
+        Served(route.path, partial(_guarded, console, route), methods=list(route.methods)) for route in ROUTES
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _unknown})
 
@@ -82,12 +44,12 @@ def console_site(parts: Parts) -> Starlette:
     async def home(request: Request) -> Response:
         return RedirectResponse(f"{BASE}/", 303, headers=HEADERS)
 
-    return Starlette(routes=[Mount(BASE, console_app(parts)), Route("/", home)])
+    return Starlette(routes=[Mount(BASE, console_app(parts)), Served("/", home)])
 
 
-async def _guarded(console: Console, handler: Handler, request: Request, *, is_public: bool) -> Response:
+async def _guarded(console: Console, route: Route, request: Request) -> Response:
     """Session, form token, then the page; whatever goes wrong becomes a page in plain words without the input."""
-    visit = Visit(request, None)
+    visit, is_public = Visit(request, None), route.needs is Needs.NOTHING
     try:
         form = await read_form(request) if request.method == "POST" else {}
         officer = await console.officer(request)
@@ -96,13 +58,13 @@ async def _guarded(console: Console, handler: Handler, request: Request, *, is_p
         visit = Visit(request, officer, form)
         if officer is not None and request.method == "POST" and not is_public:
             check_form(officer, form)
-        return await handler(console, visit)
+        return await route.page(console, visit)
     except Refused as refused:
         return _refused(visit, refused)
     except Unavailable:
         return _sorry(visit, 503, "Nothing was changed. Try again in a moment.")
     except Exception as fault:
-        _log.error("console.fault", path=request.scope["route"].path, fault=type(fault).__name__)
+        _log.error("console.fault", path=route.path, fault=type(fault).__name__)
         return _sorry(
             visit, 500, "Nothing is known to have been changed. Try again, or tell the technical team."
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -9,10 +12,38 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway.console import words
-from gateway.console.door import BASE, FORM_TOKEN, HEADERS, Visit
+from gateway.console.door import BASE, FORM_TOKEN, HEADERS, Console, Visit
+from gateway.core.errors import ErrorCode, Refused
 
-STYLE = files("gateway.console").joinpath("static", "console.css").read_bytes()
-ICON = files("gateway.console").joinpath("static", "icon.svg").read_bytes()
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """One file as browsers get it."""
+
+    content: bytes
+    media_type: str
+
+    @property
+    def version(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()[:12]
+
+
+def _static() -> Iterator[tuple[str, Static]]:
+    for file in files("gateway.console").joinpath("static").iterdir():
+        media_type = MEDIA_TYPES.get("." + file.name.rpartition(".")[2])
+        if media_type is not None:
+            yield file.name, Static(file.read_bytes(), media_type)
+
+
+STATIC = dict(_static())
+
+
+def static_address(name: str) -> str:
+    """Where a browser gets one of our files."""
+    return f"{BASE}/static/{name}?v={STATIC[name].version}"
+
 
 _pages = Environment(
     loader=PackageLoader("gateway.console"),
@@ -35,6 +66,7 @@ _pages.filters |= {
 }
 _pages.globals |= {
     "base": BASE,
+    "static": static_address,
     "form_token_name": FORM_TOKEN,
     "delivery_states": words.DELIVERY_STATES,
     "duty_states": words.DUTY_STATES,
@@ -57,9 +89,10 @@ def go(path: str) -> Response:
     return RedirectResponse(BASE + path, 303, headers=HEADERS)
 
 
-async def style(visit: Visit) -> Response:
-    return Response(STYLE, media_type="text/css", headers=HEADERS | {"Cache-Control": "max-age=300"})
-
-
-async def icon(visit: Visit) -> Response:
-    return Response(ICON, media_type="image/svg+xml", headers=HEADERS | {"Cache-Control": "max-age=300"})
+async def get_static(console: Console, visit: Visit) -> Response:
+    """A file of ours. Its address names its digest, so that a browser may keep it."""
+    found = STATIC.get(visit.path("name"))
+    if found is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    headers = HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(found.content, media_type=found.media_type, headers=headers)

@@ -18,8 +18,8 @@ from aiohttp import ClientSession, CookieJar, TCPConnector
 from starlette.routing import Mount
 
 from gateway.actions.extend import Extension, extend
-from gateway.console.application import PUBLIC, ROUTES
 from gateway.console.door import FORM_TOKEN
+from gateway.console.routes import GET, POST, ROUTES, Needs
 from gateway.console.sign_in import create_sign_in_link
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId
@@ -161,7 +161,7 @@ async def viewings(house: House, incident: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "path", [path for method, path, _ in ROUTES if method == "GET" and path not in PUBLIC]
+    "path", [route.path for route in ROUTES if route.methods == GET and route.needs is not Needs.NOTHING]
 )
 async def test_no_page_is_shown_without_a_session(house: House, path: str) -> None:
     async with browser(house) as stranger:
@@ -170,7 +170,7 @@ async def test_no_page_is_shown_without_a_session(house: House, path: str) -> No
 
 
 @pytest.mark.parametrize(
-    "path", [path for method, path, _ in ROUTES if method == "POST" and path not in PUBLIC]
+    "path", [route.path for route in ROUTES if route.methods == POST and route.needs is not Needs.NOTHING]
 )
 async def test_no_form_is_taken_without_a_session(house: House, path: str) -> None:
     async with browser(house) as stranger:

@@ -194,6 +194,7 @@ def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailRead
                 stamped_below=settings.mail_stamped_below,
                 envelope_to=expected.envelope_to,
                 letters=expected.letters,
+                form=expected.form,
             ),
         )
         contract = reading.contract()

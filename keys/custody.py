@@ -117,6 +117,11 @@ class KeyRing:
         """16 hex characters that mark a reply token as ours. It locates a letter; it authenticates nobody."""
         return hmac.new(self._token_key, token.encode(), hashlib.sha256).hexdigest()[:16]
 
+    def form_mac(self, token: str, reference: str) -> str:
+        """32 hex characters that bind an answer form to one letter, by the letter's token and reference."""
+        bound = b"form\0" + token.encode() + b"\0" + reference.encode()
+        return hmac.new(self._token_key, bound, hashlib.sha256).hexdigest()[:32]
+
 
 def create(directory: Path, prefix: str) -> None:
     """Make a full set of keys under `directory` (mode 0700) with ids `<prefix><purpose>-1`; never overwrites."""

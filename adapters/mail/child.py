@@ -29,6 +29,7 @@ def main() -> int:
         stamped_below=told["stamped_below"],
         envelope_to=tuple(told["envelope_to"]),
         letters=tuple(told["letters"]),
+        form=tuple(told["form"]) if told["form"] else None,
     )
     reading = read_opened(open_mail(sys.stdin.buffer.read()), expected)
     sys.stdout.write(to_json(reading))

@@ -154,6 +154,9 @@ class Expected:
     letters: tuple[str, ...] = field(
         default=(), repr=False
     )  # texts of our letters, so that they are known when quoted
+    form: tuple[str, str] | None = field(
+        default=None, repr=False
+    )  # the letter's reference and the MAC that its answer form carries: see `form.is_bound`
 
 
 _LONGEST_WORD = 4000

@@ -9,11 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class MailExpected:
-    """What a reader is told: the addresses enrolled for the letter, our own addresses it came to, our letters' texts."""
+    """What a reader is told: the addresses enrolled for the letter, our own addresses it came to, our letters' texts.
+
+    `form` is the letter's reference and the MAC that its answer form carries; None when no letter is known yet.
+    """
 
     enrolled: tuple[str, ...] = ()
     envelope_to: tuple[str, ...] = ()
     letters: tuple[str, ...] = field(default=(), repr=False)
+    form: tuple[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

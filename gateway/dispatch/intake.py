@@ -107,7 +107,8 @@ async def _understand(parts: Parts, raw: RawMail, content: bytes) -> tuple[MailR
     enrolled = await _enrolled(parts, letter)
     pack = (await parts.partnerships.snapshot(letter.partnership)).pack
     ours = tuple(words for name, words in pack.letters.items() if name.endswith("-letter.txt"))
-    reading = await asyncio.to_thread(parts.read_mail, content, MailExpected(enrolled, to, ours))
+    form = (letter.reference, parts.keys.form_mac(letter.token, letter.reference))
+    reading = await asyncio.to_thread(parts.read_mail, content, MailExpected(enrolled, to, ours, form))
     if reading.reference is not None and reading.reference != letter.reference:
         return reading, None  # it speaks of another letter than the address it came to: a person decides
     return reading, letter

@@ -36,8 +36,12 @@ def make_policy(
     timestamps: Literal["none", "required"] = "none",
     pinned: Sequence[Anchor] = (),
     skew_seconds: int = 60,
+    peers: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, object]:
-    """The policy as a JSON value of the form `policy/1`; `verify.load_policy` reads it."""
+    """The policy as a JSON value of the form `policy/1`; `verify.load_policy` reads it.
+
+    `peers` are the thumbprints (RFC 7638) of the keys with which agencies sign their acknowledgements, by agency.
+    """
     return {
         "v": "policy/1",
         "issuer": issuer,
@@ -49,6 +53,7 @@ def make_policy(
         "receipt_keys": [_key(key) for key in receipt_keys],
         "pinned": [{"size": pin.size, "root": pin.root, "seen": None} for pin in pinned],
         "skew_seconds": skew_seconds,
+        "peers": [{"agency": agency, "keys": sorted(keys)} for agency, keys in sorted((peers or {}).items())],
     }
 
 

@@ -8,7 +8,8 @@ What is checked, in this order: the zip and its manifest; each receipt (compact 
 statement, RFC 8785); the chain of each `ref` without gaps; the disclosures (RFC 9901 digests); each proof that the
 statement is a leaf of the log (C2SP tlog-proof, RFC 9162 section 2.1.3); the signatures on its checkpoint (C2SP
 signed-note, tlog-checkpoint, tlog-cosignature); that all checkpoints are of one history (RFC 9162 section 2.1.4); key
-windows; and that each payload and attachment is the one that was committed to.
+windows; that each payload and attachment is the one that was committed to; and that what recipients and mail systems said
+themselves (peer/) is what the receipts commit to, a recipient's acknowledgement signed by its own key over that content.
 
 Verdicts: VALID; PROVISIONAL (a receipt is signed but not yet in the log, or a required time-stamp is pending); INVALID.
 Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain, or the
@@ -34,7 +35,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 LIMIT_BYTES = 1 << 30  # a bundle is stored, not compressed: its size is what it costs to read
@@ -44,6 +45,7 @@ LOG_KEY, WITNESS_KEY = 0x01, 0x04  # C2SP signed-note and tlog-cosignature signa
 PATHS = re.compile(
     r"manifest\.json|README\.txt|SUMMARY\.html|verify\.py|policy\.example\.json|receipts/[0-9]{4,6}\.(jws|proof|disclosures)"
     r"|checkpoints/[1-9][0-9]{0,18}\.(note|tsr)|consistency/[1-9][0-9]{0,18}-[1-9][0-9]{0,18}\.txt"
+    r"|SUMMARY\.pdf|peer/ev-[0-9a-f]{32}\.(jws|eml)"
     r"|payloads/ev-[0-9a-f]{32}\.bin|attachments/att-[a-z2-7]{26}\.bin|keys/[A-Za-z0-9_-]{1,64}\.(jwk|vkey)"
 )
 REQUIRED = {"_sd", "_sd_alg", "event", "id", "iss", "kid", "prev", "ref", "seq", "time", "v"}
@@ -59,6 +61,18 @@ SHAPES = {
     "v": "receipt/1",
     "reason": "[a-z0-9-]{1,64}",
 }
+ACKNOWLEDGEMENT = {  # what a recipient signs; besides, perhaps, its own words
+    "by": "person|system|declined",
+    "content_sha256": "[0-9a-f]{64}",
+    "delivery": "[A-Za-z0-9_-]{1,64}",
+    "message": "[A-Za-z0-9_-]{1,64}",
+    "role": "[a-z0-9-]{1,64}",
+    "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z",
+    "v": "acknowledgement/1",
+}
+ACKNOWLEDGEMENT_WORDS = {"name", "copies", "reason"}
+ANSWERS = {"person": "ConsignmentAcceptance", "system": "ContentHandover", "declined": "ConsignmentRejection"}
+KEY_MEMBERS = {"EC": {"crv", "kty", "x", "y"}, "OKP": {"crv", "kty", "x"}, "RSA": {"e", "kty", "n"}}
 COMMITMENT = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in base64url
 POLICY_MEMBERS = {
     "v": str,
@@ -71,6 +85,7 @@ POLICY_MEMBERS = {
     "receipt_keys": list,
     "pinned": list,
     "skew_seconds": int,
+    "peers": list,
 }
 NEEDS_REASON = re.compile(".*(Failure|Rejection|Expiry|Missed|Held|Waived|Revoked)")
 
@@ -209,6 +224,25 @@ def es256_ok(public: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -
 def ed25519_ok(public: bytes, signature: bytes, data: bytes) -> bool:
     """Ed25519 as in RFC 8032, with the 32-byte public key."""
     return _accepts(lambda: ed25519.Ed25519PublicKey.from_public_bytes(public).verify(signature, data))
+
+
+def jwk_ok(jwk: dict[str, str], alg: str, signature: bytes, data: bytes) -> bool:
+    """A signature by a public JWK (RFC 7517) under the one algorithm of its kind: ES256, Ed25519 or PS256."""
+    whole = {name: int.from_bytes(unb64url(jwk[name]), "big") for name in jwk if name in ("x", "y", "e", "n")}
+    try:
+        match (alg, jwk["kty"], jwk.get("crv")):
+            case ("ES256", "EC", "P-256"):
+                point = ec.EllipticCurvePublicNumbers(whole["x"], whole["y"], ec.SECP256R1())
+                return es256_ok(point.public_key(), signature, data)
+            case ("Ed25519", "OKP", "Ed25519"):
+                return ed25519_ok(unb64url(jwk["x"]), signature, data)
+            case ("PS256", "RSA", None):
+                pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+                public = rsa.RSAPublicNumbers(whole["e"], whole["n"]).public_key()
+                return _accepts(lambda: public.verify(signature, data, pss, hashes.SHA256()))
+    except ValueError:  # no point of the curve, or no modulus
+        return False
+    return False
 
 
 def _accepts(check: Callable[[], None]) -> bool:
@@ -389,6 +423,9 @@ class Policy:
     receipt_keys: dict[str, ReceiptKey]
     pinned: tuple[Pinned, ...]
     skew: timedelta
+    peers: dict[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # by agency: thumbprints (RFC 7638) of its keys
 
 
 def load_policy(raw: bytes) -> Policy:
@@ -409,7 +446,7 @@ def load_policy(raw: bytes) -> Policy:
 
 
 def _read_policy(data: dict[str, Any]) -> Policy:
-    data = {"witnesses": [], "pinned": [], "skew_seconds": 60, **data}
+    data = {"witnesses": [], "pinned": [], "skew_seconds": 60, "peers": [], **data}
     if set(data) != set(POLICY_MEMBERS) or data["v"] != "policy/1":
         raise ValueError("other members than a policy has")
     if not all(type(data[name]) is shape for name, shape in POLICY_MEMBERS.items()):
@@ -427,6 +464,7 @@ def _read_policy(data: dict[str, Any]) -> Policy:
         receipt_keys=receipt_keys,
         pinned=tuple(_read_pin(pin) for pin in data["pinned"]),
         skew=timedelta(seconds=data["skew_seconds"]),
+        peers={peer["agency"]: frozenset(peer["keys"]) for peer in data["peers"]},
     )
 
 
@@ -566,6 +604,105 @@ def add_disclosures(receipt: Receipt, raw: bytes) -> None:
         receipt.disclosed[parts[1]] = parts[2]
 
 
+# --- what a recipient signed ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A recipient's own statement whose signature held, and the thumbprint (RFC 7638) of the key that it names."""
+
+    said: dict[str, Any]
+    thumbprint: str
+
+    @property
+    def time(self) -> datetime:
+        return instant(self.said["time"])
+
+
+def open_acknowledgement(jws: bytes) -> Acknowledgement:
+    """A compact JWS with the public key in its header. Whose key that is, it does not show: compare the thumbprint."""
+    parts = jws.decode("ascii", errors="replace").split(".")
+    if len(parts) != 3 or len(jws) > LIMIT_STATEMENT_BYTES:
+        raise Invalid("the recipient's proof is not a compact JWS")
+    header, payload, signature = (unb64url(part) for part in parts)
+    head, said = strict_json(header), strict_json(payload)
+    if (
+        not isinstance(head, dict)
+        or set(head) != {"alg", "jwk", "typ"}
+        or head["typ"] != "acknowledgement+jws"
+    ):
+        raise Invalid(
+            "the recipient's JWS header has other members than alg, jwk and typ acknowledgement+jws"
+        )
+    jwk = head["jwk"]
+    if not isinstance(jwk, dict) or not all(isinstance(part, str) for part in (*jwk.values(), head["alg"])):
+        raise Invalid("the recipient's key is not a JSON Web Key")
+    if set(jwk) != KEY_MEMBERS.get(jwk.get("kty", "")):
+        raise Invalid("the recipient's key has other members than a public key")
+    if not jwk_ok(jwk, head["alg"], signature, f"{parts[0]}.{parts[1]}".encode()):
+        raise Invalid("the recipient's signature is false")
+    if not isinstance(said, dict) or not set(ACKNOWLEDGEMENT) <= set(said) <= {
+        *ACKNOWLEDGEMENT,
+        *ACKNOWLEDGEMENT_WORDS,
+    }:
+        raise Invalid("the recipient's statement has other members than an acknowledgement/1")
+    if not all(isinstance(words, str) for words in said.values()) or not all(
+        re.fullmatch(shape, said[name]) for name, shape in ACKNOWLEDGEMENT.items()
+    ):
+        raise Invalid("a member of the recipient's statement has a wrong form")
+    if not _is_instant(said["time"]):
+        raise Invalid("the recipient's statement names no instant")
+    return Acknowledgement(said, b64url(hashlib.sha256(canonical(jwk)).digest()))
+
+
+def check_peers(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> str:
+    """What recipients and mail systems said themselves is what the receipts commit to; in words, how much there is."""
+    by_id = {one.statement["id"]: one for one in receipts}
+    contents = {
+        one.statement["ref"]: one.disclosed.get("payload_sha256") for one in receipts if _accepted(one)
+    }
+    mails, named, unnamed = 0, 0, 0
+    for name in (name for name in files if name.startswith("peer/")):
+        receipt = by_id.get(name[len("peer/") : -len(".jws")])
+        if receipt is None or receipt.disclosed.get("peer_sha256") != hashlib.sha256(files[name]).hexdigest():
+            raise Invalid("a peer's own proof is not one that a receipt commits to")
+        if name.endswith(".eml"):
+            mails += 1
+            continue
+        _check_acknowledgement(open_acknowledgement(files[name]), receipt, contents, policy)
+        is_named = receipt.disclosed.get("recipient") in policy.peers
+        named, unnamed = named + is_named, unnamed + (not is_named)
+    counted = {
+        "signed by keys that the policy names": named,
+        "signed by keys that only the gateway names": unnamed,
+        "mails as they came": mails,
+    }
+    return ", ".join(f"{count} {words}" for words, count in counted.items() if count)
+
+
+def _accepted(receipt: Receipt) -> bool:
+    return bool(receipt.statement["event"] == "SubmissionAcceptance")
+
+
+def _check_acknowledgement(
+    signed: Acknowledgement, receipt: Receipt, contents: dict[str, Any], policy: Policy
+) -> None:
+    said, disclosed = signed.said, receipt.disclosed
+    if signed.thumbprint != disclosed.get("peer_key"):
+        raise Invalid("the recipient's key is not the one that the receipt commits to")
+    known = policy.peers.get(str(disclosed.get("recipient")))
+    if known is not None and signed.thumbprint not in known:
+        raise Invalid("the recipient's key is not one that the policy names for it")
+    if (said["message"], said["delivery"]) != (receipt.statement["ref"], disclosed.get("delivery")):
+        raise Invalid("the recipient signed for another message or delivery")
+    if ANSWERS[said["by"]] != receipt.statement["event"]:
+        raise Invalid("the recipient signed another answer than the receipt states")
+    if said["content_sha256"] != contents.get(said["message"]):
+        raise Invalid("the recipient signed for other content than was accepted")
+    if signed.time > receipt.time + policy.skew:
+        raise Invalid("the recipient signed after the gateway says that it answered")
+
+
 # --- the bundle ------------------------------------------------------------------------------------------------------
 
 
@@ -586,9 +723,8 @@ def verify_bundle(bundle: bytes, policy: Policy, limit_bytes: int = LIMIT_BYTES)
     try:
         files = read_zip(bundle, limit_bytes)
         manifest = check_manifest(files)
-        names = sorted(
-            (name[:-4] for name in files if name.endswith(".jws")), key=lambda name: (len(name), name)
-        )
+        numbered = [name[:-4] for name in files if re.fullmatch("receipts/.*jws", name)]
+        names = sorted(numbered, key=lambda name: (len(name), name))
         count = len(names)
         receipts: list[Receipt] = []
         for where in names:
@@ -601,9 +737,12 @@ def verify_bundle(bundle: bytes, policy: Policy, limit_bytes: int = LIMIT_BYTES)
         check_history(receipts, files, policy)
         where = "content"
         content = check_content(receipts, files)
+        where = "peer"
+        peers = check_peers(receipts, files, policy)
     except Invalid as fault:
         return Finding("INVALID", f"{where}: {fault}", count, "not supplied")
-    return Finding(*_verdict(receipts, files, policy), count, content)
+    verdict, reason = _verdict(receipts, files, policy)
+    return Finding(verdict, f"{reason}; peers: {peers}" if peers else reason, count, content)
 
 
 def _verdict(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> tuple[str, str]:
@@ -769,9 +908,7 @@ def _holds(receipt: Receipt, head: Checkpoint | Pinned) -> bool:
 
 def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
     """`matches`, `erased` or `not supplied`; a payload or attachment that is not the one committed to is refused."""
-    accepted = {
-        one.statement["id"]: one for one in receipts if one.statement["event"] == "SubmissionAcceptance"
-    }
+    accepted = {one.statement["id"]: one for one in receipts if _accepted(one)}
     payloads = {name[len("payloads/") : -len(".bin")]: name for name in files if name.startswith("payloads/")}
     for entry, name in payloads.items():
         if entry not in accepted:

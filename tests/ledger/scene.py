@@ -9,17 +9,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
+from gateway.agency.client import compact_jws
 from gateway.core.receipts import Event
 from gateway.ledger import bundle, tiles, tree, verify
 from gateway.ledger.checkpoint import cosignature, log_key, proof_text, sign_checkpoint, witness_key
 from gateway.ledger.policy import ReceiptKeyWindow, make_policy
 from gateway.ledger.statement import commitment, disclosure, sign_statement
-from gateway.ledger.verify import Finding, canonical
+from gateway.ledger.verify import Finding, b64url, canonical
 from keys.signing import FileSigner
 
 ISSUER = "gateway.example"
@@ -34,7 +35,23 @@ LOG = FileSigner.generate("log-2026", "Ed25519")
 OTHER_LOG = FileSigner.generate("log-other", "Ed25519")
 WITNESSES = {f"witness-{n}.example": FileSigner.generate(f"witness-{n}", "Ed25519") for n in (1, 2, 3)}
 
+RECIPIENT = FileSigner.generate("wearmouth-1", "ES256")
+MAIL = b"From: MAILER-DAEMON\r\n\r\nThis is an invented mail.\r\n"
+
 Change = Callable[[Any], Any]
+
+
+def public_part(signer: FileSigner) -> dict[str, str]:
+    """A signer's public key with no other member than a key has."""
+    return {
+        name: value
+        for name, value in signer.public_jwk().items()
+        if name in ("kty", "crv", "x", "y", "e", "n")
+    }
+
+
+def thumbprint_of(signer: FileSigner) -> str:
+    return b64url(hashlib.sha256(canonical(public_part(signer))).digest())
 
 
 class Memory:
@@ -98,6 +115,16 @@ class Scene:
             statement(number, event, ref, seq, self.opened[number], **more)
             for number, (event, ref, seq, more) in enumerate(events)
         ]
+        self.acknowledgement = {
+            "by": "person",
+            "content_sha256": digest,
+            "delivery": "dlv-one",
+            "message": "msg-one",
+            "role": "sbu",
+            "time": "2026-11-20T09:02:50Z",
+            "v": "acknowledgement/1",
+        }
+        self.peers: dict[str, bytes] = {}
         self.signers = [RECEIPTS] * len(events)
         self.payloads: dict[str, bytes] = {entry_id(0): PAYLOAD}
         self.foreign = [tree.leaf_hash(b"another incident %d" % number) for number in range(300)]
@@ -116,6 +143,7 @@ class Scene:
             [ReceiptKeyWindow(RECEIPTS.public_jwk(), START - timedelta(days=1))],
             witnesses=[witness_key(name, signer) for name, signer in WITNESSES.items()],
             quorum=2,
+            peers={"wearmouth-police": [thumbprint_of(RECIPIENT)]},
         )
         self.links = True  # fill in `prev`
         self.on_payload: Callable[[int, bytes], bytes] = lambda number, payload: payload
@@ -127,6 +155,34 @@ class Scene:
         self.on_manifest: Change = lambda manifest: manifest
         self.on_listed: Change = lambda files: files
         self.on_zip: Change = lambda content: content
+
+    def acknowledge(
+        self,
+        signer: FileSigner = RECIPIENT,
+        change: Callable[[str], str] = lambda jws: jws,
+        header: Mapping[str, Any] | None = None,
+        **fields: str | None,
+    ) -> None:
+        """Sign the recipient's answer, and commit to it in the receipt of it, where `fields` replace what is committed to."""
+        named = {"typ": "acknowledgement+jws", "jwk": public_part(signer)} if header is None else header
+        jws = change(compact_jws(named, self.acknowledgement, signer))
+        committed = {
+            "actor": "R. Example",
+            "delivery": "dlv-one",
+            "recipient": "wearmouth-police",
+            "peer_key": thumbprint_of(signer),
+            "peer_sha256": hashlib.sha256(jws.encode()).hexdigest(),
+        } | fields
+        salts = (bytes([65 + number]) * 16 for number in range(len(committed)))
+        self.opened[3] = [disclosure(next(salts), name, value) for name, value in committed.items() if value]
+        self.statements[3]["_sd"] = sorted(commitment(one) for one in self.opened[3])
+        self.peers[f"peer/{entry_id(3)}.jws"] = jws.encode()
+
+    def bounce(self) -> None:
+        """A mail that the gateway got, whole, and the commitment to it."""
+        self.opened[1] = [disclosure(b"c" * 16, "peer_sha256", hashlib.sha256(MAIL).hexdigest())]
+        self.statements[1]["_sd"] = [commitment(one) for one in self.opened[1]]
+        self.peers[f"peer/{entry_id(1)}.eml"] = MAIL
 
     # --- playing it ---
 
@@ -192,6 +248,7 @@ class Scene:
                 ).encode()
         for entry, content in self.payloads.items():
             files[f"payloads/{entry}.bin"] = content
+        files |= self.peers
         for older in self.older:
             files[f"checkpoints/{older}.note"] = self.note(leaves, older).encode()
             files[f"consistency/{older}-{size}.txt"] = consistency_text(leaves, older)
@@ -202,7 +259,7 @@ class Scene:
             "v": "bundle/1",
             "incident": "SI-7K3M-9QPX-2D",
             "refs": sorted({one["ref"] for one in self.statements}),
-            "count": sum(name.endswith(".jws") for name in files),
+            "count": sum(name.startswith("receipts/") and name.endswith(".jws") for name in files),
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
         changed = self.on_manifest(value)

@@ -24,16 +24,20 @@ from gateway.ledger.checkpoint import log_key, witness_key
 from gateway.ledger.statement import commitment, disclosure
 from gateway.ledger.verify import b64url, canonical
 from tests.ledger.scene import (
+    MAIL,
     ORIGIN,
     OTHER_LOG,
     OTHER_RECEIPTS,
     RECEIPTS,
+    RECIPIENT,
     START,
     WITNESSES,
     Scene,
     consistency_text,
     entry_id,
+    public_part,
     root_of,
+    thumbprint_of,
 )
 
 Case = Callable[[Scene], None]
@@ -804,6 +808,196 @@ def attachment_that_no_message_named(scene: Scene) -> None:
 @case("a payload belongs to no accepted message")
 def payload_of_something_else(scene: Scene) -> None:
     scene.payloads[entry_id(1)] = b"x"
+
+
+# --- what the recipient signed ---------------------------------------------------------------------------------------
+
+FALSE_PEER = "the recipient's signature is false"
+PEER_HEADER = "the recipient's JWS header has other members than alg, jwk and typ acknowledgement+jws"
+PEER_MEMBERS = "the recipient's statement has other members than an acknowledgement/1"
+PEER_FORM = "a member of the recipient's statement has a wrong form"
+NO_COMMITMENT = "a peer's own proof is not one that a receipt commits to"
+NO_KEY = "the recipient's key is not a JSON Web Key"
+OTHER_KEY_MEMBERS = "the recipient's key has other members than a public key"
+OTHER_CONTENT = "the recipient signed for other content than was accepted"
+OTHER_DELIVERY = "the recipient signed for another message or delivery"
+
+
+@case(NO_COMMITMENT)
+def proof_of_a_peer_that_no_receipt_has(scene: Scene) -> None:
+    scene.acknowledge()
+    scene.peers[f"peer/{entry_id(99)}.jws"] = scene.peers[f"peer/{entry_id(3)}.jws"]
+
+
+@case(NO_COMMITMENT)
+def peers_mail_changed(scene: Scene) -> None:
+    scene.bounce()
+    scene.peers[f"peer/{entry_id(1)}.eml"] += b"it was refused"
+
+
+@case(NO_COMMITMENT)
+def proof_of_a_peer_moved_to_a_receipt_that_commits_to_none(scene: Scene) -> None:
+    scene.peers[f"peer/{entry_id(5)}.eml"] = MAIL
+
+
+@case("the recipient's proof is not a compact JWS")
+def recipients_jws_of_two_parts(scene: Scene) -> None:
+    scene.acknowledge(change=lambda jws: jws.rpartition(".")[0])
+
+
+@case("the recipient's proof is not a compact JWS")
+def recipients_jws_without_measure(scene: Scene) -> None:
+    scene.acknowledgement["name"] = "x" * 50_000
+    scene.acknowledge()
+
+
+@case(PEER_HEADER)
+def recipients_header_with_a_key_elsewhere(scene: Scene) -> None:
+    scene.acknowledge(
+        header={"typ": "acknowledgement+jws", "jwk": public_part(RECIPIENT), "jku": "https://example"}
+    )
+
+
+@case(PEER_HEADER)
+def recipients_header_of_another_type(scene: Scene) -> None:
+    scene.acknowledge(header={"typ": "JWT", "jwk": public_part(RECIPIENT)})
+
+
+def _recipients_header(raw: bytes) -> Callable[[str], str]:
+    return lambda jws: f"{b64url(raw)}.{jws.partition('.')[2]}"
+
+
+@case(PEER_HEADER)
+def recipients_header_that_lists_names(scene: Scene) -> None:
+    scene.acknowledge(change=_recipients_header(b'["alg","jwk","typ"]'))
+
+
+@case(NO_KEY)
+def recipients_key_is_text(scene: Scene) -> None:
+    scene.acknowledge(header={"typ": "acknowledgement+jws", "jwk": "mine"})
+
+
+@case(NO_KEY)
+def recipients_key_with_a_number(scene: Scene) -> None:
+    scene.acknowledge(header={"typ": "acknowledgement+jws", "jwk": public_part(RECIPIENT) | {"x": 7}})
+
+
+@case(OTHER_KEY_MEMBERS)
+def recipients_key_with_its_private_part(scene: Scene) -> None:
+    scene.acknowledge(header={"typ": "acknowledgement+jws", "jwk": public_part(RECIPIENT) | {"d": "AAAA"}})
+
+
+@case(OTHER_KEY_MEMBERS)
+def recipients_key_is_a_shared_secret(scene: Scene) -> None:
+    scene.acknowledge(header={"typ": "acknowledgement+jws", "jwk": {"kty": "oct", "k": "AAAA"}})
+
+
+@case(FALSE_PEER)
+def another_signed_under_the_recipients_key(scene: Scene) -> None:
+    named = {"typ": "acknowledgement+jws", "jwk": public_part(RECIPIENT)}
+    scene.acknowledge(OTHER_RECEIPTS, header=named, peer_key=thumbprint_of(RECIPIENT))
+
+
+@case(FALSE_PEER)
+def recipients_algorithm_is_not_that_of_its_key(scene: Scene) -> None:
+    scene.acknowledge(header={"alg": "PS256", "typ": "acknowledgement+jws", "jwk": public_part(RECIPIENT)})
+
+
+@case(FALSE_PEER)
+def recipients_key_is_no_point_of_its_curve(scene: Scene) -> None:
+    scene.acknowledge(
+        header={"typ": "acknowledgement+jws", "jwk": public_part(RECIPIENT) | {"x": b64url(bytes(32))}}
+    )
+
+
+@case(PEER_MEMBERS)
+def recipient_says_more_than_an_acknowledgement(scene: Scene) -> None:
+    scene.acknowledgement["verdict"] = "all done"
+    scene.acknowledge()
+
+
+@case(PEER_MEMBERS)
+def recipient_leaves_out_the_content(scene: Scene) -> None:
+    del scene.acknowledgement["content_sha256"]
+    scene.acknowledge()
+
+
+@case(PEER_MEMBERS)
+def recipient_signs_a_list(scene: Scene) -> None:
+    scene.acknowledgement = sorted(scene.acknowledgement)  # type: ignore[assignment]
+    scene.acknowledge()
+
+
+@case(PEER_FORM)
+def recipients_digest_in_capitals(scene: Scene) -> None:
+    scene.acknowledgement["content_sha256"] = scene.acknowledgement["content_sha256"].upper()
+    scene.acknowledge()
+
+
+@case(PEER_FORM)
+def recipients_name_is_a_number(scene: Scene) -> None:
+    scene.acknowledgement["name"] = 7  # type: ignore[assignment]
+    scene.acknowledge()
+
+
+@case("the recipient's statement names no instant")
+def recipients_month_is_the_thirteenth(scene: Scene) -> None:
+    scene.acknowledgement["time"] = "2026-13-20T09:02:50Z"
+    scene.acknowledge()
+
+
+@case("the recipient's key is not the one that the receipt commits to")
+def receipt_commits_to_another_key_of_the_recipient(scene: Scene) -> None:
+    scene.policy["peers"] = []
+    scene.acknowledge(OTHER_RECEIPTS, peer_key=thumbprint_of(RECIPIENT))
+
+
+@case("the recipient's key is not the one that the receipt commits to")
+def receipt_commits_to_no_key(scene: Scene) -> None:
+    scene.policy["peers"] = []
+    scene.acknowledge(peer_key=None)
+
+
+@case("the recipient's key is not one that the policy names for it")
+def gateway_made_up_a_key_for_the_recipient(scene: Scene) -> None:
+    scene.acknowledge(OTHER_RECEIPTS)
+
+
+@case(OTHER_DELIVERY)
+def recipient_signed_for_another_message(scene: Scene) -> None:
+    scene.acknowledgement["message"] = "chain-two"
+    scene.acknowledge()
+
+
+@case(OTHER_DELIVERY)
+def recipient_signed_for_another_delivery(scene: Scene) -> None:
+    scene.acknowledgement["delivery"] = "dlv-two"
+    scene.acknowledge()
+
+
+@case("the recipient signed another answer than the receipt states")
+def system_signed_and_the_receipt_says_a_person(scene: Scene) -> None:
+    scene.acknowledgement["by"] = "system"
+    scene.acknowledge()
+
+
+@case(OTHER_CONTENT)
+def recipient_acknowledged_other_content(scene: Scene) -> None:
+    scene.acknowledgement["content_sha256"] = hashlib.sha256(b"other content").hexdigest()
+    scene.acknowledge()
+
+
+@case(OTHER_CONTENT)
+def recipient_acknowledged_content_whose_commitment_is_closed(scene: Scene) -> None:
+    scene.acknowledge()
+    scene.payloads = {}
+    del scene.opened[0][0]
+
+
+@case("the recipient signed after the gateway says that it answered")
+def recipient_signed_an_hour_later(scene: Scene) -> None:
+    scene.acknowledgement["time"] = "2026-11-20T10:02:50Z"
+    scene.acknowledge()
 
 
 # --- the zip and its manifest ----------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -21,7 +22,18 @@ from gateway.core.receipts import Event
 from gateway.ledger import verify
 from gateway.ledger.checkpoint import log_key, proof_text, witness_key
 from gateway.ledger.verify import Finding, Unreadable, load_policy, verify_bundle
-from tests.ledger.scene import LOG, ORIGIN, OTHER_LOG, START, WITNESSES, Scene, entry_id, root_of
+from keys.signing import Algorithm, FileSigner
+from tests.ledger.scene import (
+    LOG,
+    ORIGIN,
+    OTHER_LOG,
+    START,
+    WITNESSES,
+    Scene,
+    entry_id,
+    root_of,
+    thumbprint_of,
+)
 from tests.ledger.vectors import vectors
 
 Change = Callable[[dict[str, Any]], None]
@@ -90,6 +102,39 @@ def test_content_is_not_erased_while_its_disclosures_are_there() -> None:
     scene.payloads = {}
     scene.statements[5]["event"] = Event.CONTENT_ERASED.text
     assert played(scene)[2] == "not supplied"
+
+
+ONE_NAMED = "; peers: 1 signed by keys that the policy names"
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "Ed25519"])
+def test_a_recipients_own_signature_counts_by_the_key_that_the_policy_names(algorithm: Algorithm) -> None:
+    scene, signer = Scene(), FileSigner.generate("any", algorithm)
+    scene.acknowledge(signer)
+    scene.policy["peers"] = [{"agency": "wearmouth-police", "keys": [thumbprint_of(signer)]}]
+    assert played(scene)[0] == "VALID"
+    assert played(scene)[1].endswith(ONE_NAMED)
+
+
+def test_an_rsa_signature_of_a_recipient_is_checked_too() -> None:
+    """PS256 is what many agencies' key stores offer (FAPI 2.0 section 5.4)."""
+    private = rsa.generate_private_key(65537, 2048)
+    numbers = private.public_key().public_numbers()
+    jwk = {"e": "AQAB", "kty": "RSA", "n": verify.b64url(numbers.n.to_bytes(256, "big"))}
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    signature = private.sign(b"signed", pss, hashes.SHA256())
+    assert verify.jwk_ok(jwk, "PS256", signature, b"signed")
+    assert not verify.jwk_ok(jwk, "PS256", signature, b"other")
+    assert not verify.jwk_ok(jwk, "RS256", signature, b"signed")
+
+
+def test_a_key_that_only_the_gateway_names_is_told_apart() -> None:
+    scene = Scene()
+    scene.acknowledge()
+    scene.bounce()
+    scene.policy["peers"] = []
+    told = "; peers: 1 signed by keys that only the gateway names, 1 mails as they came"
+    assert played(scene)[1].endswith(told)
 
 
 def test_a_log_that_grew_from_a_pinned_checkpoint_is_valid() -> None:

@@ -16,6 +16,16 @@ from gateway.ledger.verify import VerifierKey
 
 
 @dataclass(frozen=True, slots=True)
+class StampersNamed:
+    """Time-stamping authorities to believe: their roots (PEM), the policies (OIDs) that they stamp under, and how far apart
+    the time-stamps before and after an event may lie."""
+
+    roots: str
+    policies: Sequence[str]
+    max_window_seconds: int = 86_400
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptKeyWindow:
     """A receipt key as a public JWK with `kid`, and when it was in force. Instants are aware UTC."""
 
@@ -34,6 +44,7 @@ def make_policy(
     witnesses: Sequence[VerifierKey] = (),
     quorum: int = 0,
     timestamps: Literal["none", "required"] = "none",
+    tsa: StampersNamed = StampersNamed("", ()),
     pinned: Sequence[Anchor] = (),
     skew_seconds: int = 60,
     peers: Mapping[str, Sequence[str]] | None = None,
@@ -54,6 +65,11 @@ def make_policy(
         "pinned": [{"size": pin.size, "root": pin.root, "seen": None} for pin in pinned],
         "skew_seconds": skew_seconds,
         "peers": [{"agency": agency, "keys": sorted(keys)} for agency, keys in sorted((peers or {}).items())],
+        "tsa": {
+            "roots": tsa.roots,
+            "policies": list(tsa.policies),
+            "max_window_seconds": tsa.max_window_seconds,
+        },
     }
 
 

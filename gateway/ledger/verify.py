@@ -1,15 +1,17 @@
 """Check an evidence bundle offline: `python verify.py BUNDLE.zip --policy POLICY.json [--json]`.
 
-This one file needs Python 3.11 and the package `cryptography`, nothing of the gateway, no network and no database. It is
-short so that it can be read; a court brings its own copy. Everything that is trusted comes from POLICY.json, which must
+This one file needs Python 3.11 and the package `cryptography` (and `rfc3161-client` when the policy asks for time-stamps),
+nothing of the gateway, no network and no database. It is short so that it can be read; a court brings its own copy. Everything that is trusted comes from POLICY.json, which must
 reach you on another path than the bundle: nothing inside the bundle is believed because the bundle says so.
 
 What is checked, in this order: the zip and its manifest; each receipt (compact JWS, RFC 7515, ES256; a canonical JSON
 statement, RFC 8785); the chain of each `ref` without gaps; the disclosures (RFC 9901 digests); each proof that the
 statement is a leaf of the log (C2SP tlog-proof, RFC 9162 section 2.1.3); the signatures on its checkpoint (C2SP
-signed-note, tlog-checkpoint, tlog-cosignature); that all checkpoints are of one history (RFC 9162 section 2.1.4); key
-windows; that each payload and attachment is the one that was committed to; and that what recipients and mail systems said
-themselves (peer/) is what the receipts commit to, a recipient's acknowledgement signed by its own key over that content.
+signed-note, tlog-checkpoint, tlog-cosignature); that all checkpoints are of one history (RFC 9162 section 2.1.4); if the
+policy asks for them, the time-stamps (RFC 3161) over the checkpoint files, between which each claimed time must lie; key
+windows and revocations at those times; that each payload and attachment is the one that was committed to; and that what
+recipients and mail systems said themselves (peer/) is what the receipts commit to, a recipient's acknowledgement signed by
+its own key over that content.
 
 Verdicts: VALID; PROVISIONAL (a receipt is signed but not yet in the log, or a required time-stamp is pending); INVALID.
 Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain, or the
@@ -22,17 +24,19 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import importlib.util
 import io
 import json
 import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -44,7 +48,7 @@ LIMIT_SIGNATURES = 64
 LOG_KEY, WITNESS_KEY = 0x01, 0x04  # C2SP signed-note and tlog-cosignature signature types
 PATHS = re.compile(
     r"manifest\.json|README\.txt|SUMMARY\.html|verify\.py|policy\.example\.json|receipts/[0-9]{4,6}\.(jws|proof|disclosures)"
-    r"|checkpoints/[1-9][0-9]{0,18}\.(note|tsr)|consistency/[1-9][0-9]{0,18}-[1-9][0-9]{0,18}\.txt"
+    r"|checkpoints/[1-9][0-9]{0,18}(\.note|(-2)?\.tsr)|consistency/[1-9][0-9]{0,18}-[1-9][0-9]{0,18}\.txt"
     r"|SUMMARY\.pdf|peer/ev-[0-9a-f]{32}\.(jws|eml)"
     r"|payloads/ev-[0-9a-f]{32}\.bin|attachments/att-[a-z2-7]{26}\.bin|keys/[A-Za-z0-9_-]{1,64}\.(jwk|vkey)"
 )
@@ -86,8 +90,13 @@ POLICY_MEMBERS = {
     "pinned": list,
     "skew_seconds": int,
     "peers": list,
+    "tsa": dict,
 }
+TSA_MEMBERS = {"roots": str, "policies": list, "max_window_seconds": int}
 NEEDS_REASON = re.compile(".*(Failure|Rejection|Expiry|Missed|Held|Waived|Revoked)")
+
+
+Window = tuple[datetime | None, datetime | None]  # the time-stamps before and after an event
 
 
 class Unreadable(Exception):
@@ -289,11 +298,19 @@ def parse_vkey(text: str) -> VerifierKey:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A tree head whose signatures held. `cosigned_at` has one instant for each witness that was counted."""
+    """A tree head whose signatures held. `cosigned_at` has one instant for each witness that was counted.
+
+    `stamped_at` is the earliest instant at which an authority of the policy saw it; None unless the policy asks for that.
+    """
 
     size: int
     root: bytes
     cosigned_at: tuple[datetime, ...] = ()
+    stamped_at: datetime | None = None
+
+    @property
+    def seen_at(self) -> tuple[datetime, ...]:
+        return self.cosigned_at if self.stamped_at is None else (*self.cosigned_at, self.stamped_at)
 
 
 def parse_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
@@ -411,6 +428,16 @@ class Pinned:
 
 
 @dataclass(frozen=True, slots=True)
+class Stampers:
+    """The time-stamping authorities that are believed: their roots, the policies (OIDs) that they must stamp under, and how
+    far the time-stamps before and after an event may lie apart."""
+
+    roots: tuple[x509.Certificate, ...]
+    policies: tuple[str, ...]
+    max_window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Whom to believe. `skew` is how far two honest clocks may differ."""
 
@@ -423,9 +450,14 @@ class Policy:
     receipt_keys: dict[str, ReceiptKey]
     pinned: tuple[Pinned, ...]
     skew: timedelta
+    stampers: Stampers
     peers: dict[str, frozenset[str]] = field(
         default_factory=dict
     )  # by agency: thumbprints (RFC 7638) of its keys
+
+    @property
+    def is_stamped(self) -> bool:
+        return self.timestamps == "required"
 
 
 def load_policy(raw: bytes) -> Policy:
@@ -446,7 +478,8 @@ def load_policy(raw: bytes) -> Policy:
 
 
 def _read_policy(data: dict[str, Any]) -> Policy:
-    data = {"witnesses": [], "pinned": [], "skew_seconds": 60, "peers": [], **data}
+    nobody = {"roots": "", "policies": [], "max_window_seconds": 86_400}
+    data = {"witnesses": [], "pinned": [], "skew_seconds": 60, "tsa": nobody, "peers": [], **data}
     if set(data) != set(POLICY_MEMBERS) or data["v"] != "policy/1":
         raise ValueError("other members than a policy has")
     if not all(type(data[name]) is shape for name, shape in POLICY_MEMBERS.items()):
@@ -464,8 +497,21 @@ def _read_policy(data: dict[str, Any]) -> Policy:
         receipt_keys=receipt_keys,
         pinned=tuple(_read_pin(pin) for pin in data["pinned"]),
         skew=timedelta(seconds=data["skew_seconds"]),
+        stampers=_read_stampers(data["tsa"]),
         peers={peer["agency"]: frozenset(peer["keys"]) for peer in data["peers"]},
     )
+
+
+def _read_stampers(data: dict[str, Any]) -> Stampers:
+    if set(data) != set(TSA_MEMBERS) or not all(
+        type(data[name]) is shape for name, shape in TSA_MEMBERS.items()
+    ):
+        raise ValueError("other members than an entry for time-stamps has")
+    roots = x509.load_pem_x509_certificates(data["roots"].encode()) if data["roots"] else []
+    policies = tuple(x509.ObjectIdentifier(oid).dotted_string for oid in data["policies"])
+    if bool(roots) != bool(policies):
+        raise ValueError("roots without policies, or policies without roots")
+    return Stampers(tuple(roots), policies, timedelta(seconds=data["max_window_seconds"]))
 
 
 def _read_pin(data: dict[str, Any]) -> Pinned:
@@ -734,30 +780,42 @@ def verify_bundle(bundle: bytes, policy: Policy, limit_bytes: int = LIMIT_BYTES)
         where = "manifest.json"
         _check_counts(manifest, receipts, names, files)
         where = "checkpoints"
-        check_history(receipts, files, policy)
+        windows = check_history(receipts, files, policy)
         where = "content"
         content = check_content(receipts, files)
         where = "peer"
         peers = check_peers(receipts, files, policy)
     except Invalid as fault:
         return Finding("INVALID", f"{where}: {fault}", count, "not supplied")
-    verdict, reason = _verdict(receipts, files, policy)
+    verdict, reason = _verdict(receipts, windows, files, policy)
     return Finding(verdict, f"{reason}; peers: {peers}" if peers else reason, count, content)
 
 
-def _verdict(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> tuple[str, str]:
+def _verdict(
+    receipts: list[Receipt], windows: list[Window], files: dict[str, bytes], policy: Policy
+) -> tuple[str, str]:
     unsealed = sum(receipt.index is None for receipt in receipts)
     if unsealed:
         return (
             "PROVISIONAL",
             f"{unsealed} of {len(receipts)} receipts are signed but not yet proved to be in the log",
         )
-    if policy.timestamps == "required":
-        there = any(name.endswith(".tsr") for name in files)
-        return "PROVISIONAL", "time-stamp not checked by this program" if there else "time-stamp pending"
-    if policy.quorum == 0:
-        return "VALID", "every receipt is in the log; its time is the gateway's own claim"
-    return "VALID", f"every receipt is in the log, which at least {policy.quorum} witnesses saw"
+    proved = "every receipt is in the log"
+    proved += f", which at least {policy.quorum} witnesses saw" if policy.quorum else ""
+    if policy.is_stamped:
+        if any(None in bounds for bounds in windows):
+            return "PROVISIONAL", _pending(windows, files, policy)
+        return "VALID", f"{proved}; its time lies between two time-stamps"
+    return "VALID", proved if policy.quorum else f"{proved}; its time is the gateway's own claim"
+
+
+def _pending(windows: list[Window], files: dict[str, bytes], policy: Policy) -> str:
+    """Why the times are not bounded on both sides."""
+    if any(name.endswith(".tsr") for name in files) and not _can_check_stamps(policy):
+        return "time-stamp not checked: the policy names no authority, or rfc3161-client is not installed"
+    if all(end is not None for _, end in windows):
+        return "a receipt names no time-stamped checkpoint before it: only its latest time is known"
+    return "time-stamp pending"
 
 
 def read_zip(bundle: bytes, limit_bytes: int) -> dict[str, bytes]:
@@ -847,7 +905,7 @@ def check_chains(receipts: list[Receipt]) -> None:
         last[receipt.statement["ref"]] = receipt
 
 
-def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> None:
+def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> list[Window]:
     """All checkpoints are of one history, which holds what the policy pinned; times and keys agree with it."""
     heads = [receipt.checkpoint for receipt in receipts if receipt.checkpoint is not None]
     for name in files:
@@ -855,7 +913,7 @@ def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Poli
             head = open_checkpoint(files[name], policy.origin, policy.logs, policy.witnesses, policy.quorum)
             if name != f"checkpoints/{head.size}.note":
                 raise Invalid("a checkpoint's file is not named by its size")
-            heads.append(head)
+            heads.append(_stamped(head, files, policy))
     roots: dict[int, bytes] = {}
     known: list[Checkpoint | Pinned] = [*heads, *policy.pinned]
     for one in known:
@@ -864,8 +922,53 @@ def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Poli
         roots[one.size] = one.root
     if heads:
         _check_consistency(roots, max(head.size for head in heads), files)
-    for receipt in receipts:
-        _check_time(receipt, heads, policy)
+    _check_stamps_belong(files)
+    return [_check_time(receipt, heads, policy) for receipt in receipts]
+
+
+def _check_stamps_belong(files: dict[str, bytes]) -> None:
+    stamped = {name.removesuffix(".tsr").removesuffix("-2") for name in files if name.endswith(".tsr")}
+    if not stamped <= {name.removesuffix(".note") for name in files}:
+        raise Invalid("a time-stamp belongs to no checkpoint")
+
+
+def _stamped(head: Checkpoint, files: dict[str, bytes], policy: Policy) -> Checkpoint:
+    """The head with the earliest of its time-stamps, if the policy asks for them: each that is there must hold."""
+    name = f"checkpoints/{head.size}"
+    tokens = [files[one] for one in (f"{name}.tsr", f"{name}-2.tsr") if one in files]
+    if not policy.is_stamped or not tokens or not _can_check_stamps(policy):
+        return head
+    stamped_at = min(check_stamp(token, files[f"{name}.note"], policy.stampers) for token in tokens)
+    if any(abs(at - stamped_at) > policy.skew for at in head.cosigned_at):
+        raise Invalid("a witness's time is far from that of the time-stamp over its signature")
+    return replace(head, stamped_at=stamped_at)
+
+
+def _can_check_stamps(policy: Policy) -> bool:
+    return bool(policy.stampers.roots) and importlib.util.find_spec("rfc3161_client") is not None
+
+
+def check_stamp(token: bytes, note: bytes, stampers: Stampers) -> datetime:
+    """When an authority saw exactly these bytes (RFC 3161). Its certificates are judged at that time, not at today's."""
+    import rfc3161_client  # needed only for policies that ask for time-stamps
+
+    try:
+        response = rfc3161_client.decode_timestamp_response(token)
+        stamp = response.tst_info
+    except ValueError as fault:
+        raise Invalid("a time-stamp is not a response that RFC 3161 knows") from fault
+    if stamp.policy.dotted_string not in stampers.policies:
+        raise Invalid("a time-stamp was made under another policy than the accepted ones")
+    if stamp.message_imprint.message != hashlib.sha256(note).digest():
+        raise Invalid("a time-stamp is over something else than its checkpoint's file")
+    try:
+        builder = rfc3161_client.VerifierBuilder(roots=list(stampers.roots))
+        builder.build().verify_message(
+            response, note
+        )  # granted; chain; use for time-stamping alone; signature
+    except (rfc3161_client.VerificationError, ValueError) as fault:
+        raise Invalid("a time-stamp is not signed by a trusted authority in force at its time") from fault
+    return stamp.gen_time
 
 
 def _check_consistency(roots: dict[int, bytes], newest: int, files: dict[str, bytes]) -> None:
@@ -884,21 +987,50 @@ def _check_consistency(roots: dict[int, bytes], newest: int, files: dict[str, by
             raise Invalid("two checkpoints are not of one history")
 
 
-def _check_time(receipt: Receipt, heads: list[Checkpoint], policy: Policy) -> None:
-    """What others saw bounds the claimed time from both sides; a revoked key counts only before its revocation."""
+def _check_time(receipt: Receipt, heads: list[Checkpoint], policy: Policy) -> Window:
+    """What others saw bounds the claimed time from both sides; a revoked key counts only before its revocation.
+
+    The answer is the two time-stamps between which the event lies, each None when there is none.
+    """
     after = receipt.statement.get("after")
-    if after is not None:
-        named = [head for head in heads if (head.size, head.root.hex()) == (after["size"], after["root"])]
-        if not named:
-            raise Invalid("the statement names an earlier checkpoint that is not there")
-        if any(at - policy.skew > receipt.time for head in named for at in head.cosigned_at):
-            raise Invalid("the statement claims a time before what it was made after")
-    seen = [at for head in heads if _holds(receipt, head) for at in head.cosigned_at]
-    if any(receipt.time > at + policy.skew for at in seen):
-        raise Invalid("the statement claims a time after witnesses had seen it")
-    revoked = policy.receipt_keys[receipt.statement["kid"]].revoked
+    named = [
+        head for head in heads if after and (head.size, head.root.hex()) == (after["size"], after["root"])
+    ]
+    if after and not named:
+        raise Invalid("the statement names an earlier checkpoint that is not there")
+    if any(at - policy.skew > receipt.time for head in named for at in head.seen_at):
+        raise Invalid("the statement claims a time before what it was made after")
+    holding = [head for head in heads if _holds(receipt, head)]
+    if any(receipt.time > at + policy.skew for head in holding for at in head.seen_at):
+        raise Invalid("the statement claims a time after others had seen it")
+    begins = max((head.stamped_at for head in named if head.stamped_at), default=None)
+    ends = min((head.stamped_at for head in holding if head.stamped_at), default=None)
+    if begins and ends and ends - begins > policy.stampers.max_window:
+        raise Invalid("the time-stamps before and after the statement are too far apart")
+    _check_key(receipt, begins, ends, holding, policy)
+    return begins, ends
+
+
+def _check_key(
+    receipt: Receipt,
+    begins: datetime | None,
+    ends: datetime | None,
+    holding: list[Checkpoint],
+    policy: Policy,
+) -> None:
+    """The key was in force at some time between the stamps, and was not revoked when somebody else saw the receipt.
+
+    Where the policy asks for time-stamps these alone say when that was; else the witnesses do.
+    """
+    key = policy.receipt_keys[receipt.statement["kid"]]
+    if (ends is not None and ends < key.nbf) or (begins and key.exp and begins >= key.exp):
+        raise Invalid("the key was not in force at the time that is stamped")
+    if policy.is_stamped:
+        seen = [] if ends is None else [ends]
+    else:
+        seen = [at for head in holding for at in head.cosigned_at]
     seen += [pin.seen for pin in policy.pinned if pin.seen is not None and _holds(receipt, pin)]
-    if revoked is not None and (not seen or min(seen) >= revoked):
+    if key.revoked is not None and (not seen or min(seen) >= key.revoked):
         raise Invalid("the key was revoked, and nobody saw the receipt before that")
 
 

@@ -22,6 +22,7 @@ from gateway.ledger.policy import ReceiptKeyWindow, make_policy
 from gateway.ledger.statement import commitment, disclosure, sign_statement
 from gateway.ledger.verify import Finding, b64url, canonical
 from keys.signing import FileSigner
+from tests.ledger.stamping import POLICY, Authority
 
 ISSUER = "gateway.example"
 ORIGIN = "gateway.example/ledger/2026"
@@ -87,6 +88,9 @@ def statement(
     } | more
 
 
+AUTHORITY, OTHER_AUTHORITY = Authority(), Authority()
+
+
 class Scene:
     """Two chains, six receipts, foreign leaves before, between and after them; three witnesses."""
 
@@ -135,6 +139,8 @@ class Scene:
         self.log = LOG
         self.origin = ORIGIN
         self.cosigned_at = COSIGNED
+        self.cosigned_at_size: dict[int, datetime] = {}  # where it differs
+        self.stamps: dict[str, Callable[[bytes], bytes]] = {}  # by file name: makes the token over the note
         self.witnesses = dict(WITNESSES)
         self.policy = make_policy(
             ISSUER,
@@ -214,11 +220,9 @@ class Scene:
             key = log_key(self.origin, self.log)
             line = base64.b64encode(key.id + self.log.sign(text.encode())).decode()
             note = f"{text}\n— {key.name} {line}\n"
-        cosigned = "".join(self.cosign(name, note) for name in self.witnesses)
+        at = self.cosigned_at_size.get(size, self.cosigned_at)
+        cosigned = "".join(cosignature(self.witnesses[name], name, note, at) for name in self.witnesses)
         return str(self.on_note(note + cosigned))
-
-    def cosign(self, name: str, note: str) -> str:
-        return cosignature(self.witnesses[name], name, note, self.cosigned_at)
 
     def _payloads(self) -> list[bytes]:
         payloads: list[bytes] = []
@@ -252,6 +256,8 @@ class Scene:
         for older in self.older:
             files[f"checkpoints/{older}.note"] = self.note(leaves, older).encode()
             files[f"consistency/{older}-{size}.txt"] = consistency_text(leaves, older)
+        for name, stamp in self.stamps.items():
+            files[name] = stamp(files[name.removesuffix(".tsr").removesuffix("-2") + ".note"])
         return files
 
     def _manifest(self, files: dict[str, bytes]) -> bytes:
@@ -264,6 +270,31 @@ class Scene:
         }
         changed = self.on_manifest(value)
         return changed if isinstance(changed, bytes) else json.dumps(changed).encode()
+
+
+STAMPED_FIRST = START - timedelta(minutes=30)  # the checkpoint that every statement names
+STAMPED_LAST = COSIGNED + timedelta(seconds=5)
+
+
+def stamped(scene: Scene) -> Scene:
+    """The scene under a policy that asks for time-stamps: every statement is made after the checkpoint of size 5."""
+    scene.older = [5]
+    scene.cosigned_at_size[5] = STAMPED_FIRST
+    scene.policy |= {
+        "timestamps": "required",
+        "tsa": {"roots": AUTHORITY.root, "policies": [POLICY], "max_window_seconds": 86_400},
+    }
+    stamp_at(scene, 5, STAMPED_FIRST)
+    stamp_at(scene, 300, STAMPED_LAST)
+    after = {"root": root_of(scene, 5), "size": 5}
+    for one in scene.statements:
+        one["after"] = after
+    return scene
+
+
+def stamp_at(scene: Scene, size: int, at: datetime, authority: Authority = AUTHORITY, **more: str) -> None:
+    """Stamp the checkpoint of that size at an instant."""
+    scene.stamps[f"checkpoints/{size}.tsr"] = lambda note: authority.stamp(note, at, **more)
 
 
 def consistency_text(leaves: list[bytes], older: int) -> bytes:

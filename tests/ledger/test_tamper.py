@@ -18,18 +18,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.ledger import verify
 from gateway.ledger.checkpoint import log_key, witness_key
 from gateway.ledger.statement import commitment, disclosure
 from gateway.ledger.verify import b64url, canonical
 from tests.ledger.scene import (
+    AUTHORITY,
     MAIL,
     ORIGIN,
+    OTHER_AUTHORITY,
     OTHER_LOG,
     OTHER_RECEIPTS,
     RECEIPTS,
     RECIPIENT,
+    STAMPED_FIRST,
+    STAMPED_LAST,
     START,
     WITNESSES,
     Scene,
@@ -37,8 +42,11 @@ from tests.ledger.scene import (
     entry_id,
     public_part,
     root_of,
+    stamp_at,
+    stamped,
     thumbprint_of,
 )
+from tests.ledger.stamping import LIFE, REFUSAL, Authority
 
 Case = Callable[[Scene], None]
 CASES: list[tuple[str, str, Case]] = []
@@ -704,7 +712,7 @@ def back_dated_by_the_operator(scene: Scene) -> None:
     scene.statements[5]["after"] = {"root": root_of(scene, 100), "size": 100}
 
 
-@case("the statement claims a time after witnesses had seen it")
+@case("the statement claims a time after others had seen it")
 def post_dated_by_the_operator(scene: Scene) -> None:
     scene.cosigned_at = START - timedelta(hours=1)
 
@@ -727,6 +735,161 @@ def key_revoked_and_no_witness_asked_for(scene: Scene) -> None:
 def key_revoked_and_not_in_the_log(scene: Scene) -> None:
     scene.unsealed = set(range(6))
     scene.policy["receipt_keys"][0]["revoked"] = "2027-11-20T10:30:00.000Z"
+
+
+# --- time-stamps -----------------------------------------------------------------------------------------------------
+
+UNTRUSTED_STAMP = "a time-stamp is not signed by a trusted authority in force at its time"
+FAR_WITNESS = "a witness's time is far from that of the time-stamp over its signature"
+NOT_A_STAMP = "a time-stamp is not a response that RFC 3161 knows"
+KEY_WHEN_STAMPED = "the key was not in force at the time that is stamped"
+
+
+def restamp(scene: Scene, authority: Authority) -> None:
+    """The same instants from another authority."""
+    stamp_at(scene, 5, STAMPED_FIRST, authority)
+    stamp_at(scene, 300, STAMPED_LAST, authority)
+
+
+def without_witnesses(scene: Scene) -> Scene:
+    """So that the time-stamps alone bound a time."""
+    scene.policy |= {"witnesses": [], "quorum": 0}
+    return stamped(scene)
+
+
+@case(UNTRUSTED_STAMP)
+def stamped_by_an_authority_of_the_same_names(scene: Scene) -> None:
+    restamp(stamped(scene), OTHER_AUTHORITY)
+
+
+@case(UNTRUSTED_STAMP)
+def stamped_when_the_authoritys_certificate_had_ended(scene: Scene) -> None:
+    ended = Authority(life=(LIFE[0], STAMPED_LAST - timedelta(seconds=1)))
+    restamp(stamped(scene), ended)
+    scene.policy["tsa"]["roots"] = ended.root
+
+
+@case(UNTRUSTED_STAMP)
+def stamped_before_the_authoritys_certificate_began(scene: Scene) -> None:
+    later = Authority(life=(STAMPED_FIRST + timedelta(seconds=1), LIFE[1]))
+    restamp(stamped(scene), later)
+    scene.policy["tsa"]["roots"] = later.root
+
+
+@case(UNTRUSTED_STAMP)
+def stamped_with_a_web_servers_certificate(scene: Scene) -> None:
+    other = Authority(purpose=ExtendedKeyUsageOID.SERVER_AUTH)
+    restamp(stamped(scene), other)
+    scene.policy["tsa"]["roots"] = other.root
+
+
+@case(UNTRUSTED_STAMP)
+def stamped_with_a_certificate_for_anything(scene: Scene) -> None:
+    other = Authority(purpose=None)
+    restamp(stamped(scene), other)
+    scene.policy["tsa"]["roots"] = other.root
+
+
+@case(UNTRUSTED_STAMP)
+def stamp_whose_signature_was_changed(scene: Scene) -> None:
+    stamped(scene)
+    sound = scene.stamps["checkpoints/300.tsr"]
+    scene.stamps["checkpoints/300.tsr"] = lambda note: sound(note)[:-1] + bytes([sound(note)[-1] ^ 1])
+
+
+@case(UNTRUSTED_STAMP)
+def stamp_granted_with_changes(scene: Scene) -> None:
+    stamp_at(stamped(scene), 300, STAMPED_LAST, status="granted_with_mods")
+
+
+@case(UNTRUSTED_STAMP)
+def second_authoritys_stamp_is_not_to_be_trusted(scene: Scene) -> None:
+    stamped(scene)
+    scene.stamps["checkpoints/300-2.tsr"] = lambda note: OTHER_AUTHORITY.stamp(note, STAMPED_LAST)
+
+
+@case("a time-stamp was made under another policy than the accepted ones")
+def stamped_under_another_policy(scene: Scene) -> None:
+    stamp_at(stamped(scene), 300, STAMPED_LAST, policy="1.3.6.1.4.1.99999.2")
+
+
+@case("a time-stamp is over something else than its checkpoint's file")
+def stamp_of_another_checkpoint(scene: Scene) -> None:
+    stamped(scene)
+    scene.stamps["checkpoints/300.tsr"] = lambda note: AUTHORITY.stamp(note + b"\n", STAMPED_LAST)
+
+
+@case("a time-stamp is over something else than its checkpoint's file")
+def witness_added_after_the_stamp(scene: Scene) -> None:
+    """The whole file is stamped, with its witnesses' lines: adding one later changes it."""
+    stamped(scene)
+    scene.stamps["checkpoints/300.tsr"] = lambda note: AUTHORITY.stamp(
+        b"".join(note.splitlines(True)[:-1]), STAMPED_LAST
+    )
+
+
+@case(NOT_A_STAMP)
+def stamp_that_is_not_one(scene: Scene) -> None:
+    stamped(scene).stamps["checkpoints/300.tsr"] = lambda note: b"stamped, honestly"
+
+
+@case(NOT_A_STAMP)
+def stamp_that_was_refused(scene: Scene) -> None:
+    stamped(scene).stamps["checkpoints/300.tsr"] = lambda note: REFUSAL
+
+
+@case("a time-stamp belongs to no checkpoint")
+def stamp_without_its_checkpoint(scene: Scene) -> None:
+    scene.on_files = lambda files: files | {"checkpoints/299.tsr": b"x"}
+
+
+@case(FAR_WITNESS)
+def witnesses_long_before_the_stamp(scene: Scene) -> None:
+    stamped(scene)
+    scene.cosigned_at -= timedelta(minutes=10)
+
+
+@case(FAR_WITNESS)
+def witnesses_long_after_the_stamp(scene: Scene) -> None:
+    stamped(scene)
+    scene.cosigned_at += timedelta(minutes=10)
+
+
+@case("the statement claims a time before what it was made after")
+def back_dated_before_the_stamp(scene: Scene) -> None:
+    stamp_at(without_witnesses(scene), 5, START + timedelta(minutes=3))
+
+
+@case("the statement claims a time after others had seen it")
+def post_dated_after_the_stamp(scene: Scene) -> None:
+    stamp_at(without_witnesses(scene), 300, START + timedelta(minutes=3))
+
+
+@case("the time-stamps before and after the statement are too far apart")
+def window_between_the_stamps_too_wide(scene: Scene) -> None:
+    stamped(scene).policy["tsa"]["max_window_seconds"] = 60 * 60
+
+
+@case(KEY_WHEN_STAMPED)
+def stamped_before_the_key_was_in_force(scene: Scene) -> None:
+    """Within the skew of the claimed time, so that only the stamp shows it."""
+    stamp_at(without_witnesses(scene), 300, START - timedelta(seconds=2))
+    for one in scene.statements:
+        one["time"] = f"{START:%Y-%m-%dT%H:%M:%S}.000Z"
+    scene.policy["receipt_keys"][0]["nbf"] = "2026-11-20T09:00:00.000Z"
+
+
+@case(KEY_WHEN_STAMPED)
+def made_after_a_stamp_at_which_the_key_had_expired(scene: Scene) -> None:
+    stamp_at(without_witnesses(scene), 5, START + timedelta(seconds=50))
+    for one in scene.statements:
+        one["time"] = f"{START:%Y-%m-%dT%H:%M:%S}.000Z"
+    scene.policy["receipt_keys"][0]["exp"] = "2026-11-20T09:00:30.000Z"
+
+
+@case(REVOKED)
+def key_revoked_before_the_stamp_whatever_the_witnesses_say(scene: Scene) -> None:
+    stamped(scene).policy["receipt_keys"][0]["revoked"] = "2026-11-20T11:00:03.000Z"
 
 
 # --- disclosures and content -----------------------------------------------------------------------------------------

@@ -24,16 +24,22 @@ from gateway.ledger.checkpoint import log_key, proof_text, witness_key
 from gateway.ledger.verify import Finding, Unreadable, load_policy, verify_bundle
 from keys.signing import Algorithm, FileSigner
 from tests.ledger.scene import (
+    AUTHORITY,
     LOG,
     ORIGIN,
     OTHER_LOG,
+    STAMPED_FIRST,
+    STAMPED_LAST,
     START,
     WITNESSES,
     Scene,
     entry_id,
     root_of,
+    stamp_at,
+    stamped,
     thumbprint_of,
 )
+from tests.ledger.stamping import LIFE, Authority
 from tests.ledger.vectors import vectors
 
 Change = Callable[[dict[str, Any]], None]
@@ -75,11 +81,60 @@ def test_a_required_time_stamp_that_is_absent_is_pending_and_never_valid() -> No
     assert played(scene)[:2] == ("PROVISIONAL", "time-stamp pending")
 
 
-def test_a_time_stamp_that_this_program_does_not_check_is_never_valid() -> None:
+def test_a_time_stamp_that_cannot_be_checked_is_never_valid() -> None:
     scene = Scene()
     scene.policy["timestamps"] = "required"
     scene.on_files = lambda files: files | {"checkpoints/300.tsr": b"not looked at"}
-    assert played(scene)[:2] == ("PROVISIONAL", "time-stamp not checked by this program")
+    words = "time-stamp not checked: the policy names no authority, or rfc3161-client is not installed"
+    assert played(scene)[:2] == ("PROVISIONAL", words)
+
+
+def test_a_time_between_two_time_stamps_is_valid() -> None:
+    words = (
+        "every receipt is in the log, which at least 2 witnesses saw; its time lies between two time-stamps"
+    )
+    assert played(stamped(Scene())) == ("VALID", words, "matches")
+
+
+def test_of_two_time_stamps_the_earlier_one_counts() -> None:
+    """The second authority may come later without making the evidence worse."""
+    scene = stamped(Scene())
+    scene.stamps["checkpoints/5-2.tsr"] = lambda note: AUTHORITY.stamp(note, STAMPED_LAST)
+    assert played(scene)[0] == "VALID"
+
+
+def test_a_stamp_still_holds_when_its_authoritys_certificate_has_ended_since() -> None:
+    scene, authority = Scene(), Authority(life=(LIFE[0], STAMPED_LAST + timedelta(seconds=1)))
+    stamped(scene).policy["tsa"]["roots"] = authority.root
+    for size, at in ((5, STAMPED_FIRST), (300, STAMPED_LAST)):
+        stamp_at(scene, size, at, authority)
+    assert played(scene)[0] == "VALID"
+
+
+def test_a_stamp_missing_after_the_event_is_pending() -> None:
+    scene = stamped(Scene())
+    del scene.stamps["checkpoints/300.tsr"]
+    assert played(scene)[:2] == ("PROVISIONAL", "time-stamp pending")
+
+
+def test_without_a_stamp_before_the_event_only_its_latest_time_is_known() -> None:
+    scene = stamped(Scene())
+    del scene.statements[3]["after"]
+    words = "a receipt names no time-stamped checkpoint before it: only its latest time is known"
+    assert played(scene)[:2] == ("PROVISIONAL", words)
+
+
+def test_a_revoked_key_counts_for_what_was_stamped_before() -> None:
+    scene = stamped(Scene())
+    scene.policy["receipt_keys"][0]["revoked"] = "2026-11-20T11:00:06.000Z"
+    assert played(scene)[0] == "VALID"
+
+
+def test_time_stamps_are_not_looked_at_when_the_policy_does_not_ask_for_them() -> None:
+    scene = stamped(Scene())
+    scene.stamps["checkpoints/300.tsr"] = lambda note: b"not one"
+    scene.policy["timestamps"] = "none"
+    assert played(scene)[0] == "VALID"
 
 
 def test_content_matches_only_when_every_accepted_message_has_its_payload() -> None:
@@ -223,6 +278,17 @@ def _policies() -> list[tuple[str, Change]]:
         ("pin with a short root", put("pinned", [{"size": 3, "root": "00"}])),
         ("pin of an empty tree", put("pinned", [{"size": 0, "root": "00" * 32}])),
         ("skew beyond all time", put("skew_seconds", 10**18)),
+        ("time-stamps with another member", put("tsa", {"roots": "", "policies": [], "max_window": 1})),
+        ("window not a number", put("tsa", {"roots": "", "policies": [], "max_window_seconds": "1"})),
+        (
+            "roots that are not PEM",
+            put("tsa", {"roots": "x", "policies": ["1.2.3"], "max_window_seconds": 1}),
+        ),
+        ("policies without roots", put("tsa", {"roots": "", "policies": ["1.2.3"], "max_window_seconds": 1})),
+        (
+            "policy not an OID",
+            put("tsa", {"roots": AUTHORITY.root, "policies": ["x"], "max_window_seconds": 1}),
+        ),
     ]
 
 

@@ -437,6 +437,9 @@ class Stampers:
     max_window: timedelta
 
 
+NOBODY_STAMPS = Stampers((), (), timedelta(days=1))
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Whom to believe. `skew` is how far two honest clocks may differ."""
@@ -450,7 +453,7 @@ class Policy:
     receipt_keys: dict[str, ReceiptKey]
     pinned: tuple[Pinned, ...]
     skew: timedelta
-    stampers: Stampers
+    stampers: Stampers = NOBODY_STAMPS
     peers: dict[str, frozenset[str]] = field(
         default_factory=dict
     )  # by agency: thumbprints (RFC 7638) of its keys

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -23,6 +25,7 @@ from adapters.fetch import Fetcher
 from adapters.inbox import InboxAdapter
 from adapters.key_sets import TOTAL_SECONDS as KEY_SET_SECONDS
 from adapters.key_sets import fetch_key_set
+from adapters.mail.access import AccessTokens, ClientCredentials
 from adapters.mail.findings import Expected
 from adapters.mail.letter import (
     Correspondence,
@@ -32,7 +35,7 @@ from adapters.mail.letter import (
     dsl_letter_text,
     notice_subject,
 )
-from adapters.mail.mailbox import Mailbox, RawMail, account_from_url, trouble_code
+from adapters.mail.mailbox import Account, Mailbox, RawMail, account_from_url, hand_over, watch
 from adapters.mail.reading import read_mail
 from adapters.mail.sending import MailAdapter, relay_from_url
 from adapters.scanner import ClamdScanner
@@ -51,6 +54,7 @@ from gateway.store.transaction import Store
 from keys import custody
 
 MAILBOX = "mailbox"
+TOKEN_SECONDS = 15.0  # longest time for one token of the mailbox's authorization server
 
 _log = structlog.get_logger()
 
@@ -270,46 +274,79 @@ def ways_in_of(settings: Settings) -> frozenset[str]:
     return frozenset({MAILBOX}) if settings.imap_url else frozenset()
 
 
-def own_mailbox(settings: Settings) -> Mailbox:
-    """The mailbox that replies come to; its password stands in a file of its own."""
+def own_account(settings: Settings) -> Account:
+    """The mailbox that replies come to; its password stands in a file of its own, read anew at each sign-in."""
     url = _with_password(settings.imap_url or "", settings.imap_password_file)
-    return Mailbox(account_from_url(url, str(settings.imap_ca_file) if settings.imap_ca_file else None))
+    account = account_from_url(url, str(settings.imap_ca_file) if settings.imap_ca_file else None)
+    return replace(account, access_token=_access_tokens(settings)) if settings.imap_token_url else account
 
 
-def mail_trouble(fault: BaseException) -> str:
-    """Why the mailbox could not be read, as a coarse code."""
-    return trouble_code(fault)
+@cache
+def _access_tokens(settings: Settings) -> AccessTokens:
+    """One for each process, so that a token is fetched again only when it ends."""
+
+    def credentials() -> ClientCredentials:
+        file = settings.imap_client_secret_file
+        return ClientCredentials(
+            settings.imap_token_url or "",
+            settings.imap_client_id or "",
+            file.read_text("utf-8").strip() if file else "",
+            settings.imap_scope or "",
+        )
+
+    return AccessTokens(credentials, lambda: _fetcher(settings, TOKEN_SECONDS))
 
 
-async def read_mailbox_once(parts: Parts, mailbox: Mailbox) -> int:
+async def read_mailbox_once(parts: Parts, account: Account) -> int:
     """Take everything that lies in the mailbox: store each mail, then mark it; how many came."""
     read_from = parts.clock()
     loop = asyncio.get_running_loop()
 
-    def store(found: RawMail) -> None:
-        coming = intake.keep(
-            parts,
-            MAILBOX,
-            found.raw,
-            envelope_to=None,
-            arrived_at=found.arrived_at,
-            uidvalidity=found.uidvalidity,
-            uid=found.uid,
-        )
-        asyncio.run_coroutine_threadsafe(coming, loop).result()
-
     def take_all() -> int:
-        count = 0
-        with mailbox:
-            for found in mailbox.fetch():
-                store(found)
-                mailbox.mark(found.uid)
-                count += 1
-        return count
+        with Mailbox(account) as mailbox:
+            return hand_over(mailbox, lambda found: _keep(parts, loop, found))
 
     taken = await asyncio.to_thread(take_all)
     await parts.store.transact(lambda tx: mail_rows.set_watermark(tx, MAILBOX, read_from))
     return taken
+
+
+async def watch_mailbox(parts: Parts, stop: threading.Event) -> None:
+    """Take what comes to the mailbox until `stop` is set: IDLE and a poll, on one connection, in a thread of its own."""
+    settings, loop = parts.settings, asyncio.get_running_loop()
+
+    def caught_up(read_until: datetime) -> None:
+        moving = parts.store.transact(lambda tx: mail_rows.set_watermark(tx, MAILBOX, read_until))
+        asyncio.run_coroutine_threadsafe(moving, loop).result()
+
+    def trouble(reason: str) -> None:  # the mailbox is down: alarm, and no silence is stated meanwhile
+        _log.error("mailbox.trouble", reason=reason)
+
+    await asyncio.to_thread(
+        watch,
+        lambda: own_account(settings),
+        lambda found: _keep(parts, loop, found),
+        stop,
+        clock=parts.clock,
+        caught_up=caught_up,
+        trouble=trouble,
+        poll_seconds=settings.imap_interval_seconds,
+        retry_seconds=settings.imap_interval_seconds,
+    )
+
+
+def _keep(parts: Parts, loop: asyncio.AbstractEventLoop, found: RawMail) -> None:
+    """Make one mail durable, from the mailbox's thread; returns when it is."""
+    coming = intake.keep(
+        parts,
+        MAILBOX,
+        found.raw,
+        envelope_to=None,
+        arrived_at=found.arrived_at,
+        uidvalidity=found.uidvalidity,
+        uid=found.uid,
+    )
+    asyncio.run_coroutine_threadsafe(coming, loop).result()
 
 
 def _with_password(url: str, password_file: Path | None) -> str:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from starlette.routing import Mount
 from gateway.api.application import agency_api
 from gateway.api.operator import operator_app
 from gateway.api.proxy import behind_the_proxy
-from gateway.app import build_parts, close, mail_trouble, own_mailbox, read_mailbox_once, ways_in_of
+from gateway.app import build_parts, close, watch_mailbox, ways_in_of
 from gateway.console.application import console_app, console_site
 from gateway.console.door import BASE as CONSOLE
 from gateway.core.errors import Misconfigured
@@ -67,7 +67,7 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
         raise
     gateway.dispatch.start()
     stop = threading.Event()
-    watcher = _watch_mailbox(gateway, stop) if gateway.ways_in else None
+    watcher = asyncio.create_task(watch_mailbox(gateway.parts, stop)) if gateway.ways_in else None
     try:
         yield gateway
     finally:
@@ -290,19 +290,3 @@ def _tls_from_1_2(config: uvicorn.Config, make: Callable[[], ssl.SSLContext]) ->
     context = make()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-def _watch_mailbox(gateway: Gateway, stop: threading.Event) -> asyncio.Task[None]:
-    """Read the mailbox in a thread of its own until stopped; every complete read moves the watermark."""
-    return asyncio.create_task(_mailbox_rounds(gateway, stop))
-
-
-async def _mailbox_rounds(gateway: Gateway, stop: threading.Event) -> None:
-    settings = gateway.parts.settings
-    while not stop.is_set():
-        try:
-            await read_mailbox_once(gateway.parts, own_mailbox(settings))
-        except Exception as fault:  # the mailbox is down: alarm, and no silence is stated meanwhile
-            _log.error("mailbox.trouble", reason=mail_trouble(fault))
-        with suppress(asyncio.CancelledError):
-            await asyncio.to_thread(stop.wait, settings.imap_interval_seconds)

@@ -179,7 +179,16 @@ class Settings(BaseSettings):
     imap_url: str | None = Field(None, description="imaps://user@host:port, or imap:// with STARTTLS")
     imap_password_file: Path | None = Field(None, description="file with the IMAP password")
     imap_ca_file: Path | None = Field(None, description="authorities that the mailbox's certificate may have")
-    imap_interval_seconds: PositiveFloat = Field(15.0, description="how often the mailbox is read")
+    imap_interval_seconds: PositiveFloat = Field(
+        15.0, description="how often the mailbox is read even if the server reports nothing"
+    )
+    imap_token_url: str | None = Field(
+        None,
+        description="https address of the token endpoint, for a mailbox that wants XOAUTH2, not a password",
+    )
+    imap_client_id: str | None = Field(None, description="our client id at that token endpoint")
+    imap_client_secret_file: Path | None = Field(None, description="file with the secret of that client")
+    imap_scope: str | None = Field(None, description="scope that the token must have")
 
     # --- webhooks, fetches and scanning
     scanner_url: str | None = Field(
@@ -321,8 +330,25 @@ class Settings(BaseSettings):
             self.mtls_url is None or self._is_behind_a_proxy(),
             "GATEWAY_MTLS_URL begins with https:, and needs GATEWAY_LISTEN=unix:/path and GATEWAY_PROXY_SECRET_FILE",
         )
-        for name in ("tls_key_file", "smtp_password_file", "imap_password_file", "proxy_secret_file"):
+        yield _must(
+            "the mailbox is signed in to in one way",
+            self._signs_in_one_way(),
+            "GATEWAY_IMAP_TOKEN_URL begins with https:, needs GATEWAY_IMAP_CLIENT_ID, GATEWAY_IMAP_CLIENT_SECRET_FILE and "
+            "GATEWAY_IMAP_SCOPE, and takes the place of GATEWAY_IMAP_PASSWORD_FILE",
+        )
+        for name in ("tls_key_file", "smtp_password_file", "imap_password_file", "imap_client_secret_file"):
             yield self._private(name, 0o007)
+
+    def _signs_in_one_way(self) -> bool:
+        """By password, or by a token that a client of ours is given; never a token fetched in clear."""
+        besides = (self.imap_client_id, self.imap_client_secret_file, self.imap_scope)
+        if self.imap_token_url is None:
+            return not any(besides)
+        host = urlsplit(self.imap_token_url)
+        is_tls = host.scheme == "https" or (
+            host.netloc in self.fetch_development_hosts and not self.is_production
+        )
+        return is_tls and all(besides) and self.imap_password_file is None
 
     def _is_behind_a_proxy(self) -> bool:
         """Nobody but a proxy that ends TLS and knows the secret can hand on a certificate."""

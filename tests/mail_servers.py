@@ -26,6 +26,8 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.not_run import LOUD, missing_programs
 
@@ -47,6 +49,7 @@ class MailHouse:
     ca_file: Path
     other_ca_file: Path  # an authority that vouched for nothing here
     password: str
+    token_key: ec.EllipticCurvePrivateKey  # what this key signs, Dovecot takes as an access token
 
     def smtp_url(self) -> str:
         return f"smtp://{self.hostname}:{self.smtp_port}"
@@ -99,6 +102,15 @@ def mail_house(
     raise RuntimeError("the mail servers did not start") from last
 
 
+@contextmanager
+def mailbox_server(domains: tuple[str, ...] = ("council.example",)) -> Iterator[MailHouse]:
+    """Dovecot alone: mail is handed over by LMTP and read by IMAP. Mark tests with needs("dovecot")."""
+    with tempfile.TemporaryDirectory(prefix="mailbox-", ignore_cleanup_errors=True) as name:
+        house = _prepared(Path(name), domains, "localhost")
+        with _dovecot_up(house):
+            yield house
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that were free a moment ago, all different."""
     with ExitStack() as stack:
@@ -128,6 +140,7 @@ def _prepared(folder: Path, domains: tuple[str, ...], hostname: str) -> MailHous
         folder / "ca.pem",
         folder / "other-ca.pem",
         "correct-horse",
+        ec.generate_private_key(ec.SECP256R1()),
     )
     _write_dovecot(house)
     _write_postfix(house)
@@ -140,9 +153,16 @@ def _prepared(folder: Path, domains: tuple[str, ...], hostname: str) -> MailHous
 def _write_dovecot(house: MailHouse) -> None:
     at = house.folder
     (at / "mail").mkdir()
-    for name in ("run", "state"):
-        (at / name).mkdir()
+    for name in ("run", "state", "token-keys/default/ES256"):
+        (at / name).mkdir(parents=True)
+    public = house.token_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (at / "token-keys/default/ES256/default").write_bytes(public)
     shutil.chown(at / "mail", "nobody", "nogroup")
+    (at / "oauth2.conf").write_text(f"""
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={at}/token-keys/
+username_attribute = sub
+""")
     (at / "dovecot.conf").write_text(f"""
 protocols = imap lmtp
 listen = 127.0.0.1
@@ -163,6 +183,12 @@ mail_gid = nogroup
 lmtp_save_to_detail_mailbox = no
 namespace inbox {{
   inbox = yes
+}}
+auth_mechanisms = plain login xoauth2
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2
+  args = {at}/oauth2.conf
 }}
 passdb {{
   driver = static

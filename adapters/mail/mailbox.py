@@ -2,8 +2,10 @@
 
 Invariants: a mail is handed over before it is marked, marked means moved to a folder and never deleted, and a mail that
 could not be handed over stays and comes again. So a crash anywhere brings a mail twice at most, and telling repeats apart
-is the intake's work (a digest of the raw bytes). IDLE is a hint, so there is always a poll as well.
-Everything here blocks: run it in a thread. Sources: RFC 9051 and 3501, RFC 2177 (IDLE), RFC 6851 (MOVE).
+is the intake's work (a digest of the raw bytes). IDLE is a hint, so there is always a poll as well. A way in counts as read up
+to the instant before its mails were listed, never later.
+Everything here blocks: run it in a thread. Sources: RFC 9051 and 3501, RFC 2177 (IDLE), RFC 6851 (MOVE), RFC 7628 (XOAUTH2's
+standard sibling).
 """
 
 from __future__ import annotations
@@ -15,21 +17,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxStartTls
 from imap_tools.errors import MailboxFolderCreateError
 
+from adapters.mail.access import NoToken
 from adapters.mail.reading import MOST_BYTES
 from adapters.mail.sending import client_tls
 
-LONGEST_IDLE_SECONDS = 28 * 60.0
+LONGEST_IDLE_SECONDS = 28 * 60.0  # RFC 2177: issued anew at least every 29 minutes
+STEP_SECONDS = 1.0  # how soon a wait notices that it should stop
 FAULTS = (OSError, imaplib.IMAP4.error, ImapToolsError)  # what a network, a server or its certificate may do
+
+
+class LoginRefused(OSError):
+    """The mail server does not take our token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where our mail lies. `implicit_tls` is imaps; otherwise STARTTLS is demanded."""
+    """Where our mail lies. `implicit_tls` is imaps; otherwise STARTTLS is demanded.
+
+    `access_token` gives a token for XOAUTH2 at each sign-in, in place of the password.
+    """
 
     host: str
     port: int
@@ -40,6 +52,7 @@ class Account:
     folder: str = "INBOX"
     processed_folder: str = "Processed"
     timeout_seconds: float = 30.0
+    access_token: Callable[[], str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,7 @@ class Mailbox:
         else:
             opened = MailBoxStartTls(account.host, account.port, account.timeout_seconds, ssl_context=tls)
         try:
-            opened.login(account.username, account.password, initial_folder=account.folder)
+            _sign_in(opened, account)
             self._box = opened
             self.uidvalidity = self._read_uidvalidity()
             _make_sure_of(opened, account.processed_folder)
@@ -125,9 +138,22 @@ class Mailbox:
         """Move one mail to the folder of processed ones; call it only when its raw bytes are durably ours."""
         self._opened().move(str(uid), self._account.processed_folder)
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until the server reports something or the time is up; True when something was reported."""
-        return bool(self._opened().idle.wait(timeout=min(seconds, LONGEST_IDLE_SECONDS)))
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        """Wait until the server reports something, the time is up or `stop` is set; True when something was reported.
+
+        One IDLE for the whole wait, looked at in short steps so that stopping is prompt.
+        """
+        idle: Any = self._opened().idle
+        left = min(seconds, LONGEST_IDLE_SECONDS)
+        idle.start()
+        try:
+            while left > 0 and not (stop is not None and stop.is_set()):
+                if idle.poll(timeout=min(STEP_SECONDS, left)):
+                    return True
+                left -= STEP_SECONDS
+            return False
+        finally:
+            idle.stop()
 
     def _opened(self) -> BaseMailBox:
         if self._box is None:
@@ -152,27 +178,55 @@ class Mailbox:
 
 
 def watch(
-    account: Account,
+    account: Callable[[], Account],
     store: Callable[[RawMail], None],
     stop: threading.Event,
     *,
-    caught_up: Callable[[], None] = lambda: None,
+    clock: Callable[[], datetime],
+    caught_up: Callable[[datetime], None] = lambda read_until: None,
     trouble: Callable[[str], None] = lambda reason: None,
     poll_seconds: float = 240.0,
     retry_seconds: float = 15.0,
 ) -> None:
     """Hand over every mail until `stop` is set: read all, wait for news or the poll, read again; reconnect for ever.
 
-    `store` must be durable when it returns; what it raises leaves that mail where it is. `caught_up` is called after each
-    time that everything lying there was handed over (the watermark), `trouble` with a coarse code when a session ends.
+    `account` is asked at each sign-in, so that a changed password is taken up. `store` must be durable when it returns; what it raises leaves that mail where it is. `caught_up` is called after each
+    time that everything lying there was handed over, with the instant before it was listed (the watermark); `trouble` with a
+    coarse code when a session ends.
     """
     while not stop.is_set():
         try:
-            with Mailbox(account) as mailbox:
-                _watch_session(mailbox, store, stop, caught_up, poll_seconds)
-        except FAULTS as error:
+            with Mailbox(account()) as mailbox:
+                _watch_session(mailbox, store, stop, clock, caught_up, poll_seconds)
+        except Exception as error:  # whatever it was, the next session starts from what still lies there
             trouble(trouble_code(error))
             stop.wait(retry_seconds)
+
+
+def hand_over(mailbox: Mailbox, store: Callable[[RawMail], None], stop: threading.Event | None = None) -> int:
+    """Every mail that lies there: stored first, then marked; how many, or fewer when `stop` was set meanwhile."""
+    count = 0
+    for mail in mailbox.fetch():
+        store(mail)
+        mailbox.mark(mail.uid)
+        count += 1
+        if stop is not None and stop.is_set():
+            break
+    return count
+    # A crash between the two leaves a stored mail in the folder: it comes again, and its bytes are known.
+
+
+def _sign_in(box: BaseMailBox, account: Account) -> None:
+    if account.access_token is not None:
+        token = account.access_token()
+        try:
+            box.xoauth2(account.username, token, initial_folder=account.folder)
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:
+            raise LoginRefused("token") from None
+    else:
+        box.login(account.username, account.password, initial_folder=account.folder)
 
 
 def _make_sure_of(box: BaseMailBox, folder: str) -> None:
@@ -187,40 +241,34 @@ def _make_sure_of(box: BaseMailBox, folder: str) -> None:
 
 
 def trouble_code(error: BaseException) -> str:
-    """A coarse code without content: tls, login, time-out, or connection."""
+    """A coarse code without content: token, tls, login, time-out, connection, or store (it is our side that could not)."""
     name = type(error).__name__
+    if isinstance(error, NoToken):
+        return "token"
     if "SSL" in name or "Certificate" in name:
         return "tls"
     if "Login" in name:
         return "login"
-    return "time-out" if isinstance(error, TimeoutError) else "connection"
+    if isinstance(error, TimeoutError):
+        return "time-out"
+    return "connection" if isinstance(error, FAULTS) else "store"
 
 
 def _watch_session(
     mailbox: Mailbox,
     store: Callable[[RawMail], None],
     stop: threading.Event,
-    caught_up: Callable[[], None],
+    clock: Callable[[], datetime],
+    caught_up: Callable[[datetime], None],
     poll_seconds: float,
 ) -> None:
     while not stop.is_set():
-        for mail in mailbox.fetch():
-            store(mail)
-            mailbox.mark(mail.uid)
-            if stop.is_set():
-                return
-        caught_up()
-        _wait(mailbox, stop, poll_seconds)
-
-
-def _wait(mailbox: Mailbox, stop: threading.Event, poll_seconds: float) -> None:
-    """Wait in short steps, so that stopping is prompt though IDLE blocks."""
-    waited = 0.0
-    step = min(2.0, poll_seconds)
-    while waited < poll_seconds and not stop.is_set():
-        if mailbox.wait(step):
+        began_at = clock()
+        hand_over(mailbox, store, stop)
+        if stop.is_set():
             return
-        waited += step
+        caught_up(began_at)
+        mailbox.wait(poll_seconds, stop)
 
 
 _INTERNAL_DATE = re.compile(rb'INTERNALDATE "([^"]{20,30})"')

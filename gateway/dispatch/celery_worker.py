@@ -17,7 +17,7 @@ from typing import Any
 import uvloop
 from celery import Celery, signals
 
-from gateway.app import build_parts, close, own_mailbox, read_mailbox_once, ways_in_of
+from gateway.app import build_parts, close, own_account, read_mailbox_once, ways_in_of
 from gateway.core.errors import Misconfigured
 from gateway.dispatch.loop import CHASE_SECONDS, HOUSEKEEPING_SECONDS, carry_and_read, housekeep, watch_clocks
 from gateway.dispatch.timetable import seal_waiting
@@ -37,7 +37,7 @@ async def _chase(parts: Parts) -> None:
 
 
 async def _read_mailbox(parts: Parts) -> None:
-    await read_mailbox_once(parts, own_mailbox(parts.settings))
+    await read_mailbox_once(parts, own_account(parts.settings))
 
 
 Job = Callable[[Parts], Awaitable[object]]

@@ -27,9 +27,14 @@ from gateway.store import custody, mail, packs
 from gateway.store.mail import LetterRow, RawMail
 
 AT_ONCE = 4
+MOST_HEADER_BYTES = 64 * 1024
 MOST_TRIES = 3
 
 _TOKEN = re.compile(r"\+([0-9a-f]{36})@")
+_TOKEN_IN_BYTES = re.compile(rb"\+([0-9a-f]{36})@")
+_REFERENCE_IN_BYTES = re.compile(
+    rb"(?<![0-9A-Za-z_-])SG-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{2}(?![0-9A-Za-z_-])", re.IGNORECASE
+)
 _log = structlog.get_logger()
 
 
@@ -95,23 +100,50 @@ async def _read_one(parts: Parts, raw: RawMail) -> None:
 
 
 async def _understand(parts: Parts, raw: RawMail, content: bytes) -> tuple[MailReading, LetterRow | None]:
-    """Which letter it answers, by the token in our own address or else the reference it quotes; then what it says."""
+    """Which letter it answers, by the token in our own address or else the reference it quotes; then what it says.
+
+    The letter is looked for in the bytes first, so that a mail is read once, with what is to be expected of it. Only one that
+    names its letter nowhere but in an encoded text is read a second time.
+    """
     to = (raw.envelope_to,) if raw.envelope_to else ()
-    token = _TOKEN.search(raw.envelope_to or "")
-    letter = await _letter(parts, token[1] if token else None, None)
+    letter, by_token = await _located(parts, raw, content)
+    reading = await _reading(parts, content, to, letter)
     if letter is None:
-        first = await asyncio.to_thread(parts.read_mail, content, MailExpected((), to))
-        letter = await _letter(parts, first.token, first.reference)
+        letter = await _letter(parts, reading.token, reading.reference)
         if letter is None:
-            return first, None
+            return reading, None
+        by_token = reading.token == letter.token
+        if reading.kind == "reply":
+            reading = await _reading(parts, content, to, letter)
+    if reading.reference != letter.reference and (reading.reference is not None or not by_token):
+        return reading, None  # it speaks of another letter than the address it came to: a person decides
+    return reading, letter
+
+
+async def _located(parts: Parts, raw: RawMail, content: bytes) -> tuple[LetterRow | None, bool]:
+    """The one letter that the envelope, the header's reply tokens or a reference in plain sight name, and whether it was a
+    token; None when unsure. Both locate and never authenticate: what the reading finds must agree."""
+    head = content[:MOST_HEADER_BYTES].partition(b"\r\n\r\n")[0].partition(b"\n\n")[0]
+    envelope = _TOKEN.search(raw.envelope_to or "")
+    tokens = [found.decode("ascii") for found in set(_TOKEN_IN_BYTES.findall(head))]
+    for token in ([envelope[1]] if envelope else []) + (tokens if len(tokens) == 1 else []):
+        if (letter := await _letter(parts, token, None)) is not None:
+            return letter, True
+    references = {found.decode("ascii").upper() for found in _REFERENCE_IN_BYTES.findall(content)}
+    return (await _letter(parts, None, references.pop()) if len(references) == 1 else None), False
+
+
+async def _reading(
+    parts: Parts, content: bytes, to: tuple[str, ...], letter: LetterRow | None
+) -> MailReading:
+    """The mail read in a child process, with the addresses and letters of the school that it is to come from."""
+    if letter is None:
+        return await asyncio.to_thread(parts.read_mail, content, MailExpected((), to))
     enrolled = await _enrolled(parts, letter)
     pack = (await parts.partnerships.snapshot(letter.partnership)).pack
     ours = tuple(words for name, words in pack.letters.items() if name.endswith("-letter.txt"))
     form = (letter.reference, parts.keys.form_mac(letter.token, letter.reference))
-    reading = await asyncio.to_thread(parts.read_mail, content, MailExpected(enrolled, to, ours, form))
-    if reading.reference is not None and reading.reference != letter.reference:
-        return reading, None  # it speaks of another letter than the address it came to: a person decides
-    return reading, letter
+    return await asyncio.to_thread(parts.read_mail, content, MailExpected(enrolled, to, ours, form))
 
 
 async def _letter(parts: Parts, token: str | None, reference: str | None) -> LetterRow | None:

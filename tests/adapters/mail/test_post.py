@@ -22,6 +22,7 @@ from adapters.mail.mailbox import Account, Mailbox, Position, RawMail, account_f
 from adapters.mail.reading import read_mail
 from adapters.mail.receiver import Receiver
 from adapters.mail.sending import MailAdapter, Relay, outcome_of, relay_from_url
+from gateway.app import system_clock
 from gateway.core.deliveries import Fault, Letter, Outcome, Parcel, Relayed, TryLater, Undeliverable
 from gateway.core.messages import AgencyId, DeliveryId, MessageId, RoleId
 from tests.mail_servers import MailHouse, free_ports, send_raw
@@ -279,7 +280,7 @@ def test_watching_stores_before_it_marks_and_comes_back_after_trouble(house: Mai
         if len(tries) == 1:
             raise OSError("disk full")
 
-    def caught_up() -> None:
+    def caught_up(read_until: datetime) -> None:
         caught.append(len(tries))
         if len(tries) == 2:
             stop.set()
@@ -287,9 +288,10 @@ def test_watching_stores_before_it_marks_and_comes_back_after_trouble(house: Mai
     send_raw(house, "dsl@hillside.example", address, b"Subject: once\r\n\r\nx\r\n")
     collect_waiting(house, address, 1)
     watch(
-        account(house, address),
+        lambda: account(house, address),
         store,
         stop,
+        clock=system_clock,
         caught_up=caught_up,
         trouble=troubles.append,
         poll_seconds=1,
@@ -307,11 +309,13 @@ def test_watching_hears_of_a_mail_that_comes_while_it_waits(house: MailHouse) ->
         came.append(mail.raw)
         stop.set()
 
-    def caught_up() -> None:
+    def caught_up(read_until: datetime) -> None:
         if not came:
             send_raw(house, "dsl@hillside.example", address, b"Subject: later\r\n\r\nx\r\n")
 
-    watch(account(house, address), store, stop, caught_up=caught_up, poll_seconds=20)
+    watch(
+        lambda: account(house, address), store, stop, clock=system_clock, caught_up=caught_up, poll_seconds=20
+    )
     assert b"Subject: later" in came[0]
 
 
@@ -323,7 +327,7 @@ def test_a_wrong_password_is_reported_as_such(house: MailHouse) -> None:
         stop.set()
 
     wrong = replace(account(house, "x@council.example"), password="wrong")
-    watch(wrong, lambda mail: None, stop, trouble=trouble)
+    watch(lambda: wrong, lambda mail: None, stop, clock=system_clock, trouble=trouble)
     assert troubles == ["login"]
 
 

@@ -54,6 +54,7 @@ _pages = Environment(
 )
 _pages.filters |= {
     "when": words.when,
+    "at_time": words.at_time,
     "due": words.due,
     "told_due": words.told_due,
     "role": words.role,

@@ -7,29 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from starlette.responses import Response
 
-from gateway.console import held, incidents, lists, pages, sign_in
+from gateway.console import account, held, incidents, lists, pages, sign_in
 from gateway.console.door import Console, Visit
+from gateway.core.permissions import Needs
+
+__all__ = ["GET", "POST", "ROUTES", "Needs", "Page", "Route"]
 
 Page = Callable[[Console, Visit], Awaitable[Response]]
 
 GET, POST = ("GET",), ("POST",)
-
-
-class Needs(StrEnum):
-    """What a visitor must be allowed to do."""
-
-    NOTHING = "nothing"  # open to anyone, signed in or not
-    SESSION = "session"  # any officer who is signed in
-    SEE_LISTS = "see-lists"  # ids, codes and counts over all incidents of their partnerships
-    OPEN_INCIDENTS = "open-incidents"  # one incident, and what its messages say
-    SEARCH = "search"  # look for a child
-    OPEN_HELD = "open-held"  # one held thing, and what it says
-    DECIDE = "decide"  # release, stop, answer, link
-    EXPORT = "export"  # take evidence away
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +35,8 @@ ROUTES: tuple[Route, ...] = (
     Route("/sign-in", GET, Needs.NOTHING, sign_in.get_sign_in),
     Route("/sign-in", POST, Needs.NOTHING, sign_in.post_sign_in),
     Route("/sign-out", POST, Needs.SESSION, sign_in.post_sign_out),
+    Route("/account", GET, Needs.SESSION, account.get_account),
+    Route("/account/sign-out-everywhere", POST, Needs.SESSION, account.post_sign_out_everywhere),
     Route("/static/{name}", GET, Needs.NOTHING, pages.get_static),
     Route("/", GET, Needs.SEE_LISTS, lists.get_today),
     Route("/incidents", GET, Needs.SEE_LISTS, lists.get_incidents),
@@ -54,13 +45,13 @@ ROUTES: tuple[Route, ...] = (
     Route("/deliveries", GET, Needs.SEE_LISTS, lists.get_deliveries),
     Route("/deliveries/{state}", GET, Needs.SEE_LISTS, lists.get_deliveries),
     Route("/incidents/{incident}", GET, Needs.OPEN_INCIDENTS, incidents.get_incident),
-    Route("/incidents/{incident}/messages/{message}", POST, Needs.OPEN_INCIDENTS, incidents.post_message),
+    Route("/incidents/{incident}/messages/{message}", POST, Needs.OPEN_CONTENT, incidents.post_message),
     Route("/incidents/{incident}/linked/{other}", POST, Needs.DECIDE, incidents.post_linked),
     Route("/incidents/{incident}/told-apart/{other}", POST, Needs.DECIDE, incidents.post_told_apart),
     Route("/incidents/{incident}/unlinked/{other}", POST, Needs.DECIDE, incidents.post_unlinked),
     Route("/held", GET, Needs.SEE_LISTS, held.get_held),
     Route("/held/{hold}", GET, Needs.OPEN_HELD, held.get_held_item),
-    Route("/held/{hold}/words", POST, Needs.OPEN_HELD, held.post_words),
+    Route("/held/{hold}/words", POST, Needs.OPEN_CONTENT, held.post_words),
     Route("/held/{hold}/release", POST, Needs.DECIDE, held.post_release),
     Route("/held/{hold}/refuse", POST, Needs.DECIDE, held.post_refuse),
     Route("/held/{hold}/answer", POST, Needs.DECIDE, held.post_answer),

@@ -229,6 +229,11 @@ def when(at: datetime | None) -> str:
     return f"{clock_time(local.time())} on {day(local.date())}"
 
 
+def at_time(at: datetime) -> str:
+    """ "5:20pm": the time of day alone, in London's time."""
+    return clock_time(at.astimezone(LONDON).time())
+
+
 def due(at: datetime | None) -> str:
     """As `when`; a limit at midnight is named by the day that it ends."""
     if at is None:

@@ -1,7 +1,9 @@
-"""Two people for whatever can redirect or silence (architecture section 9)."""
+"""Who officers are to each other: how names are compared, and two people for whatever can redirect or silence (architecture
+section 9)."""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from gateway.core.errors import ErrorCode, Refused
@@ -15,10 +17,20 @@ class TwoOfficers:
     second: str
 
     def __post_init__(self) -> None:
-        first, second = " ".join(self.first.split()), " ".join(self.second.split())
-        if not first or not second or first.casefold() == second.casefold():
+        first, second = tidy_name(self.first), tidy_name(self.second)
+        if not first or not second or name_key(first) == name_key(second):
             raise Refused(
                 ErrorCode.NOT_PERMITTED, detail="A second officer, another person, must agree to this."
             )
         object.__setattr__(self, "first", first)
         object.__setattr__(self, "second", second)
+
+
+def tidy_name(name: str) -> str:
+    """A name as it is kept: its spaces made one."""
+    return " ".join(name.split())
+
+
+def name_key(name: str) -> str:
+    """A name as it is compared: two that a reader would take for one have one key."""
+    return unicodedata.normalize("NFKC", tidy_name(name)).casefold()

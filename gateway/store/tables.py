@@ -603,23 +603,129 @@ data_key = Table(
     Column("destroyed_at", Instant),
 )
 
+# Editing it: make anybody an officer, or give an officer another role. Each change is an entry in the ledger.
+officer = Table(
+    "officer",
+    book,
+    _id("key"),  # the name as it is compared: receipts name officers, so no two may have one name
+    Column("name", Text, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("partnerships", JSON(none_as_null=True)),  # whose incidents they see; absent: all that are here
+    Column(
+        "subject", Text, unique=True
+    ),  # who they are to the identity provider: its issuer, a space, its name
+    Column("email", Text),  # for alerts
+    Column("state", Text, nullable=False),  # active, suspended
+    Column("source", Text, nullable=False),  # list, claims, development
+    Column("added_at", Instant, nullable=False),
+    Column("added_by", Text, nullable=False),
+    Column("seconded_by", Text),
+)
+
+# Editing it: sign in as an officer with a key of one's own. Reading it signs nobody in: these are public keys.
+passkey = Table(
+    "passkey",
+    book,
+    _id(),  # the credential's id, base64url
+    Column("officer", Text, nullable=False, index=True),
+    Column("public_key", LargeBinary, nullable=False),  # COSE
+    Column("sign_count", BigInteger, nullable=False),
+    Column("added_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
 # Editing it: sign an officer out, or (with a row of one's own making) in. Only digests of the secrets are here: reading
 # it signs nobody in.
 session = Table(
     "session",
     book,
     _id(),  # SHA-256 of the secret in the officer's cookie
-    Column("officer", Text, nullable=False),
+    Column("officer", Text, nullable=False, index=True),  # the key of an officer
+    Column("way", Text, nullable=False),  # link, oidc, passkey
     Column("signed_in_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Column("ends_at", Instant, nullable=False, index=True),  # the longest it may last, however busy
 )
 
-# Editing it: have somebody signed in under another name; development only, production makes none.
+# Editing it: have somebody signed in under another name; links that sign in are for development only, and an invitation
+# lets its holder make a passkey.
 sign_in_link = Table(
     "sign_in_link",
     book,
     _id(),  # SHA-256 of the secret in the link
+    Column("kind", Text, nullable=False),  # sign-in, invitation
     Column("officer", Text, nullable=False),
+    Column("roles", JSON, nullable=False),  # of an officer whom the link makes: development only
     Column("expires_at", Instant, nullable=False, index=True),
+)
+
+# Editing it: have a sign-in that was begun fail. What the browser must bring is derived from a secret that only it has.
+sign_in_try = Table(
+    "sign_in_try",
+    book,
+    _id(),  # SHA-256 of the secret in the browser's cookie
+    Column("kind", Text, nullable=False),  # oidc, passkey
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+# Editing it: have a form that was sent twice done twice, or a first one not done. Nothing that it said is here.
+form_use = Table(
+    "form_use",
+    book,
+    _id(),  # keyed digest of the form, its page and its session
+    Column("used_at", Instant, nullable=False, index=True),
+    Column("location", Text),  # where the browser was sent on; null while it is being done
+)
+
+# Editing it: let every officer of the partnership open a restricted incident, or bar them from one.
+restriction = Table(
+    "restriction",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("reason", Text, nullable=False),  # a coarse code
+    Column("restricted_by", Text, nullable=False),
+    Column("restricted_at", Instant, nullable=False),
+)
+
+# Editing it: let an officer open a restricted incident. Each admission is an entry in the ledger.
+admission = Table(
+    "admission",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("officer", Text, primary_key=True),  # the name as it is compared
+    Column("name", Text, nullable=False),
+    Column("admitted_by", Text, nullable=False),
+    Column("admitted_at", Instant, nullable=False),
+    Column("until", Instant),  # set: they opened it against the restriction, for so long
+    Column("reason", Text),  # why they did: a coarse code
+)
+
+# Editing it: hide how much an officer searched, opened or took out in a day; each of those is an entry in the ledger.
+officer_use = Table(
+    "officer_use",
+    book,
+    Column("officer", Text, primary_key=True),
+    Column("used_on", Date, primary_key=True),
+    Column("act", Text, primary_key=True),  # searched, opened, exported
+    Column("count", Integer, nullable=False),
+)
+
+# Editing it: have a second officer agree to something else than the first asked for; what is then done is in the ledger.
+proposal = Table(
+    "proposal",
+    book,
+    _id(),
+    Column("partnership", Text),  # with incident: null where it is about the deployment
+    Column("incident", Text),
+    Column("act", Text, nullable=False),  # a name of the console's list
+    Column("sealed", LargeBinary),  # what is asked for, under the master key; null once it is settled
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),  # waiting, agreed, refused
+    Column("settled_by", Text),
+    Column("settled_at", Instant),
+    Index("proposal_waiting", "state", "expires_at"),
 )

@@ -11,6 +11,18 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "admission",
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("admitted_by", sa.Text(), nullable=False),
+        sa.Column("admitted_at", sa.Text(), nullable=False),
+        sa.Column("until", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("partnership", "incident", "officer"),
+    )
+    op.create_table(
         "agency",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -178,6 +190,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("leaf_index IS NULL"),
     )
     op.create_table(
+        "form_use",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("used_at", sa.Text(), nullable=False),
+        sa.Column("location", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_form_use_used_at"), "form_use", ["used_at"], unique=False)
+    op.create_table(
         "hold",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("partnership", sa.Text(), nullable=False),
@@ -326,6 +346,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partnership", "incident", "name"),
     )
     op.create_table(
+        "officer",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("partnerships", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("added_at", sa.Text(), nullable=False),
+        sa.Column("added_by", sa.Text(), nullable=False),
+        sa.Column("seconded_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("key"),
+        sa.UniqueConstraint("subject"),
+    )
+    op.create_table(
+        "officer_use",
+        sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("used_on", sa.Date(), nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("officer", "used_on", "act"),
+    )
+    op.create_table(
         "pack",
         sa.Column("partnership", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -346,6 +390,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partnership", "incident", "agency"),
     )
     op.create_table(
+        "passkey",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("added_at", sa.Text(), nullable=False),
+        sa.Column("used_at", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_passkey_officer"), "passkey", ["officer"], unique=False)
+    op.create_table(
         "period",
         sa.Column("partnership", sa.Text(), nullable=False),
         sa.Column("periodic", sa.Text(), nullable=False),
@@ -354,6 +409,22 @@ def upgrade() -> None:
         sa.Column("incident", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("partnership", "periodic", "key"),
     )
+    op.create_table(
+        "proposal",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("partnership", sa.Text(), nullable=True),
+        sa.Column("incident", sa.Text(), nullable=True),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("settled_by", sa.Text(), nullable=True),
+        sa.Column("settled_at", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("proposal_waiting", "proposal", ["state", "expires_at"], unique=False)
     op.create_table(
         "raw_mail",
         sa.Column("id", sa.Text(), nullable=False),
@@ -402,6 +473,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_replay_expires_at"), "replay", ["expires_at"], unique=False)
     op.create_table(
+        "restriction",
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("restricted_by", sa.Text(), nullable=False),
+        sa.Column("restricted_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("partnership", "incident"),
+    )
+    op.create_table(
         "search",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("partnership", sa.Text(), nullable=False),
@@ -429,20 +509,32 @@ def upgrade() -> None:
         "session",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("way", sa.Text(), nullable=False),
         sa.Column("signed_in_at", sa.Text(), nullable=False),
         sa.Column("seen_at", sa.Text(), nullable=False),
         sa.Column("ends_at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_session_ends_at"), "session", ["ends_at"], unique=False)
+    op.create_index(op.f("ix_session_officer"), "session", ["officer"], unique=False)
     op.create_table(
         "sign_in_link",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("expires_at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_sign_in_link_expires_at"), "sign_in_link", ["expires_at"], unique=False)
+    op.create_table(
+        "sign_in_try",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_sign_in_try_expires_at"), "sign_in_try", ["expires_at"], unique=False)
     op.create_table(
         "term",
         sa.Column("partnership", sa.Text(), nullable=False),

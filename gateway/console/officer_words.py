@@ -1,0 +1,33 @@
+"""Plain words for officers' roles, what these let them do, and how they signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.core.permissions import Needs, OfficerRole
+
+OFFICER_ROLES: Mapping[OfficerRole, str] = {
+    OfficerRole.OFFICER: "Officer",
+    OfficerRole.MANAGER: "Manager",
+    OfficerRole.AUDITOR: "Auditor (reads, changes nothing)",
+    OfficerRole.ADMINISTRATOR: "Administrator (sets officers up)",
+}
+ABILITIES: Mapping[Needs, str] = {
+    Needs.SEE_LISTS: "See the lists: references, due times and counts",
+    Needs.OPEN_INCIDENTS: "Open an incident: what is owed, what was sent, its receipts",
+    Needs.OPEN_CONTENT: "Open what a message says",
+    Needs.SEARCH: "Search for a child, with a reason",
+    Needs.OPEN_HELD: "Open what is held",
+    Needs.DECIDE: "Release, stop, answer and link",
+    Needs.EXPORT: "Take evidence out",
+    Needs.RESTRICT: "Restrict an incident to named officers",
+    Needs.SEE_ACCESS: "See who opened a restricted incident, and who searched and took out how much",
+    Needs.SEE_OFFICERS: "See who the officers are",
+    Needs.CHANGE_OFFICERS: "Set officers up and suspend them",
+    Needs.AGREE: "Agree as the second officer",
+}
+WAYS_IN: Mapping[str, str] = {
+    "link": "One-time link (development)",
+    "oidc": "Your organisation's sign-in",
+    "passkey": "Passkey",
+}

@@ -1,0 +1,89 @@
+"""A person at the console with a browser that has no JavaScript: cookies, and redirects followed by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from html import unescape
+
+from aiohttp import ClientSession, CookieJar, TCPConnector
+
+from gateway.console.door import FORM_TOKEN
+from gateway.console.sign_in import EVERYTHING, create_sign_in_link
+from gateway.core.permissions import OfficerRole
+from tests.gateway_house import House
+
+OFFICER = "Winifred Stave"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What came back."""
+
+    status: int
+    path: str
+    text: str
+    headers: Mapping[str, str]
+
+    @property
+    def words(self) -> str:
+        """The page without its markup, spaces made one."""
+        return " ".join(unescape(re.sub(r"<[^>]+>", " ", self.text)).split())
+
+    def hidden(self, name: str) -> str:
+        found = re.search(rf'name="{name}" value="([^"]+)"', self.text)
+        assert found is not None, f"the page has no field {name}"
+        return found[1]
+
+
+@dataclass
+class Browser:
+    """One person's browser."""
+
+    session: ClientSession
+    base: str
+    last: Page | None = field(default=None)
+
+    async def get(self, path: str) -> Page:
+        return await self._ask("GET", path, None)
+
+    async def post(self, path: str, **fields: str) -> Page:
+        return await self._ask("POST", path, fields)
+
+    async def send(self, path: str, **fields: str) -> Page:
+        """Post a form of the page last seen, with its token."""
+        assert self.last is not None
+        return await self.post(path, **{FORM_TOKEN: self.last.hidden(FORM_TOKEN)}, **fields)
+
+    async def sign_in(self, link: str) -> Page:
+        page = await self.get(link.removeprefix(self.base))
+        return await self.post("/console/sign-in", token=page.hidden("token"))
+
+    async def _ask(self, method: str, path: str, fields: Mapping[str, str] | None) -> Page:
+        answer = await self.session.request(method, self.base + path, data=fields, allow_redirects=False)
+        async with answer:
+            has_an_end = answer.content_type != "text/event-stream"
+            page = Page(answer.status, path, await answer.text() if has_an_end else "", answer.headers)
+        if page.status == 200 and FORM_TOKEN in page.text:
+            self.last = page
+        return page
+
+
+@asynccontextmanager
+async def browser(house: House) -> AsyncIterator[Browser]:
+    connector = TCPConnector(ssl=house.trusting())
+    async with ClientSession(connector=connector, cookie_jar=CookieJar(unsafe=True)) as session:
+        yield Browser(session, house.base_url)
+
+
+@asynccontextmanager
+async def signed_in(
+    house: House, name: str = OFFICER, roles: Sequence[OfficerRole] = EVERYTHING
+) -> AsyncIterator[Browser]:
+    """The browser of an officer who has signed in."""
+    async with browser(house) as person:
+        link = await create_sign_in_link(house.parts, name, roles)
+        assert (await person.sign_in(link)).status == 303
+        yield person

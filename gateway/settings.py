@@ -100,6 +100,14 @@ class Settings(BaseSettings):
         Path("var/keys"), description="directory of private keys, readable by its owner alone"
     )
 
+    custody_backup_days: PositiveInt = Field(
+        14,
+        description="days after which the last back-up of the custody store is destroyed; said in each erasure",
+    )
+    unmatched_mail_days: PositiveInt = Field(
+        365, description="days after which mail that belongs to no incident is destroyed"
+    )
+
     # --- how the gateway listens
     listen: str = Field("127.0.0.1:8443", description="host:port, or unix:/path behind a proxy that ends TLS")
     tls_cert_file: Path | None = Field(

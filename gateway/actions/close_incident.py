@@ -60,7 +60,7 @@ def close_incident(tx: Tx, parts: Parts, work: Work, asked: Closing) -> Closed:
     rows = messages.of_incident(tx, incident.partnership, incident.id)
     asks = unsettled(found_in(work.pack, rows))
     answer = _answer(tx, incident, asked, asks)
-    incidents.change(tx, incident.partnership, incident.id, state=CLOSED)
+    incidents.change(tx, incident.partnership, incident.id, state=CLOSED, ended_at=work.at)
     fields = {
         "officer": asked.officer,
         "second_officer": asked.second_officer,

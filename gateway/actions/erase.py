@@ -8,6 +8,7 @@ crash between two steps leaves the state `erasing`, which the timetable takes up
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
@@ -90,11 +91,16 @@ def empty_content(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> 
 
 
 def finish_erasure(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> None:
-    """State that the content is erased, once the keys are destroyed and nothing is left in the files."""
+    """State that the content is erased, once the keys are destroyed and nothing is left in the files.
+
+    The statement says by which day the last back-up of the data keys is destroyed too, as the operator has set it.
+    """
     partnership = work.pack.partnership
     incident = incidents.lock(tx, partnership, incident_id)
     if incident is None or incident.state != "erasing":
         return
     subject = Subject(incident.chain, partnership, incident.id, None)
-    prove(tx, parts, work, subject, [Said(Event.CONTENT_ERASED, reason="data-keys-destroyed")])
+    final_on = (work.at + timedelta(days=parts.settings.custody_backup_days)).date()
+    said = Said(Event.CONTENT_ERASED, reason=f"data-keys-destroyed-in-backups-{final_on.isoformat()}")
+    prove(tx, parts, work, subject, [said])
     incidents.change(tx, partnership, incident.id, state="erased", erased_at=work.at)

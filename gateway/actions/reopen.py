@@ -62,6 +62,6 @@ def reopened_by(
 def _open(
     tx: Tx, parts: Parts, work: Work, incident: Incident, reason: str, fields: dict[str, str]
 ) -> Stated:
-    incidents.change(tx, incident.partnership, incident.id, state="open")
+    incidents.change(tx, incident.partnership, incident.id, state="open", ended_at=None)
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)
     return prove(tx, parts, work, subject, [Said(Event.REOPENED, fields, reason=reason)])[0]

@@ -86,7 +86,8 @@ def transfer(tx: Tx, parts: Parts, work: Work, asked: Transfer) -> Transferred:
     if asked.receiving is not None:
         _receive(tx, parts, work, incident, asked.receiving, statutory, fields)
     to = asked.receiving.incident if asked.receiving else asked.council
-    incidents.change(tx, incident.partnership, incident.id, state=STATE, transferred_to=to)
+    to_change = {"state": STATE, "transferred_to": to, "ended_at": work.at}
+    incidents.change(tx, incident.partnership, incident.id, **to_change)
     new = asked.receiving.incident if asked.receiving else None
     return Transferred(receipt.id, tuple(duty.id for duty in open_duties), new)
     # A crash before the commit leaves the incident as it was; the new data key seals nothing and is swept.

@@ -18,6 +18,7 @@ from enum import Enum
 from gateway.core.clocks import Clock, Stage
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import AgencyId, AgencyKind, Facts, Message, MessageId, PartnershipId, RoleId
+from gateway.core.retention import Retention
 from gateway.core.statutory import EVERY_CRITERION
 from gateway.core.working_days import Calendar
 
@@ -234,6 +235,7 @@ class Pack:
     # role -> who stands in, in order
     deputies: Mapping[RoleId, tuple[RoleId, ...]] = field(default_factory=dict)
     periodic: tuple[Periodic, ...] = ()
+    retention: tuple[Retention, ...] = ()  # without any, nothing comes due for erasure
 
     def is_statutory(self, clock: str) -> bool:
         """Whether the law sets this clock. One that an earlier version had is not the law's: no pack may lack those."""

@@ -15,6 +15,7 @@ import structlog
 from gateway.core.errors import place_of
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.intake import read_kept
+from gateway.dispatch.keeping import watch_retention
 from gateway.dispatch.published_keys import fetch_published_keys
 from gateway.dispatch.sandbox import end_sandbox_matters, play_sandbox
 from gateway.dispatch.timetable import (
@@ -62,6 +63,7 @@ async def housekeep(parts: Parts) -> None:
     await sweep_keys(parts)
     await fetch_published_keys(parts)
     await end_sandbox_matters(parts)
+    await watch_retention(parts)
 
 
 class Dispatch:

@@ -132,13 +132,13 @@ async def complete_erasure(parts: Parts, partnership: PartnershipId, incident: I
     named = await parts.store.read(lambda tx: data_keys_of(tx, partnership, incident))
     at = parts.clock()
     await parts.custody.transact(lambda tx: custody.destroy(tx, incident, named, at))
-    await _scrub(parts.custody)
+    await scrub(parts.custody)
     await parts.perform(empty_content, incident, partnership, None)
-    await _scrub(parts.store)
+    await scrub(parts.store)
     await parts.perform(finish_erasure, incident, partnership, None)
 
 
-async def _scrub(store: Store) -> None:
+async def scrub(store: Store) -> None:
     """Scrub, waiting out readers whose snapshots still need the log: they are short."""
     for _ in range(SCRUB_TRIES - 1):
         with suppress(Unavailable):
@@ -182,7 +182,7 @@ async def sweep_attachments(parts: Parts) -> int:
     for attachment, _ in gone:
         await parts.store.transact(lambda tx, one=attachment: attachments.discard(tx, one))  # type: ignore[misc]
     await parts.custody.transact(lambda tx: custody.forget(tx, [key for _, key in gone]))
-    await _scrub(parts.custody)
+    await scrub(parts.custody)
     _log.info("attachments.swept", count=len(gone))
     return len(gone)
 

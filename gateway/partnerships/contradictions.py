@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateway.core.clocks import Clock, Unit
 from gateway.core.messages import AgencyKind
+from gateway.core.retention import RetentionClass
 from gateway.core.routing import EVERY_ROLE
 from gateway.core.rules import (
     OWNER_WORDS,
@@ -104,6 +105,7 @@ def contradictions(pack: Pack, text: Text) -> Iterator[Problem]:
     yield from _chases(pack, text)
     yield from _unheld(pack, text)
     yield from _acting(pack, text)
+    yield from _retention(pack, text)
 
 
 def _laid(pack: Pack) -> Iterator[_Laid]:
@@ -454,6 +456,35 @@ def _acting(pack: Pack, text: Text) -> Iterator[Problem]:
             yield text.problem(
                 what, "Name a message that brings actions_due_at", f'id = "{route.id}"', "acting"
             )
+
+
+def _retention(pack: Pack, text: Text) -> Iterator[Problem]:
+    """Classes that leave an incident without one, stand twice, or narrow to what no message says (G-12)."""
+    kinds = [rule.kind for rule in pack.retention]
+    for kind in sorted({kind.value for kind in kinds if kinds.count(kind) > 1}):
+        yield text.problem(
+            f"the class {kind} stands twice", "Put both into one [[retention]]", f'class = "{kind}"'
+        )
+    if kinds and RetentionClass.CASE not in kinds:
+        what = "[[retention]] has no class for what no other class takes"
+        yield text.problem(what, 'Add one with class = "case"', "[[retention]]")
+    whole = (RetentionClass.CASE, RetentionClass.IMPORTED)
+    for rule in pack.retention:
+        where, anchor = f"the class {rule.kind.value}", f'class = "{rule.kind.value}"'
+        if (rule.kind in whole) is not rule.is_for_all:
+            remedy = (
+                "Leave `when` and `received` out"
+                if rule.kind in whole
+                else "Say which with `when` or `received`"
+            )
+            yield text.problem(f"{where} is for all or for none", remedy, anchor)
+        for message in sorted(rule.received - MESSAGE_TYPES):
+            yield text.problem(f"{where} names an unknown message", "See Messages", anchor, f'"{message}"')
+        taken = [r.message for r in pack.routes if set(rule.when) <= set(codes_of(r.message) or ())]
+        if rule.when and not taken:
+            yield text.problem(f"{where} reads codes that no message has", "See Messages", anchor, "when")
+        for message in sorted(set(taken)) if rule.when else ():
+            yield from _unreadable(message, rule.when, where, anchor, text)
 
 
 def _nobody(

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.core.clocks import Stage
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyKind, PartnershipId, RoleId
+from gateway.core.retention import Retention, RetentionClass
 from gateway.core.rules import (
     ChaseRule,
     Codes,
@@ -227,6 +228,17 @@ class _Chase(_Closed):
         return ChaseRule(self.stage, tuple(self.to), frozenset(self.expects), frozenset(self.clocks))
 
 
+class _Retention(_Closed):
+    kind: RetentionClass = Field(alias="class")
+    years: int = Field(ge=1, le=150)
+    when: _Codes = {}
+    received: list[str] = []
+    clause: str
+
+    def value(self) -> Retention:
+        return Retention(self.kind, self.years, _codes(self.when), frozenset(self.received), self.clause)
+
+
 class _Scope(_Closed):
     places: list[str] = []
 
@@ -248,6 +260,7 @@ class _Rules(_Closed):
     deputy: list[_Deputy] = []
     periodic: list[_Periodic] = []
     chase: list[_Chase] = []
+    retention: list[_Retention] = []
 
 
 def names() -> list[str]:
@@ -345,6 +358,7 @@ def _build(
         },
         deputies={RoleId(one.role): tuple(RoleId(role) for role in one.by) for one in rules.deputy},
         periodic=tuple(periodic.value() for periodic in rules.periodic),
+        retention=tuple(one.value() for one in rules.retention),
     )
 
 

@@ -27,6 +27,7 @@ class Incident:
     opened_at: datetime
     legal_hold: bool
     erased_at: datetime | None
+    ended_at: datetime | None = None  # since when it is closed or transferred
 
     @property
     def outcome(self) -> dict[str, Any] | None:
@@ -51,6 +52,7 @@ _COLUMNS = [
         "opened_at",
         "legal_hold",
         "erased_at",
+        "ended_at",
     )
 ]
 _BY_ID = select(*_COLUMNS).where(
@@ -127,6 +129,7 @@ def newly_opened(
         "opened_at": at,
         "legal_hold": False,
         "erased_at": None,
+        "ended_at": None,
     }
 
 
@@ -158,6 +161,24 @@ def every(
 def exists(tx: Tx, incident: str) -> bool:
     """Whether an incident of this id was ever opened here, in whichever partnership: for sweeping unused keys."""
     return tx.execute(select(t.incident.c.id).where(t.incident.c.id == incident)).first() is not None
+
+
+def ended_before(tx: Tx, partnership: PartnershipId, before: datetime) -> list[Incident]:
+    """Closed or transferred before an instant and not erased, those under a legal hold among them; the oldest first."""
+    query = select(*_COLUMNS).where(
+        t.incident.c.partnership == partnership,
+        t.incident.c.state.in_(("closed", "transferred")),
+        t.incident.c.ended_at < before,
+    )
+    rows = tx.execute(query.order_by(t.incident.c.ended_at, t.incident.c.id))
+    return [found for row in rows if (found := _incident(row))]
+
+
+def held_legally(tx: Tx, partnerships: Sequence[str]) -> list[Incident]:
+    """Every incident under a legal hold, by its id."""
+    where = (t.incident.c.partnership.in_(partnerships), t.incident.c.legal_hold.is_(True))
+    rows = tx.execute(select(*_COLUMNS).where(*where).order_by(t.incident.c.id))
+    return [found for row in rows if (found := _incident(row))]
 
 
 def being_erased(tx: Tx) -> list[Incident]:

@@ -194,6 +194,7 @@ incident = Table(
     Column("outcomes", JSON, nullable=False),  # every decision reached, coded, in order
     Column("opened_at", Instant, nullable=False),
     Column("legal_hold", Boolean, nullable=False, default=False),
+    Column("ended_at", Instant),  # since when it is closed or transferred: retention counts from here
     Column("erased_at", Instant),
     Column("transferred_to", Text),  # another incident here (SI-…), or the council that took it over
     Index("incident_by_partnership", "partnership", "opened_at"),
@@ -265,6 +266,9 @@ period = Table(
     Column("opens_at", Instant, nullable=False),
     Column("incident", Text, nullable=False),
 )
+
+# Editing it: have a daily round of the timetable left out for a day. What a round erases is an entry in the ledger.
+daily_round = Table("daily_round", book, _id("name"), Column("done_on", Date, nullable=False))
 
 # Editing it: move the start of clocks. The statement of the message that brought it commits to it.
 moment = Table(

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,9 +27,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from adapters.webhook import signature_headers
-from gateway.core.messages import AgencyId
+from gateway.core.messages import AgencyId, IncidentId
+from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.oauth.key_policy import check_jwks
-from gateway.store import clients
+from gateway.store import clients, incidents
 from keys.signing import Signer, signer_from_jwk
 from tests.command_line import attempt, gateway
 from tests.edges.office import Office, office_in
@@ -404,10 +406,23 @@ class Stage:
                 return "cliffside-secondary"  # one that no referral of the demonstration names
             case "BREACH":
                 return str((await gateway(self.house, "breach", "list"))["breaches"][0]["id"])
+            case "INCIDENT" if line.startswith("gateway retention approve"):
+                return await self.past_retention()
+            case "INCIDENT" if line.startswith("gateway hold "):
+                return await self.stand_in("OTHER", line)  # the other one is erased by now
             case "INCIDENT":
                 self.incident = self.incident or (await refer(self.house, "NP-incident"))["incident"]
                 return self.incident
         return word
+
+    async def past_retention(self) -> str:
+        """An incident that ended when the oldest of its officers were children."""
+        incident = str((await refer(self.house, "NP-long-over"))["incident"])
+        ended = {"state": "closed", "ended_at": self.house.clock() - timedelta(days=36_525)}
+        await self.house.parts.store.transact(
+            lambda tx: incidents.change(tx, SOUTH_TYNESIDE, IncidentId(incident), **ended)
+        )
+        return incident
 
     async def hold(self, line: str) -> str:
         """A letter to look at and release, another to refuse, a school's unclear reply to answer."""

@@ -122,6 +122,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "daily_round",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("done_on", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "duty",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("partnership", sa.Text(), nullable=False),
@@ -253,6 +259,7 @@ def upgrade() -> None:
         sa.Column("outcomes", sa.JSON(), nullable=False),
         sa.Column("opened_at", sa.Text(), nullable=False),
         sa.Column("legal_hold", sa.Boolean(), nullable=False),
+        sa.Column("ended_at", sa.Text(), nullable=True),
         sa.Column("erased_at", sa.Text(), nullable=True),
         sa.Column("transferred_to", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),

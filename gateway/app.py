@@ -10,7 +10,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
 from functools import cache
@@ -211,7 +211,7 @@ def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailRead
             answers if isinstance(answers, dict) else {},
             reading.flags,
             reading.reasons,
-            {**contract, "sender": reading.sender},
+            {**contract, "sender": reading.sender, "delivery": reading.delivery and asdict(reading.delivery)},
         )
 
     return read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,14 @@ from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """The recipient's own signature under its answer, checked by the edge, and the thumbprint (RFC 7638) of its key."""
+
+    jws: str
+    thumbprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledgement:
     """What the recipient says of a delivery. `name` is committed to, never written in clear."""
 
@@ -32,6 +41,7 @@ class Acknowledgement:
     reason: str | None = None
     copies: str | None = None  # what became of copies of a message that was taken back
     recorded_by: str | None = None  # the officer who took it down, from a telephone call for instance
+    signed: Signed | None = None
 
 
 def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Stated:
@@ -82,6 +92,7 @@ def _said(asked: Acknowledgement, row: DeliveryRow) -> Said:
     fields |= {"name": asked.name} if asked.name else {}
     fields |= {"copies": asked.copies} if asked.copies else {}
     fields |= {"recorded_by": asked.recorded_by} if asked.recorded_by else {}
+    fields |= _own_proof(asked.signed) if asked.signed else {}
     match asked.by:
         case "person":
             return Said(Event.CONSIGNMENT_ACCEPTANCE, fields)
@@ -91,6 +102,12 @@ def _said(asked: Acknowledgement, row: DeliveryRow) -> Said:
             return Said(
                 Event.CONSIGNMENT_REJECTION, fields | {"words": asked.reason or ""}, reason="declined"
             )
+
+
+def _own_proof(signed: Signed) -> dict[str, str]:
+    """The signature itself is sealed with what opens the entry; bundles carry it as a file that `peer_sha256` names."""
+    digest = hashlib.sha256(signed.jws.encode()).hexdigest()
+    return {"peer_jws": signed.jws, "peer_key": signed.thumbprint, "peer_sha256": digest}
 
 
 def _meet(tx: Tx, work: Work, row: DeliveryRow) -> list[Said]:

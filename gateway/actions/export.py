@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,9 +17,10 @@ from gateway.ledger.bundle import Gathered, build_bundle, gather
 from gateway.ledger.checkpoint import log_key
 from gateway.ledger.policy import ReceiptKeyWindow, make_policy
 from gateway.parts import Parts, Work
-from gateway.store import attachments, incidents, messages
+from gateway.store import attachments, clients, incidents, mail, messages
 from gateway.store.transaction import Tx
 from keys.sealing import CannotOpen, DataKey
+from keys.signing import jwk_thumbprint
 
 KEYS_IN_FORCE_FROM = datetime(
     2020, 1, 1, tzinfo=UTC
@@ -54,13 +55,28 @@ def read_bundle(
     disclosures = {} if key is None else _open_disclosures(gathered, key)
     contents = {} if key is None else _contents(tx, gathered, partnership, incident, key)
     files = {} if key is None else _attachments(tx, parts, partnership, incident)
-    policy = own_policy(parts)
+    mails = {} if key is None else _mails(tx, parts, gathered, partnership, incident, disclosures)
+    policy = own_policy(parts, peers_of(tx))
     return build_bundle(
-        gathered, disclosures=disclosures, contents=contents, policy=policy, attachments=files
+        gathered,
+        disclosures=disclosures,
+        contents=contents,
+        policy=policy,
+        attachments=files,
+        mails=mails,
     )
 
 
-def own_policy(parts: Parts) -> dict[str, object]:
+def peers_of(tx: Tx) -> dict[str, list[str]]:
+    """The thumbprints of every key that an agency's software ever had here: it may have signed acknowledgements with any."""
+    found: dict[str, list[str]] = {}
+    for client in clients.listed(tx):
+        keys = found.setdefault(client.agency, [])
+        keys += [jwk_thumbprint(dict(key)) for key in client.keys if "revoked" not in key]
+    return {agency: sorted(set(keys)) for agency, keys in found.items() if keys}
+
+
+def own_policy(parts: Parts, peers: Mapping[str, Sequence[str]] | None = None) -> dict[str, object]:
     """What to verify this deployment's bundles with. For information: a verifier's trust comes from another path."""
     windows = [ReceiptKeyWindow(key, KEYS_IN_FORCE_FROM) for key in parts.keys.published["receipts"]]
     return make_policy(
@@ -68,6 +84,7 @@ def own_policy(parts: Parts) -> dict[str, object]:
         parts.settings.issuer,
         [log_key(parts.settings.issuer, parts.keys.log)],
         windows,
+        peers=peers,
     )
 
 
@@ -106,6 +123,28 @@ def _attachments(tx: Tx, parts: Parts, partnership: PartnershipId, incident: Inc
                 ErrorCode.INTERNAL, detail="An attachment's content does not open; see the log."
             ) from None
         found[file.id] = b"".join(chunks)
+    return found
+
+
+def _mails(
+    tx: Tx,
+    parts: Parts,
+    gathered: Gathered,
+    partnership: PartnershipId,
+    incident: IncidentId,
+    disclosures: Mapping[str, Sequence[str]],
+) -> dict[str, bytes]:
+    """Every mail of the incident as it came, by the entry of its arrival; one from before its digest was kept is left out."""
+    arrivals = {
+        entry.chain: entry.id
+        for entry in gathered.entries
+        if entry.event == Event.RECEIVED_FROM_NON_ERDS.text and entry.id in disclosures
+    }
+    found: dict[str, bytes] = {}
+    for row in mail.raw_of_incident(tx, partnership, incident):
+        key = parts.key_named(row.data_key) if row.data_key else None
+        if row.id in arrivals and key is not None and row.sealed is not None:
+            found[arrivals[row.id]] = key.open(f"raw-mail:{row.id}", row.sealed)
     return found
 
 

@@ -7,6 +7,7 @@ with its reasons, and an automatic reply or a bounce never closes a duty.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,7 +32,7 @@ CLOSED = "incident-closed"
 class Read:
     """One mail as it was read. `answer` is set when its answers may be recorded without a person.
 
-    `reading` is the whole reading (suggestions and reasons), kept sealed for the officer.
+    `reading` is the whole reading (suggestions and reasons), kept sealed for the officer; `sha256` is of the bytes that came.
     """
 
     mail: str
@@ -40,7 +41,7 @@ class Read:
     letter: LetterRow | None
     answer: Submission | None
     reading: Mapping[str, Any] = field(default_factory=dict)
-    mail_key_id: str | None = None
+    sha256: str | None = None
 
 
 def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
@@ -82,7 +83,26 @@ def _state_arrival(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read) 
     fields = {"arrived_at": raw.arrived_at.isoformat(), "kind": asked.kind}
     if letter is not None:
         fields["letter"] = letter.reference
+    if asked.sha256 is not None:
+        fields["peer_sha256"] = asked.sha256
     prove(tx, parts, work, subject, [Said(Event.RECEIVED_FROM_NON_ERDS, fields)])
+    claim = _claim(raw, asked)
+    if letter is not None and claim is not None:
+        about = Subject(letter.message, letter.partnership, letter.incident, work.key)
+        prove(tx, parts, work, about, [claim])
+
+
+def _claim(raw: RawMail, asked: Read) -> Said | None:
+    """What a machine's mail claims of our letter. Anyone can forge one: it is stated as the claim that it is, and closes nothing."""
+    fields = {"mail": raw.id} | ({"mail_sha256": asked.sha256} if asked.sha256 else {})
+    if asked.kind == "read_receipt":
+        return Said(Event.CONTENT_ACCESS_TRACKING, fields | {"basis": "mdn"})
+    status = asked.reading.get("delivery") or {}
+    if asked.kind == "bounce" and status.get("action") == "failed":
+        code = str(status.get("status") or "").replace(".", "-")
+        reason = f"dsn-{code}" if re.fullmatch(r"[245]-\d{1,3}-\d{1,3}", code) else "dsn-failed"
+        return Said(Event.RELAY_TO_NON_ERDS_FAILURE, fields | {"basis": "dsn"}, reason=reason)
+    return None
 
 
 def _record_answer(

@@ -18,7 +18,7 @@ import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +31,7 @@ from keys.signing import FileSigner, Signer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS = 60
+KEY_MEMBERS = frozenset(("kty", "crv", "x", "y", "e", "n"))
 FORM = "application/x-www-form-urlencoded"
 RENEW_BEFORE_SECONDS = 30
 REQUEST_SECONDS = 30
@@ -113,6 +114,9 @@ class AgencyClient:
         self._session: aiohttp.ClientSession | None = None
         self._token: tuple[str, float] | None = None
         self._jwks: Mapping[str, Any] | None = None
+        self._fetched: dict[
+            str, dict[str, str]
+        ] = {}  # by delivery: what a signature under its answer says of it
         self._receipt_issuer: str | None = None  # as the first receipt named it; it may not change
 
     async def __aenter__(self) -> AgencyClient:
@@ -206,22 +210,44 @@ class AgencyClient:
 
     async def fetch(self, delivery: str) -> dict[str, Any]:
         """One delivery with the content of its message: a hand-over to this software, no acknowledgement."""
-        return await self._read(f"/v1/inbox/{_id(delivery)}")
+        found = await self._read(f"/v1/inbox/{_id(delivery)}")
+        content = base64.b64decode(found["payload"])
+        self._fetched[delivery] = {
+            "delivery": delivery,
+            "message": str(found["message"]),
+            "role": str(found["role"]),
+            "content_sha256": hashlib.sha256(content).hexdigest(),
+        }
+        return found
 
     async def acknowledge(
         self, delivery: str, by: str, role: str, name: str | None = None, copies: str | None = None
     ) -> dict[str, Any]:
         """Say that a person (`by="person"`) or this software (`by="system"`) has it; only a person's word meets a duty.
 
+        Signed with the registered key when the content was fetched before: what was never seen is not signed for.
         `copies`: of a message that was taken back, they are `destroyed` or `returned`.
         """
         said = {"by": by, "role": role} | ({"name": name} if name else {})
         said |= {"copies": copies} if copies else {}
-        return await self._say(f"/v1/inbox/{_id(delivery)}/acknowledgement", said)
+        signed = self.signature(delivery, said)
+        return await self._say(f"/v1/inbox/{_id(delivery)}/acknowledgement", said | signed)
 
     async def decline(self, delivery: str, reason: str) -> dict[str, Any]:
         """Say that it is not for this agency, and why: an officer hears of it."""
-        return await self._say(f"/v1/inbox/{_id(delivery)}/decline", {"reason": reason})
+        signed = self.signature(delivery, {"by": "declined", "reason": reason})
+        return await self._say(f"/v1/inbox/{_id(delivery)}/decline", {"reason": reason} | signed)
+
+    def signature(self, delivery: str, said: Mapping[str, str]) -> dict[str, str]:
+        """The member `signed` of an answer: this agency's own proof of what it received; nothing without content or key."""
+        if self._key is None or delivery not in self._fetched:
+            return {}
+        time = self._clock().astimezone(UTC).isoformat().replace("+00:00", "Z")
+        told = {"v": "acknowledgement/1", "time": time} | self._fetched[delivery]
+        jwk = {name: value for name, value in self._key.public_jwk().items() if name in KEY_MEMBERS}
+        return {
+            "signed": compact_jws({"typ": "acknowledgement+jws", "jwk": jwk}, told | dict(said), self._key)
+        }
 
     async def duties(self) -> dict[str, list[dict[str, Any]]]:
         """`owed_by_me` and `owed_to_me`, soonest due first."""

@@ -7,7 +7,7 @@ import base64
 import json
 import re
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from gateway.actions.take import open_disclosures
 from gateway.api import pages
 from gateway.api.door import READ, WRITE, Door, read_body
 from gateway.api.problems import HEADERS
+from gateway.api.signed_answers import check_signed
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, DeliveryId
@@ -36,6 +37,9 @@ LOOK_AGAIN_SECONDS = 0.5
 _WAIT = re.compile(r"(?:^|,)\s*wait=(\d{1,3})\s*(?:,|$)")
 
 
+OwnProof = Annotated[str, Field(max_length=12_000, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}$")]
+
+
 class AcknowledgementBody(BaseModel):
     """What the recipient says. `by: person` is the only acknowledgement; `by: system` is a hand-over."""
 
@@ -44,11 +48,13 @@ class AcknowledgementBody(BaseModel):
     role: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
     name: str | None = Field(None, min_length=1, max_length=200)
     copies: Literal["destroyed", "returned"] | None = None  # of what a correction took back
+    signed: OwnProof | None = None
 
 
 class DeclineBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     reason: str = Field(min_length=1, max_length=1000)
+    signed: OwnProof | None = None
 
 
 async def get_inbox(door: Door, request: Request) -> Response:
@@ -129,14 +135,14 @@ async def post_acknowledgement(door: Door, request: Request) -> Response:
     """Acknowledge a delivery: as a person, or as a system, which is no acknowledgement."""
     principal = await door.caller(request, WRITE)
     said = _read(AcknowledgementBody, await read_body(request, 16_384, 10))
-    return await _answer(door, request, principal, said.by, said.role, said.name, None, said.copies)
+    return await _answer(door, request, principal, said.by, said)
 
 
 async def post_decline(door: Door, request: Request) -> Response:
     """Decline a delivery with a reason; an officer hears of it."""
     principal = await door.caller(request, WRITE)
     said = _read(DeclineBody, await read_body(request, 16_384, 10))
-    return await _answer(door, request, principal, "declined", "", None, said.reason)
+    return await _answer(door, request, principal, "declined", said)
 
 
 async def _answer(
@@ -144,17 +150,20 @@ async def _answer(
     request: Request,
     principal: Principal,
     by: Literal["person", "system", "declined"],
-    role: str,
-    name: str | None,
-    reason: str | None,
-    copies: str | None = None,
+    said: AcknowledgementBody | DeclineBody,
 ) -> Response:
     if not await door.oauth.burn(principal.burns):
         raise replayed(door.oauth)
     row = await find_delivery(door, principal, request)
     partnerships = tuple(sorted(principal.partnerships))
+    words = said.model_dump(exclude={"by", "role", "signed"})
+    role = said.role if isinstance(said, AcknowledgementBody) else row.role
+    signed = None
+    if said.signed is not None:
+        answer = {"delivery": row.id, "message": row.message, "by": by, "role": role, **words}
+        signed = await check_signed(door, principal, row, said.signed, answer)
     asked = Acknowledgement(
-        AgencyId(principal.agency), partnerships, row.id, by, role or row.role, name, reason, copies
+        AgencyId(principal.agency), partnerships, row.id, by, role, **words, signed=signed
     )
     stated = await door.parts.perform(acknowledge, asked, row.partnership, row.incident)
     document = {

@@ -110,11 +110,11 @@ async def _export(incident: str, officer: str, with_content: bool) -> bytes:
 
 
 async def _policy() -> dict[str, Any]:
-    from gateway.actions.export import own_policy
+    from gateway.actions.export import own_policy, peers_of
     from gateway.cli.session import opened
 
     async with opened() as parts:
-        return own_policy(parts)
+        return own_policy(parts, await parts.store.read(peers_of))
 
 
 def _write(out: Path, content: bytes) -> None:

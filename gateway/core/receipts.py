@@ -44,7 +44,8 @@ class Event(Enum):
     )
     RELAY_TO_NON_ERDS_FAILURE = (
         "RelayToNonERDSFailure",
-        "An ordinary mail server refused the message or sent it back; not that the recipient knows of it.",
+        "A mail server refused the message, or a notice says that it came back, which anyone can forge; not that the "
+        "recipient knows of it.",
     )
     RECEIVED_FROM_NON_ERDS = (
         "ReceivedFromNonERDS",
@@ -85,7 +86,8 @@ class Event(Enum):
     )
     CONTENT_ACCESS_TRACKING = (
         "ContentAccessTracking",
-        "The message was opened under the recipient's sign-in or token; not that a person understood it.",
+        "Somebody or something claims that the message was opened: a sign-in, a token, or a mail program's read receipt, as "
+        "the basis says; not that a person read it.",
     )
     CONTENT_HANDOVER = (
         "ContentHandover",

@@ -7,6 +7,7 @@ point repeats a step that finds its work done: raw bytes are known by their keye
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import secrets
 from datetime import datetime
@@ -90,7 +91,9 @@ async def _read_one(parts: Parts, raw: RawMail) -> None:
     sealed = key.seal(f"reading:{raw.id}", reading_document(reading.document))
     await parts.store.transact(lambda tx: mail.change_raw(tx, raw.id, sealed_reading=sealed))
     answer = await _answer(parts, raw, reading, letter) if letter and reading.is_complete else None
-    asked = Read(raw.id, reading.kind, _coarse(reading, letter), letter, answer)
+    sha256 = hashlib.sha256(content).hexdigest()
+    reasons = _coarse(reading, letter)
+    asked = Read(raw.id, reading.kind, reasons, letter, answer, reading.document, sha256)
     partnership = letter.partnership if letter else await _any_partnership(parts)
     outcome = await parts.perform(reply, asked, partnership, letter.incident if letter else None)
     if letter is not None:

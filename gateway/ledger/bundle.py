@@ -78,12 +78,14 @@ def build_bundle(
     contents: Mapping[str, bytes],
     policy: Mapping[str, object],
     attachments: Mapping[str, bytes] | None = None,
+    mails: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """The zip. `disclosures` and `contents` are by entry id; leave both empty after erasure or to withhold content.
 
     Contents belong to entries of `SubmissionAcceptance`, and each must be what that entry's `payload_sha256` commits to:
     ValueError otherwise, so that no bundle leaves that its own verifier would refuse. So must `attachments`, by their ids, be
-    files that some entry's `attachments` commits to. `policy` is a `policy/1`.
+    files that some entry's `attachments` commits to, and `mails`, by entry id, what its `peer_sha256` commits to. What
+    recipients signed stands in the disclosures and becomes files of its own. `policy` is a `policy/1`.
     """
     attachments = attachments or {}
     _check_contents(gathered, disclosures, contents)
@@ -102,6 +104,7 @@ def build_bundle(
         if disclosures.get(entry.id):
             files[f"receipts/{number:04d}.disclosures"] = json.dumps(list(disclosures[entry.id])).encode()
     files |= {f"payloads/{entry}.bin": content for entry, content in contents.items()}
+    files |= _peer_files(disclosures, mails or {})
     files |= {f"attachments/{one}.bin": content for one, content in attachments.items()}
     files |= {f"checkpoints/{size}.note": note.encode() for size, note in gathered.checkpoints.items()}
     for (size1, size2), path in gathered.consistency.items():
@@ -165,6 +168,20 @@ def _check_attachments(disclosures: Mapping[str, Sequence[str]], attachments: Ma
     named = {file for _, name, value in opened if name == "attachments" for file in str(value).split()}
     if not {f"{one}={hashlib.sha256(content).hexdigest()}" for one, content in attachments.items()} <= named:
         raise ValueError("an attachment is not one that a receipt commits to")
+
+
+def _peer_files(disclosures: Mapping[str, Sequence[str]], mails: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What recipients signed and mails as they came, named by the receipts that commit to them."""
+    files = {f"peer/{entry}.eml": content for entry, content in mails.items()}
+    for entry, several in disclosures.items():
+        opened = dict(json.loads(verify.unb64url(one))[1:] for one in several)
+        if "peer_jws" in opened:
+            files[f"peer/{entry}.jws"] = opened["peer_jws"].encode()
+        if entry in mails and opened.get("peer_sha256") != hashlib.sha256(mails[entry]).hexdigest():
+            raise ValueError("a mail is not the one that its receipt commits to")
+    if not set(mails) <= set(disclosures):
+        raise ValueError("a mail has no receipt that commits to it")
+    return files
 
 
 def _key_files(policy: Mapping[str, object]) -> dict[str, bytes]:

@@ -26,15 +26,9 @@ from adapters.inbox import InboxAdapter
 from adapters.key_sets import TOTAL_SECONDS as KEY_SET_SECONDS
 from adapters.key_sets import fetch_key_set
 from adapters.mail.access import AccessTokens, ClientCredentials
+from adapters.mail.composing import compose_letter
 from adapters.mail.findings import Expected
-from adapters.mail.letter import (
-    Correspondence,
-    LetterFacts,
-    as_html,
-    dsl_letter_subject,
-    dsl_letter_text,
-    notice_subject,
-)
+from adapters.mail.letter import Correspondence
 from adapters.mail.mailbox import Account, Mailbox, RawMail, account_from_url, hand_over, watch
 from adapters.mail.reading import read_mail
 from adapters.mail.sending import MailAdapter, relay_from_url
@@ -46,12 +40,13 @@ from gateway.core.published_keys import Fetched
 from gateway.core.replies import MailExpected, MailReading
 from gateway.dispatch import intake
 from gateway.moving_clock import MovingClock
-from gateway.parts import Clock, FetchKeys, Partnerships, Parts
+from gateway.parts import Clock, Compose, FetchKeys, Partnerships, Parts
 from gateway.settings import Settings
 from gateway.store import mail as mail_rows
 from gateway.store import tables
 from gateway.store.transaction import Store
 from keys import custody
+from keys.custody import KeyRing
 
 MAILBOX = "mailbox"
 TOKEN_SECONDS = 15.0  # longest time for one token of the mailbox's authorization server
@@ -109,7 +104,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         keys=keys,
         partnerships=Partnerships(book, clock),
         adapters=adapters,
-        compose=compose_letter,
+        compose=_composer(keys),
         read_mail=_mail_reader(settings),
         scan=_scanner(settings),
         fetch_keys=_key_fetcher(settings),
@@ -217,56 +212,13 @@ def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailRead
     return read
 
 
-def compose_letter(templates: Mapping[str, str], document: Mapping[str, Any], token: str | None) -> Letter:
-    """A message as an e-mail: the pack's letter for its type, or a notice without content that something waits."""
-    if document["type"] == "dsl-letter":
-        return _dsl_letter(templates, document, token)
-    if document["type"] == "correction" and document["body"]["action"] in _TAKING_BACK:
-        return _taken_back(document)
-    subject = notice_subject(_NOTICES.get(document["type"], _WAITS), document["incident"])
-    text = (
-        "A message about a safeguarding incident waits for your agency in the gateway.\n\n"
-        f"Incident: {document['incident']}\n\nPlease collect it with your agency's system. "
-        "This e-mail carries no details on purpose.\n"
-    )
-    return Letter(subject, text, as_html(text))
+def _composer(keys: KeyRing) -> Compose:
+    """Letters with answer forms that this deployment knows again."""
 
+    def compose(templates: Mapping[str, str], document: Mapping[str, Any], token: str | None) -> Letter:
+        return compose_letter(templates, document, token, keys.form_mac)
 
-_WAITS = "Safeguarding gateway: a message waits, incident"
-_NOTICES = {"need-to-know": "Need To Know"}  # S0-26: these words, then only the incident's id
-_TAKING_BACK = frozenset({"withdraw", "recall-misdirected"})
-
-
-def _taken_back(document: Mapping[str, Any]) -> Letter:
-    """To someone who had a message by e-mail: there may be no system to collect with, so the mail says what to do."""
-    text = (
-        f"A message about incident {document['incident']} that was sent to you has been taken back.\n\n"
-        "Please do not use it. Delete it and every copy, also from the deleted items, and destroy prints.\n"
-        "Then tell the council or the Safeguarding Business Unit, on a number that you already have, that this "
-        "is done, and whether anyone has read it.\n\nThis e-mail carries no details on purpose.\n"
-    )
-    subject = notice_subject("Safeguarding gateway: a message was taken back, incident", document["incident"])
-    return Letter(subject, text, as_html(text))
-
-
-def _dsl_letter(templates: Mapping[str, str], document: Mapping[str, Any], token: str | None) -> Letter:
-    body = document["body"]
-    born_on = body.get("child_date_of_birth")
-    facts = LetterFacts(
-        reference=body["letter_reference"],
-        date_on=datetime.fromisoformat(document["created_at"]).astimezone(ZoneInfo("Europe/London")).date(),
-        council=body["council"],
-        school=body["school_name"],
-        dsl_names=(body["dsl_name"],) if body.get("dsl_name") else (),
-        child_name=body["child_name"],
-        child_born_on=date.fromisoformat(born_on) if born_on else None,
-        adviser_name=body["adviser"]["name"],
-        adviser_post=document["author"]["post"],
-        adviser_telephone=body["adviser"]["telephone"],
-    )
-    text = dsl_letter_text(templates["dsl-letter.txt"], facts)
-    subject = dsl_letter_subject(templates["dsl-letter.subject.txt"], facts.reference)
-    return Letter(subject, text, as_html(text), reply_token=token)
+    return compose
 
 
 def ways_in_of(settings: Settings) -> frozenset[str]:

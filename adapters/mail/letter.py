@@ -126,15 +126,18 @@ def _fix_boundaries(message: EmailMessage, delivery: str) -> None:
 
 
 def as_html(text: str) -> str:
-    """The same letter as simple, accessible HTML: paragraphs, no styles, no pictures, nothing fetched."""
+    """The same letter as simple, accessible HTML: a heading and paragraphs, no styles, no pictures, nothing fetched."""
     paragraphs = [
         block.strip("\n") for block in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n")) if block.strip()
     ]
-    body = "\n".join(
-        f"<p>{html.escape(block, quote=False).replace(chr(10), '<br>' + chr(10))}</p>" for block in paragraphs
-    )
+    body = "\n".join(map(_as_element, paragraphs))
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Letter</title>'
     return f'<!DOCTYPE html>\n<html lang="en-GB"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
+
+
+def _as_element(block: str) -> str:
+    words = html.escape(block, quote=False).replace("\n", "<br>\n")
+    return f"<h1>{words}</h1>" if block.isupper() else f"<p>{words}</p>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,19 +187,20 @@ def _values(facts: LetterFacts) -> dict[str, object]:
     born = facts.child_born_on
     return {
         "reference": facts.reference,
-        "date_on": _day(facts.date_on),
+        "date_on": written_out(facts.date_on),
         "council": _line(facts.council),
         "school": _line(facts.school),
         "dsl_names": " and ".join(_line(name) for name in facts.dsl_names) or "Designated Safeguarding Lead",
         "child_name": _line(facts.child_name),
-        "child_born_on": _day(born) if born else None,
+        "child_born_on": written_out(born) if born else None,
         "adviser_name": _line(facts.adviser_name),
         "adviser_post": _line(facts.adviser_post),
         "adviser_telephone": _line(facts.adviser_telephone),
     }
 
 
-def _day(day: date) -> str:
+def written_out(day: date) -> str:
+    """A date as people write it: 5 October 2026."""
     return f"{day.day} {day:%B %Y}"
 
 

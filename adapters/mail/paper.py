@@ -81,6 +81,8 @@ class _Sheets:
         lines = "<br/>".join(html.escape(self._drawable(line), quote=False) for line in words.split("\n"))
         made = Paragraph(lines, _styles()[style])
         _, height = made.wrap(_WIDTH - 2 * _MARGIN, _HEIGHT)
+        if style == "question":
+            self._y -= 7
         if self._y - height < _BOTTOM:
             self._new_page()
         made.drawOn(self._canvas, _MARGIN, self._y - height)
@@ -212,7 +214,7 @@ def _styles() -> dict[str, Any]:
     return {
         "words": words,
         "strong": ParagraphStyle("strong", words, fontName="VeraBd"),
-        "question": ParagraphStyle("question", words, fontName="VeraBd", spaceBefore=8),
+        "question": ParagraphStyle("question", words, fontName="VeraBd"),
         "heading": ParagraphStyle("heading", words, fontName="VeraBd", fontSize=13, leading=18),
         "small": ParagraphStyle("small", words, fontSize=8, leading=11),
     }

@@ -32,7 +32,10 @@ class LetterFile:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter ready for e-mail. The subject carries a reference and no personal data; the text may name the child."""
+    """A letter ready for e-mail. The subject carries a reference and no personal data; the text may name the child.
+
+    An empty `html` is made from the text by whoever sends it.
+    """
 
     subject: str
     text: str

@@ -119,4 +119,6 @@ async def _letter(
     document["incident"] = row.incident  # the message that opens an incident cannot name it itself
     known = await parts.store.read(lambda tx: mail.letter_of_message(tx, message.id))
     pack = (await parts.partnerships.snapshot(row.partnership)).pack
-    return address, parts.compose(pack.letters, document, known.token if known else None)
+    token = known.token if known else None
+    # The answer form takes a while to draw: other deliveries go on meanwhile.
+    return address, await asyncio.to_thread(parts.compose, pack.letters, document, token)

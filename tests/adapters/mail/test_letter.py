@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import io
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
+from pypdf import PdfReader
 
+from adapters.mail.composing import compose_letter
+from adapters.mail.form import FilledForm, is_bound, read_form
 from adapters.mail.letter import (
     Correspondence,
     LetterFacts,
@@ -25,6 +29,7 @@ from adapters.mail.letter import (
     dsl_letter_text,
 )
 from gateway.core.deliveries import Letter, LetterFile
+from tests.schemas import example
 
 LETTERS = Path(__file__).resolve().parents[3] / "gateway/partnerships/south-tyneside/letters"
 OURS = Correspondence("council.example", "safeguarding@council.example", "South Example Council")
@@ -165,3 +170,35 @@ def test_a_token_that_is_not_safe_in_an_address_is_refused_or_replaced(token: st
 def test_a_file_name_that_could_name_a_child_is_refused() -> None:
     with pytest.raises(Unsendable):
         posting(replace(letter(), files=(LetterFile("Robin Invented.pdf", "application/pdf", b"x"),)))
+
+
+def composed(**body: object) -> Letter:
+    document = example("dsl-letter")
+    document["body"] |= {"letter_reference": FACTS.reference, "child_name": "Robin Invented", **body}
+    templates = {path.name: path.read_text("utf-8") for path in LETTERS.iterdir()}
+    return compose_letter(templates, document, "tok1", lambda token, reference: f"mac-of-{token}-{reference}")
+
+
+def test_a_letter_to_a_school_brings_its_answer_form_bound_to_it_and_named_by_its_reference() -> None:
+    file = composed().files[0]
+    assert (file.name, file.media_type) == (f"{FACTS.reference}.pdf", "application/pdf")
+    form = read_form(file.content)
+    assert isinstance(form, FilledForm)
+    assert is_bound(form, FACTS.reference, f"mac-of-tok1-{FACTS.reference}")
+    assert composed() == composed()
+
+
+@pytest.mark.parametrize("gives_date", [True, False])
+def test_the_pack_decides_whether_the_date_of_birth_is_given(gives_date: bool) -> None:
+    words = "{{ child_name }} {{ child_born_on }}" if gives_date else "{{ child_name }}"
+    templates = {"dsl-letter.txt": words, "dsl-letter.subject.txt": "{{ reference }}"}
+    document = example("dsl-letter")
+    document["body"] |= {"letter_reference": FACTS.reference, "child_date_of_birth": "2012-02-29"}
+    letter = compose_letter(templates, document, "tok1", lambda *_: "mac")
+    pages = PdfReader(io.BytesIO(letter.files[0].content)).pages
+    shown = letter.text + " ".join(page.extract_text() for page in pages)
+    assert ("29 February 2012" in shown) == gives_date
+
+
+def test_the_heading_of_a_letter_is_a_heading_for_who_hears_it_read_aloud() -> None:
+    assert as_html("PRIVATE AND CONFIDENTIAL\n\nDear school").count("<h1>PRIVATE AND CONFIDENTIAL</h1>") == 1

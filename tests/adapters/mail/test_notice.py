@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.mail.composing import compose_letter
 from adapters.mail.letter import Unsendable
-from gateway.app import compose_letter
 from gateway.core.identifiers import is_incident_id
 from schemas import TYPES
 from tests.schemas import example

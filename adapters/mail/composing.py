@@ -1,0 +1,100 @@
+"""A message as an e-mail: the pack's letter with its answer form, or a notice without content that something waits.
+
+Invariant: only a letter to a school carries words of a message; every other mail is the same whatever its message holds.
+Sources: contract section 6; S0-26, S2-21, S2-26, S4-19.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapters.mail.letter import (
+    LetterFacts,
+    as_html,
+    dsl_letter_subject,
+    dsl_letter_text,
+    notice_subject,
+    written_out,
+)
+from adapters.mail.paper import AnswerForm, paper
+from gateway.core.deliveries import Letter, LetterFile
+
+FormMac = Callable[[str, str], str]  # of a letter's token and reference
+
+_WAITS = "Safeguarding gateway: a message waits, incident"
+_NOTICES = {"need-to-know": "Need To Know"}  # S0-26: these words, then only the incident's id
+_TAKING_BACK = frozenset({"withdraw", "recall-misdirected"})
+
+
+def compose_letter(
+    templates: Mapping[str, str],
+    document: Mapping[str, Any],
+    token: str | None,
+    form_mac: FormMac | None = None,
+) -> Letter:
+    """The e-mail for a message. With `token` and `form_mac` a letter to a school carries its answer form (PDF)."""
+    if document["type"] == "dsl-letter":
+        return _dsl_letter(templates, document, token, form_mac)
+    if document["type"] == "correction" and document["body"]["action"] in _TAKING_BACK:
+        return _taken_back(document)
+    subject = notice_subject(_NOTICES.get(document["type"], _WAITS), document["incident"])
+    text = (
+        "A message about a safeguarding incident waits for your agency in the gateway.\n\n"
+        f"Incident: {document['incident']}\n\nPlease collect it with your agency's system. "
+        "This e-mail carries no details on purpose.\n"
+    )
+    return Letter(subject, text, as_html(text))
+
+
+def _taken_back(document: Mapping[str, Any]) -> Letter:
+    """To someone who had a message by e-mail: there may be no system to collect with, so the mail says what to do."""
+    text = (
+        f"A message about incident {document['incident']} that was sent to you has been taken back.\n\n"
+        "Please do not use it. Delete it and every copy, also from the deleted items, and destroy prints.\n"
+        "Then tell the council or the Safeguarding Business Unit, on a number that you already have, that this "
+        "is done, and whether anyone has read it.\n\nThis e-mail carries no details on purpose.\n"
+    )
+    subject = notice_subject("Safeguarding gateway: a message was taken back, incident", document["incident"])
+    return Letter(subject, text, as_html(text))
+
+
+def _dsl_letter(
+    templates: Mapping[str, str], document: Mapping[str, Any], token: str | None, form_mac: FormMac | None
+) -> Letter:
+    facts = _facts(document)
+    template = templates["dsl-letter.txt"]
+    text = dsl_letter_text(template, facts)
+    subject = dsl_letter_subject(templates["dsl-letter.subject.txt"], facts.reference)
+    files: tuple[LetterFile, ...] = ()
+    if token is not None and form_mac is not None:
+        form = AnswerForm(facts.reference, form_mac(token, facts.reference), _child(template, facts))
+        content = paper(text, facts.reference, form)
+        files = (LetterFile(f"{facts.reference}.pdf", "application/pdf", content),)
+    return Letter(subject, text, as_html(text), files, token)
+
+
+def _facts(document: Mapping[str, Any]) -> LetterFacts:
+    body = document["body"]
+    born_on = body.get("child_date_of_birth")
+    return LetterFacts(
+        reference=body["letter_reference"],
+        date_on=datetime.fromisoformat(document["created_at"]).astimezone(ZoneInfo("Europe/London")).date(),
+        council=body["council"],
+        school=body["school_name"],
+        dsl_names=(body["dsl_name"],) if body.get("dsl_name") else (),
+        child_name=body["child_name"],
+        child_born_on=date.fromisoformat(born_on) if born_on else None,
+        adviser_name=body["adviser"]["name"],
+        adviser_post=document["author"]["post"],
+        adviser_telephone=body["adviser"]["telephone"],
+    )
+
+
+def _child(template: str, facts: LetterFacts) -> str:
+    """The child as the pack's letter names it: with the date of birth only where the pack's wording gives it."""
+    name = " ".join(facts.child_name.split())
+    born_on = facts.child_born_on
+    return f"{name}, born on {written_out(born_on)}" if born_on and "child_born_on" in template else name

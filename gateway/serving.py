@@ -29,6 +29,7 @@ from gateway.app import build_parts, close, watch_mailbox, ways_in_of
 from gateway.console.application import console_app, console_site
 from gateway.console.door import BASE as CONSOLE
 from gateway.core.errors import Misconfigured
+from gateway.dispatch.erasing import reapply_erasures
 from gateway.dispatch.loop import Dispatch, Hints
 from gateway.parts import Clock, Parts
 from gateway.settings import Settings
@@ -62,7 +63,8 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
     """Dispatch and mailbox run while this lasts; afterwards everything is closed in order."""
     try:
         await gateway.parts.partnerships.must_be_sound()
-    except Misconfigured:
+        await reapply_erasures(gateway.parts)  # before anything is served: a restore may have undone some
+    except Exception:
         await close(gateway.parts)
         raise
     gateway.dispatch.start()

@@ -2,7 +2,8 @@
 
 Four steps, because the data keys stand in a database of their own: the incident is closed to new work (`erasing`), the keys
 are destroyed, the sealed columns are emptied and what they leave in free pages with them, and last the erasure is stated. A
-crash between two steps leaves the state `erasing`, which the timetable takes up again; no step does harm twice.
+crash between two steps leaves the state `erasing`, which the timetable takes up again; no step does harm twice. What a restored
+back-up brings back is erased again before the gateway serves (`dispatch.erasing`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.prove import Occasion, Said, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
@@ -73,12 +74,26 @@ def data_keys_of(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> li
     return sorted(key for key in named if key)
 
 
-def empty_content(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> None:
+def reapply_erasure(
+    tx: Tx, parts: Parts, work: Work | Occasion, asked: tuple[PartnershipId, IncidentId]
+) -> None:
+    """A restored book has an erased incident back: close it again, whatever state or hold it was in then."""
+    incident = incidents.lock(tx, *asked)
+    if incident is None or incident.state in ("erasing", "erased"):
+        return
+    incidents.change(tx, incident.partnership, incident.id, state="erasing")
+    subject = Subject(incident.chain, incident.partnership, incident.id, None)
+    prove(tx, parts, work, subject, [Said(Event.ERASURE_ORDERED, reason="erased-before-restore")])
+
+
+def empty_content(
+    tx: Tx, parts: Parts, work: Work | Occasion, asked: tuple[PartnershipId, IncidentId]
+) -> None:
     """Empty every sealed column and whatever could open or confirm a commitment, and end what still waited."""
-    partnership = work.pack.partnership
-    incident = incidents.lock(tx, partnership, incident_id)
+    incident = incidents.lock(tx, *asked)
     if incident is None or incident.state != "erasing":
         return
+    partnership = incident.partnership
     messages.forget_content(tx, partnership, incident.id)
     mail.forget_raw(tx, partnership, incident.id)
     attachments.forget_content(tx, partnership, incident.id)
@@ -90,15 +105,17 @@ def empty_content(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> 
     # A crash here leaves the state `erasing`: the timetable empties again, scrubs and goes on.
 
 
-def finish_erasure(tx: Tx, parts: Parts, work: Work, incident_id: IncidentId) -> None:
+def finish_erasure(
+    tx: Tx, parts: Parts, work: Work | Occasion, asked: tuple[PartnershipId, IncidentId]
+) -> None:
     """State that the content is erased, once the keys are destroyed and nothing is left in the files.
 
     The statement says by which day the last back-up of the data keys is destroyed too, as the operator has set it.
     """
-    partnership = work.pack.partnership
-    incident = incidents.lock(tx, partnership, incident_id)
+    incident = incidents.lock(tx, *asked)
     if incident is None or incident.state != "erasing":
         return
+    partnership = incident.partnership
     subject = Subject(incident.chain, partnership, incident.id, None)
     final_on = (work.at + timedelta(days=parts.settings.custody_backup_days)).date()
     said = Said(Event.CONTENT_ERASED, reason=f"data-keys-destroyed-in-backups-{final_on.isoformat()}")

@@ -13,7 +13,7 @@ from gateway.actions.reconcile import reconcile as reconcile_all
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
-from gateway.dispatch.timetable import complete_erasure
+from gateway.dispatch.erasing import complete_erasure
 from gateway.parts import Parts
 from gateway.store import incidents
 from gateway.store.reconcile import Reconciliation

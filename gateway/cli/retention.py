@@ -14,7 +14,7 @@ from gateway.cli.officer import partnership_of
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
 from gateway.core.messages import IncidentId
 from gateway.core.officers import TwoOfficers
-from gateway.dispatch.timetable import complete_erasure
+from gateway.dispatch.erasing import complete_erasure
 from gateway.parts import Parts
 from gateway.store import overview
 

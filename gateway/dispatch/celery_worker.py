@@ -19,6 +19,7 @@ from celery import Celery, signals
 
 from gateway.app import build_parts, close, own_account, read_mailbox_once, ways_in_of
 from gateway.core.errors import Misconfigured
+from gateway.dispatch.erasing import reapply_erasures
 from gateway.dispatch.loop import CHASE_SECONDS, HOUSEKEEPING_SECONDS, carry_and_read, housekeep, watch_clocks
 from gateway.dispatch.timetable import seal_waiting
 from gateway.parts import Parts
@@ -128,6 +129,7 @@ class _House:
     def __init__(self) -> None:
         self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self.parts = build_parts(Settings.load())
+        self.runner.run(reapply_erasures(self.parts))
 
     def leave(self) -> None:
         self.runner.run(close(self.parts))

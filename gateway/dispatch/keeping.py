@@ -15,7 +15,7 @@ from gateway.actions.end_retention import past_retention
 from gateway.core.messages import PartnershipId
 from gateway.core.retention import imported_years
 from gateway.core.rules import Pack
-from gateway.dispatch.timetable import scrub
+from gateway.dispatch.erasing import scrub
 from gateway.parts import Parts
 from gateway.store import custody, overview, rounds
 

@@ -14,13 +14,13 @@ import structlog
 
 from gateway.core.errors import place_of
 from gateway.dispatch.carrying import carry_due
+from gateway.dispatch.erasing import finish_erasures
 from gateway.dispatch.intake import read_kept
 from gateway.dispatch.keeping import watch_retention
 from gateway.dispatch.published_keys import fetch_published_keys
 from gateway.dispatch.sandbox import end_sandbox_matters, play_sandbox
 from gateway.dispatch.timetable import (
     chase_due,
-    finish_erasures,
     open_periodic_matters,
     recount_open,
     seal_waiting,

@@ -20,7 +20,7 @@ from gateway.actions.take import Speaker, prepare, take
 from gateway.core.errors import Refused, Unavailable, place_of
 from gateway.core.messages import AgencyId
 from gateway.core.sandbox import KEPT, SANDBOX, Manner, manner
-from gateway.dispatch.timetable import complete_erasure
+from gateway.dispatch.erasing import complete_erasure
 from gateway.partnerships.sandbox_peers import PEERS, PERSON, POLICE
 from gateway.parts import Parts
 from gateway.store import deliveries, holds, incidents, messages

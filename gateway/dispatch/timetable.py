@@ -5,33 +5,30 @@ Each step reads what is due from the database and does it through an action; run
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
 
 from gateway.actions.change_calendar import Recount, recount
 from gateway.actions.chase import MARGIN, Chase, chase
-from gateway.actions.erase import data_keys_of, empty_content, finish_erasure
 from gateway.actions.open_periodic import Opening, open_periodic
 from gateway.actions.seal import seal
 from gateway.core.attachments import RECEIVING_LIFE
 from gateway.core.errors import Unavailable, place_of
-from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.messages import PartnershipId
 from gateway.core.periods import Period
 from gateway.core.periods import periods as coming_round
 from gateway.core.rules import Periodic
+from gateway.dispatch.erasing import scrub
 from gateway.parts import Parts
 from gateway.store import attachments, custody, duties, holidays, incidents, mail, messages, periods, replay
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.log import Overtaken
-from gateway.store.transaction import Store, Tx
+from gateway.store.transaction import Tx
 
 AT_ONCE = 1000
 UNUSED_FROM, UNUSED_UNTIL = timedelta(days=1), timedelta(days=3)
-SCRUB_TRIES, SCRUB_PAUSE_SECONDS = 10, 0.2
 
 _log = structlog.get_logger()
 
@@ -114,37 +111,6 @@ async def _open(parts: Parts, partnership: PartnershipId, rule: Periodic, period
         return False
     _log.info("matter.opened", rule=rule.id, period=period.key)
     return done
-
-
-async def finish_erasures(parts: Parts) -> int:
-    """Take up erasures that a crash interrupted."""
-    waiting = await parts.store.read(incidents.being_erased)
-    for incident in waiting:
-        await complete_erasure(parts, incident.partnership, incident.id)
-    return len(waiting)
-
-
-async def complete_erasure(parts: Parts, partnership: PartnershipId, incident: IncidentId) -> None:
-    """Destroy the data keys, empty what they sealed, leave nothing in free pages, and then state the erasure.
-
-    Unavailable when a database stays busy: the incident is still `erasing`, and whoever comes by next goes on.
-    """
-    named = await parts.store.read(lambda tx: data_keys_of(tx, partnership, incident))
-    at = parts.clock()
-    await parts.custody.transact(lambda tx: custody.destroy(tx, incident, named, at))
-    await scrub(parts.custody)
-    await parts.perform(empty_content, incident, partnership, None)
-    await scrub(parts.store)
-    await parts.perform(finish_erasure, incident, partnership, None)
-
-
-async def scrub(store: Store) -> None:
-    """Scrub, waiting out readers whose snapshots still need the log: they are short."""
-    for _ in range(SCRUB_TRIES - 1):
-        with suppress(Unavailable):
-            return await store.scrub()
-        await asyncio.sleep(SCRUB_PAUSE_SECONDS)
-    return await store.scrub()
 
 
 async def sweep_proofs(parts: Parts) -> None:

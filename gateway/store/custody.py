@@ -64,6 +64,11 @@ def find(tx: Tx, key_id: str) -> WrappedKey | None:
     return None if row is None else WrappedKey(*row)
 
 
+def keys_of(tx: Tx, incident: str) -> list[str]:
+    """The ids of every data key of an incident, destroyed ones among them."""
+    return list(tx.execute(select(t.data_key.c.id).where(t.data_key.c.incident == incident)).scalars())
+
+
 def attach(tx: Tx, key_id: str, incident: str) -> None:
     """A piece that came before its incident was matched: its key is destroyed with the incident's from now on."""
     tx.execute(update(t.data_key).where(t.data_key.c.id == key_id).values(incident=incident))

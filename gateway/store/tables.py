@@ -638,6 +638,16 @@ passkey = Table(
     Column("used_at", Instant),
 )
 
+# Editing it: have an erased incident come back after a restore; the file beside the keys still says that it was erased.
+erasure = Table(
+    "erasure",
+    custody,
+    _id("incident"),
+    Column("partnership", Text, nullable=False),
+    Column("keys", JSON, nullable=False),  # the ids of the data keys that were destroyed
+    Column("erased_at", Instant, nullable=False),
+)
+
 # Editing it: sign an officer out, or (with a row of one's own making) in. Only digests of the secrets are here: reading
 # it signs nobody in.
 session = Table(

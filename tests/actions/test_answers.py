@@ -9,7 +9,7 @@ from gateway.core.duties import DutyState
 from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
-from gateway.dispatch.timetable import complete_erasure
+from gateway.dispatch.erasing import complete_erasure
 from gateway.store import mail
 from tests.actions.scene import (
     COUNCIL,

@@ -19,7 +19,8 @@ from gateway.core.content_types import DOCX, PDF
 from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.carrying import carry_due
-from gateway.dispatch.timetable import complete_erasure, seal_waiting
+from gateway.dispatch.erasing import complete_erasure
+from gateway.dispatch.timetable import seal_waiting
 from gateway.ledger import verify
 from gateway.ledger.bundle import store_zip
 from gateway.store import tables as t

@@ -23,7 +23,7 @@ from gateway.core.identity import Identity
 from gateway.core.messages import IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.demo.partnership import SOUTH_TYNESIDE
-from gateway.dispatch.timetable import complete_erasure
+from gateway.dispatch.erasing import complete_erasure
 from gateway.store import blind_index, likenesses
 from gateway.store import tables as t
 from gateway.store.holds import HoldRow

@@ -17,7 +17,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
-from gateway.dispatch.timetable import finish_erasures
+from gateway.dispatch.erasing import finish_erasures
 from gateway.store import custody, deliveries, duties, holds, incidents, mail
 from gateway.store import tables as t
 from tests.command_line import attempt, gateway

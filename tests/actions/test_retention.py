@@ -15,9 +15,9 @@ from gateway.core.messages import IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
+from gateway.dispatch.erasing import complete_erasure
 from gateway.dispatch.intake import read_kept
 from gateway.dispatch.keeping import watch_retention
-from gateway.dispatch.timetable import complete_erasure
 from gateway.store import incidents
 from gateway.store import tables as t
 from tests.actions.scene import coarse_reason, entries_named, incident_of, refer

@@ -12,7 +12,7 @@ from gateway.actions.erase import Erasure, begin_erasure
 from gateway.agency.client import AgencyProblem
 from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
-from gateway.dispatch.timetable import complete_erasure
+from gateway.dispatch.erasing import complete_erasure
 from tests.actions.scene import (
     COUNCIL,
     HOSPITALS,

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
 
 from adapters.memory import MemoryAdapter
 from gateway.actions.erase import Erasure, begin_erasure
@@ -25,10 +27,12 @@ from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.dispatch.carrying import carry_due
+from gateway.dispatch.erasing import complete_erasure
 from gateway.dispatch.intake import read_kept
-from gateway.dispatch.timetable import chase_due, complete_erasure, seal_waiting
+from gateway.dispatch.timetable import chase_due, seal_waiting
 from gateway.ledger import verify
 from gateway.store import custody, holds, incidents, log, mail
+from gateway.store import tables as t
 from tests.actions.scene import (
     PARTNERS,
     SCHOOL,
@@ -111,7 +115,38 @@ async def _erase(house: House, incident: IncidentId) -> None:
     await complete_erasure(house.parts, SOUTH_TYNESIDE, incident)
 
 
-async def test_an_incident_lives_from_its_referral_to_its_erasure(house: House) -> None:
+async def _pieces(house: House) -> list[bytes]:
+    """Pieces of every wrapped data key and of everything sealed; what is long lies in several places of a file."""
+    wrapped = select(t.data_key.c.wrapped).where(t.data_key.c.wrapped.is_not(None))
+    found = await house.parts.custody.read(lambda tx: list(tx.execute(wrapped).scalars()))
+    for column in (
+        t.message.c.sealed,
+        t.entry.c.disclosures,
+        t.raw_mail.c.sealed,
+        t.raw_mail.c.sealed_reading,
+    ):
+        query = select(column).where(column.is_not(None))
+        found += await house.parts.store.read(lambda tx, query=query: list(tx.execute(query).scalars()))  # type: ignore[misc]
+    return [bytes(one)[at : at + 32] for one in found for at in range(0, max(1, len(one) - 31), 32)]
+
+
+def _left_in_files(house: House, postgres: PostgresServer, pieces: list[bytes]) -> int:
+    """How many pieces stand in the files of both databases, once what is in memory is written out."""
+    postgres.administer("CHECKPOINT")
+    names = [
+        make_url(url).database for url in (house.parts.settings.book_url, house.parts.settings.keys_book_url)
+    ]
+    numbers = [
+        postgres.administer(f"SELECT oid FROM pg_database WHERE datname = '{name}'")[0][0] for name in names
+    ]
+    folders = [postgres.folder / "data" / "base" / str(number) for number in numbers]
+    content = b"".join(file.read_bytes() for folder in folders for file in folder.iterdir() if file.is_file())
+    return sum(piece in content for piece in pieces)
+
+
+async def test_an_incident_lives_from_its_referral_to_its_erasure(
+    house: House, postgres: PostgresServer
+) -> None:
     """Three decisions at once, a letter released and sent, a reply held, a return, evidence before and after erasure."""
     referral = await _decided(house)
     assert (await incident_of(house, referral)).outcome is not None
@@ -131,7 +166,13 @@ async def test_an_incident_lives_from_its_referral_to_its_erasure(house: House) 
     policy = verify.load_policy(json.dumps(own_policy(house.parts)).encode())
     before = verify.verify_bundle(await _evidence(house, incident), policy)
     assert (before.verdict, before.content) == ("VALID", "matches")
+    pieces = await _pieces(house)
+    assert _left_in_files(house, postgres, pieces) > len(pieces) // 2, "the search finds what is there"
     await _erase(house, incident)
+    # The key of the mail that came twice seals nothing; the timetable sweeps it.
+    unused = set(await _pieces(house))
+    assert len(unused) == 1
+    assert _left_in_files(house, postgres, [piece for piece in pieces if piece not in unused]) == 0
     after = verify.verify_bundle(await _evidence(house, incident), policy)
     assert (after.verdict, after.content) == ("VALID", "erased")
     assert await house.parts.custody.read(lambda tx: custody.of_incident(tx, incident)) is None

@@ -21,3 +21,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_data_key_incident"), "data_key", ["incident"], unique=False)
+    op.create_table(
+        "erasure",
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("keys", sa.JSON(), nullable=False),
+        sa.Column("erased_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("incident"),
+    )

@@ -22,7 +22,7 @@ from gateway.actions.release import Release, release
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
 from gateway.actions.ring_out_of_hours import whom_to_ring
 from gateway.actions.view_held import Viewing, view_held
-from gateway.console import reading
+from gateway.console import reading, words
 from gateway.console.door import Console, Visit
 from gateway.console.pages import go, page
 from gateway.console.reading import HeldRead
@@ -31,6 +31,7 @@ from gateway.parts import Parts
 from gateway.store import mail
 from gateway.store.mail import LetterRow
 
+MOST_ROWS = 100
 MOST_CHARACTERS = 20_000
 MOST_REASON_CHARACTERS = 500
 LETTERS = frozenset({"dsl-letter"})  # shown as they would be sent, whatever way they go
@@ -57,11 +58,26 @@ class Words:
 
 
 async def get_held(console: Console, visit: Visit) -> Response:
-    """Everything that waits, the longest first."""
-    officer = visit.signed_in
-    rows = await console.parts.store.read(lambda tx: reading.held_list(tx, officer))
+    """What waits, the longest first: everything, or one kind of it."""
+    officer, kind = visit.signed_in, visit.request.query_params.get("kind", "")
+    if kind and kind not in words.WAIT_KINDS:
+        raise Refused(ErrorCode.NOT_FOUND)
+    waiting = await console.parts.store.read(lambda tx: reading.held_list(tx, officer))
+    kinds = [words.wait_kind(hold) for hold in waiting]
+    figures = {each: kinds.count(each) for each in words.WAIT_KINDS}
+    rows = [hold for hold, of in zip(waiting, kinds, strict=True) if not kind or of == kind]
     notice = NOTICES.get(visit.request.query_params.get("done", ""))
-    return page(visit, "held.html", here="held", rows=rows, notice=notice)
+    left_out = max(0, len(rows) - MOST_ROWS)
+    return page(
+        visit,
+        "held.html",
+        here="held",
+        rows=rows[:MOST_ROWS],
+        left_out=left_out,
+        kind=kind,
+        figures=figures,
+        notice=notice,
+    )
 
 
 async def get_held_item(console: Console, visit: Visit) -> Response:

@@ -1,4 +1,4 @@
-"""Pages over all incidents: today, incidents, duties, deliveries. They show ids and codes only and leave no entry."""
+"""Lists over all incidents: duties, deliveries, failing partners. They show ids and codes only and leave no entry."""
 
 from __future__ import annotations
 
@@ -10,32 +10,42 @@ from starlette.responses import Response
 
 from gateway.console import reading, words
 from gateway.console.door import Console, Officer, Visit
+from gateway.console.listing import onward, place
 from gateway.console.pages import page
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, PartnershipId
 from gateway.core.working_days import Calendar
 from gateway.parts import Snapshot
 from gateway.store import overview
-from gateway.store.overview import Day, DutyLine, Page
+from gateway.store.overview import ROWS, Day, DutyLine, Place
 from gateway.store.transaction import Tx
 
-ROWS = 25
-
-ReadDuties = Callable[[Tx, Sequence[str], Day, Page], tuple[list[DutyLine], int]]
+ReadDuties = Callable[[Tx, Sequence[str], Day, Place | None], list[DutyLine]]
 
 
 @dataclass(frozen=True, slots=True)
 class DutyList:
     title: str
     empty: str
+    hint: str
     read: ReadDuties
 
 
 DUTY_LISTS: Mapping[str, DutyList] = {
-    "overdue": DutyList("Overdue duties", "Nothing is overdue.", overview.overdue),
-    "due-today": DutyList("Due today", "Nothing more is due today.", overview.due_today),
+    "overdue": DutyList(
+        "Overdue duties", "Nothing is overdue.", "What is due next stands on today's page.", overview.overdue
+    ),
+    "due-today": DutyList(
+        "Due today",
+        "Nothing more is due today.",
+        "What is due next stands on today's page.",
+        overview.due_today,
+    ),
     "unacknowledged": DutyList(
-        "Unacknowledged", "Every message that needs it has been acknowledged.", overview.unacknowledged
+        "Unacknowledged",
+        "Every message that needs it has been acknowledged.",
+        "A system that collects a message acknowledges nothing: only a person does.",
+        overview.unacknowledged,
     ),
 }
 DELIVERY_LISTS: Mapping[str, tuple[str, ...]] = {
@@ -44,58 +54,31 @@ DELIVERY_LISTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
-    """Where in a list we are, for the words "Showing 26 to 50 of 61" and the links beside them."""
-
-    number: int
-    shown: int
-    total: int
-
-    @property
-    def first(self) -> int:
-        return (self.number - 1) * ROWS + 1
-
-    @property
-    def last(self) -> int:
-        return self.first + self.shown - 1
-
-    @property
-    def count(self) -> int:
-        return max(1, -(-self.total // ROWS))
-
-
-async def get_today(console: Console, visit: Visit) -> Response:
-    """What waits, in figures that lead to their lists."""
-    officer, day = visit.signed_in, _day(console)
-    read = await console.parts.store.read(lambda tx: reading.today(tx, officer, day))
-    return page(visit, "today.html", here="today", read=read, now=day.now)
-
-
-async def get_incidents(console: Console, visit: Visit) -> Response:
-    """Every incident, soonest due first."""
-    return await _incidents(console, visit, awaiting_triage=False)
-
-
-async def get_awaiting(console: Console, visit: Visit) -> Response:
-    """Open incidents that the partners have not decided on."""
-    return await _incidents(console, visit, awaiting_triage=True)
-
-
 async def get_duties(console: Console, visit: Visit) -> Response:
     """One of the lists of duties, soonest due first."""
     name = visit.path("list")
     if name not in DUTY_LISTS:
         raise Refused(ErrorCode.NOT_FOUND)
-    wanted, number, day = DUTY_LISTS[name], _page_number(visit), _day(console)
+    wanted, after, day = DUTY_LISTS[name], place(visit), day_of(console)
     within = visit.signed_in.partnerships
-    rows, total = await console.parts.store.read(
-        lambda tx: wanted.read(tx, within, day, Page((number - 1) * ROWS, ROWS))
-    )
+
+    def read(tx: Tx) -> tuple[list[DutyLine], int]:
+        return wanted.read(tx, within, day, after), overview.duty_counts(tx, within, day)[
+            name.replace("-", "_")
+        ]
+
+    rows, total = await console.parts.store.read(read)
     known = await snapshots(console, visit.signed_in)
-    lines = [(row, words.left(day.now, row.due_at, _calendar(known, row.partnership))) for row in rows]
-    shown: dict[str, Any] = {"lines": lines, "names": _names(known), "pages": Pages(number, len(rows), total)}
-    return page(visit, "duties.html", here="today", listing=wanted, path=f"/duties/{name}", **shown)
+    lines = [
+        (row, words.left(day.now, row.due_at, calendar_of(known, row.partnership))) for row in rows[:ROWS]
+    ]
+    last = Place(lines[-1][0].due_at, lines[-1][0].id) if lines else None
+    shown: dict[str, Any] = {
+        "lines": lines,
+        "names": agency_names(known),
+        "onward_to": onward(visit, f"/duties/{name}", rows, last, total),
+    }
+    return page(visit, "duties.html", here="today", listing=wanted, **shown)
 
 
 async def get_deliveries(console: Console, visit: Visit) -> Response:
@@ -103,22 +86,30 @@ async def get_deliveries(console: Console, visit: Visit) -> Response:
     name = visit.request.path_params.get("state", "failed")
     if name not in DELIVERY_LISTS:
         raise Refused(ErrorCode.NOT_FOUND)
-    within, number = visit.signed_in.partnerships, _page_number(visit)
+    within, after = visit.signed_in.partnerships, place(visit)
 
-    def read(tx: Tx) -> tuple[Any, int, dict[str, int]]:
-        rows, total = overview.deliveries(tx, within, DELIVERY_LISTS[name], Page((number - 1) * ROWS, ROWS))
-        return rows, total, overview.deliveries_by_state(tx, within)
+    def read(tx: Tx) -> tuple[Any, dict[str, int]]:
+        rows = overview.deliveries(tx, within, DELIVERY_LISTS[name], after)
+        return rows, overview.deliveries_by_state(tx, within)
 
-    rows, total, counts = await console.parts.store.read(read)
+    rows, counts = await console.parts.store.read(read)
     figures = {each: sum(counts.get(state, 0) for state in states) for each, states in DELIVERY_LISTS.items()}
-    names = _names(await snapshots(console, visit.signed_in))
+    last = Place(rows[ROWS - 1].created_at, rows[ROWS - 1].id) if len(rows) > ROWS else None
     shown: dict[str, Any] = {
-        "rows": rows,
-        "pages": Pages(number, len(rows), total),
+        "rows": rows[:ROWS],
+        "onward_to": onward(visit, f"/deliveries/{name}", rows, last, figures[name]),
         "figures": figures,
-        "names": names,
+        "names": agency_names(await snapshots(console, visit.signed_in)),
     }
-    return page(visit, "deliveries.html", here="deliveries", name=name, path=f"/deliveries/{name}", **shown)
+    return page(visit, "deliveries.html", here="deliveries", name=name, **shown)
+
+
+async def get_partners(console: Console, visit: Visit) -> Response:
+    """Agencies to which something could not be delivered."""
+    within = visit.signed_in.partnerships
+    rows = await console.parts.store.read(lambda tx: overview.failing_partners(tx, within))
+    names = agency_names(await snapshots(console, visit.signed_in))
+    return page(visit, "partners.html", here="deliveries", rows=rows, names=names)
 
 
 async def snapshots(console: Console, officer: Officer) -> dict[PartnershipId, Snapshot]:
@@ -126,39 +117,16 @@ async def snapshots(console: Console, officer: Officer) -> dict[PartnershipId, S
     return {each: await console.parts.partnerships.snapshot(each) for each in officer.partnerships}
 
 
-async def _incidents(console: Console, visit: Visit, *, awaiting_triage: bool) -> Response:
-    within, number, day = visit.signed_in.partnerships, _page_number(visit), _day(console)
-    stretch = Page((number - 1) * ROWS, ROWS)
-    rows, total = await console.parts.store.read(
-        lambda tx: overview.incidents(tx, within, stretch, awaiting_triage=awaiting_triage)
-    )
-    known = await snapshots(console, visit.signed_in)
-    lines = [
-        (row, words.left(day.now, row.soonest_due_at, _calendar(known, row.partnership))) for row in rows
-    ]
-    title = "Awaiting triage" if awaiting_triage else "Incidents"
-    path = "/awaiting-triage" if awaiting_triage else "/incidents"
-    shown: dict[str, Any] = {"title": title, "path": path, "pages": Pages(number, len(rows), total)}
-    return page(visit, "incidents.html", here="incidents", lines=lines, **shown)
-
-
-def _day(console: Console) -> Day:
+def day_of(console: Console) -> Day:
     now = console.parts.clock()
     return Day(now, words.day_ends_at(now))
 
 
-def _page_number(visit: Visit) -> int:
-    asked = visit.request.query_params.get("page", "1")
-    if not (asked.isascii() and asked.isdecimal() and 0 < len(asked) < 6 and int(asked)):
-        raise Refused(ErrorCode.NOT_FOUND)
-    return int(asked)
-
-
-def _calendar(known: Mapping[PartnershipId, Snapshot], partnership: PartnershipId) -> Calendar | None:
+def calendar_of(known: Mapping[PartnershipId, Snapshot], partnership: PartnershipId) -> Calendar | None:
     return known[partnership].pack.calendar if partnership in known else None
 
 
-def _names(known: Mapping[PartnershipId, Snapshot]) -> dict[AgencyId, str]:
+def agency_names(known: Mapping[PartnershipId, Snapshot]) -> dict[AgencyId, str]:
     return {
         agency: name
         for each in known.values()

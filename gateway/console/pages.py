@@ -15,6 +15,23 @@ from gateway.console import words
 from gateway.console.door import BASE, FORM_TOKEN, HEADERS, Console, Visit
 from gateway.core.errors import ErrorCode, Refused
 
+
+@dataclass(frozen=True, slots=True)
+class MenuEntry:
+    """One entry of the menu; `name` is what a page gives as `here`."""
+
+    name: str
+    path: str
+    words: str
+
+
+MENU = (
+    MenuEntry("today", "/", "Today"),
+    MenuEntry("incidents", "/incidents", "Incidents"),
+    MenuEntry("held", "/held", "Held"),
+    MenuEntry("deliveries", "/deliveries", "Deliveries"),
+    MenuEntry("search", "/search", "Search"),
+)
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -56,6 +73,8 @@ _pages.filters |= {
     "when": words.when,
     "at_time": words.at_time,
     "due": words.due,
+    "short_day": words.short_day,
+    "short_when": words.short_when,
     "told_due": words.told_due,
     "role": words.role,
     "reason": words.reason,
@@ -68,6 +87,8 @@ _pages.filters |= {
 _pages.globals |= {
     "base": BASE,
     "static": static_address,
+    "menu": MENU,
+    "wait_kinds": words.WAIT_KINDS,
     "form_token_name": FORM_TOKEN,
     "delivery_states": words.DELIVERY_STATES,
     "duty_states": words.DUTY_STATES,

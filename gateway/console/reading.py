@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from gateway.actions.decide_jointly import tally_of
@@ -39,18 +38,10 @@ from gateway.store.likenesses import LikenessRow
 from gateway.store.log import EntryRow
 from gateway.store.mail import LetterRow, RawMail
 from gateway.store.messages import MessageRow
-from gateway.store.overview import Counts, Day, DeliveryLine
+from gateway.store.overview import DeliveryLine
 from gateway.store.transaction import Tx
 
 MOST_ENTRIES = 300
-
-
-@dataclass(frozen=True, slots=True)
-class TodayRead:
-    """The first page: figures and when evidence was last sealed."""
-
-    counts: Counts
-    sealed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +81,17 @@ class HeldRead:
     attachment: AttachmentRow | None = None
 
 
-def today(tx: Tx, officer: Officer, day: Day) -> TodayRead:
-    newest = log.latest_checkpoint(tx)
-    return TodayRead(overview.counts(tx, officer.partnerships, day), newest.sealed_at if newest else None)
-
-
 def partnership_of(tx: Tx, officer: Officer, incident: str) -> PartnershipId:
     """The incident's partnership; Refused(not-found) when it is not one of the officer's."""
     found = incidents.partnership_of(tx, IncidentId(incident))
     if found is None or found not in officer.partnerships:
         raise Refused(ErrorCode.NOT_FOUND)
     return found
+
+
+def is_seen(tx: Tx, officer: Officer, incident: str) -> bool:
+    """Whether there is such an incident in one of the officer's partnerships."""
+    return incidents.partnership_of(tx, IncidentId(incident)) in officer.partnerships
 
 
 def incident(tx: Tx, pack: Pack, wanted: IncidentId) -> IncidentRead:
@@ -118,7 +109,7 @@ def incident(tx: Tx, pack: Pack, wanted: IncidentId) -> IncidentRead:
         deliveries=overview.deliveries_of_incident(tx, partnership, wanted),
         messages=messages.of_incident(tx, partnership, wanted),
         entries=entries[:MOST_ENTRIES],
-        holds=[hold for hold in holds.open_holds(tx, partnership) if hold.incident == wanted],
+        holds=holds.about_incident(tx, partnership, wanted),
         alike=likenesses.of_incident(tx, partnership, wanted),
         attachments=attachments.of_incident(tx, partnership, wanted),
     )
@@ -148,7 +139,7 @@ def message(tx: Tx, partnership: PartnershipId, wanted: IncidentId, message_id: 
 
 def held_list(tx: Tx, officer: Officer) -> list[HoldRow]:
     """Everything that waits, the longest first."""
-    return [hold for hold in holds.open_holds(tx) if hold.partnership in officer.partnerships]
+    return holds.waiting(tx, officer.partnerships)
 
 
 def held(tx: Tx, officer: Officer, hold_id: str) -> HeldRead:

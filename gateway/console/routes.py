@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from gateway.console import account, held, incidents, lists, pages, sign_in
+from gateway.console import account, cases, held, incidents, lists, pages, search, sign_in, today
 from gateway.console.door import Console, Visit
 from gateway.core.permissions import Needs
 
@@ -38,9 +38,16 @@ ROUTES: tuple[Route, ...] = (
     Route("/account", GET, Needs.SESSION, account.get_account),
     Route("/account/sign-out-everywhere", POST, Needs.SESSION, account.post_sign_out_everywhere),
     Route("/static/{name}", GET, Needs.NOTHING, pages.get_static),
-    Route("/", GET, Needs.SEE_LISTS, lists.get_today),
-    Route("/incidents", GET, Needs.SEE_LISTS, lists.get_incidents),
-    Route("/awaiting-triage", GET, Needs.SEE_LISTS, lists.get_awaiting),
+    Route("/", GET, Needs.SEE_LISTS, today.get_today),
+    Route("/events", GET, Needs.SEE_LISTS, today.get_events),
+    Route("/incidents", GET, Needs.SEE_LISTS, cases.get_incidents),
+    Route("/views", POST, Needs.SEE_LISTS, cases.post_view),
+    Route("/views/{view}/removed", POST, Needs.SEE_LISTS, cases.post_view_removed),
+    Route("/awaiting-triage", GET, Needs.SEE_LISTS, cases.get_awaiting),
+    Route("/partners", GET, Needs.SEE_LISTS, lists.get_partners),
+    Route("/search", GET, Needs.SEARCH, search.get_search),
+    Route("/search/reference", POST, Needs.SEE_LISTS, search.post_reference),
+    Route("/search/child", POST, Needs.SEARCH, search.post_child),
     Route("/duties/{list}", GET, Needs.SEE_LISTS, lists.get_duties),
     Route("/deliveries", GET, Needs.SEE_LISTS, lists.get_deliveries),
     Route("/deliveries/{state}", GET, Needs.SEE_LISTS, lists.get_deliveries),

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from gateway.core.content_types import ENDINGS
 from gateway.core.receipts import Event
 from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
+from gateway.store.holds import HoldRow
 from gateway.store.overview import DeliveryLine
 from schemas.registry import REGISTRY, body_of
 
@@ -178,6 +179,16 @@ REASONS = {
 }
 
 
+# A person has to ring somebody: nothing that the gateway can send will do.
+CALL_REASONS = frozenset(
+    {"ring-out-of-hours", "everybody-absent", "answer-taken-back", "nobody-to-ring", "address-not-enrolled"}
+    | {"unknown-school", "nobody-to-write-to", "school-closed", "bounce"}
+)
+WAIT_KINDS: Mapping[str, str] = {
+    "calls": "Phone calls to make",
+    "replies": "Replies to read",
+    "messages": "Messages and letters to decide on",
+}
 STANDINGS: Mapping[str, Tag] = {
     "met": Tag("Met", "red"),
     "undecided": Tag("A person decides", "yellow"),
@@ -198,6 +209,15 @@ NOTIFIED = {
     "host-council": "the council where it happened",
     "home-council": "the child's home council",
 }
+
+
+def wait_kind(hold: HoldRow) -> str:
+    """Which list a held thing stands in: calls to make, replies to read, or messages and letters to decide on."""
+    if hold.subject_kind == "failed-delivery" or CALL_REASONS & set(hold.reasons):
+        return "calls"
+    if any(code.startswith("nobody-holds-") for code in hold.reasons):
+        return "calls"
+    return "replies" if hold.subject_kind == "mail" else "messages"
 
 
 def asked(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -251,6 +271,18 @@ def told_due(text: str) -> str:
 
 def day(on: date) -> str:
     return f"{on:%A} {on.day} {on:%B %Y}"
+
+
+def short_day(at: datetime) -> str:
+    """ "4 Dec 2026": where a list has no room for more."""
+    on = at.astimezone(LONDON).date()
+    return f"{on.day} {on:%b %Y}"
+
+
+def short_when(at: datetime) -> str:
+    """ "4 Dec, 5:20pm"."""
+    local = at.astimezone(LONDON)
+    return f"{local.day} {local:%b}, {clock_time(local.time())}"
 
 
 def clock_time(wall: time) -> str:

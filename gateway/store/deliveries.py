@@ -256,6 +256,17 @@ def counts_by_state(tx: Tx, most: int | None = None) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
+def waits_since(tx: Tx, now: datetime) -> datetime | None:
+    """Since when the delivery that waits longest past its instant does, while nobody carries it; None when none does."""
+    query = select(t.delivery.c.next_at).where(
+        t.delivery.c.state == DeliveryState.PENDING.value,
+        t.delivery.c.next_at <= now,
+        or_(t.delivery.c.lease_until.is_(None), t.delivery.c.lease_until <= now),
+    )
+    row = tx.execute(query.order_by(t.delivery.c.next_at).limit(1)).first()
+    return None if row is None else row.next_at
+
+
 def cancel_open(tx: Tx, partnership: PartnershipId, incident: IncidentId, at: datetime) -> None:
     """Erasure: nothing of the incident is sent any more."""
     tx.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,8 @@ from sqlalchemy import and_, func, insert, or_, select, update
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.store import tables as t
 from gateway.store.transaction import Tx
+
+MOST_WAITING = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,24 @@ def open_holds(tx: Tx, partnership: PartnershipId | None = None) -> list[HoldRow
     query = _ALL.where(t.hold.c.settled_at.is_(None))
     if partnership is not None:
         query = query.where(t.hold.c.partnership == partnership)
+    return [_hold(row) for row in tx.execute(query.order_by(t.hold.c.held_at))]
+
+
+def waiting(tx: Tx, within: Sequence[str]) -> list[HoldRow]:
+    """What waits in these partnerships, the longest first; of each at most the thousand that wait longest."""
+    found: list[HoldRow] = []
+    for partnership in within:
+        query = _ALL.where(t.hold.c.partnership == partnership, t.hold.c.settled_at.is_(None))
+        rows = tx.execute(query.order_by(t.hold.c.held_at, t.hold.c.id).limit(MOST_WAITING))
+        found.extend(_hold(row) for row in rows)
+    return sorted(found, key=lambda one: (one.held_at, one.id))
+
+
+def about_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[HoldRow]:
+    """What waits about one incident, the longest first."""
+    query = _ALL.where(
+        t.hold.c.partnership == partnership, t.hold.c.settled_at.is_(None), t.hold.c.incident == incident
+    )
     return [_hold(row) for row in tx.execute(query.order_by(t.hold.c.held_at))]
 
 

@@ -176,6 +176,12 @@ def count_unsealed(tx: Tx) -> int:
     return int(tx.execute(query).scalar_one())
 
 
+def unsealed_since(tx: Tx) -> datetime | None:
+    """When the oldest of the entries that wait for their seal was made; a thousand of them are looked at."""
+    few = select(t.entry.c.at).where(t.entry.c.leaf_index.is_(None)).limit(1000).subquery()
+    return tx.execute(select(func.min(few.c.at))).scalar_one()  # type: ignore[no-any-return]
+
+
 def number_leaves(tx: Tx, first: int, entries: Sequence[str]) -> None:
     """Give leaf indices from `first` on; Overtaken when one is taken or an entry has one."""
     rows = [{"entry": entry, "index": first + place} for place, entry in enumerate(entries)]

@@ -1,16 +1,18 @@
-"""What an officer sees of all incidents at once: counts, and lists in pages. Reads only; ids and codes, never content.
+"""What an officer sees of all incidents at once: counts, and lists by place. Reads only; ids and codes, never content.
 
-Every query names the partnerships whose incidents may be shown.
+Every query names the partnerships whose incidents may be shown, one after another, so that each follows its index. A list
+goes on after the place where the page before ended (no offsets), and a count ends at `MOST_COUNTED`: neither costs more
+with a million messages than with ten thousand. The cases of the list of incidents stand in `caseload`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, func, select
+from sqlalchemy import ColumnElement, String, Text, and_, bindparam, cast, exists, func, or_, select
 
 from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import UNANSWERED
@@ -20,8 +22,13 @@ from gateway.store.transaction import Tx
 
 FAILED = (DeliveryState.FAILED_PARTNER.value, DeliveryState.FAILED_SYSTEM.value)
 ACKNOWLEDGEMENT = "acknowledgement"
+MOST_COUNTED = 1000
+ROWS = 25
+TROUBLE_AFTER = 2  # attempts of a delivery that is still on its way, before its recipient counts as failing
 
-_UNANSWERED = [state.value for state in UNANSWERED]
+_UNANSWERED = sorted(
+    (state.value for state in UNANSWERED), reverse=True
+)  # as the index `duty_owed` writes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +40,26 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A stretch of a list: how many rows to leave out first, and how many to show at most."""
+class Place:
+    """Where a page of a list ended: the instant that it is sorted by (None where a row has none) and the row's id."""
 
-    skip: int = 0
-    most: int = 25
+    at: datetime | None
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much waits. Each number is the length of the list of the same name."""
+    """How much waits, each no further than `MOST_COUNTED`. Each number is the length of the list of the same name."""
 
     overdue: int
     due_today: int
     awaiting_triage: int
-    held: int
-    failed_deliveries: int
     unacknowledged: int
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentLine:
-    id: IncidentId
-    partnership: PartnershipId
-    opened_at: datetime
-    label: str | None
-    state: str
-    soonest_due_at: datetime | None
-    unanswered: int
-    has_outcome: bool
+    held_replies: int
+    held_messages: int
+    calls: int
+    failed_deliveries: int
+    failing_partners: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,7 @@ class DutyLine:
     agency: AgencyId
     role: RoleId
     expects: str
+    task: str | None
     clock: str
     due_at: datetime | None
     state: str
@@ -95,6 +94,18 @@ class DeliveryLine:
     acknowledged_by: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class PartnerTrouble:
+    """One agency to which deliveries fail: how many were given up, how many are tried again, and the newest reason."""
+
+    partnership: PartnershipId
+    agency: AgencyId
+    given_up: int
+    tried_again: int
+    since: datetime
+    last_reason: str | None
+
+
 def partnerships(tx: Tx) -> tuple[PartnershipId, ...]:
     """Those with a pack in force."""
     rows = tx.execute(
@@ -103,79 +114,91 @@ def partnerships(tx: Tx) -> tuple[PartnershipId, ...]:
     return tuple(PartnershipId(row.partnership) for row in rows)
 
 
-def counts(tx: Tx, within: Sequence[str], day: Day) -> Counts:
-    """The figures of the first page, on one snapshot."""
-    return Counts(
-        overdue=_count(tx, t.duty, *_overdue(within, day)),
-        due_today=_count(tx, t.duty, *_due_today(within, day)),
-        awaiting_triage=_count(tx, t.incident, *_awaiting(within)),
-        held=_count(tx, t.hold, t.hold.c.partnership.in_(within), t.hold.c.settled_at.is_(None)),
-        failed_deliveries=_count(
-            tx, t.delivery, t.delivery.c.partnership.in_(within), t.delivery.c.state.in_(FAILED)
-        ),
-        unacknowledged=_count(tx, t.duty, *_unacknowledged(within)),
-    )
+def duty_counts(tx: Tx, within: Sequence[str], day: Day) -> dict[str, int]:
+    """How many duties are overdue, due today and unacknowledged, and how many incidents await triage."""
+    return {
+        "overdue": _count(tx, t.duty, within, _overdue, day),
+        "due_today": _count(tx, t.duty, within, _due_today, day),
+        "unacknowledged": _count(tx, t.duty, within, _unacknowledged, day),
+        "awaiting_triage": _count(tx, t.incident, within, lambda one, _: awaiting(one), day),
+    }
 
 
-def incidents(
-    tx: Tx, within: Sequence[str], page: Page, *, awaiting_triage: bool = False
-) -> tuple[list[IncidentLine], int]:
-    """One page of incidents, soonest due first, and how many there are in all."""
-    where = _awaiting(within) if awaiting_triage else [t.incident.c.partnership.in_(within)]
-    owed = _owed_per_incident(within)
-    query = (
-        select(
-            t.incident.c.id,
-            t.incident.c.partnership,
-            t.incident.c.opened_at,
-            t.incident.c.label,
-            t.incident.c.state,
-            owed.c.soonest,
-            owed.c.unanswered,
-            t.incident.c.outcomes,
-        )
-        .outerjoin(owed, owed.c.incident == t.incident.c.id)
-        .where(*where)
-        .order_by(owed.c.soonest.is_(None), owed.c.soonest, t.incident.c.opened_at.desc(), t.incident.c.id)
-    )
-    rows = tx.execute(query.offset(page.skip).limit(page.most))
-    found = [_incident(row) for row in rows]
-    return found, _count(tx, t.incident, *where)
+def failed_deliveries(tx: Tx, within: Sequence[str]) -> int:
+    counts = deliveries_by_state(tx, within, FAILED)
+    return min(MOST_COUNTED, sum(counts.values()))
 
 
-def overdue(tx: Tx, within: Sequence[str], day: Day, page: Page) -> tuple[list[DutyLine], int]:
-    return _duties(tx, _overdue(within, day), page)
+def overdue(tx: Tx, within: Sequence[str], day: Day, after: Place | None = None) -> list[DutyLine]:
+    return _duties(tx, within, _overdue, day, after)
 
 
-def due_today(tx: Tx, within: Sequence[str], day: Day, page: Page) -> tuple[list[DutyLine], int]:
-    return _duties(tx, _due_today(within, day), page)
+def due_today(tx: Tx, within: Sequence[str], day: Day, after: Place | None = None) -> list[DutyLine]:
+    return _duties(tx, within, _due_today, day, after)
 
 
-def unacknowledged(tx: Tx, within: Sequence[str], day: Day, page: Page) -> tuple[list[DutyLine], int]:
-    """Acknowledgements by a person that are still owed, late or not."""
-    return _duties(tx, _unacknowledged(within), page)
+def unacknowledged(tx: Tx, within: Sequence[str], day: Day, after: Place | None = None) -> list[DutyLine]:
+    """Acknowledgements by a person that are still owed, late or not; those without a limit last."""
+    return _duties(tx, within, _unacknowledged, day, after)
+
+
+def soonest_due(tx: Tx, within: Sequence[str], day: Day, most: int) -> list[DutyLine]:
+    """What is owed next, overdue or not."""
+    return _duties(tx, within, lambda one, _: owed(one), day, None)[:most]
 
 
 def deliveries(
-    tx: Tx, within: Sequence[str], states: Sequence[str], page: Page
-) -> tuple[list[DeliveryLine], int]:
-    """One page of deliveries in any of these states, newest first, and how many there are."""
-    where = [t.delivery.c.partnership.in_(within), t.delivery.c.state.in_(states)]
-    query = _DELIVERIES.where(*where).order_by(t.delivery.c.created_at.desc(), t.delivery.c.id)
-    rows = tx.execute(query.offset(page.skip).limit(page.most))
-    return [DeliveryLine(*row) for row in rows], _count(tx, t.delivery, *where)
+    tx: Tx, within: Sequence[str], states: Sequence[str], after: Place | None = None
+) -> list[DeliveryLine]:
+    """One page of deliveries in any of these states and one more, newest first."""
+    found: list[DeliveryLine] = []
+    created_at, key = t.delivery.c.created_at, t.delivery.c.id
+    for partnership in within:
+        for state in states:
+            query = _DELIVERIES.where(t.delivery.c.partnership == partnership, t.delivery.c.state == state)
+            if after is not None:
+                same = and_(created_at == after.at, key < after.id)
+                query = query.where(created_at <= after.at, or_(created_at < after.at, same))
+            rows = tx.execute(query.order_by(created_at.desc(), key.desc()).limit(ROWS + 1))
+            found.extend(DeliveryLine(*row) for row in rows)
+    return sorted(found, key=lambda one: (one.created_at, one.id), reverse=True)[: ROWS + 1]
 
 
-def deliveries_by_state(tx: Tx, within: Sequence[str]) -> dict[str, int]:
-    query = select(t.delivery.c.state, func.count()).where(t.delivery.c.partnership.in_(within))
-    return {row[0]: row[1] for row in tx.execute(query.group_by(t.delivery.c.state))}
+def deliveries_by_state(tx: Tx, within: Sequence[str], states: Iterable[str] | None = None) -> dict[str, int]:
+    """How many are in each state, none counted further than `MOST_COUNTED`."""
+    wanted = states or [state.value for state in DeliveryState]
+    of = t.delivery.c
+    return {
+        state: min(
+            MOST_COUNTED,
+            sum(bounded(tx, of.id, of.partnership == one, of.state == state) for one in within),
+        )
+        for state in wanted
+    }
+
+
+def failing_partners(tx: Tx, within: Sequence[str]) -> list[PartnerTrouble]:
+    """Agencies to which deliveries were given up, or are being tried again; those given up first.
+
+    At most the newest 1,000 such deliveries of a partnership are looked at.
+    """
+    found: list[PartnerTrouble] = []
+    of = t.delivery.c
+    for partnership in within:
+        stuck = and_(of.state == DeliveryState.PENDING.value, of.attempt >= TROUBLE_AFTER)
+        where = (of.partnership == partnership, or_(of.state.in_(FAILED), stuck))
+        query = select(of.agency, of.state, of.created_at, of.last_reason).where(*where)
+        rows = tx.execute(query.order_by(of.created_at.desc()).limit(MOST_COUNTED)).all()
+        for agency in sorted({row.agency for row in rows}):
+            found.append(_trouble(PartnershipId(partnership), [row for row in rows if row.agency == agency]))
+    return sorted(found, key=lambda one: (-one.given_up, -one.tried_again, one.agency))
 
 
 def deliveries_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[DeliveryLine]:
-    """Oldest first."""
-    query = _DELIVERIES.where(t.delivery.c.partnership == partnership, t.delivery.c.incident == incident)
-    rows = tx.execute(query.order_by(t.delivery.c.created_at, t.delivery.c.id))
-    return [DeliveryLine(*row) for row in rows]
+    """Oldest first. By its messages: those have an index by incident, deliveries have one by message."""
+    query = _DELIVERIES.where(t.message.c.partnership == partnership, t.message.c.incident == incident)
+    rows = tx.execute(query.where(t.delivery.c.partnership == partnership))
+    return sorted((DeliveryLine(*row) for row in rows), key=lambda one: (one.created_at, one.id))
 
 
 _DELIVERIES = select(
@@ -195,53 +218,8 @@ _DELIVERIES = select(
     t.delivery.c.acknowledged_by,
 ).join(t.message, t.message.c.id == t.delivery.c.message)
 
-
-def _owed(within: Sequence[str]) -> list[ColumnElement[bool]]:
-    """Unanswered duties of incidents that are open: nobody is chased for what was erased."""
-    on_open = select(t.incident.c.id).where(
-        t.incident.c.partnership.in_(within), t.incident.c.state == "open"
-    )
-    return [
-        t.duty.c.partnership.in_(within),
-        t.duty.c.state.in_(_UNANSWERED),
-        t.duty.c.incident.in_(on_open),
-    ]
-
-
-def _overdue(within: Sequence[str], day: Day) -> list[ColumnElement[bool]]:
-    return [*_owed(within), t.duty.c.due_at < day.now]
-
-
-def _due_today(within: Sequence[str], day: Day) -> list[ColumnElement[bool]]:
-    """A limit at midnight belongs to the day that ends there."""
-    return [*_owed(within), t.duty.c.due_at >= day.now, t.duty.c.due_at <= day.ends_at]
-
-
-def _unacknowledged(within: Sequence[str]) -> list[ColumnElement[bool]]:
-    return [*_owed(within), t.duty.c.expects == ACKNOWLEDGEMENT]
-
-
-def _awaiting(within: Sequence[str]) -> list[ColumnElement[bool]]:
-    """Open incidents on which no decision has been reached."""
-    undecided = cast(t.incident.c.outcomes, Text) == "[]"
-    return [t.incident.c.partnership.in_(within), t.incident.c.state == "open", undecided]
-
-
-def _owed_per_incident(within: Sequence[str]) -> Any:
-    return (
-        select(
-            t.duty.c.incident,
-            func.min(t.duty.c.due_at).label("soonest"),
-            func.count().label("unanswered"),
-        )
-        .where(*_owed(within))
-        .group_by(t.duty.c.incident)
-        .subquery()
-    )
-
-
-def _duties(tx: Tx, where: list[ColumnElement[bool]], page: Page) -> tuple[list[DutyLine], int]:
-    columns = [
+_DUTY_LINE = select(
+    *(
         t.duty.c[name]
         for name in (
             "id",
@@ -250,28 +228,86 @@ def _duties(tx: Tx, where: list[ColumnElement[bool]], page: Page) -> tuple[list[
             "agency",
             "role",
             "expects",
+            "task",
             "clock",
             "due_at",
             "state",
         )
-    ]
-    query = select(*columns).where(*where).order_by(t.duty.c.due_at, t.duty.c.id)
-    rows = tx.execute(query.offset(page.skip).limit(page.most))
-    return [DutyLine(*row) for row in rows], _count(tx, t.duty, *where)
-
-
-def _incident(row: Any) -> IncidentLine:
-    return IncidentLine(
-        row.id,
-        row.partnership,
-        row.opened_at,
-        row.label,
-        row.state,
-        row.soonest,
-        row.unanswered or 0,
-        bool(row.outcomes),
     )
+)
+
+Where = Callable[[str, Day], list[ColumnElement[bool]]]
 
 
-def _count(tx: Tx, table: Any, *where: ColumnElement[bool]) -> int:
-    return int(tx.execute(select(func.count()).select_from(table).where(*where)).scalar_one())
+def is_unanswered(duty: Any) -> ColumnElement[bool]:
+    """Written out in the statement, not bound: only so does SQLite see that the index `duty_owed` holds these rows."""
+    states = bindparam("unanswered", _UNANSWERED, type_=String, expanding=True, literal_execute=True)
+    return duty.c.state.in_(states)  # type: ignore[no-any-return]
+
+
+def owed(partnership: str) -> list[ColumnElement[bool]]:
+    """Unanswered duties of incidents that are open: nobody is chased for what was erased."""
+    on_open = exists().where(
+        t.incident.c.id == t.duty.c.incident,
+        t.incident.c.partnership == partnership,
+        t.incident.c.state == "open",
+    )
+    return [t.duty.c.partnership == partnership, is_unanswered(t.duty), on_open]
+
+
+def awaiting(partnership: str) -> list[ColumnElement[bool]]:
+    """Open incidents on which no decision has been reached."""
+    undecided = cast(t.incident.c.outcomes, Text) == "[]"
+    return [t.incident.c.partnership == partnership, t.incident.c.state == "open", undecided]
+
+
+def _overdue(partnership: str, day: Day) -> list[ColumnElement[bool]]:
+    return [*owed(partnership), t.duty.c.due_at < day.now]
+
+
+def _due_today(partnership: str, day: Day) -> list[ColumnElement[bool]]:
+    """A limit at midnight belongs to the day that ends there."""
+    return [*owed(partnership), t.duty.c.due_at >= day.now, t.duty.c.due_at <= day.ends_at]
+
+
+def _unacknowledged(partnership: str, day: Day) -> list[ColumnElement[bool]]:
+    return [*owed(partnership), t.duty.c.expects == ACKNOWLEDGEMENT]
+
+
+def _duties(tx: Tx, within: Sequence[str], where: Where, day: Day, after: Place | None) -> list[DutyLine]:
+    """One page and one row more: first by the due instant, then what has no limit."""
+    found: list[DutyLine] = []
+    due_at, key = t.duty.c.due_at, t.duty.c.id
+    for partnership in within:
+        query = _DUTY_LINE.where(*where(partnership, day))
+        if after is None or after.at is not None:
+            limited = query.where(due_at.is_not(None))
+            if after is not None:
+                same = and_(due_at == after.at, key > after.id)
+                limited = limited.where(due_at >= after.at, or_(due_at > after.at, same))
+            found.extend(DutyLine(*row) for row in tx.execute(limited.order_by(due_at, key).limit(ROWS + 1)))
+        if len(found) <= ROWS:
+            beyond = after.id if after is not None and after.at is None else ""
+            unlimited = query.where(due_at.is_(None), key > beyond)
+            found.extend(DutyLine(*row) for row in tx.execute(unlimited.order_by(key).limit(ROWS + 1)))
+    return sorted(found, key=_by_due)[: ROWS + 1]
+
+
+def _by_due(one: DutyLine) -> tuple[bool, str, str]:
+    return one.due_at is None, one.due_at.isoformat() if one.due_at else "", one.id
+
+
+def _trouble(partnership: PartnershipId, rows: Sequence[Any]) -> PartnerTrouble:
+    given_up = sum(row.state in FAILED for row in rows)
+    since = min(row.created_at for row in rows)
+    reason = next((row.last_reason for row in rows if row.last_reason), None)
+    return PartnerTrouble(partnership, rows[0].agency, given_up, len(rows) - given_up, since, reason)
+
+
+def _count(tx: Tx, table: Any, within: Sequence[str], where: Where, day: Day) -> int:
+    return min(MOST_COUNTED, sum(bounded(tx, table.c.id, *where(one, day)) for one in within))
+
+
+def bounded(tx: Tx, key: ColumnElement[str], *where: ColumnElement[bool]) -> int:
+    few = select(key).where(*where).limit(MOST_COUNTED).subquery()
+    return int(tx.execute(select(func.count()).select_from(few)).scalar_one())

@@ -198,6 +198,7 @@ incident = Table(
     Column("erased_at", Instant),
     Column("transferred_to", Text),  # another incident here (SI-…), or the council that took it over
     Index("incident_by_partnership", "partnership", "opened_at"),
+    Index("incident_by_state", "partnership", "state", "opened_at"),
 )
 
 # Editing it: show an incident to an agency that is not involved.
@@ -354,6 +355,7 @@ delivery = Table(
     Index("delivery_due", "state", "next_at"),
     Index("delivery_inbox", "agency", "partnership", "created_at"),
     Index("delivery_by_message", "message"),
+    Index("delivery_by_state", "partnership", "state", "created_at"),
 )
 
 # Editing it: move or close a duty. Duties met and missed are entries in the ledger, with the due instant committed.
@@ -389,6 +391,20 @@ duty = Table(
     Index("duty_due", "state", "due_at"),
     Index("duty_by_incident", "partnership", "incident", "state"),
     Index("duty_by_agency", "agency", "partnership", "state"),
+    Index(
+        "duty_owed", "partnership", "due_at", "incident", "expects", **_where("state IN ('open', 'missed')")
+    ),
+)
+
+# Editing it: give an officer another view of the list of incidents than they saved. It holds filters: codes, no content.
+saved_view = Table(
+    "saved_view",
+    book,
+    _id(),
+    Column("officer", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),  # as it stands in the address of the page
+    UniqueConstraint("officer", "name", name="saved_view_name"),
 )
 
 # Editing it: hide a breach of personal data from the log of breaches; that it was recorded stands in the ledger.

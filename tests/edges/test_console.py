@@ -184,12 +184,12 @@ async def test_every_page_has_its_landmarks_and_one_heading(house: House, office
     for path in [*paths, "/duties/unacknowledged", "/nothing-here"]:
         page = await officer.get("/console" + path)
         assert page.text.count("<h1") == 1, path
-        assert '<html lang="en-GB">' in page.text
+        assert '<html lang="en-GB" ' in page.text
         assert 'href="#main"' in page.text
         assert page.text.count("<main") == 1
         assert page.text.count("<table") == page.text.count("<caption"), path
         assert not re.findall(r"<th(?! scope=)[ >]", page.text), path
-        assert "<script" not in page.text
+        assert not re.findall(r"<script(?! src=)", page.text), path
         assert not re.findall(r"\son\w+=|\sstyle=", page.text), path
 
 
@@ -199,7 +199,7 @@ async def test_what_is_unknown_is_a_page_of_its_own(house: House, officer: Brows
         "/held/hld-x",
         "/duties/x",
         "/deliveries/x",
-        "/incidents?page=0",
+        "/incidents?after=x",
         "/x",
     ]
     for path in unknown:
@@ -237,12 +237,12 @@ async def test_today_counts_what_waits_and_each_figure_leads_to_as_many_rows(hou
         figures = {
             path: int(count)
             for path, count in re.findall(
-                r'href="/console(/[^"]*)"><span class="count">(\d+)</span>', page.text
+                r'href="/console(/[^"]*)"><span class="count" data-figure="\w+">(\d+)</span>', page.text
             )
         }
         assert figures["/duties/overdue"] > 0
         assert figures["/awaiting-triage"] == 1
-        assert figures["/held"] > 0
+        assert figures["/held?kind=messages"] > 0
         for path, count in figures.items():
             listed = await officer.get("/console" + path)
             assert listed.text.count('<th scope="row">') == count, path
@@ -255,12 +255,15 @@ async def test_incidents_are_listed_soonest_due_first_in_pages(house: House) -> 
         await refer(house, f"NP-{number}")
     async with signed_in(house) as officer:
         page = await officer.get("/console/incidents")
-        rest = await officer.get("/console/incidents?page=2")
+        onward = re.search(r'rel="next" href="([^"]+)"', page.text)
+        assert onward is not None
+        rest = await officer.get(unescape(onward[1]))
     references = re.findall(r'href="/console/incidents/(SI-[^"]+)"', page.text + rest.text)
     assert references[0] == first["incident"]
     assert len(set(references)) == 27
-    assert "Showing 1 to 25 of 27" in page.words
-    assert "Showing 26 to 27 of 27" in rest.words
+    assert "25 shown of 27" in page.words
+    assert "2 shown of 27" in rest.words
+    assert 'rel="next"' not in rest.text
 
 
 async def test_an_incident_says_who_has_decided_and_how_long_is_left(house: House, officer: Browser) -> None:
@@ -351,7 +354,7 @@ async def test_hostile_names_stay_words(house: House) -> None:
         await person.sign_in(await create_sign_in_link(house.parts, hostile))
         page = await person.get(f"/console/incidents/{referral['incident']}")
     assert "<script" not in page.text
-    assert "<img" not in page.text
+    assert "<img src=x" not in page.text
     assert page.text.count("&lt;script&gt;alert(1)") > 1
 
 

@@ -160,6 +160,14 @@ def upgrade() -> None:
     op.create_index("duty_by_incident", "duty", ["partnership", "incident", "state"], unique=False)
     op.create_index("duty_chase", "duty", ["state", "next_chase_at"], unique=False)
     op.create_index("duty_due", "duty", ["state", "due_at"], unique=False)
+    op.create_index(
+        "duty_owed",
+        "duty",
+        ["partnership", "due_at", "incident", "expects"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('open', 'missed')"),
+        postgresql_where=sa.text("state IN ('open', 'missed')"),
+    )
     op.create_table(
         "entry",
         sa.Column("id", sa.Text(), nullable=False),
@@ -265,6 +273,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("incident_by_partnership", "incident", ["partnership", "opened_at"], unique=False)
+    op.create_index("incident_by_state", "incident", ["partnership", "state", "opened_at"], unique=False)
     op.create_table(
         "letter",
         sa.Column("reference", sa.Text(), nullable=False),
@@ -489,6 +498,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partnership", "incident"),
     )
     op.create_table(
+        "saved_view",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("officer", "name", name="saved_view_name"),
+    )
+    op.create_table(
         "search",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("partnership", sa.Text(), nullable=False),
@@ -614,5 +632,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("delivery_by_message", "delivery", ["message"], unique=False)
+    op.create_index("delivery_by_state", "delivery", ["partnership", "state", "created_at"], unique=False)
     op.create_index("delivery_due", "delivery", ["state", "next_at"], unique=False)
     op.create_index("delivery_inbox", "delivery", ["agency", "partnership", "created_at"], unique=False)

@@ -1,0 +1,152 @@
+"""The first page: what needs the business unit now, in figures that lead to their lists, and whether the gateway is well."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from starlette.responses import Response, StreamingResponse
+
+from gateway.console import words
+from gateway.console.door import HEADERS, Console, Officer, Visit
+from gateway.console.lists import agency_names, calendar_of, day_of, snapshots
+from gateway.console.pages import page
+from gateway.console.words import Tag
+from gateway.store import deliveries, holds, log, mail, overview
+from gateway.store.overview import Counts, Day, DutyLine
+from gateway.store.transaction import Tx
+
+NEXT_DUE = 8
+SEALED_WITHIN = timedelta(minutes=2)  # a receipt normally waits a second for its seal
+CARRIED_WITHIN = timedelta(minutes=5)  # how long a delivery may wait past its instant before it is a stop
+READ_WITHIN = timedelta(minutes=15)  # how long ago every way in must have been read to its end
+LOOK_EVERY_SECONDS = 5.0
+MOST_LOOKS = 24  # then the browser asks anew, and is let in anew or not
+WELL, WAITS = Tag("Working", "green"), Tag("Not in use")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What can be seen of the gateway's own work: the oldest of what waits too long, None where nothing does."""
+
+    sealed_at: datetime | None
+    unsealed_since: datetime | None
+    carried_since: datetime | None
+    read_until: dict[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class TodayRead:
+    """The first page on one snapshot."""
+
+    counts: Counts
+    health: Health
+    soonest: list[DutyLine]
+
+
+async def get_today(console: Console, visit: Visit) -> Response:
+    """What waits, what is due next, and the gateway's own state."""
+    officer, day = visit.signed_in, day_of(console)
+    read = await console.parts.store.read(lambda tx: _read(tx, officer, day))
+    known = await snapshots(console, officer)
+    lines = [
+        (row, words.left(day.now, row.due_at, calendar_of(known, row.partnership))) for row in read.soonest
+    ]
+    health = list(_told(read.health, day.now))
+    is_quiet = not any(asdict(read.counts).values())
+    names = agency_names(known)
+    return page(
+        visit,
+        "today.html",
+        here="today",
+        read=read,
+        now=day.now,
+        lines=lines,
+        names=names,
+        health=health,
+        quiet=is_quiet,
+    )
+
+
+async def get_events(console: Console, visit: Visit) -> Response:
+    """The figures as server-sent events, each time that they change. It ends when the session does, or the gateway."""
+    headers = HEADERS | {"X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(console, visit), media_type="text/event-stream", headers=headers)
+
+
+async def _events(console: Console, visit: Visit) -> AsyncIterator[str]:
+    """Ends within two minutes; the browser then asks anew, and is let in anew or not."""
+    officer, told = visit.signed_in, ""
+    yield "retry: 10000\n\n"
+    for _ in range(MOST_LOOKS):
+        day = day_of(console)
+        counts = await console.parts.store.read(lambda tx, day=day: counts_of(tx, officer, day))  # type: ignore[misc]
+        figures = json.dumps(asdict(counts), separators=(",", ":"))
+        yield f"event: figures\ndata: {figures}\n\n" if figures != told else ": still here\n\n"
+        told = figures
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+def counts_of(tx: Tx, officer: Officer, day: Day) -> Counts:
+    """Every figure of the first page."""
+    within = officer.partnerships
+    held = Counter(words.wait_kind(hold) for hold in holds.waiting(tx, within))
+    return Counts(
+        **overview.duty_counts(tx, within, day),
+        held_replies=held["replies"],
+        held_messages=held["messages"],
+        calls=held["calls"],
+        failed_deliveries=overview.failed_deliveries(tx, within),
+        failing_partners=len(overview.failing_partners(tx, within)),
+    )
+
+
+def _read(tx: Tx, officer: Officer, day: Day) -> TodayRead:
+    soonest = overview.soonest_due(tx, officer.partnerships, day, NEXT_DUE)
+    return TodayRead(counts_of(tx, officer, day), _health(tx, day.now), soonest)
+
+
+def _health(tx: Tx, now: datetime) -> Health:
+    newest = log.latest_checkpoint(tx)
+    return Health(
+        sealed_at=newest.sealed_at if newest else None,
+        unsealed_since=log.unsealed_since(tx),
+        carried_since=deliveries.waits_since(tx, now),
+        read_until=mail.watermarks(tx),
+    )
+
+
+def _told(health: Health, now: datetime) -> Iterator[tuple[str, Tag, str]]:
+    """Each part of the gateway: its name, its state, and what that means."""
+    late = health.unsealed_since is not None and now - health.unsealed_since > SEALED_WITHIN
+    sealed = f"Last sealed at {words.when(health.sealed_at)}." if health.sealed_at else "Nothing to seal yet."
+    told = f"Receipts wait since {words.when(health.unsealed_since)}: tell the technical team."
+    yield "Receipts are sealed", Tag("Stopped", "red") if late else WELL, told if late else sealed
+    stuck = health.carried_since is not None and now - health.carried_since > CARRIED_WITHIN
+    waits = (
+        f"Something due to go out waits since {words.when(health.carried_since)}: tell the technical team."
+    )
+    yield (
+        "Messages go out",
+        Tag("Stopped", "red") if stuck else WELL,
+        waits if stuck else "Nothing waits that should be gone.",
+    )
+    yield _mail_told(list(health.read_until.values()), now)
+
+
+def _mail_told(read_until: Sequence[datetime], now: datetime) -> tuple[str, Tag, str]:
+    """Every way in must have been read: a mailbox that is down hides answers."""
+    title = "Mail comes in"
+    if not read_until:
+        return title, WAITS, "No mailbox has been read yet."
+    oldest = min(read_until)
+    if now - oldest > READ_WITHIN:
+        told = (
+            f"Not read to its end since {words.when(oldest)}: answers may lie there. Tell the technical team."
+        )
+        return title, Tag("Stopped", "red"), told
+    return title, WELL, f"Everything that came before {words.when(oldest)} has been read."

@@ -71,7 +71,7 @@ async def _guarded(console: Console, route: Route, request: Request) -> Response
     """The page, or what went wrong as a page in plain words without the input; the console's headers with either."""
     visit = Visit(request, None)
     try:
-        visit = await _visit(console, request)
+        visit = await _visit(console, route, request)
         response = await _let_in(console, route, visit)
     except Refused as refused:
         response = _refused(visit, refused)
@@ -84,10 +84,10 @@ async def _guarded(console: Console, route: Route, request: Request) -> Response
     return _with_headers(console, response)
 
 
-async def _visit(console: Console, request: Request) -> Visit:
+async def _visit(console: Console, route: Route, request: Request) -> Visit:
     """Who asks, and the fields of a form that one of our own pages sent."""
     if request.method != "POST":
-        return Visit(request, await console.officer(request))
+        return Visit(request, await console.officer(request, is_doing=not route.is_quiet))
     check_origin(request, own_origins(console.parts.settings))
     form = await read_form(request)
     return Visit(request, await console.officer(request), form)

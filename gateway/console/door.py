@@ -128,8 +128,11 @@ class Console:
         """What the browser's cookie holds; empty when it has none."""
         return request.cookies.get(self.cookie, "")
 
-    async def officer(self, request: Request) -> Officer | None:
-        """Who is signed in; None when the session is unknown, ended, left alone for too long, or its officer was suspended."""
+    async def officer(self, request: Request, *, is_doing: bool = True) -> Officer | None:
+        """Who is signed in; None when the session is unknown, ended, left alone for too long, or its officer was suspended.
+
+        What a page asks for by itself is not `is_doing`: it keeps no session alive.
+        """
         secret = self.secret(request)
         if not secret:
             return None
@@ -144,7 +147,7 @@ class Console:
             return None
         session, row, here = found
         seen_at = session.seen_at
-        if now - seen_at >= min(TOUCH_EVERY, idle / 4):
+        if is_doing and now - seen_at >= min(TOUCH_EVERY, idle / 4):
             await self.parts.store.transact(lambda tx: sessions.touch(tx, session.id, now))
             seen_at = now
         within = here if row.partnerships is None else tuple(p for p in here if p in row.partnerships)

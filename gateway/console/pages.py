@@ -14,15 +14,17 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from gateway.console import words
 from gateway.console.door import BASE, FORM_TOKEN, HEADERS, Console, Visit
 from gateway.core.errors import ErrorCode, Refused
+from gateway.core.permissions import Needs
 
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """One entry of the menu; `name` is what a page gives as `here`."""
+    """One entry of the menu, for those who may have its page; `name` is what the page gives as `here`."""
 
     name: str
     path: str
     words: str
+    needs: Needs = Needs.SEE_LISTS
 
 
 MENU = (
@@ -30,7 +32,7 @@ MENU = (
     MenuEntry("incidents", "/incidents", "Incidents"),
     MenuEntry("held", "/held", "Held"),
     MenuEntry("deliveries", "/deliveries", "Deliveries"),
-    MenuEntry("search", "/search", "Search"),
+    MenuEntry("search", "/search", "Search", Needs.SEARCH),
 )
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

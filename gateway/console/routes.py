@@ -29,6 +29,7 @@ class Route:
     methods: tuple[str, ...]
     needs: Needs
     page: Page
+    is_quiet: bool = False  # asked for by a page, not by a person: it keeps no session alive
 
 
 ROUTES: tuple[Route, ...] = (
@@ -39,14 +40,14 @@ ROUTES: tuple[Route, ...] = (
     Route("/account/sign-out-everywhere", POST, Needs.SESSION, account.post_sign_out_everywhere),
     Route("/static/{name}", GET, Needs.NOTHING, pages.get_static),
     Route("/", GET, Needs.SEE_LISTS, today.get_today),
-    Route("/events", GET, Needs.SEE_LISTS, today.get_events),
+    Route("/events", GET, Needs.SEE_LISTS, today.get_events, is_quiet=True),
     Route("/incidents", GET, Needs.SEE_LISTS, cases.get_incidents),
     Route("/views", POST, Needs.SEE_LISTS, cases.post_view),
     Route("/views/{view}/removed", POST, Needs.SEE_LISTS, cases.post_view_removed),
     Route("/awaiting-triage", GET, Needs.SEE_LISTS, cases.get_awaiting),
     Route("/partners", GET, Needs.SEE_LISTS, lists.get_partners),
     Route("/search", GET, Needs.SEARCH, search.get_search),
-    Route("/search/reference", POST, Needs.SEE_LISTS, search.post_reference),
+    Route("/search/reference", POST, Needs.SEARCH, search.post_reference),
     Route("/search/child", POST, Needs.SEARCH, search.post_child),
     Route("/duties/{list}", GET, Needs.SEE_LISTS, lists.get_duties),
     Route("/deliveries", GET, Needs.SEE_LISTS, lists.get_deliveries),

@@ -9,6 +9,7 @@ import asyncio
 import ssl
 import sys
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
@@ -27,7 +28,8 @@ from adapters.key_sets import TOTAL_SECONDS as KEY_SET_SECONDS
 from adapters.key_sets import fetch_key_set
 from adapters.mail.access import AccessTokens, ClientCredentials
 from adapters.mail.composing import compose_letter
-from adapters.mail.findings import Expected
+from adapters.mail.dkim_records import records_of, resolver
+from adapters.mail.findings import Expected, Vouching
 from adapters.mail.letter import Correspondence
 from adapters.mail.mailbox import Account, Mailbox, RawMail, account_from_url, hand_over, watch
 from adapters.mail.reading import read_mail
@@ -47,6 +49,7 @@ from gateway.store import tables
 from gateway.store.transaction import Store
 from keys import custody
 from keys.custody import KeyRing
+from keys.opening import MailKeys, load_mail_keys
 
 MAILBOX = "mailbox"
 TOKEN_SECONDS = 15.0  # longest time for one token of the mailbox's authorization server
@@ -183,19 +186,10 @@ def _mail_adapter(settings: Settings) -> MailAdapter:
 
 def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailReading]:
     """The mail reader with this deployment's trusted server; see `adapters.mail.reading`."""
+    keys, expected_by = _mail_keys(settings), _vouching(settings)
 
     def read(raw: bytes, expected: MailExpected) -> MailReading:
-        reading = read_mail(
-            raw,
-            Expected(
-                enrolled=expected.enrolled,
-                authserv_id=settings.mail_authserv_id,
-                stamped_below=settings.mail_stamped_below,
-                envelope_to=expected.envelope_to,
-                letters=expected.letters,
-                form=expected.form,
-            ),
-        )
+        reading = read_mail(raw, expected_by(raw, expected), keys)
         contract = reading.contract()
         answers = contract["answers"]
         return MailReading(
@@ -210,6 +204,45 @@ def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailRead
         )
 
     return read
+
+
+def _mail_keys(settings: Settings) -> MailKeys:
+    try:
+        return load_mail_keys(settings.keys_dir)
+    except (OSError, ValueError) as fault:
+        raise Misconfigured(f"no usable keys for encrypted mail in {settings.keys_dir}: {fault}") from None
+
+
+def _vouching(settings: Settings) -> Callable[[bytes, MailExpected], Expected]:
+    """What the reader is told besides: the trusted server, the senders' DKIM keys, the authorities of S/MIME."""
+    look_up = resolver(settings.mail_resolver) if settings.mail_resolver else None
+    roots = settings.mail_smime_roots_file
+    lists = sorted(settings.mail_smime_crl_dir.glob("*.crl")) if settings.mail_smime_crl_dir else ()
+
+    def expected_by(raw: bytes, expected: MailExpected) -> Expected:
+        return Expected(
+            enrolled=expected.enrolled,
+            authserv_id=settings.mail_authserv_id,
+            stamped_below=settings.mail_stamped_below,
+            envelope_to=expected.envelope_to,
+            letters=expected.letters,
+            form=expected.form,
+            vouching=Vouching(
+                needs_signature=True,
+                dkim_records=records_of(raw, look_up) if look_up else None,
+                smime_roots=roots.read_text("ascii") if roots else None,
+                smime_revocations=tuple(b64encode(_der(one.read_bytes())).decode() for one in lists),
+            ),
+        )
+
+    return expected_by
+
+
+def _der(content: bytes) -> bytes:
+    """A revocation list as DER, also when its file is PEM."""
+    if b"-----BEGIN" not in content:
+        return content
+    return b64decode(b"".join(line for line in content.splitlines() if not line.startswith(b"-----")))
 
 
 def _composer(keys: KeyRing) -> Compose:

@@ -184,6 +184,17 @@ class Settings(BaseSettings):
     mail_stamped_below: bool = Field(
         False, description="our mail server writes its verdict beneath its own Received line"
     )
+    mail_resolver: str | None = Field(
+        None,
+        description="system, or address:port: where senders' DKIM keys are looked up, so that each signature is checked again",
+    )
+    mail_smime_roots_file: Path | None = Field(
+        None, description="authorities (PEM) whose signed e-mail (S/MIME) is believed"
+    )
+    mail_smime_crl_dir: Path | None = Field(
+        None,
+        description="folder with their revocation lists (.crl); then each certificate must be on none of them",
+    )
     imap_url: str | None = Field(None, description="imaps://user@host:port, or imap:// with STARTTLS")
     imap_password_file: Path | None = Field(None, description="file with the IMAP password")
     imap_ca_file: Path | None = Field(None, description="authorities that the mailbox's certificate may have")
@@ -430,6 +441,11 @@ class Settings(BaseSettings):
             "the trusted mail server is named",
             self.imap_url is None or self.mail_authserv_id is not None,
             "without GATEWAY_MAIL_AUTHSERV_ID no e-mail can be found authentic",
+        )
+        yield Finding(
+            "senders' signatures are checked again",
+            self.imap_url is None or self.mail_resolver is not None,
+            "set GATEWAY_MAIL_RESOLVER to system: a second check of DKIM can only lower what the mail server says",
         )
 
     # --- listing

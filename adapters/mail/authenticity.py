@@ -92,6 +92,18 @@ def assess(headers: Headers, authserv_id: str | None, stamped_below: bool = Fals
     return _judge(results, headers, sender.domain)
 
 
+def has_signature(headers: Headers, authserv_id: str, stamped_below: bool = False) -> Authenticity:
+    """A pass that rests on a signature of the sender's own domain; DMARC may have passed on SPF alone, which is weak."""
+    sender = the_sender(headers)
+    results = trusted_results(headers, authserv_id, stamped_below)
+    named = [r for r in results if r.method == "dkim" and (_named(r, "header.d") or _named(r, "header.i"))]
+    if sender and any(_signed_by(result, sender.domain) for result in named):
+        return Authenticity(True)
+    return Authenticity(
+        False, "No signature of the sender's own domain is reported, only where the mail came from."
+    )
+
+
 def trusted_results(headers: Headers, authserv_id: str, stamped_below: bool = False) -> list[Result]:
     """The results in the fields that only our own server can have written."""
     found: list[Result] = []

@@ -1,6 +1,7 @@
 """The limited child process that opens hostile mail: `python -I -m adapters.mail.child`.
 
-Standard input: one line of JSON (what is expected), then the raw mail. Standard output: one line of JSON, the reading.
+Standard input: one line of JSON (the task, and what is expected), then the raw mail. Standard output: the reading as one line of
+JSON, or the recipients of an encrypted mail, or the bytes of one attached file.
 It limits its own memory and processor time before it reads a byte, and whatever goes wrong in here ends only this process.
 """
 
@@ -10,6 +11,7 @@ import contextlib
 import json
 import resource
 import sys
+from dataclasses import asdict
 
 MEMORY_BYTES = 400 * 1024 * 1024
 PROCESSOR_SECONDS = 5
@@ -18,21 +20,37 @@ PROCESSOR_SECONDS = 5
 def main() -> int:
     """Exit status 0 with a reading on standard output; anything else means that the mail could not be read."""
     _limit()
-    from adapters.mail.findings import Expected, to_json
-    from adapters.mail.opened import open_mail
-    from adapters.mail.replies import read_opened
-
     told = json.loads(sys.stdin.buffer.readline())
-    expected = Expected(
-        enrolled=tuple(told["enrolled"]),
-        authserv_id=told["authserv_id"],
-        stamped_below=told["stamped_below"],
-        envelope_to=tuple(told["envelope_to"]),
-        letters=tuple(told["letters"]),
-        form=tuple(told["form"]) if told["form"] else None,
-    )
-    reading = read_opened(open_mail(sys.stdin.buffer.read()), expected)
-    sys.stdout.write(to_json(reading))
+    raw = sys.stdin.buffer.read()
+    if told["task"] == "recipients":
+        return _say_recipients(raw)
+    from adapters.mail.findings import expected_from, to_json, unreadable
+    from adapters.mail.replies import read_opened
+    from adapters.mail.secured import NotShown, open_secured
+
+    expected = expected_from(told["expected"])
+    try:
+        opened = open_secured(raw, expected)
+    except NotShown as fault:
+        sys.stdout.write(to_json(unreadable(str(fault))))
+        return 0
+    if told["task"] == "file":
+        sys.stdout.buffer.write(opened.content_of(told["place"]))
+        return 0
+    sys.stdout.write(to_json(read_opened(opened, expected)))
+    return 0
+
+
+def _say_recipients(raw: bytes) -> int:
+    """For whom an encrypted mail is encrypted: one line of JSON, bytes as hex."""
+    from adapters.mail.enveloped import recipients
+    from adapters.mail.signed import der_of
+
+    found = [
+        {name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(one).items()}
+        for one in recipients(der_of(raw))
+    ]
+    sys.stdout.write(json.dumps(found))
     return 0
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 
 class Kind(Enum):
@@ -112,6 +113,27 @@ def unreadable(reason: str) -> Reading:
     return Reading(Kind.UNREADABLE, Verdict.NEEDS_REVIEW, flags=("unreadable",), reasons=(reason,))
 
 
+def expected_from(told: Mapping[str, Any]) -> Expected:
+    """What `asdict` of an Expected became on its way through JSON, to the child process."""
+    vouching = told["vouching"]
+    records = vouching["dkim_records"]
+    return Expected(
+        enrolled=tuple(told["enrolled"]),
+        authserv_id=told["authserv_id"],
+        stamped_below=told["stamped_below"],
+        envelope_to=tuple(told["envelope_to"]),
+        letters=tuple(told["letters"]),
+        form=tuple(told["form"]) if told["form"] else None,
+        vouching=Vouching(
+            vouching["needs_signature"],
+            None if records is None else tuple((name, record) for name, record in records),
+            vouching["smime_roots"],
+            tuple(vouching["smime_revocations"]),
+            vouching["content_key"],
+        ),
+    )
+
+
 def to_json(reading: Reading) -> str:
     """The whole reading as one line of JSON, for the pipe between the child process and its parent."""
     loose = asdict(reading)
@@ -144,6 +166,23 @@ def from_json(text: str) -> Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Vouching:
+    """What else is known when the sender is judged. All of it can only lower the word of our mail server, but for an S/MIME
+    signature, which stands for itself.
+
+    `needs_signature`: DMARC that passed on SPF alone is too weak. `dkim_records`: DNS name and TXT record of the DKIM keys
+    that the mail names, looked up beforehand; None where they are not looked up. `smime_roots`: authorities (PEM) whose
+    signers are believed; `smime_revocations`: their lists (base64 of DER). `content_key`: opens an encrypted mail (hex).
+    """
+
+    needs_signature: bool = False
+    dkim_records: tuple[tuple[str, str], ...] | None = None
+    smime_roots: str | None = field(default=None, repr=False)
+    smime_revocations: tuple[str, ...] = field(default=(), repr=False)
+    content_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """What the reader is told before it reads: who is enrolled for the letter and whose word on authenticity counts."""
 
@@ -157,6 +196,7 @@ class Expected:
     form: tuple[str, str] | None = field(
         default=None, repr=False
     )  # the letter's reference and the MAC that its answer form carries: see `form.is_bound`
+    vouching: Vouching = Vouching()
 
 
 _LONGEST_WORD = 4000

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from adapters.mail.findings import Attached
+from adapters.mail.signed import Signature
 
 _LONGEST_FIELD = 8 * 1024
 _LONGEST_BODY = 256 * 1024
@@ -41,8 +42,11 @@ class Opened:
     html: list[str] = field(default_factory=list)
     files: list[Attached] = field(default_factory=list)
     pictures: list[Attached] = field(default_factory=list)
-    encrypted: bool = False
+    encrypted: bool = False  # and not opened
     forwarded: bool = False  # a whole mail is attached
+    raw: bytes = field(default=b"", repr=False)
+    signature: Signature = Signature.ABSENT
+    parts_of_files: list[email.message.Message] = field(default_factory=list, repr=False)
 
     def all(self, name: str) -> list[str]:
         """The raw values of every field of that name, in order, unfolded."""
@@ -53,6 +57,10 @@ class Opened:
         values = self.all(name)
         return decoded(values[0]) if values else ""
 
+    def content_of(self, place: int) -> bytes:
+        """The bytes of the file at this place in `files`."""
+        return _content(self.parts_of_files[place])
+
     def written_on(self) -> date | None:
         """The latest day that the Date field or our own server's Received line states, in their own zones."""
         stated = [self.one("date"), *(value.rpartition(";")[2] for value in self.all("received")[:1])]
@@ -60,11 +68,17 @@ class Opened:
         return max(days, default=None)
 
 
-def open_mail(raw: bytes) -> Opened:
-    """The parts of one mail; raises Malformed or what the parser raises (the child turns all into "unreadable")."""
+def open_mail(raw: bytes, entity: bytes | None = None) -> Opened:
+    """The parts of one mail; raises Malformed or what the parser raises (the child turns all into "unreadable").
+
+    `entity` is what to read in place of the mail's own body: what was signed, or what was inside an encryption. The header
+    stays the mail's own.
+    """
     message = email.message_from_bytes(raw, policy=email.policy.compat32)
     headers = tuple((name.lower(), _unfolded(value)) for name, value in message.raw_items())
-    opened = Opened(message, headers)
+    if entity is not None:
+        message = email.message_from_bytes(entity, policy=email.policy.compat32)
+    opened = Opened(message, headers, raw=raw)
     for part, related in _leaves(message, False):
         _sort(part, related, opened)
     return opened
@@ -137,7 +151,11 @@ def _sort(part: email.message.Message, related: bool, opened: Opened) -> None:
         return
     attached = Attached(name or "unnamed", kind[:100], len(content), hashlib.sha256(content).hexdigest())
     inline = related and kind.startswith("image/") and part.get("Content-ID") is not None
-    (opened.pictures if inline else opened.files).append(attached)
+    if inline:
+        opened.pictures.append(attached)
+    else:
+        opened.files.append(attached)
+        opened.parts_of_files.append(part)
 
 
 def _content(part: email.message.Message) -> bytes:

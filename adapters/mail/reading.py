@@ -11,9 +11,12 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 from adapters.mail.findings import Expected, Reading, from_json, unreadable
+from adapters.mail.signed import is_enveloped
+from keys.opening import MailKeys, Wrapped
 
 MOST_BYTES = 35 * 1024 * 1024
 MOST_HEADER_BYTES = 64 * 1024
@@ -29,10 +32,30 @@ _PART = re.compile(rb"^content-type\s*:", re.IGNORECASE | re.MULTILINE)
 _BOUNDARY_LINE = re.compile(rb"^--[^\r\n]", re.MULTILINE)
 
 
-def read_mail(raw: bytes, expected: Expected) -> Reading:
-    """What one mail is and says. Blocks for up to 20 seconds: call it in a thread."""
+def read_mail(raw: bytes, expected: Expected, keys: MailKeys | None = None) -> Reading:
+    """What one mail is and says. Blocks for up to 40 seconds: call it in a thread. `keys` open what is encrypted to us."""
     fault = fault_in_bytes(raw)
-    return unreadable(fault) if fault else _read_in_child(raw, expected)
+    if fault:
+        return unreadable(fault)
+    try:
+        said = _in_child("read", raw, _with_content_key(raw, expected, keys))
+        if len(said) > MOST_ANSWER_BYTES:
+            return unreadable("The mail is damaged or built to do harm.")
+        return from_json(said.decode("utf-8"))
+    except ChildFailed as failed:
+        return unreadable(str(failed))
+    except (ValueError, KeyError, TypeError):
+        return unreadable("The mail could not be read with certainty.")
+
+
+def read_file(raw: bytes, expected: Expected, place: int, keys: MailKeys | None = None) -> bytes | None:
+    """The bytes of the file at this place of a reading's attachments; None when the mail cannot be opened. Blocks likewise."""
+    if fault_in_bytes(raw):
+        return None
+    try:
+        return _in_child("file", raw, _with_content_key(raw, expected, keys), place)
+    except ChildFailed:
+        return None
 
 
 def fault_in_bytes(raw: bytes) -> str | None:
@@ -56,24 +79,57 @@ def fault_in_bytes(raw: bytes) -> str | None:
     return None
 
 
-def _read_in_child(raw: bytes, expected: Expected) -> Reading:
-    """A fresh interpreter for each mail, without our environment, killed when its time is up."""
+class ChildFailed(Exception):
+    """The child gave no answer; its text is for a person."""
+
+
+def _with_content_key(raw: bytes, expected: Expected, keys: MailKeys | None) -> Expected:
+    """Of an encrypted mail, the structure is read in a child, the key is opened here, and the content in another child."""
+    if keys is None or not is_enveloped(raw[:MOST_HEADER_BYTES]):
+        return expected
+    try:
+        wrapped = [_wrapped(one) for one in json.loads(_in_child("recipients", raw, None))]
+    except (ValueError, KeyError, TypeError):
+        raise ChildFailed("The mail is damaged or built to do harm.") from None
+    mine = next((one for one in wrapped if keys.opens(one.recipient)), None)
+    key = keys.content_key(mine).hex() if mine else ""
+    return replace(expected, vouching=replace(expected.vouching, content_key=key))
+
+
+def _wrapped(loose: dict[str, Any]) -> Wrapped:
+    """Checked value by value: it comes from a process that has read a stranger's bytes."""
+    originator = loose["originator"]
+    wrapped = Wrapped(
+        str(loose["recipient"]),
+        bytes.fromhex(loose["encrypted"]),
+        int(loose["key_bytes"]),
+        (str(loose["oaep"][0]), str(loose["oaep"][1])) if loose["oaep"] else None,
+        bytes.fromhex(originator) if originator else None,
+        str(loose["agreement_hash"]),
+        bytes.fromhex(loose["shared_info"]),
+        int(loose["wrap_bytes"]),
+    )
+    if wrapped.key_bytes not in (16, 24, 32) or wrapped.wrap_bytes not in (0, 16, 24, 32):
+        raise ValueError("not a key of AES")
+    return wrapped
+
+
+def _in_child(task: str, raw: bytes, expected: Expected | None, place: int = 0) -> bytes:
+    """A fresh interpreter for each task, without our environment, killed when its time is up; ChildFailed without an answer."""
+    told = {"task": task, "place": place, "expected": asdict(expected) if expected else None}
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-m", "adapters.mail.child"],
-            input=json.dumps(asdict(expected)).encode() + b"\n" + raw,
+            input=json.dumps(told).encode() + b"\n" + raw,
             capture_output=True,
             timeout=WALL_CLOCK_SECONDS,
             env={},
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return unreadable("Reading the mail took too long.")
+        raise ChildFailed("Reading the mail took too long.") from None
     except OSError:
-        return unreadable("The mail could not be read now.")
-    if done.returncode != 0 or len(done.stdout) > MOST_ANSWER_BYTES:
-        return unreadable("The mail is damaged or built to do harm.")
-    try:
-        return from_json(done.stdout.decode("utf-8"))
-    except (ValueError, KeyError, TypeError):
-        return unreadable("The mail could not be read with certainty.")
+        raise ChildFailed("The mail could not be read now.") from None
+    if done.returncode != 0 or len(done.stdout) > MOST_BYTES:
+        raise ChildFailed("The mail is damaged or built to do harm.")
+    return done.stdout

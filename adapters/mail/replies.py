@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from adapters.mail import kinds, references
 from adapters.mail.answers import Question, Sheet, label_spans, read_sheet
-from adapters.mail.authenticity import Authenticity, Sender, aligned, assess, the_sender
+from adapters.mail.authenticity import Sender, aligned, the_sender
 from adapters.mail.bounces import is_read_receipt, read_bounce
 from adapters.mail.findings import Answers, Expected, Kind, Reading, Verdict
 from adapters.mail.known_letter import known_lines
@@ -22,6 +22,7 @@ from adapters.mail.lines import Page, page, plain_lines
 from adapters.mail.markup import html_lines
 from adapters.mail.opened import Opened, addresses
 from adapters.mail.roll_dates import Roll
+from adapters.mail.secured import vouched
 from adapters.mail.surroundings import additional_lines, telling
 
 Doubt = tuple[str, str]  # a flag and the reason in plain words
@@ -275,7 +276,7 @@ def _repeated(body: _Body, question: Question) -> bool:
 
 def _about_sender(opened: Opened, expected: Expected, base: Reading) -> list[Doubt]:
     doubts: list[Doubt] = []
-    verdict: Authenticity = assess(opened.headers, expected.authserv_id, expected.stamped_below)
+    verdict = vouched(opened, expected)
     if not verdict.passed:
         doubts.append(("auth_failed", verdict.reason or "The sender could not be checked."))
     enrolled = _enrolled(expected)

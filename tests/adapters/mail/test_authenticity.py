@@ -10,8 +10,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adapters.mail.authenticity import aligned, assess, parse_results, recheck, the_sender
+from adapters.mail.dkim_records import names_in, records_of, resolver
+from adapters.mail.findings import Expected, Reading, Verdict, Vouching
 from adapters.mail.opened import open_mail
-from tests.adapters.mail.mails import RECEIVED, SERVER, VOUCHED, filled, mail
+from adapters.mail.reading import read_mail
+from adapters.mail.replies import read_opened
+from tests.adapters.mail.mails import ENROLLED, RECEIVED, SERVER, VOUCHED, filled, mail
+from tests.adapters.mail.name_server import name_server
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.private_bytes(
@@ -120,3 +125,63 @@ def test_alignment_is_the_same_domain_or_one_beneath_the_other(
 )  # fmt: skip
 def test_a_from_that_can_be_read_in_two_ways_is_nobody(value: str) -> None:
     assert the_sender([("from", value)]) is None
+
+
+NAME = "sel._domainkey.hillside.example"
+
+
+def looked_up(raw: bytes, address: str) -> Reading:
+    """The mail read as the house reads it: keys looked up beforehand, signatures checked in the child process."""
+    vouching = Vouching(needs_signature=True, dkim_records=records_of(raw, resolver(address)))
+    return read_mail(raw, Expected((ENROLLED,), SERVER, vouching=vouching))
+
+
+def test_a_signature_is_checked_again_with_the_key_that_the_name_server_gives() -> None:
+    asked: list[str] = []
+    record = "v=DKIM1; k=rsa; p=" + PUBLIC.decode()
+    with name_server({NAME: record}, asked) as address:
+        assert looked_up(signed(), address).verdict is Verdict.COMPLETE
+        assert asked == [NAME]
+        changed = looked_up(signed().replace(b"Valley", b"Hollow"), address)
+        foreign = looked_up(signed(b"other.example"), address)
+        assert asked == [NAME] * 2, "no name of another domain than the sender's is asked for"
+    with name_server({}) as address:
+        unknown = looked_up(signed(), address)
+    for lowered in (changed, foreign, unknown):
+        assert (lowered.verdict, "auth_failed" in lowered.flags) == (Verdict.NEEDS_REVIEW, True)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        b"d=hillside.example",
+        b"d=hillside.example; s=..",
+        b"d=hillside.example; s=a b!",
+        b"d=hillside.example; s=" + b"x" * 300,
+        b"d=example; s=sel",
+        b"d=evil.example; s=sel",
+    ],
+)
+def test_a_name_that_is_none_or_another_s_is_not_asked_for(signature: bytes) -> None:
+    raw = (
+        b"From: a@hillside.example\r\nDKIM-Signature: v=1; "
+        + signature
+        + b"\r\n\r\nDKIM-Signature: d=x; s=y\r\n"
+    )
+    assert names_in(raw) == ()
+
+
+@pytest.mark.parametrize(
+    ("stamp", "passes"),
+    [
+        ("dkim=pass header.d=hillside.example; dmarc=pass header.from=hillside.example", True),
+        ("spf=pass smtp.mailfrom=hillside.example; dmarc=pass header.from=hillside.example", False),
+        ("dkim=pass; spf=pass; dmarc=pass header.from=hillside.example", False),
+    ],
+    ids=["signature", "where it came from alone", "a signature of nobody"],
+)
+def test_dmarc_that_passed_without_a_signature_of_the_domain_is_weak(stamp: str, passes: bool) -> None:
+    raw = mail(filled(), top=(f"Authentication-Results: {SERVER}; {stamp}", RECEIVED))
+    weak = Expected((ENROLLED,), SERVER, vouching=Vouching(needs_signature=True))
+    assert (read_opened(open_mail(raw), weak).verdict is Verdict.COMPLETE) is passes
+    assert read_opened(open_mail(raw), Expected((ENROLLED,), SERVER)).verdict is Verdict.COMPLETE

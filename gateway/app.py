@@ -28,12 +28,14 @@ from adapters.key_sets import TOTAL_SECONDS as KEY_SET_SECONDS
 from adapters.key_sets import fetch_key_set
 from adapters.mail.access import AccessTokens, ClientCredentials
 from adapters.mail.composing import compose_letter
+from adapters.mail.connections import Relay, relay_from_url
 from adapters.mail.dkim_records import records_of, resolver
 from adapters.mail.findings import Expected, Vouching
 from adapters.mail.letter import Correspondence
 from adapters.mail.mailbox import Account, Mailbox, RawMail, account_from_url, hand_over, watch
+from adapters.mail.policy import Policy, PolicyUnreadable, read_policy
 from adapters.mail.reading import read_mail
-from adapters.mail.sending import MailAdapter, relay_from_url
+from adapters.mail.sending import MailAdapter, Manner
 from adapters.scanner import ClamdScanner
 from adapters.webhook import WebhookAdapter
 from gateway.core.deliveries import Adapter, Letter
@@ -49,6 +51,7 @@ from gateway.store import tables
 from gateway.store.transaction import Store
 from keys import custody
 from keys.custody import KeyRing
+from keys.letters import LetterKeys, load_letter_keys
 from keys.opening import MailKeys, load_mail_keys
 
 MAILBOX = "mailbox"
@@ -143,7 +146,7 @@ def _adapters(settings: Settings, clock: Clock) -> dict[str, Adapter]:
         "webhook": WebhookAdapter(fetcher, clock, settings.public_url),
     }
     if settings.smtp_url:
-        found["mail"] = _mail_adapter(settings)
+        found["mail"] = _mail_adapter(settings, clock)
     return found
 
 
@@ -172,16 +175,49 @@ def _key_fetcher(settings: Settings) -> FetchKeys:
     return fetch
 
 
-def _mail_adapter(settings: Settings) -> MailAdapter:
+def _mail_adapter(settings: Settings, clock: Clock) -> MailAdapter:
     if not settings.mail_domain or not settings.mail_from:
         raise Misconfigured("GATEWAY_SMTP_URL needs GATEWAY_MAIL_DOMAIN and GATEWAY_MAIL_FROM besides")
-    relay = relay_from_url(
-        _with_password(settings.smtp_url or "", settings.smtp_password_file),
-        str(settings.smtp_ca_file) if settings.smtp_ca_file else None,
+    policy = mail_policy(settings)
+    manner = Manner(
+        policy,
+        _letter_keys(settings),
+        {
+            mail_class: _relay(settings, rules.relay_url, rules.relay_password_file, rules.relay_ca_file)
+            for mail_class, rules in policy.rules.items()
+            if rules.relay_url is not None
+        },
+        clock,
+        settings.smtp_connections,
     )
-    name, address = parseaddr(settings.mail_from)
-    relay = replace(relay, timeout_seconds=settings.smtp_timeout_seconds)
-    return MailAdapter(relay, Correspondence(settings.mail_domain, address, name or settings.mail_from_name))
+    relay = _relay(settings, settings.smtp_url or "", settings.smtp_password_file, settings.smtp_ca_file)
+    return MailAdapter(relay, correspondence(settings), manner)
+
+
+def correspondence(settings: Settings) -> Correspondence:
+    """Our own side of every letter."""
+    name, address = parseaddr(settings.mail_from or "")
+    return Correspondence(settings.mail_domain or "", address, name or settings.mail_from_name)
+
+
+def mail_policy(settings: Settings) -> Policy:
+    """How e-mail may leave; Misconfigured where the file is not sound."""
+    try:
+        return read_policy(settings.mail_policy_file) if settings.mail_policy_file else Policy()
+    except PolicyUnreadable as fault:
+        raise Misconfigured(f"GATEWAY_MAIL_POLICY_FILE: {fault}") from None
+
+
+def _letter_keys(settings: Settings) -> LetterKeys:
+    try:
+        return load_letter_keys(settings.keys_dir)
+    except (OSError, ValueError) as fault:
+        raise Misconfigured(f"the keys that sign e-mail cannot be used: {fault}") from None
+
+
+def _relay(settings: Settings, url: str, password_file: Path | None, ca_file: Path | None) -> Relay:
+    relay = relay_from_url(_with_password(url, password_file), str(ca_file) if ca_file else None)
+    return replace(relay, timeout_seconds=settings.smtp_timeout_seconds)
 
 
 def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailReading]:

@@ -173,6 +173,12 @@ class Settings(BaseSettings):
     smtp_timeout_seconds: PositiveFloat = Field(
         60.0, description="longest wait for one answer of the mail server"
     )
+    smtp_connections: PositiveInt = Field(
+        4, description="connections to the mail server that are kept open, at most"
+    )
+    mail_policy_file: Path | None = Field(
+        None, description="how e-mail may leave, by the recipient's domain (TOML); absent: gov-secure for all"
+    )
     mail_from: str | None = Field(
         None, description="address that letters come from, in the council's own domain"
     )

@@ -1,6 +1,6 @@
 """The keys with which our outgoing e-mail is signed: DKIM keys, and an S/MIME identity where the deployment has one.
 
-Layout of `<keys directory>/mail`: `dkim/<selector>.pem` (RSA of 2048 bits or more, or Ed25519; every one signs each mail, so
+Layout of `<keys directory>/letters`: `dkim/<selector>.pem` (RSA of 2048 bits or more, or Ed25519; every one signs each mail, so
 take an old one away only a week after its DNS record's successor is seen everywhere), `smime.pem` (RSA key) with `smime.crt`
 (its certificate first, then its authorities'). Private keys do not leave this room. Sources: RFC 6376, RFC 8463, RFC 8551.
 """
@@ -79,23 +79,23 @@ class MailIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class MailKeys:
+class LetterKeys:
     """What signs our mail; empty where another system does."""
 
     dkim: tuple[DkimKey, ...] = ()
     identity: MailIdentity | None = None
 
 
-def load_mail_keys(directory: Path) -> MailKeys:
-    """The keys under `<directory>/mail`. OSError or ValueError, naming no key material, when one is not as it should be."""
-    folder = directory / "mail"
+def load_letter_keys(directory: Path) -> LetterKeys:
+    """The keys under `<directory>/letters`. OSError or ValueError, naming no key material, when one is not as it should be."""
+    folder = directory / "letters"
     dkim = tuple(_dkim_key(path) for path in sorted((folder / "dkim").glob("*.pem")))
-    return MailKeys(dkim, _identity(folder))
+    return LetterKeys(dkim, _identity(folder))
 
 
 def make_dkim_keys(directory: Path, stem: str) -> tuple[str, ...]:
     """Make one RSA and one Ed25519 key with selectors `<stem>r` and `<stem>e`; FileExistsError rather than overwrite."""
-    folder = directory / "mail" / "dkim"
+    folder = directory / "letters" / "dkim"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made: dict[str, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey] = {
         f"{stem}r": rsa.generate_private_key(65537, LEAST_RSA_BITS),

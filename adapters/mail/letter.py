@@ -65,11 +65,16 @@ def check_address(address: str) -> str:
 
 
 def build_posting(
-    letter: Letter, delivery: str, recipient: str, ours: Correspondence, written_at: datetime
+    letter: Letter,
+    delivery: str,
+    recipient: str,
+    ours: Correspondence,
+    written_at: datetime,
+    subject_tag: str = "",
 ) -> Posting:
     """The e-mail for one letter; `delivery` is the delivery's id and `written_at` an instant that never changes.
 
-    Raises Unsendable when an address, token or subject is not safe.
+    A receipt has no envelope sender, so that nothing ever answers it. Raises Unsendable when an address, token or subject is not safe.
     """
     check_address(recipient)
     token = letter.reply_token or delivery
@@ -77,12 +82,14 @@ def build_posting(
         raise Unsendable("the token is not safe in an address")
     if not letter.subject.isprintable() or not letter.subject.isascii() or len(letter.subject) > 200:
         raise Unsendable("the subject is not one plain line")
-    envelope_from = check_address(f"bounce+{token}@{ours.domain}")
+    bounces_to = check_address(f"bounce+{token}@{ours.domain}")
     message = _headed(letter, delivery, recipient, ours, written_at, token)
+    if subject_tag:
+        message.replace_header("Subject", f"[{subject_tag}] {letter.subject}")
     _fill(message, letter)
     _fix_boundaries(message, delivery)
     return Posting(
-        envelope_from,
+        "" if letter.is_receipt else bounces_to,
         recipient,
         message.as_bytes(policy=_ONE_LINE_FIELDS),
         str(message["Message-ID"]),
@@ -101,7 +108,7 @@ def _headed(
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = f"<{delivery}@{ours.domain}>"
-    message["Auto-Submitted"] = "auto-generated"
+    message["Auto-Submitted"] = "auto-replied" if letter.is_receipt else "auto-generated"
     message["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     return message
 

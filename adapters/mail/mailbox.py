@@ -24,8 +24,8 @@ from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxStartTls
 from imap_tools.errors import MailboxFolderCreateError
 
 from adapters.mail.access import NoToken
+from adapters.mail.connections import client_tls
 from adapters.mail.reading import MOST_BYTES
-from adapters.mail.sending import client_tls
 
 LONGEST_IDLE_SECONDS = 28 * 60.0  # RFC 2177: issued anew at least every 29 minutes
 STEP_SECONDS = 1.0  # how soon a wait notices that it should stop

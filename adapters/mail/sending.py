@@ -1,10 +1,10 @@
-"""The way out by e-mail: a letter to a mail relay over TLS, never in clear.
+"""The way out by e-mail: a letter as its recipient's domain demands it, signed, to a mail relay over TLS, never in clear.
 
-Invariants: STARTTLS is demanded (left to itself the library sends in clear to a server without it), with TLS 1.2 or newer
-and a verified certificate; SMTP's 250 is `Relayed`, never delivered; nothing raises for what a partner or network does.
-Our own login being refused is `TryLater("our-login")`: the letter waits while an operator mends it, and dispatch ends it as
-the system's fault when patience runs out. A server that refuses our sender address is the system's fault at once.
-Sources: RFC 3207, 5321, 3461; S2-23.
+Invariants: what the policy does not allow is not sent and falls back to nothing weaker; SMTP's 250 is `Relayed`, never
+delivered; nothing raises for what a partner or network does. Our own login being refused is `TryLater("our-login")`: the
+letter waits while an operator mends it, and dispatch ends it as the system's fault when patience runs out. A server that
+refuses our sender address is the system's fault at once. When a class's patience (hours) runs out an officer is told.
+Sources: RFC 3461, 5321, 6376, 8551; S2-23.
 """
 
 from __future__ import annotations
@@ -14,162 +14,133 @@ import hashlib
 import re
 import socket
 import ssl
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import aiosmtplib
 
+from adapters.mail.connections import MOST, Connection, Connections, Relay
+from adapters.mail.dkim_signature import sign_mail
+from adapters.mail.enveloping import signed_and_encrypted
 from adapters.mail.letter import Correspondence, Posting, Unsendable, build_posting
+from adapters.mail.policy import Handling, MailClass, NotAllowed, Policy
 from gateway.core.deliveries import Fault, Outcome, Parcel, Relayed, TryLater, Undeliverable
+from keys.letters import LetterKeys
 
 RELAYED = "RelayToNonERDS"  # ETSI EN 319 522-3: handed to a system outside registered delivery
 
+_OURS = frozenset(
+    {"our-login", "tls", "dns", "time-out", "refused-connection"}
+)  # between us and our own relay
+
 
 @dataclass(frozen=True, slots=True)
-class Relay:
-    """The mail server that takes our letters. `ca_file` replaces the system's certificate authorities."""
+class Manner:
+    """How letters leave: by which policy, signed with which keys, by which relays besides the usual one.
 
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    ca_file: str | None = None
-    timeout_seconds: float = 30.0
-    idle_seconds: float = 60.0  # after this long a kept connection is not trusted any more
+    `clock` tells when a certificate or a class's patience has run out; without it neither does.
+    """
 
-
-def relay_from_url(url: str, ca_file: str | None = None) -> Relay:
-    """A relay from `smtp://[user:password@]host[:port]`; the port is 587 when none is named. ValueError otherwise."""
-    parts = urlsplit(url)
-    if parts.scheme != "smtp" or not parts.hostname or parts.path not in {"", "/"}:
-        raise ValueError("the relay is written smtp://host:port")
-    username = unquote(parts.username) if parts.username else None
-    password = unquote(parts.password) if parts.password else None
-    return Relay(parts.hostname, parts.port or 587, username, password, ca_file)
-
-
-def client_tls(ca_file: str | None = None) -> ssl.SSLContext:
-    """TLS 1.2 or newer, certificate and name verified."""
-    context = ssl.create_default_context(cafile=ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    policy: Policy = field(default_factory=Policy)
+    keys: LetterKeys = field(default_factory=LetterKeys)
+    relays: Mapping[MailClass, Relay] = field(default_factory=dict)
+    clock: Callable[[], datetime] | None = None
+    connections: int = MOST  # to one relay, at most
 
 
 class MailAdapter:
-    """Carries letters by e-mail. One connection is kept open and used by one letter at a time."""
+    """Carries letters by e-mail over connections that are kept open, each used by one letter at a time."""
 
     name = "mail"
 
-    def __init__(self, relay: Relay, ours: Correspondence) -> None:
-        self._relay = relay
+    def __init__(self, relay: Relay, ours: Correspondence, manner: Manner | None = None) -> None:
         self._ours = ours
-        self._tls = client_tls(relay.ca_file)
-        self._client: aiosmtplib.SMTP | None = None
-        self._wire: asyncio.WriteTransport | None = None
-        self._used_at = 0.0
-        self._lock = asyncio.Lock()
-        self.connections_made = 0
+        self._manner = manner = manner or Manner()
+        self._usual = Connections(relay, ours.domain, manner.connections)
+        self._special = {
+            mail_class: Connections(other, ours.domain, manner.connections)
+            for mail_class, other in manner.relays.items()
+        }
+
+    @property
+    def connections_made(self) -> int:
+        return self._usual.made + sum(one.made for one in self._special.values())
 
     async def deliver(self, parcel: Parcel) -> Outcome:
-        """Carry one letter once; the same parcel gives the same bytes, so a repeat is harmless."""
+        """Carry one letter once under one Message-ID; a repeat is harmless. Without encryption its bytes are the same too."""
         if parcel.letter is None or parcel.address is None:
             return Undeliverable("no-letter", Fault.SYSTEM)
+        now = self._manner.clock() if self._manner.clock else None
         try:
-            posting = build_posting(
-                parcel.letter, parcel.delivery, parcel.address, self._ours, parcel.created_at
-            )
+            handling = self._manner.policy.handling(parcel.address, now)
+            posting = self._posting(parcel, handling)
+        except NotAllowed as told:
+            return Undeliverable(told.reason, Fault.SYSTEM)
         except Unsendable:
             return Undeliverable("unsafe-address", Fault.SYSTEM)
-        async with self._lock:
-            return await self._carry(posting)
+        async with self._special.get(handling.mail_class, self._usual).one() as connection:
+            outcome = await _carry(connection, posting)
+        is_late = now is not None and now - parcel.created_at >= handling.rules.patience
+        if is_late and isinstance(outcome, TryLater):
+            fault = Fault.SYSTEM if outcome.reason in _OURS else Fault.PARTNER
+            return Undeliverable(outcome.reason, fault, outcome.evidence)
+        return outcome
 
     async def aclose(self) -> None:
-        """Say goodbye to the relay."""
-        async with self._lock:
-            await self._drop()
+        """Say goodbye to the relays."""
+        for connections in (self._usual, *self._special.values()):
+            await connections.aclose()
 
-    async def _carry(self, posting: Posting) -> Outcome:
-        try:
-            client = await self._connected()
-            response = await self._send(client, posting)
-        except (
-            aiosmtplib.SMTPException,
-            OSError,
-            ssl.SSLError,
-            TimeoutError,
-            asyncio.IncompleteReadError,
-        ) as error:
-            outcome = outcome_of(error)
-            if not _session_survives(error):
-                await self._drop()
-            return outcome
-        except BaseException:
-            await self._drop()  # cancelled in mid-sentence: the connection's state is unknown
-            raise
-        self._used_at = asyncio.get_running_loop().time()
-        return Relayed(RELAYED, _evidence(client, posting, response))
-
-    async def _send(self, client: aiosmtplib.SMTP, posting: Posting) -> str:
-        dsn = client.supports_extension("dsn")
-        _, response = await client.sendmail(
-            posting.envelope_from,
-            [posting.recipient],
-            posting.content,
-            mail_options=["RET=HDRS", f"ENVID={posting.envelope_id}"] if dsn else [],
-            rcpt_options=["NOTIFY=SUCCESS,FAILURE,DELAY"] if dsn else [],
+    def _posting(self, parcel: Parcel, handling: Handling) -> Posting:
+        """The mail as it leaves: encrypted where its class demands it, and signed over all of that."""
+        assert parcel.letter is not None
+        posting = build_posting(
+            parcel.letter,
+            parcel.delivery,
+            handling.recipient,
+            self._ours,
+            parcel.created_at,
+            handling.rules.tag,
         )
-        return response
+        content, keys = posting.content, self._manner.keys
+        if handling.certificate is not None:
+            if keys.identity is None:
+                raise NotAllowed("no-signing-certificate")
+            content = signed_and_encrypted(content, keys.identity, handling.certificate)
+        domain = self._ours.from_address.rpartition("@")[2]
+        return replace(posting, content=sign_mail(content, keys.dkim, domain, parcel.created_at))
 
-    async def _connected(self) -> aiosmtplib.SMTP:
-        """The kept connection when the relay still answers on it, else a new one."""
-        client = self._client
-        if client is not None and client.is_connected and await self._still_there(client):
-            return client
-        await self._drop()
-        self.connections_made += 1
-        self._client = client = aiosmtplib.SMTP(
-            hostname=self._relay.host,
-            port=self._relay.port,
-            start_tls=False,  # done below, where it cannot be left out
-            timeout=self._relay.timeout_seconds,
-            local_hostname=self._ours.domain,
-        )
-        await client.connect()
-        if isinstance(client.transport, asyncio.WriteTransport):
-            self._wire = client.transport
-        await client.starttls(tls_context=self._tls)  # raises when it is not offered: nothing goes in clear
-        await (
-            client.ehlo()
-        )  # what is offered after STARTTLS counts, and the library has forgotten it (RFC 3207)
-        if self._relay.username is not None:
-            await client.login(self._relay.username, self._relay.password or "")
-        self._used_at = asyncio.get_running_loop().time()
-        return client
 
-    async def _still_there(self, client: aiosmtplib.SMTP) -> bool:
-        if asyncio.get_running_loop().time() - self._used_at > self._relay.idle_seconds:
-            return False
-        try:
-            await client.rset(timeout=5)
-        except (aiosmtplib.SMTPException, OSError, TimeoutError):
-            return False
-        return True
+async def _carry(connection: Connection, posting: Posting) -> Outcome:
+    try:
+        client = await connection.begin(posting.envelope_from, "RET=HDRS", f"ENVID={posting.envelope_id}")
+        response = await _hand_over(client, posting)
+    except (
+        aiosmtplib.SMTPException,
+        OSError,
+        ssl.SSLError,
+        TimeoutError,
+        asyncio.IncompleteReadError,
+    ) as error:
+        outcome = outcome_of(error)
+        if not await _survives(connection, error):
+            await connection.drop()
+        return outcome
+    except BaseException:
+        await connection.drop()  # cancelled in mid-sentence: the connection's state is unknown
+        raise
+    connection.used()
+    return Relayed(RELAYED, _evidence(client, posting, response))
 
-    async def _drop(self) -> None:
-        client, self._client = self._client, None
-        wire, self._wire = self._wire, None
-        if client is None:
-            return
-        try:
-            if client.is_connected:
-                await client.quit(timeout=2)
-        except (aiosmtplib.SMTPException, OSError, TimeoutError):
-            pass
-        finally:
-            client.close()
-            if wire is not None:
-                wire.abort()  # a TLS goodbye that nobody answers would keep the socket open
-                await asyncio.sleep(0)
+
+async def _hand_over(client: aiosmtplib.SMTP, posting: Posting) -> str:
+    notify = (
+        "SUCCESS,FAILURE,DELAY" if posting.envelope_from else "NEVER"
+    )  # nobody could be told (RFC 3461 section 4.1)
+    options = [f"NOTIFY={notify}"] if client.supports_extension("dsn") else []
+    await client.rcpt(posting.recipient, options=options)
+    return (await client.data(posting.content)).message
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -177,8 +148,6 @@ def outcome_of(error: BaseException) -> Outcome:
     match error:
         case aiosmtplib.SMTPAuthenticationError():
             return TryLater("our-login")
-        case aiosmtplib.SMTPRecipientsRefused():
-            return _of_reply(error.recipients[0].code, error.recipients[0].message, Fault.PARTNER)
         case aiosmtplib.SMTPSenderRefused():
             return _of_reply(error.code, error.message, Fault.SYSTEM)
         case aiosmtplib.SMTPNotSupported():
@@ -222,9 +191,10 @@ def _of_reply(code: int, words: str, fault: Fault) -> Outcome:
     return TryLater("greylisted" if code in {450, 451} else "server-error", evidence=evidence)
 
 
-def _session_survives(error: BaseException) -> bool:
-    refused = aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError
-    return isinstance(error, refused)
+async def _survives(connection: Connection, error: BaseException) -> bool:
+    """Whether the session can go on after a refusal: then the relay forgets the letter that it refused."""
+    refused = aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError
+    return isinstance(error, refused) and error.code != 421 and await connection.forget()
 
 
 def _evidence(client: aiosmtplib.SMTP, posting: Posting, response: str) -> dict[str, str]:

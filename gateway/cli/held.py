@@ -101,6 +101,11 @@ REASONS = {
     "unreadable": "it could not be read",
     "unrelated": "it looks unrelated",
     "bounce": "our letter came back",
+    "mail-policy-hold": "e-mail to this domain is not allowed: tell them by telephone",
+    "no-cjsm-gateway": "it may go by CJSM alone, and no CJSM gateway is set up: tell them by telephone",
+    "no-certificate": "it must be encrypted, and no certificate of the recipient is enrolled",
+    "certificate-out-of-date": "it must be encrypted, and the recipient's certificate is out of date",
+    "no-signing-certificate": "it must be encrypted, and we have no certificate to sign it with: the technical team is needed",
 }
 
 app = typer.Typer(help="What waits for an officer.", no_args_is_help=True)

@@ -44,6 +44,7 @@ class Letter:
     reply_token: str | None = (
         None  # goes into the reply and bounce addresses; it locates, it never authenticates
     )
+    is_receipt: bool = False  # answers a mail by itself: nothing may ever answer it (RFC 3834)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from adapters.fetch import Fetcher
 from adapters.inbox import InboxAdapter
+from adapters.mail.connections import Relay
 from adapters.mail.letter import Correspondence
-from adapters.mail.sending import MailAdapter, Relay
+from adapters.mail.sending import MailAdapter
 from adapters.memory import Break, Deny, Fail, Lose, MemoryAdapter, Stall
 from adapters.webhook import WebhookAdapter
 from gateway.core.deliveries import Adapter, Delivered, Outcome, Parcel, Relayed, TryLater, Undeliverable

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.mail.dkim_signature import sign_mail
-from keys.letters import DkimKey, load_mail_keys, make_dkim_keys
+from keys.letters import DkimKey, load_letter_keys, make_dkim_keys
 from tests.adapters.mail.judges import by_node
 from tests.adapters.mail.test_letter import WRITTEN_AT, posting
 
@@ -22,7 +22,7 @@ DOMAIN = "council.example"
 def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[DkimKey, ...]:
     folder = tmp_path_factory.mktemp("keys")
     make_dkim_keys(folder, "gw1")
-    return load_mail_keys(folder).dkim
+    return load_letter_keys(folder).dkim
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,6 @@ def test_a_key_that_others_can_read_or_that_is_too_weak_is_refused(tmp_path: Pat
     make_dkim_keys(tmp_path, "gw1")
     with pytest.raises(FileExistsError):
         make_dkim_keys(tmp_path, "gw1")
-    (tmp_path / "mail/dkim/gw1r.pem").chmod(0o644)
+    (tmp_path / "letters/dkim/gw1r.pem").chmod(0o644)
     with pytest.raises(ValueError, match="owner alone"):
-        load_mail_keys(tmp_path)
+        load_letter_keys(tmp_path)

@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 import trustme
 
+from adapters.mail.connections import Relay, relay_from_url
 from adapters.mail.findings import Expected, Kind
 from adapters.mail.letter import Correspondence
 from adapters.mail.mailbox import Account, Mailbox, Position, RawMail, account_from_url, watch
 from adapters.mail.reading import read_mail
 from adapters.mail.receiver import Receiver
-from adapters.mail.sending import MailAdapter, Relay, outcome_of, relay_from_url
+from adapters.mail.sending import MailAdapter, Manner, outcome_of
 from gateway.app import system_clock
 from gateway.core.deliveries import Fault, Letter, Outcome, Parcel, Relayed, TryLater, Undeliverable
 from gateway.core.messages import AgencyId, DeliveryId, MessageId, RoleId
@@ -69,8 +70,10 @@ def collect(house: MailHouse, address: str) -> RawMail:
 
 
 @asynccontextmanager
-async def sending(to: Relay, ours: Correspondence = OURS) -> AsyncIterator[MailAdapter]:
-    adapter = MailAdapter(to, ours)
+async def sending(
+    to: Relay, ours: Correspondence = OURS, manner: Manner | None = None
+) -> AsyncIterator[MailAdapter]:
+    adapter = MailAdapter(to, ours, manner)
     try:
         yield adapter
     finally:
@@ -118,10 +121,13 @@ async def test_one_connection_carries_many_letters_and_a_cut_one_is_made_again(h
     assert all(isinstance(outcome, Relayed) for outcome in outcomes)
 
 
-async def test_letters_at_the_same_time_share_the_connection_in_turn(house: MailHouse) -> None:
-    async with sending(relay(house)) as adapter:
+@pytest.mark.parametrize("most", [1, 2])
+async def test_letters_at_the_same_time_share_the_few_connections_that_there_may_be(
+    most: int, house: MailHouse
+) -> None:
+    async with sending(relay(house), manner=Manner(connections=most)) as adapter:
         outcomes = await asyncio.gather(*(adapter.deliver(parcel(fresh("dsl"))) for _ in range(5)))
-        assert adapter.connections_made == 1
+        assert adapter.connections_made == most
     assert all(isinstance(outcome, Relayed) for outcome in outcomes)
 
 

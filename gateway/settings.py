@@ -162,6 +162,22 @@ class Settings(BaseSettings):
     )
     session_lifetime_seconds: PositiveInt = Field(28_800, description="an officer's longest session")
 
+    oidc_issuer: str | None = Field(
+        None, description="OpenID Connect provider at which officers sign in; absent: passkeys of our own"
+    )
+    override_hours: PositiveInt = Field(
+        4, description="how long an officer who opens a restricted incident without being named may"
+    )
+    alert_searches_per_day: PositiveInt = Field(
+        20, description="searches of one officer in a day at which the managers are told"
+    )
+    alert_openings_per_day: PositiveInt = Field(
+        200, description="incidents, messages and held things of one officer in a day at which they are told"
+    )
+    alert_exports_per_day: PositiveInt = Field(
+        10, description="exports of one officer in a day at which the managers are told"
+    )
+
     # --- letters by e-mail
     smtp_url: str | None = Field(
         None, description="smtp://user@host:port of the mail relay; STARTTLS is required"
@@ -313,6 +329,15 @@ class Settings(BaseSettings):
         if self.custody_url or not self.is_on_sqlite:
             return self.custody_url or self.book_url
         return self.book_url.removesuffix(".sqlite3") + "-custody.sqlite3"
+
+    @property
+    def console_address(self) -> str:
+        """The web address officers use, without the path."""
+        if self.console_url:
+            return self.console_url
+        if self.console_listen and not self.is_production:
+            return f"http://localhost:{self.console_listen.rpartition(':')[2]}"
+        return self.public_url
 
     @property
     def is_on_sqlite(self) -> bool:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.actions.keep_attachment import attachment_label, open_chunk
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.watch_use import EXPORTED, watch_use
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
@@ -42,6 +44,8 @@ def export(tx: Tx, parts: Parts, work: Work, asked: Export) -> None:
     incident = incidents.lock(tx, partnership, asked.incident)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND)
+    must_know(tx, partnership, incident.id, asked.officer, work.at)
+    watch_use(tx, parts, work, asked.officer, EXPORTED)
     subject = Subject(incident.chain, partnership, incident.id, work.key)
     fields = {"officer": asked.officer, "content": "yes" if asked.with_content else "no"}
     prove(tx, parts, work, subject, [Said(Event.EVIDENCE_EXPORTED, fields)])

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
+from gateway.actions.watch_use import EXPORTED, watch_use
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import IncidentId, PartnershipId
@@ -70,6 +72,7 @@ def export_register(tx: Tx, parts: Parts, work: Work, asked: Export) -> Exported
     use = make_id(IdKind.REGISTER_USE, work.supply.take(16))
     for incident_id in sorted(asked.opened):
         _state_opening(tx, parts, work, asked, use, incident_id)
+    watch_use(tx, parts, work, asked.officer, EXPORTED)
     subject = Subject(use, asked.partnership, None, None)
     receipt = prove(tx, parts, work, subject, [Said(Event.REGISTER_EXPORTED, reason=asked.sheet.name)])[0]
     registers.note_use(
@@ -99,6 +102,7 @@ def _state_opening(
     incident = incidents.lock(tx, asked.partnership, incident_id)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND)
+    must_know(tx, asked.partnership, incident_id, asked.officer, work.at)
     fields = {
         "register": asked.sheet.name,
         "use": use,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from gateway.actions.index_children import Alike, blind, find_alike
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.watch_use import SEARCHED, watch_use
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identity import Identity, Strength
 from gateway.core.messages import IncidentId
@@ -61,6 +62,7 @@ def find_incidents_of_child(tx: Tx, parts: Parts, work: Work, asked: ChildSought
     blind_index.record_search(tx, values | {"searched_at": work.at, "found": len(alike)})
     for incident in sorted(alike):
         _state_found(tx, parts, work, asked, search, incident)
+    watch_use(tx, parts, work, asked.officer, SEARCHED)
     found = [_found(one) for every in alike.values() for one in every]
     return sorted(found, key=lambda one: one.strength != Strength.STRONG.value)
     # A crash before the commit: nothing was shown, and nothing is on record.

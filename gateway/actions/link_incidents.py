@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
@@ -64,6 +65,8 @@ def link_incidents(tx: Tx, parts: Parts, work: Work, asked: Linking) -> tuple[St
     Unlinking says that they are not about the same child: they are not asked about again.
     """
     one, other = _locked(tx, work, asked)
+    for each in (one, other):
+        must_know(tx, each.partnership, each.id, asked.officer, work.at)
     partnership, pair = one.partnership, (one.id, other.id)
     before = likenesses.find(tx, partnership, *pair)
     _check(asked.word, before)

@@ -12,6 +12,7 @@ from gateway.actions.go_on import go_on
 from gateway.actions.hold import hold
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
 from gateway.actions.misdirection import misdirections
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import ErrorCode, Refused
@@ -51,6 +52,7 @@ def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
     incident = incidents.lock(tx, held.partnership, held.incident) if held.incident else None
     if incident is not None and incident.state != "open":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is closed or erased.")
+    must_know(tx, held.partnership, held.incident, asked.officer, work.at)
     against = () if asked.refuse else misdirections(tx, work.directory, work.at, work.key, held)
     if held.settled_at is None and (unconfirmed := [one for one in against if one not in asked.confirmed]):
         detail = f"Confirm each reason against sending it, or refuse it: {', '.join(unconfirmed)}."

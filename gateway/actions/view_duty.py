@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.watch_use import OPENED, watch_use
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId
 from gateway.core.receipts import Event
@@ -57,6 +59,8 @@ def view_duty(tx: Tx, parts: Parts, work: Work, asked: DutyViewing) -> DutyViewe
     incident = incidents.lock(tx, duty.partnership, duty.incident) if duty else None
     if duty is None or incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no duty of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officer, work.at)
+    watch_use(tx, parts, work, asked.officer, OPENED)
     entries = log.entries_of_chain(tx, duty.partnership, incident.chain)
     said = tuple(_said(entries, duty.id, work.key)) if work.key is not None else ()
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)

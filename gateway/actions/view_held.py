@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
+from gateway.actions.watch_use import OPENED, watch_use
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
@@ -24,6 +26,8 @@ def view_held(tx: Tx, parts: Parts, work: Work, asked: Viewing) -> Stated:
     if held is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no hold of this id.")
     incident = incidents.lock(tx, held.partnership, held.incident) if held.incident else None
+    must_know(tx, held.partnership, held.incident, asked.officer, work.at)
+    watch_use(tx, parts, work, asked.officer, OPENED)
     fields = {"officer": asked.officer, "hold": held.id, "kind": held.subject_kind}
     subject = Subject(incident.chain if incident else held.id, held.partnership, held.incident, work.key)
     return prove(tx, parts, work, subject, [Said(Event.INCIDENT_VIEWED, fields)])[0]

@@ -23,6 +23,7 @@ from gateway.actions.reindex import reindex
 from gateway.actions.view import Viewing, view
 from gateway.cli.held import in_words
 from gateway.cli.officer import partnership_of
+from gateway.cli.restricting import admit, restrict, unrestrict
 from gateway.cli.session import (
     PAGE,
     After,
@@ -49,6 +50,9 @@ from gateway.store.transaction import Tx
 SOUGHT = frozenset({"nhs_number", "family_name", "given_names", "date_of_birth"})
 
 app = typer.Typer(help="Incidents, and which of them are about the same child.", no_args_is_help=True)
+
+for command in (restrict, admit, unrestrict):
+    app.command()(command)
 
 One = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's id, SI-….")]
 Other = Annotated[str, typer.Argument(metavar="OTHER", help="The other incident's id.")]

@@ -14,6 +14,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.routing import Route as Served
 
+from gateway.actions.need_to_know import Restricted
+from gateway.console.access import restricted_page
 from gateway.console.door import (
     BASE,
     HEADERS,
@@ -151,6 +153,8 @@ def _with_headers(console: Console, response: Response) -> Response:
 
 
 def _refused(visit: Visit, refused: Refused) -> Response:
+    if isinstance(refused, Restricted):
+        return restricted_page(visit, refused.incident, refused.detail or "")
     if refused.code is ErrorCode.NOT_FOUND:
         return _sorry(visit, 404, "There is nothing here that you may see. Check the address.")
     return _sorry(visit, refused.code.status, refused.detail or f"{refused.code.title}.")

@@ -101,7 +101,7 @@ class Console:
 
     @property
     def is_over_tls(self) -> bool:
-        return urlsplit(address(self.parts.settings)).scheme == "https"
+        return urlsplit(self.parts.settings.console_address).scheme == "https"
 
     @property
     def cookie(self) -> str:
@@ -162,15 +162,6 @@ class Console:
         return row.is_active and not (is_of_development and self.parts.settings.is_production)
 
 
-def address(settings: Settings) -> str:
-    """The web address officers use, without the path."""
-    if settings.console_url:
-        return settings.console_url
-    if settings.console_listen and not settings.is_production:
-        return f"http://localhost:{settings.console_listen.rpartition(':')[2]}"
-    return settings.public_url
-
-
 def digest(secret: str) -> str:
     """What is stored in place of a secret of 256 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -178,7 +169,7 @@ def digest(secret: str) -> str:
 
 def own_origins(settings: Settings) -> frozenset[str]:
     """Where our own pages are served: what the Origin of a form may say."""
-    found = {origin(url) for url in (settings.public_url, address(settings))}
+    found = {origin(url) for url in (settings.public_url, settings.console_address)}
     if settings.console_listen and not settings.is_production:
         port = settings.console_listen.rpartition(":")[2]
         found |= {f"http://{host}:{port}" for host in ("localhost", "127.0.0.1", "[::1]")}

@@ -21,6 +21,7 @@ ABILITIES: Mapping[Needs, str] = {
     Needs.DECIDE: "Release, stop, answer and link",
     Needs.EXPORT: "Take evidence out",
     Needs.RESTRICT: "Restrict an incident to named officers",
+    Needs.OVERRIDE: "Open a restricted incident without being named; the managers are told",
     Needs.SEE_ACCESS: "See who opened a restricted incident, and who searched and took out how much",
     Needs.SEE_OFFICERS: "See who the officers are",
     Needs.CHANGE_OFFICERS: "Set officers up and suspend them",
@@ -30,4 +31,21 @@ WAYS_IN: Mapping[str, str] = {
     "link": "One-time link (development)",
     "oidc": "Your organisation's sign-in",
     "passkey": "Passkey",
+}
+OVERRIDE_REASONS: dict[str, str] = {
+    "child-at-risk-now": "A child may be at risk now",
+    "deadline-today": "A duty is due today and nobody who is named is here",
+    "named-officers-away": "Everybody who is named is away",
+    "ordered-by-court-or-police": "A court or the police ask for it",
+}
+RESTRICTION_REASONS: dict[str, str] = {
+    "somebody-known-to-officers": "It is about somebody whom officers know",
+    "police-investigation": "The police ask that few people know",
+    "media-interest": "The press is interested",
+    "about-an-agency-or-officer": "It is about an agency's staff or an officer",
+}
+USES: Mapping[str, str] = {
+    "searched": "searches for a child",
+    "opened": "incidents, messages and held things opened",
+    "exported": "exports",
 }

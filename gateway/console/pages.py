@@ -74,6 +74,7 @@ _pages = Environment(
 _pages.filters |= {
     "when": words.when,
     "at_time": words.at_time,
+    "day": words.day,
     "due": words.due,
     "short_day": words.short_day,
     "short_when": words.short_when,

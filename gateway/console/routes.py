@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from gateway.console import account, cases, held, incidents, lists, pages, search, sign_in, today
+from gateway.console import access, account, cases, held, incidents, lists, pages, search, sign_in, today
 from gateway.console.door import Console, Visit
 from gateway.core.permissions import Needs
 
@@ -57,6 +57,11 @@ ROUTES: tuple[Route, ...] = (
     Route("/incidents/{incident}/linked/{other}", POST, Needs.DECIDE, incidents.post_linked),
     Route("/incidents/{incident}/told-apart/{other}", POST, Needs.DECIDE, incidents.post_told_apart),
     Route("/incidents/{incident}/unlinked/{other}", POST, Needs.DECIDE, incidents.post_unlinked),
+    Route("/incidents/{incident}/access", GET, Needs.OPEN_INCIDENTS, access.get_incident_access),
+    Route("/incidents/{incident}/access/restrict", POST, Needs.RESTRICT, access.post_restrict),
+    Route("/incidents/{incident}/access/admit", POST, Needs.RESTRICT, access.post_admit),
+    Route("/incidents/{incident}/override", POST, Needs.OVERRIDE, access.post_override),
+    Route("/access", GET, Needs.SEE_ACCESS, access.get_access),
     Route("/held", GET, Needs.SEE_LISTS, held.get_held),
     Route("/held/{hold}", GET, Needs.OPEN_HELD, held.get_held_item),
     Route("/held/{hold}/words", POST, Needs.OPEN_CONTENT, held.post_words),

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from gateway.console.door import BASE, Console, Visit, address, digest
+from gateway.console.door import BASE, Console, Visit, digest
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.officers import tidy_name
@@ -43,7 +43,7 @@ async def create_sign_in_link(parts: Parts, officer: str, roles: Sequence[Office
     await parts.store.transact(
         lambda tx: sessions.add_link(tx, digest(secret), sessions.SIGN_IN, name, until, roles)
     )
-    return f"{address(parts.settings)}{BASE}/sign-in?{urlencode({'token': secret})}"
+    return f"{parts.settings.console_address}{BASE}/sign-in?{urlencode({'token': secret})}"
 
 
 async def get_sign_in(console: Console, visit: Visit) -> Response:

@@ -33,6 +33,7 @@ class Needs(StrEnum):
     DECIDE = "decide"  # release, stop, answer, link
     EXPORT = "export"  # take evidence away
     RESTRICT = "restrict"  # let only named officers open an incident
+    OVERRIDE = "override"  # open a restricted incident without being named
     SEE_ACCESS = "see-access"  # who opened what against a restriction, who searched and took out how much
     SEE_OFFICERS = "see-officers"  # who the officers are
     CHANGE_OFFICERS = "change-officers"  # invite, suspend
@@ -52,6 +53,7 @@ WHO_MAY: Mapping[Needs, frozenset[OfficerRole]] = {
     Needs.DECIDE: frozenset({_O, _M}),
     Needs.EXPORT: frozenset({_O, _M}),
     Needs.RESTRICT: frozenset({_M}),
+    Needs.OVERRIDE: frozenset({_O, _M}),
     Needs.SEE_ACCESS: frozenset({_M, _U}),
     Needs.SEE_OFFICERS: frozenset({_M, _U, _A}),
     Needs.CHANGE_OFFICERS: frozenset({_A}),

@@ -233,6 +233,26 @@ class Event(Enum):
         "IncidentViewed",
         "A signed-in person opened the incident; not that it was read or why.",
     )
+    ACCESS_RESTRICTED = (
+        "AccessRestricted",
+        "From now on only named officers may open the incident; not who had opened it before.",
+    )
+    ACCESS_GRANTED = (
+        "AccessGranted",
+        "One more officer may open a restricted incident; not that they have.",
+    )
+    RESTRICTION_LIFTED = (
+        "RestrictionLifted",
+        "Two officers let every officer open the incident again; not that anybody has.",
+    )
+    RESTRICTION_OVERRIDDEN = (
+        "RestrictionOverridden",
+        "An officer who is not named opened a restricted incident, for this reason and a time; not that they had to.",
+    )
+    OFFICER_CHANGED = (
+        "OfficerChanged",
+        "Who may work in the console, or in which role, was changed; not what they then did.",
+    )
     INCIDENT_SEARCHED = ("IncidentSearched", "A signed-in person searched incidents; not what was then read.")
     # our own: the gateway itself
     KEY_INTRODUCED = ("KeyIntroduced", "A key is in use from now on; not that nobody else holds it.")

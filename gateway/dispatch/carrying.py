@@ -13,13 +13,14 @@ from datetime import timedelta
 import structlog
 
 from gateway.actions.deliver import Attempted, deliver
+from gateway.actions.tell_managers import ALERT, alert_letter
 from gateway.actions.tell_old_address import DIRECTORY_CHANGE, notice_letter
 from gateway.core.deliveries import OUR_FAULT, Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
 from gateway.core.routing import Directory
 from gateway.parts import Parts
-from gateway.store import deliveries, mail, messages
+from gateway.store import deliveries, mail, messages, officers
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.messages import MessageRow
 
@@ -106,6 +107,9 @@ async def _letter(
     parts: Parts, row: DeliveryRow, message: MessageRow, directory: Directory
 ) -> tuple[str | None, Letter | None]:
     """The words of a letter, and who reads it at this moment: a deputy or the team's mailbox when the lead is absent."""
+    if message.type == ALERT:
+        everybody = await parts.store.read(officers.every)
+        return alert_letter(parts, everybody, message.facts["codes"], parts.settings.console_address)
     seat, now = Seat(row.agency, row.role), parts.clock()
     address = directory.deputy_address(seat, now) if row.to_deputy else directory.mail_address(seat, now)
     key = await parts.key_by_id(message.data_key)

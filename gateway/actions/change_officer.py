@@ -1,0 +1,155 @@
+"""Make somebody an officer, change their roles, suspend them, or invite them to make a passkey.
+
+Invariant: nobody becomes or stays an administrator by one person's word, and nobody gets another way into an account that has one
+by one person's word (architecture section 9: what can redirect or silence). Each change leaves an entry; names stand in none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import PartnershipId
+from gateway.core.officers import TwoOfficers, name_key, tidy_name
+from gateway.core.permissions import OfficerRole
+from gateway.core.receipts import Event
+from gateway.parts import Parts
+from gateway.store import officers, sessions
+from gateway.store.officers import OfficerRow
+from gateway.store.transaction import Tx
+
+INVITATION_LIFE = timedelta(hours=24)
+MOST_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class NewOfficer:
+    """Whom to add and who says so. `subject`: who they are to the identity provider, its issuer, a space and its name of them."""
+
+    name: str
+    roles: frozenset[OfficerRole]
+    by: str
+    second: str = ""
+    email: str | None = None
+    subject: str | None = None
+    partnerships: tuple[PartnershipId, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRoles:
+    name: str
+    roles: frozenset[OfficerRole]
+    by: str
+    second: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """`lift`: they may sign in again."""
+
+    name: str
+    by: str
+    second: str = ""
+    lift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """`link`: digest of the secret in the link. `replace`: forget the passkeys that the officer has, and sign them out."""
+
+    name: str
+    link: str
+    by: str
+    second: str = ""
+    replace: bool = False
+
+
+def add_officer(tx: Tx, parts: Parts, occasion: Occasion, asked: NewOfficer) -> Stated:
+    """One more officer; Refused when there is one of that name or that account, or an administrator is made by one person."""
+    name = tidy_name(asked.name)
+    if not name or len(name) > MOST_CHARACTERS or not asked.roles:
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Name the officer, and at least one role.")
+    if officers.find(tx, name) is not None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="There is an officer of this name already.")
+    if asked.subject is not None and officers.of_subject(tx, asked.subject) is not None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This account is another officer's already.")
+    _two_for_an_administrator(asked.roles, asked.by, asked.second)
+    values = {
+        "roles": officers.roles_as_kept(asked.roles),
+        "partnerships": None if asked.partnerships is None else list(asked.partnerships),
+        "subject": asked.subject,
+        "email": asked.email,
+        "state": officers.ACTIVE,
+        "source": officers.LIST,
+        "added_at": occasion.at,
+        "added_by": asked.by,
+        "seconded_by": asked.second or None,
+    }
+    officers.add(tx, name, values)
+    return say_officer_changed(tx, parts, occasion, name, "added")
+
+
+def change_roles(tx: Tx, parts: Parts, occasion: Occasion, asked: NewRoles) -> Stated:
+    """Other roles, from the next page on; Refused when an administrator is made by one person."""
+    row = known_officer(tx, asked.name)
+    if not asked.roles:
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Name at least one role, or suspend the officer.")
+    _two_for_an_administrator(asked.roles, asked.by, asked.second)
+    officers.change(tx, row.name, roles=officers.roles_as_kept(asked.roles))
+    return say_officer_changed(tx, parts, occasion, row.name, "roles-changed")
+
+
+def suspend_officer(tx: Tx, parts: Parts, occasion: Occasion, asked: Suspension) -> Stated:
+    """Signed out everywhere and let in nowhere, or let in again; letting in an administrator again takes two."""
+    row = known_officer(tx, asked.name)
+    if asked.lift:
+        _two_for_an_administrator(row.roles, asked.by, asked.second)
+        officers.change(tx, row.name, state=officers.ACTIVE)
+        return say_officer_changed(tx, parts, occasion, row.name, "let-in-again")
+    officers.change(tx, row.name, state=officers.SUSPENDED)
+    sessions.end_all(tx, row.key)
+    sessions.drop_links(tx, row.key, sessions.INVITATION)
+    return say_officer_changed(tx, parts, occasion, row.name, "suspended")
+
+
+def invite_officer(tx: Tx, parts: Parts, occasion: Occasion, asked: Invitation) -> Stated:
+    """A link with which the officer makes a passkey once within a day; earlier ones are void.
+
+    Two officers for an administrator, and for anybody who has a passkey: it lets its holder in under their name.
+    """
+    row = known_officer(tx, asked.name)
+    if not row.is_active:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This officer is suspended.")
+    if officers.passkeys_of(tx, row.key):
+        TwoOfficers(asked.by, asked.second)
+    _two_for_an_administrator(row.roles, asked.by, asked.second)
+    if asked.replace:
+        officers.drop_passkeys(tx, row.key)
+        sessions.end_all(tx, row.key)
+    sessions.drop_links(tx, row.key, sessions.INVITATION)
+    sessions.add_link(tx, asked.link, sessions.INVITATION, row.key, occasion.at + INVITATION_LIFE)
+    return say_officer_changed(tx, parts, occasion, row.name, "passkeys-void" if asked.replace else "invited")
+
+
+def known_officer(tx: Tx, name: str) -> OfficerRow:
+    """The officer of that name; Refused(not-found) when there is none."""
+    row = officers.find(tx, name)
+    if row is None:
+        raise Refused(
+            ErrorCode.NOT_FOUND, detail="There is no officer of this name: see `gateway officers list`."
+        )
+    return row
+
+
+def say_officer_changed(tx: Tx, parts: Parts, occasion: Occasion, name: str, what: str) -> Stated:
+    """The entry; its chain names the officer by a keyed digest."""
+    ref = f"officer-{parts.keys.fingerprint('officer', name_key(name).encode())[:24]}"
+    subject = Subject(ref, None, None, None)
+    return prove(tx, parts, occasion, subject, [Said(Event.OFFICER_CHANGED, reason=what)])[0]
+
+
+def _two_for_an_administrator(roles: frozenset[OfficerRole], by: str, second: str) -> None:
+    if OfficerRole.ADMINISTRATOR in roles:
+        TwoOfficers(by, second)

@@ -1,0 +1,148 @@
+"""Tell people of the unit that something needs their eye: an alert, owed through the outbox like every delivery.
+
+Invariant: an alert names no child, no agency's words and no officer: what kind of thing, a coarse reason, and an address of the
+console where those who may see more see more. It is owed in the very transaction in which the thing happens. Who reads it is
+resolved when it is sent: the row names a recipient by a keyed digest.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.actions.forward import URGENT
+from gateway.actions.prove import Said, Subject, prove
+from gateway.core.deliveries import DeliveryState, Letter
+from gateway.core.identifiers import IdKind
+from gateway.core.messages import DeliveryId, Facts, MessageId, PartnershipId, RoleId
+from gateway.core.permissions import OfficerRole
+from gateway.core.receipts import Event
+from gateway.parts import Parts, Work
+from gateway.store import deliveries, messages, officers
+from gateway.store.officers import OfficerRow
+from gateway.store.transaction import Tx
+
+ALERT = "officer-alert"  # of the gateway's own: no agency may send one
+UNIT = RoleId("sbu")
+KINDS: Mapping[str, str] = {
+    "restriction-overridden": "A restricted incident was opened by an officer who is not named on it.",
+    "many-searches": "An officer has searched for children more often today than is usual here.",
+    "many-openings": "An officer has opened more incidents and messages today than is usual here.",
+    "many-exports": "An officer has taken out more evidence and registers today than is usual here.",
+    "test": "This is a test of the alerts. Nothing is wrong.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """`kind` is one of KINDS, `reason` a coarse code, `path` where to look in the console: no names in any of them."""
+
+    kind: str
+    reason: str = ""
+    path: str = "/access"
+
+
+def tell_managers(tx: Tx, parts: Parts, work: Work, alert: Alert) -> int:
+    """Owe the alert to every manager of the partnership who has an address; to how many."""
+    return owe_alert(tx, parts, work, alert, managers(tx, work.pack.partnership))
+
+
+def managers(tx: Tx, partnership: PartnershipId) -> list[OfficerRow]:
+    """Those who can be written to."""
+    return [
+        row
+        for row in officers.every(tx)
+        if row.is_active
+        and row.email
+        and OfficerRole.MANAGER in row.roles
+        and (row.partnerships is None or partnership in row.partnerships)
+    ]
+
+
+def owe_alert(tx: Tx, parts: Parts, work: Work, alert: Alert, to: Sequence[OfficerRow]) -> int:
+    """Owe it to each of these by e-mail; to how many. To nobody where no mail is set up."""
+    if "mail" not in parts.adapters:
+        return 0
+    for row in to:
+        _owe(tx, parts, work, alert, recipient_of(parts, row))
+    return len(to)
+
+
+def recipient_of(parts: Parts, row: OfficerRow) -> str:
+    """How an alert names whom it is for: not by name."""
+    return f"officer-{parts.keys.fingerprint('officer', row.key.encode())[:24]}"
+
+
+def alert_letter(
+    parts: Parts, everybody: Sequence[OfficerRow], codes: Mapping[str, Sequence[str]], console: str
+) -> tuple[str | None, Letter | None]:
+    """The address and the words, as they are when it is sent; no address when the officer is gone or has none."""
+    kind, reason, path, to = (
+        next(iter(codes.get(name, ())), "") for name in ("kind", "reason", "path", "to")
+    )
+    address = next((row.email for row in everybody if row.is_active and recipient_of(parts, row) == to), None)
+    because = f" Reason given: {reason.replace('-', ' ')}." if reason else ""
+    text = f"{KINDS.get(kind, 'Something needs your eye.')}{because}\n\nLook here: {console}/console{path}\n"
+    return address, Letter("Safeguarding gateway: please look", text, f"<pre>{html.escape(text)}</pre>")
+
+
+def _owe(tx: Tx, parts: Parts, work: Work, alert: Alert, to: str) -> None:
+    message = MessageId(work.supply.id(IdKind.MESSAGE))
+    codes = {"kind": (alert.kind,), "reason": (alert.reason,), "path": (alert.path,), "to": (to,)}
+    _record(tx, parts, work, message, codes)
+    unit = next(iter(work.directory.seats_of(UNIT)), None)
+    owed = {
+        "id": DeliveryId(work.supply.id(IdKind.DELIVERY)),
+        "partnership": work.pack.partnership,
+        "incident": None,
+        "message": message,
+        "agency": unit.agency if unit else parts.settings.issuer,
+        "role": "officer",
+        "adapter": "mail",
+        "rule": ALERT,
+        "pack_version": None,  # no pack asks for it
+        "priority": URGENT,
+        "state": DeliveryState.PENDING.value,
+        "attempt": 0,
+        "created_at": work.at,
+        "next_at": work.at,
+    }
+    deliveries.owe(tx, [owed])
+
+
+def _record(
+    tx: Tx, parts: Parts, work: Work, message: MessageId, codes: Mapping[str, tuple[str, ...]]
+) -> None:
+    """The message, unsealed: there is nothing in it to seal."""
+    partnership = work.pack.partnership
+    subject = Subject(message, partnership, None, None)
+    receipt = prove(tx, parts, work, subject, [Said(Event.SUBMISSION_ACCEPTANCE)])[0]
+    raw = json.dumps(codes).encode()
+    messages.record(
+        tx,
+        {
+            "id": message,
+            "partnership": partnership,
+            "incident": None,
+            "type": ALERT,
+            "version": 1,
+            "agency": parts.settings.issuer,
+            "client": None,
+            "reference": message,
+            "fingerprint": parts.keys.fingerprint("content", raw),
+            "idempotency_key": None,
+            "in_reply_to": None,
+            "facts": messages.facts_document(Facts(codes=codes)),
+            "created_at": work.at,
+            "arrived_at": work.at,
+            "recorded_at": work.at,
+            "decision": "forward",
+            "rule": ALERT,
+            "answer": {"duties": [], "jws": receipt.jws},
+            "receipt": receipt.id,
+            "sealed": None,
+            "data_key": None,
+        },
+    )

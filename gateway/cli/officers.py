@@ -1,0 +1,181 @@
+"""`gateway officers`: who may work in the console, in which role, and the links with which they make a passkey."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+
+from gateway.actions.change_officer import (
+    Invitation,
+    NewOfficer,
+    NewRoles,
+    Suspension,
+    add_officer,
+    change_roles,
+    invite_officer,
+    suspend_officer,
+)
+from gateway.cli.session import JsonFlag, Officer, answer, opened, run, settle
+from gateway.console.door import BASE, digest
+from gateway.core.messages import PartnershipId
+from gateway.core.permissions import OfficerRole
+from gateway.store import officers
+from gateway.store.officers import OfficerRow
+
+app = typer.Typer(
+    help="Who may work in the console: officers, their roles and their passkeys.", no_args_is_help=True
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The officer, as receipts name them.")]
+Roles = Annotated[
+    list[OfficerRole], typer.Option("--role", help="officer, manager, auditor, administrator; repeatable.")
+]
+Second = Annotated[
+    str,
+    typer.Option("--second-officer", metavar="NAME", help="Who agrees; needed wherever an administrator is."),
+]
+
+
+@app.command()
+def add(
+    name: Name,
+    role: Roles,
+    officer: Officer,
+    second_officer: Second = "",
+    email: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where alerts reach them; managers need one.")
+    ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(metavar="SUB", help="Their `sub` at the identity provider (GATEWAY_OIDC_ISSUER)."),
+    ] = None,
+    partnership: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only of this partnership; repeatable.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make somebody an officer. They sign in with the identity provider, or with a passkey after `gateway officers invite`.
+
+    Example: gateway officers add "Winifred Stave" --role officer --email w.stave@council.example --officer "C. Reed"
+    """
+    within = None if not partnership else tuple(PartnershipId(each) for each in partnership)
+    asked = NewOfficer(name, frozenset(role), officer, second_officer, email, subject, within)
+    told = run(_add(asked))
+    answer(told, [f"{name} is an officer, receipt {told['receipt']}"], as_json)
+
+
+@app.command("list")
+def list_officers(as_json: JsonFlag = False) -> None:
+    """List the officers: their roles, whether they may sign in, and how many passkeys they have.
+
+    Example: gateway officers list
+    """
+    found = run(_list())
+    lines = [
+        f"{one['name']}  {', '.join(one['roles']) or 'no role'}  {one['state']}  passkeys: {one['passkeys']}"
+        for one in found
+    ]
+    answer({"officers": found}, lines or ["No officers."], as_json)
+
+
+@app.command()
+def roles(
+    name: Name, role: Roles, officer: Officer, second_officer: Second = "", as_json: JsonFlag = False
+) -> None:
+    """Give an officer these roles in place of theirs, from the next page they open.
+
+    Example: gateway officers roles "Winifred Stave" --role officer --role manager --officer "C. Reed"
+    """
+    told = run(_roles(NewRoles(name, frozenset(role), officer, second_officer)))
+    answer(told, [f"{name} has other roles, receipt {told['receipt']}"], as_json)
+
+
+@app.command()
+def suspend(
+    name: Name,
+    officer: Officer,
+    second_officer: Second = "",
+    lift: Annotated[bool, typer.Option("--lift", help="Let them sign in again.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Sign an officer out everywhere and let them in no more, at once.
+
+    Example: gateway officers suspend "Winifred Stave" --officer "C. Reed"
+    """
+    told = run(_suspend(Suspension(name, officer, second_officer, lift)))
+    line = f"{name} may sign in again" if lift else f"{name} is suspended and signed out everywhere"
+    answer(told, [f"{line}, receipt {told['receipt']}"], as_json)
+
+
+@app.command()
+def invite(
+    name: Name,
+    officer: Officer,
+    second_officer: Second = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The passkeys they have are void from now on: lost or stolen.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a link with which an officer makes a passkey, once within 24 hours. Hand it over in person or by telephone.
+
+    Example: gateway officers invite "Winifred Stave" --officer "C. Reed"
+    """
+    told = run(_invite(name, officer, second_officer, replace))
+    answer(told, [told["url"]], as_json)
+
+
+async def _add(asked: NewOfficer) -> dict[str, Any]:
+    async with opened() as parts:
+        if asked.subject is not None:
+            issuer = parts.settings.oidc_issuer or ""
+            subject = f"{issuer} {asked.subject}"
+            asked = NewOfficer(
+                asked.name, asked.roles, asked.by, asked.second, asked.email, subject, asked.partnerships
+            )
+        done = await settle(parts, add_officer, asked)
+    return {"officer": asked.name, "receipt": done.id}
+
+
+async def _list() -> list[dict[str, Any]]:
+    async with opened() as parts:
+        return await parts.store.read(
+            lambda tx: [_told(row, len(officers.passkeys_of(tx, row.key))) for row in officers.every(tx)]
+        )
+
+
+def _told(row: OfficerRow, passkeys: int) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "roles": officers.roles_as_kept(row.roles),
+        "state": row.state,
+        "source": row.source,
+        "partnerships": None if row.partnerships is None else list(row.partnerships),
+        "has_email": row.email is not None,
+        "has_account": row.subject is not None,
+        "passkeys": passkeys,
+    }
+
+
+async def _roles(asked: NewRoles) -> dict[str, Any]:
+    async with opened() as parts:
+        done = await settle(parts, change_roles, asked)
+    return {"officer": asked.name, "receipt": done.id}
+
+
+async def _suspend(asked: Suspension) -> dict[str, Any]:
+    async with opened() as parts:
+        done = await settle(parts, suspend_officer, asked)
+    return {"officer": asked.name, "receipt": done.id}
+
+
+async def _invite(name: str, officer: str, second: str, replace: bool) -> dict[str, Any]:
+    secret = secrets.token_urlsafe(32)
+    async with opened() as parts:
+        done = await settle(parts, invite_officer, Invitation(name, digest(secret), officer, second, replace))
+        address = parts.settings.console_address
+    url = f"{address}{BASE}/invitation?{urlencode({'token': secret})}"
+    return {"officer": name, "url": url, "receipt": done.id}

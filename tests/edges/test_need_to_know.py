@@ -1,0 +1,207 @@
+"""Restricted incidents, opening one without being named, and unusual use: who is stopped, what is stated, who is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import pytest
+import pytest_asyncio
+import trustme
+
+from gateway.actions.export import Export, export
+from gateway.actions.find_incidents_of_child import ChildSought, find_incidents_of_child
+from gateway.actions.link_incidents import Linking, Word, link_incidents
+from gateway.actions.need_to_know import Restricted
+from gateway.actions.override_restriction import Override, override_restriction
+from gateway.actions.reconcile import reconcile
+from gateway.actions.restrict_incident import (
+    Admission,
+    Lifting,
+    Restriction,
+    admit_officer,
+    lift_restriction,
+    restrict_incident,
+)
+from gateway.actions.view import Viewing, view
+from gateway.core.errors import Refused
+from gateway.core.identity import Identity
+from gateway.core.messages import IncidentId
+from gateway.core.officers import TwoOfficers
+from gateway.core.permissions import OfficerRole
+from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.dispatch.timetable import seal_waiting
+from gateway.store import log, officers
+from tests.actions.scene import refer
+from tests.edges.console_person import signed_in
+from tests.edges.mail_catcher import Catcher, mail_catcher
+from tests.gateway_house import House, gateway_house
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NAMED, OTHER, THIRD = "Winifred Stave", "Desmond Quill", "Clara Reed"
+REASON = "police-investigation"
+MANAGER = "mona.ager@council.example"
+
+
+@dataclass
+class Unit:
+    house: House
+    mail: Catcher
+
+    async def incident(self) -> IncidentId:
+        answer = await refer(self.house)
+        return IncidentId(answer["incident"])
+
+    async def restricted(self) -> IncidentId:
+        incident = await self.incident()
+        await self.do(restrict_incident, Restriction(incident, NAMED, REASON))
+        return incident
+
+    async def do(self, action, asked):  # type: ignore[no-untyped-def]
+        incident = getattr(asked, "incident", None)
+        return await self.house.parts.perform(action, asked, SOUTH_TYNESIDE, incident)
+
+    async def look(self, incident: IncidentId, officer: str) -> None:
+        await self.do(view, Viewing(officer, SOUTH_TYNESIDE, incident))
+
+    async def events(self, incident: IncidentId) -> list[str]:
+        rows = await self.house.parts.store.read(
+            lambda tx: log.entries_of_incident(tx, SOUTH_TYNESIDE, incident)
+        )
+        return [row.event for row in rows]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def unit(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Unit]:
+    folder, authority = tmp_path_factory.mktemp("unit"), trustme.CA()
+    async with (
+        mail_catcher(folder, authority) as mail,
+        gateway_house(
+            folder, authority=authority, alert_searches_per_day=3, alert_exports_per_day=2, **mail.settings
+        ) as house,
+    ):
+        values = {
+            "roles": ["manager"],
+            "partnerships": [SOUTH_TYNESIDE],
+            "email": MANAGER,
+            "state": officers.ACTIVE,
+            "source": officers.LIST,
+            "added_at": house.clock(),
+            "added_by": "test",
+        }
+        await house.parts.store.transact(lambda tx: officers.add(tx, "Mona Ager", values))
+        yield Unit(house, mail)
+
+
+async def test_a_restricted_incident_is_opened_linked_and_taken_out_by_named_officers_alone(
+    unit: Unit,
+) -> None:
+    """Domain section 8: need to know. However the name is written."""
+    incident, open_to_all = await unit.restricted(), await unit.incident()
+    await unit.look(incident, "winifred  STAVE")
+    await unit.look(open_to_all, OTHER)
+    before = await unit.events(incident)
+    for action, asked in (
+        (view, Viewing(OTHER, SOUTH_TYNESIDE, incident)),
+        (view, Viewing(OTHER, SOUTH_TYNESIDE, incident, "msg-x")),
+        (export, Export(incident, OTHER)),
+        (link_incidents, Linking(open_to_all, incident, OTHER, Word.SAME)),
+        (admit_officer, Admission(incident, OTHER, OTHER)),
+        (lift_restriction, Lifting(incident, TwoOfficers(OTHER, NAMED))),
+    ):
+        with pytest.raises(Restricted):
+            await unit.do(action, asked)
+    assert await unit.events(incident) == before
+    assert "AccessRestricted" in before
+
+
+async def test_a_named_officer_names_another_and_two_open_it_to_all_again(unit: Unit) -> None:
+    incident = await unit.restricted()
+    await unit.do(admit_officer, Admission(incident, NAMED, OTHER))
+    await unit.look(incident, OTHER)
+    with pytest.raises(Restricted):
+        await unit.look(incident, THIRD)
+    await unit.do(lift_restriction, Lifting(incident, TwoOfficers(OTHER, THIRD)))
+    await unit.look(incident, THIRD)
+    assert {"AccessGranted", "RestrictionLifted"} <= set(await unit.events(incident))
+    with pytest.raises(Refused, match="conflicting-state"):
+        await unit.do(override_restriction, Override(incident, THIRD, "child-at-risk-now"))
+
+
+async def test_breaking_the_glass_lasts_for_hours_names_nobody_for_good_and_is_told_at_once(
+    unit: Unit,
+) -> None:
+    incident, parts = await unit.restricted(), unit.house.parts
+    with pytest.raises(Refused):
+        await unit.do(override_restriction, Override(incident, OTHER, "Because Rupert said so"))
+    await unit.do(override_restriction, Override(incident, OTHER, "child-at-risk-now", "Seen at the pier."))
+    letter = await unit.mail.next()
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert letter["To"] == MANAGER
+    assert "opened by an officer who is not named" in text
+    assert "child at risk now" in text
+    assert f"{parts.settings.console_address}/console/incidents/{incident}" in text
+    assert not [word for word in (OTHER, "pier") if word in letter.as_string()]
+    await unit.look(incident, OTHER)
+    with pytest.raises(Restricted):
+        await unit.do(admit_officer, Admission(incident, OTHER, OTHER))
+    await seal_waiting(parts)
+    assert not (await reconcile(parts)).findings
+    unit.house.clock.move_by(hours=parts.settings.override_hours)
+    with pytest.raises(Restricted):
+        await unit.look(incident, OTHER)
+    assert "RestrictionOverridden" in await unit.events(incident)
+
+
+async def test_the_managers_are_told_once_a_day_when_an_officer_searches_or_takes_out_more_than_usual(
+    unit: Unit,
+) -> None:
+    """Domain section 8: audit of searches and exports."""
+    incident = await unit.incident()
+    sought = ChildSought(Identity(nhs_number="9990000123"), THIRD, "call-received")
+    for _ in range(5):
+        await unit.do(find_incidents_of_child, sought)
+    assert "searched for children more often" in (await unit.mail.next()).as_string()
+    for _ in range(3):
+        await unit.do(export, Export(incident, THIRD))
+    assert "evidence and registers" in (await unit.mail.next()).as_string()
+    unit.house.clock.move_by(days=1)
+    for _ in range(3):
+        await unit.do(find_incidents_of_child, replace(sought, officer="clara reed"))
+    assert "searched for children more often" in (await unit.mail.next()).as_string()
+    assert unit.mail.letters.empty()
+
+
+async def test_the_console_restricts_names_and_lets_in_for_a_reason(unit: Unit) -> None:
+    incident, house = await unit.incident(), unit.house
+    path = f"/console/incidents/{incident}"
+    async with (
+        signed_in(house, "Mara Anger", [OfficerRole.MANAGER]) as manager,
+        signed_in(house, OTHER, [OfficerRole.OFFICER]) as officer,
+        signed_in(house, "Audrey Tor", [OfficerRole.AUDITOR]) as auditor,
+    ):
+        await manager.get(f"{path}/access")
+        assert (
+            await manager.send(f"{path}/access/restrict", reason="media-interest", admitted="No Body")
+        ).status == 400
+        assert (
+            await manager.send(f"{path}/access/restrict", reason="media-interest", admitted="")
+        ).status == 303
+        stopped = await officer.get(path)
+        assert stopped.status == 403
+        assert "This incident is restricted" in stopped.words
+        assert "Open it and tell the managers" in stopped.words
+        assert "Open it and tell the managers" not in (await auditor.get(path)).words
+        await officer.get("/console/account")
+        assert (await officer.send(f"{path}/override", reason="child-at-risk-now", words=" ")).status == 400
+        taken = await officer.send(f"{path}/override", reason="child-at-risk-now", words="It is now.")
+        assert taken.headers["location"] == path
+        assert (await officer.get(path)).status == 200
+        await unit.mail.next()
+        page = await manager.get("/console/access")
+        assert f"{incident} {OTHER}" in page.words
+        assert "A child may be at risk now" in page.words
+        await manager.get(f"{path}/access")
+        assert (await manager.send(f"{path}/access/admit", admitted="Audrey Tor")).status == 303
+        assert (await auditor.get(path)).status == 200

@@ -119,5 +119,7 @@ def _meet(tx: Tx, work: Work, row: DeliveryRow) -> list[Said]:
         if duty.message == row.message:
             state = settled_state(duty.due_at, duty.due_inclusive, work.at)
             duties.meet(tx, duty.id, state, work.at, row.id)
-            return [Said(Event.DUTY_MET, {"duty": duty.id, "clock": duty.clock}, reason=state.value)]
+            owner, due = f"{duty.role}@{duty.agency}", duty.due_at.isoformat() if duty.due_at else "no limit"
+            fields = {"duty": duty.id, "owner": owner, "clock": duty.clock, "due_at": due}
+            return [Said(Event.DUTY_MET, fields, reason=state.value)]
     return []

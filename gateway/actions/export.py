@@ -19,7 +19,7 @@ from gateway.ledger.bundle import Gathered, build_bundle, gather
 from gateway.ledger.checkpoint import log_key
 from gateway.ledger.policy import ReceiptKeyWindow, make_policy
 from gateway.parts import Parts, Work
-from gateway.store import attachments, clients, incidents, mail, messages
+from gateway.store import attachments, clients, incidents, log, mail, messages
 from gateway.store.transaction import Tx
 from keys.sealing import CannotOpen, DataKey
 from keys.signing import jwk_thumbprint
@@ -52,10 +52,20 @@ def export(tx: Tx, parts: Parts, work: Work, asked: Export) -> None:
 
 
 def read_bundle(
-    tx: Tx, parts: Parts, partnership: PartnershipId, incident: IncidentId, key: DataKey | None
+    tx: Tx,
+    parts: Parts,
+    partnership: PartnershipId,
+    incident: IncidentId,
+    key: DataKey | None,
+    pinned: Sequence[int] = (),
 ) -> bytes:
-    """The bundle of one incident on one snapshot. Without `key` (erased, or withheld) it has neither content nor disclosures."""
-    gathered = gather(tx, partnership, incident)
+    """The bundle of one incident on one snapshot. Without `key` (erased, or withheld) it has neither content nor disclosures.
+
+    `pinned` are sizes of checkpoints that the reader holds; Refused(not-found) when the log never signed one of that size.
+    """
+    if any(log.checkpoint_of_size(tx, size) is None for size in pinned):
+        raise Refused(ErrorCode.NOT_FOUND, detail="The log signed no checkpoint of this size.")
+    gathered = gather(tx, partnership, incident, pinned)
     disclosures = {} if key is None else _open_disclosures(gathered, key)
     contents = {} if key is None else _contents(tx, gathered, partnership, incident, key)
     files = {} if key is None else _attachments(tx, parts, partnership, incident)

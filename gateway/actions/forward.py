@@ -149,7 +149,12 @@ def _met_by_itself(work: Work, message: Message, route: Route, result: Forwarded
             "next_chase_at": None,
         }
         result.duties[number] = {**row, **met}
-        fields = {"duty": row["id"], "clock": row["clock"], "due_at": _instant(row["due_at"]) or "no limit"}
+        fields = {
+            "duty": row["id"],
+            "owner": f"{row['role']}@{row['agency']}",
+            "clock": row["clock"],
+            "due_at": _instant(row["due_at"]) or "no limit",
+        }
         result.said.append(Said(Event.DUTY_MET, fields, reason=state.value))
 
 

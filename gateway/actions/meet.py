@@ -51,7 +51,12 @@ def _close(tx: Tx, pack: Pack, duty: DutyRow, message: Message) -> Said:
     counts_at = event_time(told_at, message.arrived_at, earliest(pack, duty.clock, duty.start_at))
     state = settled_state(duty.due_at, duty.due_inclusive, counts_at)
     duties.meet(tx, duty.id, state, message.arrived_at, message.id, counts_at if told_at else None)
-    fields = {"duty": duty.id, "clock": duty.clock, "due_at": _instant(duty.due_at) or "no limit"}
+    fields = {
+        "duty": duty.id,
+        "owner": f"{duty.role}@{duty.agency}",
+        "clock": duty.clock,
+        "due_at": _instant(duty.due_at) or "no limit",
+    }
     if told_at:
         fields |= {"event_at": _instant(counts_at) or "", "arrived_at": _instant(message.arrived_at) or ""}
     return Said(Event.DUTY_MET, fields, reason=state.value)

@@ -5,6 +5,7 @@ What makes bundles is imported only when one is made: checking one needs the ver
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,13 @@ from gateway.ledger import verify as verifier
 
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
+]
+
+Pinned = Annotated[
+    list[Path],
+    typer.Option(
+        "--pinned", metavar="FILE.note", help="A checkpoint of the log that you got from somebody else."
+    ),
 ]
 
 app = typer.Typer(help="Make and check evidence bundles.", no_args_is_help=True)
@@ -31,6 +39,7 @@ def verify(
         Path,
         typer.Option(metavar="POLICY.json", help="Whom to trust; obtained on another path than the bundle."),
     ],
+    pinned: Pinned = [],  # noqa: B006 - typer reads it, nothing changes it
     as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")] = False,
 ) -> None:
     """Check a bundle offline. Exit status: 0 valid or provisional, 1 invalid, 2 cannot be read.
@@ -38,7 +47,7 @@ def verify(
     Example: gateway evidence verify evidence.zip --policy policy.json
     """
     try:
-        finding = verifier.verify_files(bundle, policy)
+        finding = verifier.verify_files(bundle, policy, pinned)
     except verifier.Unreadable as fault:
         typer.echo(f"{fault}: give a bundle made by `gateway evidence export` and its policy", err=True)
         raise typer.Exit(2) from None
@@ -56,6 +65,12 @@ def export(
     without_content: Annotated[
         bool, typer.Option("--without-content", help="Receipts and proofs only: nothing personal.")
     ] = False,
+    pinned: Annotated[
+        list[int],
+        typer.Option(
+            metavar="SIZE", help="Size of a checkpoint that the reader holds: how the log grew from it."
+        ),
+    ] = [],  # noqa: B006 - typer reads it, nothing changes it
     as_json: JsonFlag = False,
 ) -> None:
     """Write everything that a stranger needs to check an incident. The export itself leaves an entry in the ledger.
@@ -64,10 +79,41 @@ def export(
     """
     from gateway.cli.session import answer, run
 
-    content = run(_export(incident, officer, not without_content))
+    content = run(_export(incident, officer, not without_content, pinned))
     _write(out, content)
     told = {"incident": incident, "file": str(out), "bytes": len(content)}
     answer(told, [f"Wrote {out}. Check it with: gateway evidence verify {out} --policy POLICY.json"], as_json)
+
+
+@app.command()
+def disclose(
+    bundle: Annotated[Path, typer.Argument(metavar="FILE.zip", help="An evidence bundle with disclosures.")],
+    receipt: Annotated[str, typer.Option(metavar="ID", help="The receipt to open, ev-….")],
+    field: Annotated[list[str], typer.Option(metavar="NAME", help="A field of it to open; may be repeated.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.zip", help="Where to write the bundle.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a bundle of the same receipts in which only these fields are opened, for somebody who may see no more.
+
+    Example: gateway evidence disclose evidence.zip --receipt ev-0000 --field recipient --field role --out part.zip
+    """
+    from gateway.ledger.bundle import disclose as disclosed
+
+    try:
+        content = disclosed(bundle.read_bytes(), receipt, field)
+    except KeyError:
+        typer.echo("the bundle has no such receipt, or it does not open all of these fields", err=True)
+        raise typer.Exit(1) from None
+    except (OSError, verifier.Unreadable, verifier.Invalid):
+        typer.echo(
+            f"{bundle} is not a whole evidence bundle: give one that `gateway evidence export` made", err=True
+        )
+        raise typer.Exit(2) from None
+    _write(out, content)
+    told = {"file": str(out), "receipt": receipt, "fields": sorted(set(field))}
+    typer.echo(
+        json.dumps(told) if as_json else f"Wrote {out}: it opens {', '.join(sorted(set(field)))} of {receipt}"
+    )
 
 
 @app.command("policy")
@@ -79,8 +125,6 @@ def write_policy(
 
     Example: gateway evidence policy --out policy.json
     """
-    import json
-
     from gateway.cli.session import answer, run
 
     policy = run(_policy())
@@ -88,7 +132,7 @@ def write_policy(
     answer({"file": str(out), "policy": policy}, [f"Wrote {out}"], as_json)
 
 
-async def _export(incident: str, officer: str, with_content: bool) -> bytes:
+async def _export(incident: str, officer: str, with_content: bool, pinned: list[int]) -> bytes:
     """State the export, seal until nothing waits, then read one snapshot."""
     from gateway.actions.export import Export, read_bundle
     from gateway.actions.export import export as state_export
@@ -106,7 +150,7 @@ async def _export(incident: str, officer: str, with_content: bool) -> bytes:
         await parts.perform(state_export, Export(named, officer, with_content), partnership, named)
         await seal_waiting(parts)
         key = await parts.key_of(named) if with_content else None
-        return await parts.store.read(lambda tx: read_bundle(tx, parts, partnership, named, key))
+        return await parts.store.read(lambda tx: read_bundle(tx, parts, partnership, named, key, pinned))
 
 
 async def _policy() -> dict[str, Any]:

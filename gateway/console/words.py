@@ -6,7 +6,6 @@ shown with its hyphens as spaces: these codes are ours and never hold content.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -341,9 +340,11 @@ def expected(slug: str) -> str:
 
 
 def event_title(text: str) -> str:
-    """ "SubmissionAcceptance" as "Submission acceptance"."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("Non ERDS", "ordinary mail")
-    return parted[:1] + parted[1:].lower()
+    """ "SubmissionAcceptance" as "Submission acceptance"; as it stands when it is of another release."""
+    try:
+        return Event.named(text).title
+    except KeyError:
+        return text
 
 
 def event_meaning(text: str) -> str:

@@ -8,6 +8,7 @@ qualified service either. Two rules run through the list. A mail server that too
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 ETSI_EVENT = "http://uri.etsi.org/19522/Event/"
@@ -86,8 +87,8 @@ class Event(Enum):
     )
     CONTENT_ACCESS_TRACKING = (
         "ContentAccessTracking",
-        "Somebody or something claims that the message was opened: a sign-in, a token, or a mail program's read receipt, as "
-        "the basis says; not that a person read it.",
+        "Something claims that the message was opened: a sign-in, a token, or a mail program's own notice, as the "
+        "basis says; not that a person read it.",
     )
     CONTENT_HANDOVER = (
         "ContentHandover",
@@ -296,6 +297,12 @@ class Event(Enum):
     def named(cls, text: str) -> Event:
         """The event of that name; KeyError when there is none."""
         return _BY_NAME[text]
+
+    @property
+    def title(self) -> str:
+        """ "SubmissionAcceptance" as "Submission acceptance"."""
+        parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.text).replace("Non ERDS", "ordinary mail")
+        return parted[:1] + parted[1:].lower()
 
     @property
     def is_etsi(self) -> bool:

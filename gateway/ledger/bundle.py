@@ -11,15 +11,17 @@ import base64
 import hashlib
 import io
 import json
+import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.ledger import sealing, verify
-from gateway.ledger.summary import README, summary_page
+from gateway.ledger import summary as words
+from gateway.ledger.summary_pdf import pdf
 from gateway.store import log
 from gateway.store.log import EntryRow
 from gateway.store.transaction import Tx
@@ -58,7 +60,7 @@ def gather(
     }
     proofs = sealing.prove_all(tx, sealed, newest)
     checkpoints = {newest.size: newest.note}
-    for size in _anchors(entries):
+    for size in _anchors(entries) | set(consistent_with):
         if (named := log.checkpoint_of_size(tx, size)) is not None:
             checkpoints[size] = named.note
     earlier = {size for size in {*checkpoints, *consistent_with} if 0 < size < newest.size}
@@ -91,8 +93,8 @@ def build_bundle(
     _check_contents(gathered, disclosures, contents)
     _check_attachments(disclosures, attachments)
     files = {
-        "README.txt": README.encode(),
-        "SUMMARY.html": summary_page(gathered.incident, gathered.entries, set(gathered.proofs)).encode(),
+        "README.txt": words.README.encode(),
+        **_summaries(gathered, disclosures),
         "policy.example.json": _json(policy),
         "verify.py": Path(verify.__file__).read_bytes(),
         **_key_files(policy),
@@ -109,17 +111,51 @@ def build_bundle(
     files |= {f"checkpoints/{size}.note": note.encode() for size, note in gathered.checkpoints.items()}
     for (size1, size2), path in gathered.consistency.items():
         files[f"consistency/{size1}-{size2}.txt"] = b"".join(base64.b64encode(one) + b"\n" for one in path)
-    return store_zip(files | {"manifest.json": manifest(gathered.incident, gathered.entries, files)})
+    chains = [entry.chain for entry in gathered.entries]
+    return store_zip(files | {"manifest.json": manifest(gathered.incident, chains, files)})
 
 
-def manifest(incident: str, entries: Sequence[EntryRow], files: Mapping[str, bytes]) -> bytes:
-    """The list of files with their digests, the chains and the count of receipts."""
+def disclose(bundle: bytes, entry: str, fields: Collection[str]) -> bytes:
+    """The same evidence with only these fields of one receipt opened (RFC 9901 section 7.2), and no content at all.
+
+    Every receipt and proof stays, so it verifies as before. KeyError when the bundle has no such receipt, or the receipt
+    has none of these names opened; `verify.Unreadable` or `verify.Invalid` when it is no whole bundle.
+    """
+    files = verify.read_zip(bundle, verify.LIMIT_BYTES)
+    told = verify.check_manifest(files)
+    names = sorted(name.removesuffix(".jws") for name in files if re.fullmatch("receipts/.*jws", name))
+    kept = {name: content for name, content in files.items() if not _OPENS.fullmatch(name)}
+    lines, found = [], False
+    for name in names:
+        statement = verify.unb64url(files[f"{name}.jws"].decode().split(".")[1])
+        chosen: list[str] = []
+        if json.loads(statement)["id"] == entry:
+            found, chosen = True, _chosen(files.get(f"{name}.disclosures", b"[]"), fields)
+            kept[f"{name}.disclosures"] = json.dumps(chosen).encode()
+        lines.append(words.line(statement, chosen, f"{name}.proof" in files))
+    if not found:
+        raise KeyError(entry)
+    kept |= _written(words.summary(told["incident"], lines))
+    chains = [str(one.statement["ref"]) for one in lines]
+    return store_zip(kept | {"manifest.json": manifest(told["incident"], chains, kept)})
+
+
+_OPENS = re.compile(r"(payloads|attachments|peer)/.*|receipts/.*\.disclosures|SUMMARY\..*|manifest\.json")
+
+
+def _chosen(raw: bytes, fields: Collection[str]) -> list[str]:
+    opened = {json.loads(verify.unb64url(one))[1]: one for one in json.loads(raw)}
+    return [opened[name] for name in sorted(set(fields))]
+
+
+def manifest(incident: str, chains: Sequence[str], files: Mapping[str, bytes]) -> bytes:
+    """The list of files with their digests, the chains and the count of receipts; `chains` has one name for each receipt."""
     return _json(
         {
             "v": "bundle/1",
             "incident": incident,
-            "refs": sorted({entry.chain for entry in entries}),
-            "count": len(entries),
+            "refs": sorted(set(chains)),
+            "count": len(chains),
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
         }
     )
@@ -168,6 +204,18 @@ def _check_attachments(disclosures: Mapping[str, Sequence[str]], attachments: Ma
     named = {file for _, name, value in opened if name == "attachments" for file in str(value).split()}
     if not {f"{one}={hashlib.sha256(content).hexdigest()}" for one, content in attachments.items()} <= named:
         raise ValueError("an attachment is not one that a receipt commits to")
+
+
+def _summaries(gathered: Gathered, disclosures: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
+    lines = [
+        words.line(entry.statement, disclosures.get(entry.id, ()), entry.id in gathered.proofs)
+        for entry in gathered.entries
+    ]
+    return _written(words.summary(gathered.incident, lines))
+
+
+def _written(blocks: Sequence[words.Block]) -> dict[str, bytes]:
+    return {"SUMMARY.html": words.page(blocks).encode(), "SUMMARY.pdf": pdf(blocks)}
 
 
 def _peer_files(disclosures: Mapping[str, Sequence[str]], mails: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Check an evidence bundle offline: `python verify.py BUNDLE.zip --policy POLICY.json [--json]`.
+"""Check an evidence bundle offline: `python verify.py BUNDLE.zip --policy POLICY.json [--pinned FILE.note] [--json]`.
 
 This one file needs Python 3.11 and the package `cryptography` (and `rfc3161-client` when the policy asks for time-stamps),
 nothing of the gateway, no network and no database. It is short so that it can be read; a court brings its own copy. Everything that is trusted comes from POLICY.json, which must
@@ -1068,12 +1068,28 @@ def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
-def verify_files(bundle: Path, policy: Path) -> Finding:
-    """The verdict on a bundle's file under a policy's file; Unreadable when either cannot be read."""
+def with_pinned(policy: Policy, notes: Iterable[bytes]) -> Policy:
+    """The policy with checkpoints besides that came from somebody else; Unreadable when one is not this log's own."""
+    pins = []
+    for note in notes:
+        try:
+            head = open_checkpoint(note, policy.origin, policy.logs, policy.witnesses, 0)
+        except Invalid as fault:
+            raise Unreadable("a pinned checkpoint is not one that the policy's log signed") from fault
+        pins.append(Pinned(head.size, head.root, None))
+    return replace(policy, pinned=(*policy.pinned, *pins))
+
+
+def verify_files(bundle: Path, policy: Path, pinned: Sequence[Path] = ()) -> Finding:
+    """The verdict on a bundle's file under a policy's file; Unreadable when either cannot be read.
+
+    `pinned` are files of checkpoints that the reader got from somebody else than the gateway.
+    """
     try:
         if bundle.stat().st_size > LIMIT_BYTES:
             raise Unreadable("the bundle is larger than this program reads")
-        return verify_bundle(bundle.read_bytes(), load_policy(policy.read_bytes()))
+        trusted = with_pinned(load_policy(policy.read_bytes()), [note.read_bytes() for note in pinned])
+        return verify_bundle(bundle.read_bytes(), trusted)
     except OSError as fault:
         raise Unreadable("the bundle or the policy cannot be read") from fault
 
@@ -1090,10 +1106,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check an evidence bundle offline against a policy.")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--policy", type=Path, required=True, help="whom to trust; obtained on another path")
+    parser.add_argument(
+        "--pinned", type=Path, action="append", default=[], help="a checkpoint got from others"
+    )
     parser.add_argument("--json", action="store_true", help="answer with one JSON document")
     given = parser.parse_args(arguments)
     try:
-        finding = verify_files(given.bundle, given.policy)
+        finding = verify_files(given.bundle, given.policy, given.pinned)
     except Unreadable as fault:
         sys.stderr.write(f"{fault}\n")
         return 2

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.ledger.checkpoint import sign_checkpoint
 from gateway.store import log
 from tests.command_line import attempt, gateway
 from tests.gateway_house import House, RealTime, gateway_house
@@ -89,6 +90,59 @@ async def test_every_export_leaves_an_entry_that_its_own_bundle_holds_sealed(
     receipts = [name for name in names if name.endswith(".jws")]
     proofs = [name for name in names if name.endswith(".proof")]
     assert len(receipts) == len(proofs) > 0
+
+
+async def test_single_fields_of_one_receipt_are_given_to_somebody_who_may_see_no_more(
+    house: House, referral: dict[str, Any]
+) -> None:
+    bundle, policy = await exported(house, referral["incident"])
+    part, receipt = house.folder / "part.zip", referral["receipt"]["id"]
+    asked = (
+        "evidence",
+        "disclose",
+        str(bundle),
+        "--receipt",
+        receipt,
+        "--field",
+        "sender",
+        "--out",
+        str(part),
+    )
+    assert (await gateway(house, *asked))["fields"] == ["sender"]
+    found = await gateway(house, "evidence", "verify", str(part), "--policy", str(policy))
+    assert (found["verdict"], found["content"]) == ("VALID", "not supplied")
+    assert not any(name in part.read_bytes() for name in NAMES)
+    status, _, err = await attempt(house, *asked[:-4], "--field", "child", "--out", str(part))
+    assert (status, err.count("\n")) == (1, 1)
+    status, _, err = await attempt(house, "evidence", "disclose", str(policy), *asked[3:])
+    assert (status, err.count("\n")) == (2, 1)
+
+
+async def test_a_checkpoint_that_somebody_else_kept_must_lead_to_the_evidence(
+    house: House, referral: dict[str, Any]
+) -> None:
+    """Whoever holds a checkpoint from another source sees a log that was forked or cut."""
+    kept = await house.parts.store.read(log.latest_checkpoint)
+    assert kept is not None
+    note = house.folder / "kept.note"
+    note.write_text(kept.note)
+    bundle, policy = await exported(house, referral["incident"], "--pinned", str(kept.size))
+    asked = ("evidence", "verify", str(bundle), "--policy", str(policy), "--pinned", str(note))
+    assert (await gateway(house, *asked))["verdict"] == "VALID"
+    other = sign_checkpoint(house.parts.keys.log, house.parts.settings.issuer, kept.size, bytes(32))
+    note.write_text(other)
+    status, out, _ = await attempt(house, *asked, "--json")
+    assert (status, json.loads(out)["reason"]) == (
+        1,
+        "checkpoints: two checkpoints of one size have different roots",
+    )
+    note.write_text("kept by nobody\n")
+    assert (await attempt(house, *asked))[0] == 2
+    out_file = str(house.folder / "x.zip")
+    status, _, err = await attempt(
+        house, "evidence", "export", referral["incident"], "--out", out_file, "--pinned", "999999"
+    )
+    assert (status, err) == (1, "gateway: The log signed no checkpoint of this size.\n")
 
 
 async def test_a_bundle_that_was_meddled_with_is_invalid(house: House, referral: dict[str, Any]) -> None:

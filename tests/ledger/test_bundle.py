@@ -7,20 +7,24 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import update
 
 from gateway.core.messages import IncidentId
 from gateway.core.receipts import Event
 from gateway.ledger.appending import append, disclosures_label
-from gateway.ledger.bundle import Gathered, build_bundle, gather
+from gateway.ledger.bundle import Gathered, build_bundle, disclose, gather
 from gateway.ledger.checkpoint import log_key
 from gateway.ledger.policy import ReceiptKeyWindow, make_policy
 from gateway.ledger.sealing import seal
-from gateway.ledger.statement import Anchor, draft
-from gateway.ledger.verify import Finding, load_policy, read_zip, verify_bundle
+from gateway.ledger.statement import Anchor, draft, statement
+from gateway.ledger.summary import Grid, Heading, Line, Words, line, page, summary
+from gateway.ledger.summary_pdf import pdf
+from gateway.ledger.verify import Finding, load_policy, read_zip, unb64url, verify_bundle
 from gateway.store import log, tables
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
@@ -240,3 +244,71 @@ def test_the_summary_page_is_accessible_and_fetches_nothing(begin: Begin) -> Non
     assert {"title", "main", "h1", "caption"} <= set(names)
     assert not {"script", "img", "link", "iframe"} & set(names)
     assert all(attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th")
+
+
+def test_the_summary_says_the_same_on_the_page_and_on_paper(begin: Begin) -> None:
+    """Who sent what stands there once it is opened; a person's name does not, whatever is opened."""
+    blocks = summary(INCIDENT, _told())
+    shown = page(blocks)
+    paper = "".join(one.extract_text() for one in PdfReader(io.BytesIO(pdf(blocks))).pages)
+    read = PdfReader(io.BytesIO(pdf(blocks)))
+    assert (read.metadata and read.metadata.title) == f"Evidence about incident {INCIDENT}"
+    for block in blocks:
+        words = [block.text] if isinstance(block, Heading | Words) else []
+        words += list(block.head) if isinstance(block, Grid) else []
+        for said in words:
+            assert escape(said) in shown
+            assert _dense(said) in _dense(paper)
+    assert "Referral from wearmouth-police" in shown
+    assert "met late on 22 November 2026, 10:00:00" in shown
+    assert "Due (UTC)" in shown
+    assert "Winifred" not in shown + paper
+    assert pdf(blocks) == pdf(blocks)
+
+
+def _dense(text: str) -> str:
+    return "".join(text.split())
+
+
+def _told() -> list[Line]:
+    due = "dsp-la@wearmouth=2026-11-21T17:00:00Z"
+    accepted = {"type": "referral", "sender": "wearmouth-police", "duties": f"K11:{due}"}
+    met = {"owner": "dsp-la@wearmouth", "clock": "K11", "due_at": "2026-11-21T17:00:00Z"}
+    drafts = [
+        draft(Event.SUBMISSION_ACCEPTANCE, "msg-one", NOW, accepted),
+        draft(Event.DUTY_MET, "msg-one", NOW, met, reason="met-late"),
+        draft(Event.CONSIGNMENT_ACCEPTANCE, "msg-one", NOW, {"by": "person", "name": "Winifred Stave"}),
+    ]
+    statements = [statement(one, "gateway.example", "kid", n + 1, "") for n, one in enumerate(drafts)]
+    return [line(made, one.disclosures, True) for made, one in zip(statements, drafts, strict=True)]
+
+
+def test_the_summary_on_paper_stays_readable_for_an_event_of_a_later_release() -> None:
+    later = [Line({**_told()[0].statement, "event": "Levitated"}, {}, False)]
+    assert "Levitated (an event that this version of the gateway does not know)" in page(
+        summary(INCIDENT, later)
+    )
+
+
+def test_single_fields_are_disclosed_and_nothing_else_and_the_evidence_still_verifies(begin: Begin) -> None:
+    """RFC 9901 section 7.2: whoever holds a bundle opens to a court what it must see."""
+    with begin() as tx:
+        accepted = submitted(tx)
+        log_one(tx, "msg-one", 1, INCIDENT)
+        sealed(tx)
+        gathered = gather(tx, NORTH, INCIDENT)
+    whole = build_bundle(gathered, disclosures=opened(gathered), contents={accepted: PAYLOAD}, policy=POLICY)
+    part = disclose(whole, accepted, ["sender"])
+    files = read_zip(part, 1 << 20)
+    (opens,) = json.loads(files["receipts/0000.disclosures"])
+    assert json.loads(unb64url(opens))[1:] == ["sender", "Wearmouth Police"]
+    assert not [name for name in files if name.startswith(("payloads/", "peer/", "attachments/"))]
+    assert (verdict(part).verdict, verdict(part).content) == ("VALID", "not supplied")
+    assert set(read_zip(whole, 1 << 20)) - set(files) == {f"payloads/{accepted}.bin"}
+    for receipt, name in (
+        (accepted, "payload"),
+        ("ev-" + "0" * 32, "sender"),
+        (gathered.entries[1].id, "sender"),
+    ):
+        with pytest.raises(KeyError):
+            disclose(whole, receipt, [name])

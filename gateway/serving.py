@@ -35,6 +35,8 @@ from gateway.parts import Clock, Parts
 from gateway.settings import Settings
 from gateway.store.serving_lock import serving_lock
 
+KEEP_ALIVE_SECONDS = 75
+
 _log = structlog.get_logger()
 
 
@@ -284,6 +286,9 @@ def _quiet(web: Any, drain_seconds: float, listen: Mapping[str, Any]) -> uvicorn
         proxy_headers=False,  # nothing is ever taken from a Forwarded header
         date_header=True,
         timeout_graceful_shutdown=int(drain_seconds),
+        # Longer than proxies and clients keep an idle connection (nginx: 60 s): whoever closes first may cut a request that
+        # is on its way, and one that cannot be repeated safely is then an error to its sender.
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         **listen,
     )
 

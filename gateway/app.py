@@ -181,7 +181,7 @@ def _mail_adapter(settings: Settings, clock: Clock) -> MailAdapter:
     policy = mail_policy(settings)
     manner = Manner(
         policy,
-        _letter_keys(settings),
+        letter_keys(settings),
         {
             mail_class: _relay(settings, rules.relay_url, rules.relay_password_file, rules.relay_ca_file)
             for mail_class, rules in policy.rules.items()
@@ -208,7 +208,8 @@ def mail_policy(settings: Settings) -> Policy:
         raise Misconfigured(f"GATEWAY_MAIL_POLICY_FILE: {fault}") from None
 
 
-def _letter_keys(settings: Settings) -> LetterKeys:
+def letter_keys(settings: Settings) -> LetterKeys:
+    """The keys that sign our e-mail; Misconfigured where they cannot be used."""
     try:
         return load_letter_keys(settings.keys_dir)
     except (OSError, ValueError) as fault:

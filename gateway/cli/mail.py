@@ -1,4 +1,4 @@
-"""`gateway mail`: what the mailbox reader makes of an e-mail, without storing anything.
+"""`gateway mail`: what the mailbox reader makes of an e-mail, without storing anything, and what outgoing e-mail needs.
 
 Source: contract section 2. The trusted mail server comes from `--authserv-id` or GATEWAY_MAIL_AUTHSERV_ID.
 """
@@ -14,14 +14,19 @@ import typer
 from adapters.mail.findings import Expected, Reading
 from adapters.mail.reading import MOST_BYTES, read_mail
 
-app = typer.Typer(help="Read inbound e-mail as the mailbox reader would.", no_args_is_help=True)
+app = typer.Typer(
+    help="Read an e-mail as the mailbox reader would; what outgoing e-mail needs.", no_args_is_help=True
+)
 
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.")]
+
+_HERE = Path()
 _LETTERS = Path(__file__).resolve().parents[1] / "partnerships"
 
 
 @app.callback()
 def mail() -> None:
-    """Read inbound e-mail as the mailbox reader would."""
+    """Read an e-mail as the mailbox reader would; what outgoing e-mail needs."""
 
 
 @app.command()
@@ -41,7 +46,7 @@ def read(
             help="Our server vouches beneath its own Received line, and strips forged lines.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what one e-mail is, what may be recorded from it, and what a person must look at. Stores nothing.
 
@@ -55,6 +60,80 @@ def read(
     )
     reading = read_mail(_bytes_of(file), expected)
     typer.echo(json.dumps(reading.contract(), indent=2, ensure_ascii=True) if as_json else _in_words(reading))
+
+
+@app.command()
+def keys(
+    stem: Annotated[
+        str, typer.Option(metavar="STEM", help="The selectors begin with this: letters and digits.")
+    ] = "gw1",
+    as_json: AsJson = False,
+) -> None:
+    """Make the two keys that sign outgoing e-mail (DKIM: RSA and Ed25519); keys that are there stay.
+
+    Publish their records (`gateway mail dns`), then restart the gateway. To change keys, make two under another stem,
+    publish, restart, and a week later take away the old files and records.
+
+    Example: gateway mail keys --stem gw1
+    """
+    from gateway.cli import letters_out
+
+    letters_out.make_keys(stem, as_json)
+
+
+@app.command()
+def dns(
+    mail_server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST", help="The server that receives for us; absent: GATEWAY_MAIL_AUTHSERV_ID."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the DNS records to publish for our mail domains: DKIM, SPF, DMARC, TLS-RPT, MTA-STS with its policy, MX.
+
+    SPF says `mx`: name your relay there too if another server receives.
+
+    Example: gateway mail dns --mail-server mx.council.test
+    """
+    from gateway.cli import letters_out
+
+    letters_out.print_records(mail_server, as_json)
+
+
+@app.command("relay-map")
+def relay_map(as_json: AsJson = False) -> None:
+    """Print the lines of a Postfix `smtp_tls_policy_maps` with which the relay enforces the mail policy onward.
+
+    Example: gateway mail relay-map
+    """
+    from gateway.cli import letters_out
+
+    letters_out.print_relay_map(as_json)
+
+
+@app.command()
+def preview(
+    sample: Annotated[bool, typer.Option("--sample", help="With invented data.")] = False,
+    pack: Annotated[
+        str, typer.Option(metavar="PACK", help="The shipped rule pack whose wording is shown.")
+    ] = "south-tyneside",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the two files go.")] = _HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Write a letter as a school would get it, an e-mail (.eml) and its PDF, with invented names. Sends nothing.
+
+    The letters of a real incident are shown by `gateway held show`, which the ledger remembers.
+
+    Example: gateway mail preview --sample --out var
+    """
+    if not sample:
+        typer.echo("gateway: say --sample; a real letter is shown by `gateway held show`.", err=True)
+        raise typer.Exit(2)
+    from gateway.cli import letters_out
+
+    letters_out.write_sample(pack, out, as_json)
 
 
 def _bytes_of(file: Path) -> bytes:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.app import local_today, system_clock
 from gateway.cli.dates_at_hand import read_dates, warnings
+from gateway.cli.mail_domains import mail_domains
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.settings import (
     DEFAULT_FILE,
@@ -131,6 +132,7 @@ def examine(settings: Settings) -> list[Finding]:
         _scanner(settings),
         *(_database(which, url) for which, url in _databases(settings).items()),
         *_in_date(settings),
+        *mail_domains(settings),
     ]
 
 

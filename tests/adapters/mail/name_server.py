@@ -1,4 +1,7 @@
-"""A name server on the loopback that knows a few TXT records: a far end, answering over UDP as RFC 1035 says."""
+"""A name server on the loopback that knows a few records: a far end, answering over UDP as RFC 1035 says.
+
+A record is TXT under its name alone, else it is known by type and name ("MX council.example"); several stand in lines.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from contextlib import contextmanager
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 
@@ -44,10 +48,15 @@ def _answer(content: bytes, records: Mapping[str, str], asked: list[str]) -> byt
     asked.append(name)
     said = dns.message.make_response(query)
     said.flags |= dns.flags.RA
-    if name in records:
-        text = records[name]
-        pieces = " ".join(f'"{text[at : at + 200]}"' for at in range(0, len(text), 200))
-        said.answer.append(dns.rrset.from_text(name + ".", 60, "IN", "TXT", pieces))
+    kind = dns.rdatatype.to_text(query.question[0].rdtype)
+    known = records.get(name, "") if kind == "TXT" else records.get(f"{kind} {name}", "")
+    values = [_in_pieces(one) if kind == "TXT" else one for one in known.splitlines()]
+    if values:
+        said.answer.append(dns.rrset.from_text(name + ".", 60, "IN", kind, *values))
     else:
         said.set_rcode(dns.rcode.NXDOMAIN)
     return said.to_wire()
+
+
+def _in_pieces(text: str) -> str:
+    return " ".join(f'"{text[at : at + 200]}"' for at in range(0, len(text), 200))

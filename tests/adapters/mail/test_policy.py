@@ -263,3 +263,17 @@ def test_rules_of_a_class_that_the_file_does_not_name_are_the_usual_ones(policy:
     assert policy.rules[MailClass.CJSM].patience == timedelta(hours=2)
     assert policy.rules[MailClass.NHS] == ClassRules()
     assert LetterKeys() == load_letter_keys(Path("nowhere"))
+
+
+def test_the_policy_that_the_operators_guide_shows_is_one(folder: Path) -> None:
+    guide = (Path(__file__).resolve().parents[3] / "deploy/guides/operator.md").read_text("utf-8")
+    shown = (
+        'default = "gov-secure"' + guide.partition('```text\ndefault = "gov-secure"')[2].partition("```")[0]
+    )
+    _identity("duty@icb.test", folder, "duty-icb")
+    file = folder / "shown.toml"
+    file.write_text(shown)
+    policy = read_policy(file)
+    assert policy.class_of("dsl@hillside.sch.test") is MailClass.GOV_SECURE
+    assert policy.handling("duty@icb.test", AT).certificate is not None
+    assert policy.rules[MailClass.CJSM].patience == timedelta(hours=2)

@@ -11,26 +11,24 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from enum import Enum
 
+from adapters.mail.held_words import is_untouched, read_records_held, suggest_labelled
+from adapters.mail.labels import Label, Question, find_labels
 from adapters.mail.lines import Page
-from adapters.mail.roll_dates import Roll, read_roll
-
-
-class Question(Enum):
-    ROLL = "a"
-    PREVIOUS = "b"
-    HELD = "c"
-
+from adapters.mail.roll_dates import Roll, read_roll, suggest_roll
+from adapters.mail.schools import read_previous_school, suggest_school
 
 Value = Roll | str | bool
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What stands behind one label. Neither value nor doubtful: left blank, or "Yes / No" untouched."""
+    """What stands behind one label. Neither value nor doubtful: left blank, or "Yes / No" untouched.
+
+    `guess` is what an unclear answer seems to say: for a person to confirm, never to be recorded by itself.
+    """
 
     question: Question
     value: Value | None
@@ -39,6 +37,7 @@ class Answer:
     place: int  # the line of the value, or of the label when there is none
     depth: int
     quoted: bool
+    guess: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +46,12 @@ class Sheet:
 
     answers: tuple[Answer, ...]
     rest: tuple[int, ...]
+    used: frozenset[int]  # the lines of labels and answers
     first_label: int | None
     last_label: int | None
 
 
-_HINT = re.compile(r"\(?\s*dd\s*/\s*mm\s*/\s*yyyy\s*\)?", re.IGNORECASE)
-_FULL = re.compile(
-    r"^[ \t\-]*(?:\(?(?P<letter>[abc123])[.):]\)?\s*)?(?:"
-    r"(?P<a>dates\s+on\s+roll(?:\s*\(\s*from\s+and\s+to\s*\))?)"
-    r"|(?P<b>previous\s+school(?:\s*\(\s*if\s+applicable\s*\))?)"
-    r"|(?P<c>do\s+you\s+hold\s+any\s+records\s+that\s+indicate\s+child\s+welfare\s+or\s+child\s+protection\s+"
-    r"concerns\s+relating\s+to\s+this\s+child)"
-    r")\s?[?]?[ ]?[:]?",
-    re.IGNORECASE | re.MULTILINE,
-)
-_SHORT = re.compile(r"^[ \t\-]*\(?(?P<letter>[abc])[.):]\)?(?=[ \t]|$)", re.IGNORECASE | re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Label:
-    question: Question
-    start: int
-    end: int
-    full: bool
+_HINT = re.compile(r"\(?\s*(?:please\s+use\s+)?dd\s*/\s*mm\s*/\s*yy(?:yy)?\s*\)?", re.IGNORECASE)
 
 
 def read_sheet(page: Page, masked: Sequence[int] = (), written_on: date | None = None) -> Sheet:
@@ -78,7 +60,14 @@ def read_sheet(page: Page, masked: Sequence[int] = (), written_on: date | None =
     starts = [0]
     for line in page.lines:
         starts.append(starts[-1] + len(line.text) + 1)
-    labels = _labels(text)
+    written = [
+        range(starts[n], starts[n + 1]) for n, line in enumerate(page.lines) if not line.quoted and line.text
+    ]
+    labels = [
+        label
+        for label in find_labels(text, written)
+        if not page.lines[bisect_right(starts, label.start) - 1].introduces
+    ]
     used: set[int] = set()
     answers: list[Answer] = []
     for place, label in enumerate(labels):
@@ -89,27 +78,7 @@ def read_sheet(page: Page, masked: Sequence[int] = (), written_on: date | None =
         used |= taken
     rest = tuple(n for n, line in enumerate(page.lines) if line.text and n not in used and n not in masked)
     at = [bisect_right(starts, label.start) - 1 for label in labels]
-    return Sheet(tuple(answers), rest, min(at, default=None), max(at, default=None))
-
-
-def label_spans(text: str) -> list[tuple[int, int]]:
-    """Where the full labels of the letter stand in a text."""
-    return [(match.start(), match.end()) for match in _FULL.finditer(text)]
-
-
-def _labels(text: str) -> list[_Label]:
-    full = [_Label(_question(match), match.start(), match.end(), True) for match in _FULL.finditer(text)]
-    taken = [(label.start, label.end) for label in full]
-    short = [
-        _Label(Question(match["letter"].lower()), match.start(), match.end(), False)
-        for match in _SHORT.finditer(text)
-        if not any(start <= match.start() < end for start, end in taken)
-    ]
-    return sorted([*full, *short], key=lambda label: label.start)
-
-
-def _question(match: re.Match[str]) -> Question:
-    return next(question for question in Question if match[question.value] is not None)
+    return Sheet(tuple(answers), rest, frozenset(used), min(at, default=None), max(at, default=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +91,11 @@ class _Behind:
     masked: frozenset[int]
     written_on: date | None
 
-    def read(self, label: _Label, following: _Label | None) -> tuple[Answer, set[int]]:
+    def read(self, label: Label, following: Label | None) -> tuple[Answer, set[int]]:
         first, last = self._line(label.start), self._line(max(label.start, label.end - 1))
         stop = following.start if following else len(self.text)
-        same = _HINT.sub("", self.text[label.end : stop].partition("\n")[0]).strip(" \t:-\u2013\u2014")
+        same = _HINT.sub("", self.text[label.end : stop].partition("\n")[0]).strip(" \t:-\u2013\u2014>=")
+        same = "" if same == "/" else same  # both words are struck out
         below = self._below(last, self._line(stop) if following else len(self.page.lines))
         used = set(range(first, last + 1))
         match label.question:
@@ -153,7 +123,7 @@ class _Behind:
                 places.append(place)
         return places[:2]
 
-    def _roll(self, label: _Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
+    def _roll(self, label: Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
         tries = [[], below[:1]] if same else [below[:1], below[:2]]
         best: tuple[Roll, list[int]] | None = None
         for places in tries:
@@ -164,7 +134,7 @@ class _Behind:
             return self._answer(label, best[0], best[0].last is None, same, at, best[1])
         return self._unread(label, same, below, at)
 
-    def _previous(self, label: _Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
+    def _previous(self, label: Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
         places = [] if same else below[:1]
         words = same or " ".join(self._hintless(place) for place in places)
         school = read_previous_school(words) if words else None
@@ -172,7 +142,7 @@ class _Behind:
             return self._answer(label, school, False, words, at, places)
         return self._unread(label, same, below, at)
 
-    def _held(self, label: _Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
+    def _held(self, label: Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
         tries: list[list[int]] = [[], below[:1]] if same else [below[:1], below[:2]]
         for places in tries:
             words = " ".join([same, *(self.page.lines[place].text for place in places)]).strip()
@@ -185,61 +155,34 @@ class _Behind:
             return self._answer(label, None, False, "", at, below[:1])
         return self._unread(label, same, below, at)
 
-    def _unread(self, label: _Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
+    def _unread(self, label: Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
         """Something stands there that the grammar does not take; what stands below stays in the rest."""
-        written = bool(same) or (bool(below) and not self.page.lines[below[0]].quoted and label.full)
+        written = bool(same) or (bool(below) and not self.page.lines[below[0]].quoted)
         words = same or (self.page.lines[below[0]].text if written and below else "")
-        return self._answer(label, None, written and bool(same), words, at, [])
+        answer, places = self._answer(label, None, written and bool(same), words, at, [])
+        guess = _guess(label.question, words, self.written_on) if words else None
+        return replace(answer, guess=guess), places
 
     def _answer(
-        self, label: _Label, value: Value | None, doubtful: bool, words: str, at: int, places: list[int]
+        self, label: Label, value: Value | None, doubtful: bool, words: str, at: int, places: list[int]
     ) -> tuple[Answer, set[int]]:
         place = places[-1] if places else at
         line = self.page.lines[place]
-        return Answer(label.question, value, doubtful, words, place, line.depth, line.quoted), set(places)
+        if value is not None and not label.certain:  # it may ask something else: suggested, never taken
+            unsure = Answer(label.question, None, True, words, place, line.depth, line.quoted, value)
+            return unsure, set(places)
+        shown = words or " ".join(self.page.lines[one].text for one in places)
+        return Answer(label.question, value, doubtful, shown, place, line.depth, line.quoted), set(places)
 
     def _hintless(self, place: int) -> str:
         return _HINT.sub("", self.page.lines[place].text).strip()
 
 
-_NOT_APPLICABLE = re.compile(r"(?:not\s+applicable|n\s*/\s*a|n\.\s?a\.?|na|none)\s*\.?", re.IGNORECASE)
-_SCHOOL = re.compile(r"[^\W\d_][\w '\u2019`.,&()/\-\u2013]{2,119}")
-_NO_SCHOOL = re.compile(
-    r"\b(?:we|i|he|she|they|it|think|believe|thought|not|unknown|unsure|sure|see|seen|attached|enclosed|but|however|"
-    r"possibly|maybe|perhaps|probably|might|may|or|then|also|before|until|till|since|from|was|were|is|has|had|have|"
-    r"yes|no|nil|concerns?|records?|tbc|tba|please|ask|check|applicable|never|same|above|below|details?|confidential|"
-    r"regards|sincerely|faithfully|thanks?)\b|[?;!@]|\b[abc][.)]\s",
-    re.IGNORECASE,
-)
-
-
-def read_previous_school(text: str) -> str | None:
-    """A school's name as typed, "not_applicable", or None when it is neither for certain."""
-    squeezed = re.sub(r"\s+", " ", text).strip()
-    if _NOT_APPLICABLE.fullmatch(squeezed):
-        return "not_applicable"
-    if not _SCHOOL.fullmatch(squeezed) or _NO_SCHOOL.search(squeezed):
-        return None
-    return squeezed.rstrip(" .,-")
-
-
-_UNTOUCHED = re.compile(
-    r"\W*yes\s*(?:/|\\|\||\bor\b)\s*no\W*(?:\(?\s*(?:please\s+)?(?:delete|circle)\s+as\s+(?:applicable|appropriate)\W*)?",
-    re.IGNORECASE,
-)
-_ONE_WORD = re.compile(r"[/\s]*(yes|no)[/\s.!]*", re.IGNORECASE)
-_TYPED_AFTER = re.compile(
-    r"\(?yes\s*/\s*no\)?[\s:?=>.\u2192\-\u2013\u2014]*\b(yes|no)\s*[.!]?", re.IGNORECASE
-)
-
-
-def is_untouched(text: str) -> bool:
-    """Our own "Yes / No", not answered."""
-    return _UNTOUCHED.fullmatch(text) is not None
-
-
-def read_records_held(text: str) -> bool | None:
-    """True for Yes, False for No, and None for everything that is not exactly one of these words."""
-    words = text.strip()
-    match = _ONE_WORD.fullmatch(words) or _TYPED_AFTER.fullmatch(words)
-    return match[1].lower() == "yes" if match else None
+def _guess(question: Question, words: str, written_on: date | None) -> Value | None:
+    match question:
+        case Question.ROLL:
+            return suggest_roll(words, written_on)
+        case Question.PREVIOUS:
+            return suggest_school(words)
+        case Question.HELD:
+            return suggest_labelled(words)

@@ -8,7 +8,7 @@ value before it is believed. Source: contract section 2 (`gateway mail read`), S
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -67,6 +67,15 @@ class DeliveryStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an officer may want to do next, for example write to another school. Nothing is done before they say so."""
+
+    kind: str  # letter_to_school, or one of the flags
+    school: str | None = None  # as the mail names it
+    words: str | None = None  # the sentence that it rests on
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One e-mail, read. `flags` are stable words, `reasons` say the same to a person in plain words."""
 
@@ -83,6 +92,8 @@ class Reading:
     message_id: str | None = None
     attachments: tuple[Attached, ...] = ()
     delivery: DeliveryStatus | None = None
+    rests_on: tuple[tuple[str, str], ...] = ()  # question -> the words that its suggestion rests on
+    proposals: tuple[Proposal, ...] = ()
 
     def contract(self) -> dict[str, object]:
         """The JSON of `gateway mail read`, and nothing else."""
@@ -93,8 +104,30 @@ class Reading:
             "answers": asdict(self.answers),
             "suggested": asdict(self.suggested),
             "flags": list(self.flags),
-            "reasons": list(self.reasons),
+            "reasons": [*self.reasons, *self._in_words()],
         }
+
+    def for_officer(self) -> dict[str, object]:
+        """What an officer is shown beside the mail: the contract's JSON, and the words and proposals apart."""
+        return {
+            **self.contract(),
+            "reasons": list(self.reasons),
+            "rests_on": dict(self.rests_on),
+            "proposals": [asdict(one) for one in self.proposals],
+        }
+
+    def _in_words(self) -> list[str]:
+        """The words that suggestions rest on, and what is proposed, as sentences."""
+        if self.verdict is not Verdict.NEEDS_REVIEW:
+            return []
+        named = {
+            "roll": "Dates on roll",
+            "previous_school": "Previous school",
+            "records_held": "Records held",
+        }
+        found = [f'{named[question]} rests on the words "{words}".' for question, words in self.rests_on]
+        schools = dict.fromkeys(one.school for one in self.proposals if one.school)
+        return found + [f"A letter to {school} may be called for." for school in schools]
 
     def needs_review(self, flag: str, reason: str) -> Reading:
         """The same reading lowered to a person's review: nothing may be recorded from it any more."""
@@ -159,6 +192,8 @@ def from_json(text: str) -> Reading:
         message_id=_words(loose["message_id"]),
         attachments=tuple(_attached(one) for one in loose["attachments"]),
         delivery=None if status is None else _status(status),
+        rests_on=tuple(_pair(one) for one in _short(loose["rests_on"])),
+        proposals=tuple(_proposal(one) for one in _short(loose["proposals"])),
     )
     if (reading.verdict is Verdict.COMPLETE) != reading.answers.whole():
         raise ValueError("answers and verdict disagree")
@@ -214,6 +249,21 @@ def _all_words(values: object) -> tuple[str, ...]:
     if not isinstance(values, list) or len(values) > 200:
         raise ValueError("not a short list")
     return tuple(word for word in map(_words, values) if word is not None)
+
+
+def _short(values: object) -> list[Any]:
+    if not isinstance(values, list) or len(values) > 20:
+        raise ValueError("not a short list")
+    return values
+
+
+def _pair(loose: Sequence[object]) -> tuple[str, str]:
+    question, words = loose
+    return _words(question) or "", _words(words) or ""
+
+
+def _proposal(loose: Mapping[str, object]) -> Proposal:
+    return Proposal(_words(loose["kind"]) or "", _words(loose["school"]), _words(loose["words"]))
 
 
 def _answers(loose: Mapping[str, object]) -> Answers:

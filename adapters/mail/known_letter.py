@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from adapters.mail.answers import label_spans
+from adapters.mail.labels import label_spans
 from adapters.mail.lines import Page
+from adapters.mail.signatures import is_alarming
 from adapters.mail.surroundings import telling
 
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -25,7 +26,7 @@ def known_lines(page: Page, letters: Sequence[str]) -> list[int]:
     kept = list(text)
     for pattern in (pattern for letter in letters for pattern in _patterns(letter)):
         for match in pattern.finditer(text):
-            if any(telling(filled) for filled in match.groups() if filled):
+            if any(telling(filled) or is_alarming(filled) for filled in match.groups() if filled):
                 continue  # somebody wrote into a gap of the letter
             for place in range(match.start(), match.end()):
                 kept[place] = "\n" if kept[place] == "\n" else " "

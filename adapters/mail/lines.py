@@ -12,10 +12,12 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from adapters.mail.labels import split_row
 from adapters.mail.markup import KEPT, STRUCK, Line
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_OVERLAID = re.compile("(?:[^\\W_][\u0335-\u0338]\\s?)+|~~[^~\\n]{1,60}~~")  # struck out in plain text
 _MARKS = re.compile(r"^[ \t]?(?:>[ \t]?)+")
 _STRUCK_PIECE = re.compile(f"{STRUCK}([^{STRUCK}{KEPT}]*){KEPT}")
 
@@ -28,6 +30,29 @@ _ORIGINAL = re.compile(
 )
 FORWARD_MARK = re.compile(r"^\W{2,}\s*forwarded (?:message|by)\b|^begin forwarded message\b", re.IGNORECASE)
 _WROTE = re.compile(r"\b(?:wrote|writes|ysgrifennodd)\b.{0,80}:\s*$|^(?:on|ar)\b.{6,200}:$", re.IGNORECASE)
+
+
+_ON = re.compile(r"(?:on|ar)\b", re.IGNORECASE)
+_ATTRIBUTING = frozenset(
+    {
+        "on",
+        "ar",
+        "at",
+        "am",
+        "pm",
+        "wrote",
+        "writes",
+        "ysgrifennodd",
+        "st",
+        "nd",
+        "rd",
+        "th",
+        "of",
+        "y",
+        "a",
+        "via",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +82,26 @@ class Page:
 def plain_lines(text: str) -> list[Line]:
     """A plain text as lines without their quotation marks."""
     lines: list[Line] = []
-    for line in (
-        text.replace(STRUCK, "").replace(KEPT, "").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    ):
+    whole = text.replace(STRUCK, "").replace(KEPT, "").replace("\r\n", "\n").replace("\r", "\n")
+    for line in _OVERLAID.sub(_struck, whole).split("\n"):
         marks = _MARKS.match(line)
         lines.append(Line(line[marks.end() :] if marks else line, marks[0].count(">") if marks else 0))
     return lines
+
+
+def _struck(match: re.Match[str]) -> str:
+    return STRUCK + re.sub("[\u0335-\u0338~]", "", match[0]) + KEPT
 
 
 def page(raw_lines: Sequence[Line]) -> Page:
     """The lines of one body, cleaned, with what is quoted told from what is written."""
     whole = "\n".join(line.text for line in raw_lines)
     struck = tuple(_clean(piece) for piece in _STRUCK_PIECE.findall(whole) if _clean(piece))
-    lines = [Line(_clean(_STRUCK_PIECE.sub("", line.text)), line.depth) for line in raw_lines]
+    lines = [
+        Line(row, line.depth)
+        for line in raw_lines
+        for row in split_row(_clean(_STRUCK_PIECE.sub("", line.text)))
+    ]
     return Page(
         tuple(_told_apart(lines)),
         struck,
@@ -88,10 +120,10 @@ def _told_apart(lines: list[Line]) -> Iterable[Spoken]:
     below = False
     introducing: set[int] = set()
     for place, line in enumerate(lines):
-        if place not in introducing and line.depth == 0 and not below:
+        if place not in introducing and line.depth == 0:
             found = _introduction(lines, place)
             introducing |= found
-            below = bool(found) and not _quotation_follows(lines, max(found))
+            below = below or (bool(found) and not _quotation_follows(lines, max(found)))
         yield Spoken(line.text, line.depth, below and place not in introducing, place in introducing)
 
 
@@ -104,11 +136,27 @@ def _introduction(lines: list[Line], place: int) -> set[int]:
     if _FROM.search(text):
         fields = [at for at in following[1:] if _OTHER_FIELDS.search(lines[at].text)]
         return {place, *fields} if len(fields) >= 2 else set()
-    for count in (1, 2, 3) if re.match(r"(?:on|ar)\b", text, re.IGNORECASE) else (1,):
+    for count in (1, 2, 3) if _ON.match(text) else (1,):
         joined = " ".join(lines[at].text for at in following[:count])
-        if _WROTE.search(joined) and _date_or_address(joined):
+        if following[:count] != list(range(place, place + count)) or (
+            count > 1 and _ON.match(lines[following[count - 1]].text)
+        ):
+            break  # an empty line, or the attribution begins only here: what stands above it was written
+        if _WROTE.search(joined) and _is_attribution(joined, lines, place + count):
             return set(following[:count])
     return set()
+
+
+def _is_attribution(joined: str, lines: list[Line], after: int) -> bool:
+    """ "On 2 Oct …, Alex <…> wrote:", not "On Monday the TA wrote in the log:": an address, or names alone over marked lines."""
+    if not _date_or_address(joined) or len(joined) > 300:
+        return False
+    if "@" in joined:
+        return len(re.sub(r"<[^>]*>|\S+@\S+", "", joined).split()) <= 16
+    words = re.findall(r"[^\W\d_]+", joined)
+    named = all(word[:1].isupper() or word.lower() in _ATTRIBUTING for word in words)
+    marked = next((line.depth > 0 for line in lines[after:] if line.text), False)
+    return named and marked
 
 
 def _date_or_address(text: str) -> bool:

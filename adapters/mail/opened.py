@@ -19,10 +19,12 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from adapters.mail.findings import Attached
+from adapters.mail.form import FilledForm, Unfit, read_form
 from adapters.mail.signed import Signature
 
 _LONGEST_FIELD = 8 * 1024
 _LONGEST_BODY = 256 * 1024
+_MOST_FORMS = 3
 _SIGNATURE_TYPES = frozenset(
     {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 )
@@ -42,6 +44,9 @@ class Opened:
     html: list[str] = field(default_factory=list)
     files: list[Attached] = field(default_factory=list)
     pictures: list[Attached] = field(default_factory=list)
+    forms: list[tuple[Attached, FilledForm | Unfit]] = field(
+        default_factory=list
+    )  # of the PDFs among the files
     encrypted: bool = False  # and not opened
     forwarded: bool = False  # a whole mail is attached
     raw: bytes = field(default=b"", repr=False)
@@ -143,9 +148,10 @@ def _sort(part: email.message.Message, related: bool, opened: Opened) -> None:
     )
     content = _content(part)
     if is_text:
-        (opened.plain if kind == "text/plain" else opened.html).append(
-            _text(content, part.get_content_charset() or "utf-8")
-        )
+        text = _text(content, part.get_content_charset() or "utf-8")
+        if kind == "text/plain" and str(part.get_param("format", "")).lower() == "flowed":
+            text = _unflowed(text, str(part.get_param("delsp", "")).lower() == "yes")
+        (opened.plain if kind == "text/plain" else opened.html).append(text)
         return
     if not content and not name:
         return
@@ -156,6 +162,22 @@ def _sort(part: email.message.Message, related: bool, opened: Opened) -> None:
     else:
         opened.files.append(attached)
         opened.parts_of_files.append(part)
+    if content[:1024].lstrip().startswith(b"%PDF-") and len(opened.forms) < _MOST_FORMS:
+        opened.forms.append((attached, read_form(content)))
+
+
+def _unflowed(text: str, joins_words: bool) -> str:
+    """Soft line breaks taken out (RFC 3676): a line that ends in a space goes on in the next of the same depth."""
+    lines: list[str] = []
+    flows = False
+    for line in text.replace("\r\n", "\n").split("\n"):
+        marks, _, words = re.fullmatch(r"(>*)( ?)(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
+        if flows and lines and marks == re.match(r">*", lines[-1])[0]:  # type: ignore[index]
+            lines[-1] = (lines[-1][:-1] if joins_words else lines[-1]) + words
+        else:
+            lines.append(line)
+        flows = line.endswith(" ") and words != "-- "
+    return "\n".join(lines)
 
 
 def _content(part: email.message.Message) -> bytes:

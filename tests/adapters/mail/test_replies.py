@@ -181,13 +181,13 @@ DOUBTFUL: dict[str, Review] = {
         mail(f"{ATTRIBUTION}\n{quoted(letter_with() + chr(10) + 'However a concern was logged.')}"), ("additional_information",), False),
     "a sentence between the answers": Review(
         mail(f"{A} 06/09/2021 to present\nShe was away for a term.\n{B} Valley Primary School\n{C} No\n"), ("additional_information",), False),
-    "prose says no records": Review(mail(f"We hold no records for this child.\n\n{ATTRIBUTION}\n{quoted(LETTER)}"), ("incomplete", "additional_information")),
+    "prose says no records": Review(mail(f"We hold no records for this child.\n\n{ATTRIBUTION}\n{quoted(LETTER)}"), ("incomplete", "additional_information"), False),
     "prose hedges": Review(mail("We do not hold any child protection records, although there was a welfare concern in 2022."), ("incomplete", "additional_information")),
     "only the word No": Review(mail(f"No\n\n{ATTRIBUTION}\n{quoted(LETTER)}"), ("incomplete",)),
-    "None held behind the label": Review(mail(filled(held="None held")), ("unclear_answer",)),
-    "N is not a word": Review(mail(filled(held="N")), ("unclear_answer",)),
+    "None held behind the label": Review(mail(filled(held="None held")), ("unclear_answer",), False),
+    "N is not a word": Review(mail(filled(held="N")), ("unclear_answer",), False),
     "not to our knowledge": Review(mail(filled(held="Not to our knowledge")), ("unclear_answer",)),
-    "Welsh no": Review(mail(filled(held="Nac oes")), ("unclear_answer",)),
+    "Welsh no": Review(mail(filled(held="Nac oes")), ("unclear_answer",), False),
     "yes and no": Review(mail(filled(held="Yes and No")), ("unclear_answer",)),
     "a look-alike letter in No": Review(mail(filled(held="N\u043e")), ("unclear_answer",)),
     "No marked bold is a guess": Review(mail(html=table("06/09/2021 to present", "Valley Primary School", "Yes / <b>No</b>")), ("incomplete",)),
@@ -241,6 +241,7 @@ DOUBTFUL: dict[str, Review] = {
     "an answer in prose by somebody who will be away": Review(
         mail("Hi, we hold a file for her. I am on annual leave from Friday, so ring me before."),
         ("incomplete", "additional_information"),
+        True,
     ),
     "a colleague's answers passed on": Review(
         mail(

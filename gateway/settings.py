@@ -165,6 +165,27 @@ class Settings(BaseSettings):
     oidc_issuer: str | None = Field(
         None, description="OpenID Connect provider at which officers sign in; absent: passkeys of our own"
     )
+    oidc_client_id: str | None = Field(None, description="our name at the provider")
+    oidc_client_secret_file: Path | None = Field(
+        None, description="file with our secret at the provider; absent: a public client, with PKCE as always"
+    )
+    oidc_ca_file: Path | None = Field(
+        None,
+        description="authorities that the provider's certificate may have, in place of the machine's own",
+    )
+    oidc_scopes: Words = Field(("openid", "profile"), description="what the provider is asked for")
+    oidc_officer_claim: str = Field(
+        "sub", description="claim by which an officer's account is known; one that is never given to another"
+    )
+    oidc_name_claim: str = Field("name", description="claim with the name that receipts give")
+    oidc_roles_claim: str | None = Field(
+        None, description="claim with groups that give roles; absent: officers are those that were added here"
+    )
+    oidc_roles: Words = Field(
+        (), description="which value of that claim gives which role: value=officer, value=manager, …"
+    )
+    oidc_required_acr: Words = Field((), description="one of these acr values is required of every sign-in")
+    oidc_required_amr: Words = Field((), description="all of these amr values are required: mfa, hwk, …")
     override_hours: PositiveInt = Field(
         4, description="how long an officer who opens a restricted incident without being named may"
     )
@@ -256,7 +277,15 @@ class Settings(BaseSettings):
         (), description="hosts at which clients may publish their keys, host or host:port; absent: none may"
     )
 
-    @field_validator("fetch_development_hosts", "client_key_hosts", mode="before")
+    @field_validator(
+        "fetch_development_hosts",
+        "client_key_hosts",
+        "oidc_scopes",
+        "oidc_roles",
+        "oidc_required_acr",
+        "oidc_required_amr",
+        mode="before",
+    )
     @classmethod
     def _split_on_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -386,7 +415,19 @@ class Settings(BaseSettings):
             "GATEWAY_IMAP_TOKEN_URL begins with https:, needs GATEWAY_IMAP_CLIENT_ID, GATEWAY_IMAP_CLIENT_SECRET_FILE and "
             "GATEWAY_IMAP_SCOPE, and takes the place of GATEWAY_IMAP_PASSWORD_FILE",
         )
-        for name in ("tls_key_file", "smtp_password_file", "imap_password_file", "imap_client_secret_file"):
+        yield _must(
+            "officers sign in at one provider, over TLS",
+            self._names_a_provider(),
+            "GATEWAY_OIDC_ISSUER begins with https: and needs GATEWAY_OIDC_CLIENT_ID; GATEWAY_OIDC_ROLES_CLAIM needs "
+            "GATEWAY_OIDC_ROLES: value=officer, value=manager",
+        )
+        for name in (
+            "tls_key_file",
+            "smtp_password_file",
+            "imap_password_file",
+            "imap_client_secret_file",
+            "oidc_client_secret_file",
+        ):
             yield self._private(name, 0o007)
 
     def _signs_in_one_way(self) -> bool:
@@ -399,6 +440,18 @@ class Settings(BaseSettings):
             host.netloc in self.fetch_development_hosts and not self.is_production
         )
         return is_tls and all(besides) and self.imap_password_file is None
+
+    def _names_a_provider(self) -> bool:
+        """All that sign-in needs, or nothing of it; without TLS on this machine alone, in development."""
+        if self.oidc_issuer is None:
+            return self.oidc_client_id is None and self.oidc_roles_claim is None
+        url = urlsplit(self.oidc_issuer)
+        is_here = not self.is_production and url.hostname in LOOPBACK
+        is_sound = bool(url.hostname) and not url.query and not url.fragment
+        is_tls = url.scheme == "https" or (url.scheme == "http" and is_here)
+        gives_roles = all("=" in each for each in self.oidc_roles)
+        has_roles = (self.oidc_roles_claim is None) == (not self.oidc_roles)
+        return is_sound and is_tls and bool(self.oidc_client_id) and gives_roles and has_roles
 
     def _is_behind_a_proxy(self) -> bool:
         """Nobody but a proxy that ends TLS and knows the secret can hand on a certificate."""

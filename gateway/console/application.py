@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.applications import Starlette
@@ -34,6 +35,9 @@ from gateway.core.permissions import Needs, may
 from gateway.parts import Parts
 from gateway.store import sessions
 
+if TYPE_CHECKING:
+    from gateway.console.sign_in_provider import Provider
+
 TITLES = {
     403: "This cannot be done",
     404: "Page not found",
@@ -49,7 +53,7 @@ _log = structlog.get_logger()
 
 def console_app(parts: Parts) -> Starlette:
     """The pages, to be mounted at `/console`."""
-    console = Console(parts)
+    console = Console(parts, _provider(parts))
     routes = [
         Served(route.path, partial(_guarded, console, route), methods=list(route.methods)) for route in ROUTES
     ]
@@ -58,6 +62,15 @@ def console_app(parts: Parts) -> Starlette:
         return _with_headers(console, _unknown(request, fault))
 
     return Starlette(routes=routes, exception_handlers={HTTPException: unknown})
+
+
+def _provider(parts: Parts) -> Provider | None:
+    """Where officers sign in. Its libraries are loaded only where there is one."""
+    if parts.settings.oidc_issuer is None:
+        return None
+    from gateway.console.sign_in_provider import Provider
+
+    return Provider(parts.settings, parts.clock)
 
 
 def console_site(parts: Parts) -> Starlette:

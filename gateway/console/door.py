@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
@@ -28,6 +29,9 @@ from gateway.store import officers, overview, sessions
 from gateway.store.officers import OfficerRow
 from gateway.store.sessions import SessionRow
 from gateway.store.transaction import Tx
+
+if TYPE_CHECKING:
+    from gateway.console.sign_in_provider import Provider
 
 BASE = "/console"
 FORM_TOKEN = "form_token"
@@ -98,6 +102,7 @@ class Console:
     """What the pages share."""
 
     parts: Parts
+    provider: Provider | None = None  # where officers sign in; None: with passkeys of our own
 
     @property
     def is_over_tls(self) -> bool:

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from gateway.console import access, account, cases, held, incidents, lists, pages, search, sign_in, today
+from gateway.console import (
+    access,
+    account,
+    cases,
+    held,
+    incidents,
+    lists,
+    pages,
+    search,
+    sign_in,
+    sign_in_oidc,
+    today,
+)
 from gateway.console.door import Console, Visit
 from gateway.core.permissions import Needs
 
@@ -36,6 +48,8 @@ ROUTES: tuple[Route, ...] = (
     Route("/sign-in", GET, Needs.NOTHING, sign_in.get_sign_in),
     Route("/sign-in", POST, Needs.NOTHING, sign_in.post_sign_in),
     Route("/sign-out", POST, Needs.SESSION, sign_in.post_sign_out),
+    Route("/sign-in/oidc", GET, Needs.NOTHING, sign_in_oidc.get_oidc),
+    Route("/sign-in/callback", GET, Needs.NOTHING, sign_in_oidc.get_callback),
     Route("/account", GET, Needs.SESSION, account.get_account),
     Route("/account/sign-out-everywhere", POST, Needs.SESSION, account.post_sign_out_everywhere),
     Route("/static/{name}", GET, Needs.NOTHING, pages.get_static),

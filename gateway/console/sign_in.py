@@ -7,11 +7,15 @@ way in, a session begins under a fresh secret, and the browser's session before 
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
+import structlog
 from starlette.responses import Response
 
 from gateway.console.door import BASE, Console, Visit, digest
@@ -25,7 +29,22 @@ from gateway.store.officers import OfficerRow
 from gateway.store.sessions import SessionRow
 from gateway.store.transaction import Tx
 
-LINK_LIFE = timedelta(minutes=15)
+_log = structlog.get_logger()
+
+LINK_LIFE, TRY_LIFE = timedelta(minutes=15), timedelta(minutes=10)
+FAILURES = {
+    "link": "This link cannot be used. It was used before, or is more than 15 minutes old.",
+    "not-set-up": "This way of signing in is not set up here.",
+    "no-officer": "Your account is known, but you are no officer here. Ask an administrator.",
+    "suspended-or-no-role": "Your account does not let you in. Ask an administrator.",
+    "name-taken": "Another officer has your name. Ask an administrator.",
+    "not-strong-enough": "Sign in with your second factor too, then try again.",
+    "provider-unreachable": "Your organisation's sign-in cannot be reached now. Try again in a moment.",
+    "provider-refused": "Your organisation's sign-in did not let you in.",
+    "passkey": "This passkey is not known here, or could not be checked. Try again, or ask an administrator.",
+    "invitation": "This invitation cannot be used. It was used before, or is more than 24 hours old.",
+    "other": "Signing in did not work. Start again from this page.",
+}
 EVERYTHING = (OfficerRole.OFFICER, OfficerRole.MANAGER, OfficerRole.ADMINISTRATOR)
 
 
@@ -48,16 +67,29 @@ async def create_sign_in_link(parts: Parts, officer: str, roles: Sequence[Office
 
 async def get_sign_in(console: Console, visit: Visit) -> Response:
     """The ways in that there are: the button that uses a link, or the words that say what is missing."""
-    return sign_in_page(console, visit, visit.request.query_params.get("token", ""))
+    asked = visit.request.query_params
+    leave_url = await _leave_url(console) if "left" in asked else None
+    return sign_in_page(console, visit, asked.get("token", ""), leave_url=leave_url)
 
 
 def sign_in_page(
-    console: Console, visit: Visit, token: str = "", failed: str = "", status: int = 200
+    console: Console,
+    visit: Visit,
+    token: str = "",
+    failed: str = "",
+    status: int = 200,
+    leave_url: str | None = None,
 ) -> Response:
-    """`failed`: why the last try came to nothing, as a word of the page."""
+    """`failed`: why the last try came to nothing, as a coarse word."""
     is_production = console.parts.settings.is_production
-    given = "" if is_production else token
-    return page(visit, "sign_in.html", status, token=given, is_production=is_production, failed=failed)
+    shown = {
+        "token": "" if is_production else token,
+        "is_production": is_production,
+        "has_provider": console.provider is not None,
+        "failed": FAILURES.get(failed, FAILURES["other"]) if failed else "",
+        "leave_url": leave_url,
+    }
+    return page(visit, "sign_in.html", status, **shown)
 
 
 async def post_sign_in(console: Console, visit: Visit) -> Response:
@@ -83,6 +115,46 @@ async def post_sign_in(console: Console, visit: Visit) -> Response:
     return response
 
 
+async def begin_try(console: Console, kind: str, secret: str, response: Response) -> None:
+    """A sign-in is under way in this browser for ten minutes: what it must bring back is derived from the secret."""
+    now = console.parts.clock()
+    await console.parts.store.transact(
+        lambda tx: sessions.add_try(tx, digest(secret), kind, now, now + TRY_LIFE)
+    )
+    seconds = int(TRY_LIFE.total_seconds())
+    # Lax: another site, the provider, sends the browser back.
+    response.set_cookie(
+        _try_cookie(console),
+        secret,
+        max_age=seconds,
+        path="/",
+        secure=console.is_over_tls,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def try_secret(console: Console, visit: Visit) -> str:
+    """The secret of the sign-in that is under way in this browser; empty when none is."""
+    return visit.request.cookies.get(_try_cookie(console), "")
+
+
+def end_try(console: Console, response: Response) -> None:
+    response.delete_cookie(
+        _try_cookie(console), path="/", secure=console.is_over_tls, httponly=True, samesite="lax"
+    )
+
+
+def derived(secret: str, what: str) -> str:
+    """What this sign-in sends along: nobody who sees one of them can make another."""
+    made = hmac.new(secret.encode(), f"sign-in {what}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(made).decode().rstrip("=")
+
+
+def _try_cookie(console: Console) -> str:
+    return "__Host-console-try" if console.is_over_tls else "console-try"
+
+
 def begin(
     tx: Tx, console: Console, visit: Visit, row: OfficerRow, way: str, secret: str, now: datetime
 ) -> None:
@@ -100,9 +172,20 @@ async def post_sign_out(console: Console, visit: Visit) -> Response:
     """End the session here and in the browser."""
     secret = console.secret(visit.request)
     await console.parts.store.transact(lambda tx: sessions.end(tx, digest(secret)))
-    response = go("/sign-in")
+    response = go("/sign-in" if console.provider is None else "/sign-in?left=1")
     console.end(response)
     return response
+
+
+async def _leave_url(console: Console) -> str | None:
+    """Where to sign out of the provider too; nothing when it cannot be asked: the session here is over anyway."""
+    if console.provider is None:
+        return None
+    try:
+        return await console.provider.leave_url()
+    except Exception as fault:
+        _log.warning("sign_in.provider", fault=type(fault).__name__)
+        return None
 
 
 def _of_development(tx: Tx, link: sessions.LinkRow, now: datetime) -> OfficerRow | None:

@@ -186,8 +186,8 @@ class Settings(BaseSettings):
     )
     oidc_required_acr: Words = Field((), description="one of these acr values is required of every sign-in")
     oidc_required_amr: Words = Field((), description="all of these amr values are required: mfa, hwk, …")
-    override_hours: PositiveInt = Field(
-        4, description="how long an officer who opens a restricted incident without being named may"
+    override_seconds: PositiveInt = Field(
+        14_400, description="how long an officer who opens a restricted incident without being named may"
     )
     alert_searches_per_day: PositiveInt = Field(
         20, description="searches of one officer in a day at which the managers are told"

@@ -45,7 +45,7 @@ def override_restriction(tx: Tx, parts: Parts, work: Work, asked: Override) -> S
     named = [row for row in access.admissions(tx, incident.partnership, incident.id) if row.until is None]
     if any(row.officer == key for row in named):
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="You may open this incident already.")
-    until = work.at + timedelta(hours=parts.settings.override_hours)
+    until = work.at + timedelta(seconds=parts.settings.override_seconds)
     row = AdmissionRow(
         incident.partnership, incident.id, key, asked.officer, asked.officer, work.at, until, asked.reason
     )

@@ -148,7 +148,7 @@ async def test_breaking_the_glass_lasts_for_hours_names_nobody_for_good_and_is_t
         await unit.do(admit_officer, Admission(incident, OTHER, OTHER))
     await seal_waiting(parts)
     assert not (await reconcile(parts)).findings
-    unit.house.clock.move_by(hours=parts.settings.override_hours)
+    unit.house.clock.move_by(seconds=parts.settings.override_seconds)
     with pytest.raises(Restricted):
         await unit.look(incident, OTHER)
     assert "RestrictionOverridden" in await unit.events(incident)

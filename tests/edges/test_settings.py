@@ -181,7 +181,9 @@ def test_every_setting_says_what_it_means_and_every_time_and_size_its_unit() -> 
         if field.annotation in (int, float):
             unit = name.rpartition("_")[2]
             counts = {"length", "connections", "once", "processes", "requests"}
-            assert unit in {"seconds", "days", "bytes"} | counts or name.endswith("_per_second"), name
+            assert unit in {"seconds", "days", "bytes"} | counts or name.endswith(
+                ("_per_second", "_per_day")
+            ), name
 
 
 def test_slips_of_the_pen_in_the_environment_are_found() -> None:

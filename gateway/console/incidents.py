@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import chain
-from json import JSONDecodeError, loads
-from typing import Any
-
 from starlette.responses import Response
 
 from gateway.actions.ask_the_law import asked_of_incident
 from gateway.actions.link_incidents import Linking, Word, link_incidents
 from gateway.actions.view import Viewing, view
-from gateway.console import reading, words
+from gateway.console import case_page, reading, words
 from gateway.console.door import Console, Visit
+from gateway.console.listing import place
 from gateway.console.pages import go, page
-from gateway.console.reading import IncidentRead
 from gateway.core.messages import IncidentId, PartnershipId
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One line of the timeline: a message that came or a receipt, with what it says and does not say."""
-
-    at: datetime
-    title: str
-    words: str
-    message: str | None = None
-    sender: str | None = None
-    is_sealed: bool = True
 
 
 async def get_incident(console: Console, visit: Visit) -> Response:
     """The incident without content: what is owed, what was delivered, what happened."""
     wanted, partnership = await _opened(console, visit)
     snapshot = await console.parts.partnerships.snapshot(partnership)
-    read = await console.parts.store.read(lambda tx: reading.incident(tx, snapshot.pack, wanted))
+    before = place(visit, "before")
+    earlier = (before.at, before.id) if before is not None and before.at is not None else None
+    read = await console.parts.store.read(lambda tx: reading.incident(tx, snapshot.pack, wanted, earlier))
     law = await console.parts.store.read(
         lambda tx: asked_of_incident(tx, snapshot.pack, wanted, read.messages)
     )
-    now = console.parts.clock()
-    shown: dict[str, Any] = {
-        "read": read,
-        "pack": snapshot.pack,
-        "duties": [(duty, words.left(now, duty.due_at, snapshot.pack.calendar)) for duty in read.duties],
-        "timeline": _timeline(read),
+    shown = case_page.shown(read, snapshot.pack, console.parts.clock(), is_newest=earlier is None)
+    shown |= {
         "law": [words.asked(each) for each in law if each["standing"] != "not-met"],
         "law_was_read": bool(law),
         "names": reading.agency_names(snapshot.directory),
@@ -94,30 +74,3 @@ async def _opened(console: Console, visit: Visit) -> tuple[IncidentId, Partnersh
     partnership = await console.parts.store.read(lambda tx: reading.partnership_of(tx, officer, wanted))
     await console.parts.perform(view, Viewing(officer.name, partnership, wanted), partnership, wanted)
     return wanted, partnership
-
-
-def _timeline(read: IncidentRead) -> list[Moment]:
-    """Messages and receipts together, the newest first."""
-    came = (
-        Moment(row.arrived_at, words.message_title(row.type), "", message=row.id, sender=row.agency)
-        for row in read.messages
-    )
-    stated = (
-        Moment(
-            entry.at,
-            words.event_title(entry.event),
-            " ".join(filter(None, (_reason(entry.statement), words.event_meaning(entry.event)))),
-            is_sealed=entry.leaf_index is not None,
-        )
-        for entry in read.entries
-    )
-    return sorted(chain(stated, came), key=lambda moment: moment.at, reverse=True)
-
-
-def _reason(statement: bytes) -> str:
-    """The coarse reason that a statement gives, in words."""
-    try:
-        found = words.reason(loads(statement).get("reason"))
-    except (JSONDecodeError, UnicodeDecodeError, AttributeError):
-        return ""
-    return f"{found}." if found else ""

@@ -76,6 +76,8 @@ _pages.filters |= {
     "at_time": words.at_time,
     "day": words.day,
     "due": words.due,
+    "capital": words.capital,
+    "day": words.day,
     "short_day": words.short_day,
     "short_when": words.short_when,
     "told_due": words.told_due,

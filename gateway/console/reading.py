@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gateway.actions.decide_jointly import tally_of
@@ -35,13 +36,13 @@ from gateway.store.duties import DutyRow
 from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
 from gateway.store.likenesses import LikenessRow
-from gateway.store.log import EntryRow
+from gateway.store.log import Told
 from gateway.store.mail import LetterRow, RawMail
 from gateway.store.messages import MessageRow
 from gateway.store.overview import DeliveryLine
 from gateway.store.transaction import Tx
 
-MOST_ENTRIES = 300
+MOST_TOLD = 60  # entries of a timeline on one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,16 @@ class DecisionRead:
 
 @dataclass(frozen=True, slots=True)
 class IncidentRead:
-    """One incident without any content. `alike` are pairs with incidents that are linked or may be; `entries` are the newest
-    first."""
+    """One incident without any content. `alike` are pairs with incidents that are linked or may be; `told` are entries, the
+    newest first, and one more than a page where there are older ones; `taking_part` says of each agency whether it is a guest."""
 
     incident: Incident
     decisions: tuple[DecisionRead, ...]
     duties: list[DutyRow]
     deliveries: list[DeliveryLine]
     messages: list[MessageRow]
-    entries: list[EntryRow]
+    told: list[Told]
+    taking_part: Mapping[AgencyId, bool]
     holds: list[HoldRow]
     alike: list[LikenessRow]
     attachments: list[AttachmentRow]
@@ -94,21 +96,22 @@ def is_seen(tx: Tx, officer: Officer, incident: str) -> bool:
     return incidents.partnership_of(tx, IncidentId(incident)) in officer.partnerships
 
 
-def incident(tx: Tx, pack: Pack, wanted: IncidentId) -> IncidentRead:
-    """Everything about an incident but what its messages say."""
+def incident(
+    tx: Tx, pack: Pack, wanted: IncidentId, before: tuple[datetime, str] | None = None
+) -> IncidentRead:
+    """Everything about an incident but what its messages say; its timeline from its newest entry, or `before` one."""
     partnership = pack.partnership
     found = incidents.find(tx, partnership, wanted)
     if found is None:
         raise Refused(ErrorCode.NOT_FOUND)
-    entries = log.entries_of_incident(tx, partnership, wanted)
-    entries.sort(key=lambda entry: (entry.at, entry.seq), reverse=True)
     return IncidentRead(
         incident=found,
         decisions=tuple(_decisions(tx, pack, found)),
         duties=sorted(duties.of_incident(tx, partnership, wanted), key=_soonest),
         deliveries=overview.deliveries_of_incident(tx, partnership, wanted),
         messages=messages.of_incident(tx, partnership, wanted),
-        entries=entries[:MOST_ENTRIES],
+        told=log.timeline(tx, partnership, wanted, MOST_TOLD + 1, before),
+        taking_part=incidents.taking_part(tx, partnership, wanted),
         holds=holds.about_incident(tx, partnership, wanted),
         alike=likenesses.of_incident(tx, partnership, wanted),
         attachments=attachments.of_incident(tx, partnership, wanted),

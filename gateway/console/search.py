@@ -81,13 +81,11 @@ def _child(form: Mapping[str, str]) -> tuple[Identity | None, dict[str, str]]:
     number = normalise_nhs_number(given["nhs_number"]) if given["nhs_number"] else None
     if given["nhs_number"] and number is None:
         slips["nhs_number"] = "This is no NHS number: ten digits, of which the last is a check"
-    born_on = None
+    born_on, parts = None, [form.get(f"born_on_{part}", "").strip() for part in ("year", "month", "day")]
     try:
-        born_on = (
-            date.fromisoformat(form.get("born_on", "").strip()) if form.get("born_on", "").strip() else None
-        )
+        born_on = date(*map(int, parts)) if any(parts) else None
     except ValueError:
-        slips["born_on"] = "This is no date"
+        slips["born_on"] = "This is no date: a day, a month and a year with four figures"
     if not slips and number is None and not (given["family_name"] and born_on):
         slips["nhs_number"] = "Give an NHS number, or a family name and a date of birth"
     if slips:

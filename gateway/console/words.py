@@ -306,6 +306,11 @@ def told_due(text: str) -> str:
     return due(datetime.fromisoformat(text) if text else None)
 
 
+def capital(text: str) -> str:
+    """As it begins a sentence or a cell."""
+    return text[:1].upper() + text[1:]
+
+
 def day(on: date) -> str:
     return f"{on:%A} {on.day} {on:%B %Y}"
 

@@ -73,11 +73,17 @@ _NAMED = frozenset[str]().union(*(kind.types for kind in KINDS))
 
 
 def steps(
-    pack: Pack, told: Collection[str], duties: Sequence[Owed], now: datetime, *, is_decided: bool, is_open: bool
+    known: Collection[str],
+    told: Sequence[str],
+    duties: Sequence[Owed],
+    now: datetime,
+    *,
+    is_decided: bool,
+    is_open: bool,
 ) -> tuple[Step, ...]:
-    """The steps of one incident, in order. `told` are the types of the messages that came."""
-    known = expected_types(pack)
-    return tuple(_steps(known, Counter(told), duties, now, is_decided, is_open))
+    """The steps of one incident, in order. `known` are the types of message that the rules know, `told` those of the messages
+    that came."""
+    return tuple(_steps(frozenset(known), Counter(told), duties, now, is_decided, is_open))
 
 
 def expected_types(pack: Pack) -> frozenset[str]:

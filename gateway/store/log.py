@@ -163,6 +163,33 @@ def entries_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId
     return [EntryRow(**row._mapping) for row in tx.execute(query.order_by(t.entry.c.chain, t.entry.c.seq))]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a timeline shows of an entry."""
+
+    id: str
+    event: str
+    at: datetime
+    seq: int
+    statement: bytes
+    leaf_index: int | None
+
+
+def timeline(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, most: int, before: tuple[datetime, str] | None
+) -> list[Told]:
+    """The newest entries of the incident's chains, or those before this instant and id; `most` at most."""
+    of = t.entry.c
+    mine = select(of.chain).where(of.partnership == partnership, of.incident == incident)
+    query = select(of.id, of.event, of.at, of.seq, of.statement, of.leaf_index)
+    query = query.where(of.chain.in_(mine), of.partnership == partnership)
+    if before is not None:
+        at, key = before
+        query = query.where(or_(of.at < at, and_(of.at == at, of.id < key)))
+    rows = tx.execute(query.order_by(of.at.desc(), of.id.desc()).limit(most))
+    return [Told(*row) for row in rows]
+
+
 # --- the tree: system rows, which belong to no partnership -------------------------------------------------------------
 
 

@@ -74,11 +74,18 @@ class Person:
 
 @asynccontextmanager
 async def person(
-    browser: Browser, house: House, *, javascript: bool = True, window: ViewportSize = DESK, name: str = OFFICER
+    browser: Browser,
+    house: House,
+    *,
+    javascript: bool = True,
+    window: ViewportSize = DESK,
+    name: str = OFFICER,
 ) -> AsyncIterator[Person]:
     """Signed in by a one-time link, on today's page."""
     link = await create_sign_in_link(house.parts, name)
-    context = await browser.new_context(ignore_https_errors=True, java_script_enabled=javascript, viewport=window)
+    context = await browser.new_context(
+        ignore_https_errors=True, java_script_enabled=javascript, viewport=window
+    )
     context.set_default_timeout(10_000)
     page = await context.new_page()
     someone = Person(page, house.base_url + "/console")

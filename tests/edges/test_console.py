@@ -287,7 +287,7 @@ async def test_the_page_says_what_the_law_asks_by_the_facts_told(house: House, o
         document["body"]["incident"] |= {"nature": "death", "abuse_or_neglect": "unknown"}
         incident = (await police.submit(document))["incident"]
     page = await officer.get(f"/console/incidents/{incident}")
-    law = page.words.partition("What the law asks")[2].partition("Duties")[0]
+    law = page.words.partition("What the law asks By the coded facts")[2].partition("Duties")[0]
     assert "A person decides" in law
     assert "abuse or neglect" in law
     assert "the national Panel" in law

@@ -1,22 +1,205 @@
-"""The console in a real browser: no barrier that axe finds, by keyboard alone, without JavaScript, small and doubled, on paper."""
+"""The console in a real browser: no barrier that axe finds, by keyboard alone, without JavaScript, small and doubled, on paper.
+
+One deployment and one browser for the whole module: nothing here needs a deployment of its own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.edges.browser import DOUBLED, PHONE, Person, chromium, person
 from tests.edges.test_console import COUNCIL, ICB, POLICE, decide, refer, the_hold
-from tests.gateway_house import House
+from tests.gateway_house import House, gateway_house
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="module")]
+
+SURNAMES = ("Quillfeather", "Brambleton", "Oxtongue", "Merrivale", "Thistlewick", "Dunnock", "Larkspur")
+MOST_BYTES = 250_000  # of a page with all that it loads
+
+
+@dataclass(frozen=True)
+class Stage:
+    house: House
+    browser: Browser
+    incident: str
+    hold: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every page that is opened by an address."""
+        return (
+            "/",
+            "/incidents",
+            "/incidents?due=overdue&owed_by=northshire-police",
+            "/incidents?label=none-of-ours",
+            f"/incidents/{self.incident}",
+            "/awaiting-triage",
+            "/duties/overdue",
+            "/held",
+            "/held?kind=replies",
+            f"/held/{self.hold}",
+            "/deliveries",
+            "/deliveries/delivered",
+            "/partners",
+            "/search",
+            "/account",
+            "/nothing-here",
+        )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with gateway_house(tmp_path_factory.mktemp("browser")) as house, chromium() as browser:
+        incident, hold = await seeded(house)
+        yield Stage(house, browser, incident, hold)
 
 
 async def seeded(house: House) -> tuple[str, str]:
-    """A few days' work: incidents at several stages, one with everything decided and a letter that waits. Returns it and the hold."""
+    """A few days' work: incidents at several stages, one decided, with a letter that waits. Returns it and what is held."""
     first = await refer(house, "NP-1")
     house.clock.move_by(hours=6)
-    for number in range(2, 9):
-        body = house.example("referral")["body"]
-        child = body["children"][0] | {"family_name": f"Stavely{'abcdefghi'[number]}", "nhs_number": None, "nhs_number_absence": "not-available"}
-        await refer(house, f"NP-{number}", children=[child | {"date_of_birth": f"2011-0{number}-11"}])
-        house.clock.move_by(hours=5)
+    for number, surname in enumerate(SURNAMES[:4], 2):
+        child = house.example("referral")["body"]["children"][0]
+        born_on = f"20{number + 6:02}-0{number}-1{number}"
+        child |= {
+            "family_name": surname,
+            "given_names": "Ivo",
+            "other_names": [],
+            "date_of_birth": born_on,
+            "nhs_number": None,
+            "nhs_number_absence": "not-available",
+        }
+        await refer(house, f"NP-{number}", children=[child])
+        house.clock.move_by(hours=9)
     for agency, seat in ((POLICE, "dsp-police"), (COUNCIL, "dsp-la"), (ICB, "dsp-icb")):
         await decide(house, first, agency, seat)
     hold = await the_hold(house, "delivery")
     house.clock.move_by(days=1)
     return first["incident"], hold.id
+
+
+async def test_no_page_has_a_barrier_or_a_complaint_and_none_scrolls_sideways(stage: Stage) -> None:
+    """S4-22 is no use to who cannot read it: WCAG 2.2 AA by axe, 320 pixels wide, 200 % zoom, nothing against our own policy."""
+    async with person(stage.browser, stage.house) as someone:
+        for path in stage.paths:
+            await someone.open(path)
+            assert await someone.barriers() == [], path
+            for window in (DOUBLED, PHONE):
+                await someone.page.set_viewport_size(window)
+                assert await someone.goes_beyond() == [], (path, window)
+            await someone.page.set_viewport_size({"width": 1280, "height": 900})
+        missing = [said for said in someone.complaints if "404" not in said]  # the page that is not there
+        assert missing == []
+
+
+async def test_the_pages_behind_a_button_have_no_barrier_either(stage: Stage) -> None:
+    async with person(stage.browser, stage.house) as someone:
+        await someone.open(f"/incidents/{stage.incident}")
+        await _press(someone, "Open what it says")
+        assert await someone.barriers() == []
+        await someone.open(f"/incidents/{stage.incident}")
+        await _press(someone, "Check the evidence")
+        assert await someone.page.get_by_text("The evidence holds").count() == 1
+        assert await someone.barriers() == []
+        await someone.open("/search")
+        await _press(someone, "Search for this child")
+        assert await someone.page.get_by_role("alert").get_by_role("link").count() == 2
+        assert await someone.barriers() == []
+        assert [said for said in someone.complaints if "422" not in said] == []
+
+
+async def test_an_officer_gets_from_today_to_a_released_letter_by_keyboard_alone(stage: Stage) -> None:
+    async with person(stage.browser, stage.house) as someone:
+        page = someone.page
+        await page.keyboard.press("Tab")
+        assert await _focused(someone) == "Skip to main content"
+        await page.keyboard.press("Enter")
+        assert await page.evaluate("document.activeElement.id") == "main"
+        await _tab_to(someone, "to release")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="Held", level=1).wait_for()
+        await _tab_to(someone, "A letter or message ready to go")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="A letter or message ready to go, held").wait_for()
+        await _tab_to(someone, "Open what it says")
+        await page.keyboard.press("Enter")
+        await page.get_by_text("Private and confidential").first.wait_for()
+        assert await page.evaluate("getComputedStyle(document.body).fontFamily.startsWith('arial')"), (
+            "the fonts of GOV.UK are not ours"
+        )
+
+
+async def test_without_javascript_everything_is_there(stage: Stage) -> None:
+    async with person(stage.browser, stage.house, javascript=False) as someone:
+        page = someone.page
+        await someone.open("/incidents")
+        await page.get_by_text("Filter this list").click()
+        await page.get_by_label("Waits for").select_option("Awaiting triage")
+        await page.get_by_role("button", name="Apply").click()
+        await page.get_by_role("link", name="Remove filter: Awaiting triage").wait_for()
+        await page.get_by_text("Save these filters as a view of your own").click()
+        await page.get_by_label("Name of the view").fill("My mornings")
+        await page.get_by_role("button", name="Save this view").click()
+        await page.get_by_role("link", name="My mornings").wait_for()
+        await page.get_by_role("button", name="Remove the view “My mornings”").click()
+        await someone.open(f"/incidents/{stage.incident}")
+        await page.get_by_text("Why this date").first.click()
+        await page.get_by_text("that day itself is not counted").first.wait_for()
+
+
+async def test_today_tells_of_what_is_new_while_it_is_open_and_moves_no_focus(stage: Stage) -> None:
+    async with person(stage.browser, stage.house) as someone:
+        page = someone.page
+        before = await page.locator("[data-figure=awaiting_triage]").inner_text()
+        await page.get_by_role("link", name="overdue").focus()
+        child = stage.house.example("referral")["body"]["children"][0] | {"family_name": SURNAMES[6]}
+        child |= {"date_of_birth": "2019-01-02", "nhs_number": None, "nhs_number_absence": "not-available"}
+        await page.wait_for_function("performance.getEntriesByType('resource').length > 3")
+        await refer(stage.house, "NP-live", children=[child])
+        await page.get_by_role("status").get_by_role("link", name="Reload the page").wait_for(timeout=15_000)
+        assert await page.locator("[data-figure=awaiting_triage]").inner_text() == str(int(before) + 1)
+        assert "overdue" in await _focused(someone)
+        assert someone.complaints == []
+
+
+async def test_paper_has_the_content_and_none_of_the_controls(stage: Stage) -> None:
+    async with person(stage.browser, stage.house) as someone:
+        await someone.open(f"/incidents/{stage.incident}")
+        await someone.page.emulate_media(media="print")
+        assert not await someone.page.get_by_role("navigation", name="Main").is_visible()
+        assert not await someone.page.get_by_role("button", name="Check the evidence").is_visible()
+        assert await someone.page.get_by_role("heading", name="Timeline").is_visible()
+
+
+async def test_a_page_with_all_that_it_loads_is_light(stage: Stage) -> None:
+    async with person(stage.browser, stage.house) as someone:
+        sizes: list[int] = []
+        someone.page.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", 0))))
+        await someone.open("/incidents")
+        assert sum(sizes) < MOST_BYTES
+
+
+async def _press(someone: Person, name: str) -> None:
+    async with someone.page.expect_navigation():
+        await someone.page.get_by_role("button", name=name).first.click()
+
+
+async def _focused(someone: Person) -> str:
+    return str(await someone.page.evaluate("document.activeElement.textContent.trim()"))
+
+
+async def _tab_to(someone: Person, words: str) -> None:
+    for _ in range(80):
+        await someone.page.keyboard.press("Tab")
+        is_control = await someone.page.evaluate(
+            "document.activeElement.matches('a, button, input, summary')"
+        )
+        if is_control and words in await _focused(someone):
+            assert await someone.page.evaluate("document.activeElement.matches(':focus-visible')")
+            return
+    raise AssertionError(f"the keyboard does not reach {words!r}")

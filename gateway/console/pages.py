@@ -33,6 +33,7 @@ MENU = (
     MenuEntry("held", "/held", "Held"),
     MenuEntry("deliveries", "/deliveries", "Deliveries"),
     MenuEntry("search", "/search", "Search", Needs.SEARCH),
+    MenuEntry("access", "/access", "Access", Needs.SEE_ACCESS),
 )
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -77,7 +78,6 @@ _pages.filters |= {
     "day": words.day,
     "due": words.due,
     "capital": words.capital,
-    "day": words.day,
     "short_day": words.short_day,
     "short_when": words.short_when,
     "told_due": words.told_due,

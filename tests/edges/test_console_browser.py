@@ -48,6 +48,8 @@ class Stage:
             "/partners",
             "/search",
             "/account",
+            "/access",
+            f"/incidents/{self.incident}/access",
             "/nothing-here",
         )
 

@@ -49,9 +49,8 @@ from gateway.settings import Settings
 from gateway.store import mail as mail_rows
 from gateway.store import tables
 from gateway.store.transaction import Store
-from keys import custody
-from keys.custody import KeyRing
 from keys.letters import LetterKeys, load_letter_keys
+from keys.live import LiveRing
 from keys.opening import MailKeys, load_mail_keys
 
 MAILBOX = "mailbox"
@@ -84,10 +83,10 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
     if refusals:
         raise Misconfigured(f"{refusals[0].check}: {refusals[0].advice}")
     try:
-        keys = custody.load(settings.keys_dir)
+        ring = LiveRing(settings.keys_dir, clock)
     except (OSError, ValueError, KeyError):
         raise Misconfigured(f"no usable keys in {settings.keys_dir}: run `gateway init`") from None
-    if keys.are_for_development:
+    if ring.now().are_for_development:
         _log.warning(
             "keys.for_development",
             advice="anyone who can read them can forge receipts; never use them for real",
@@ -107,10 +106,10 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         clock=clock,
         store=book,
         custody=custody_store,
-        keys=keys,
+        ring=ring,
         partnerships=Partnerships(book, clock),
         adapters=adapters,
-        compose=_composer(keys),
+        compose=_composer(ring),
         read_mail=_mail_reader(settings),
         scan=_scanner(settings),
         fetch_keys=_key_fetcher(settings),
@@ -282,11 +281,11 @@ def _der(content: bytes) -> bytes:
     return b64decode(b"".join(line for line in content.splitlines() if not line.startswith(b"-----")))
 
 
-def _composer(keys: KeyRing) -> Compose:
+def _composer(ring: LiveRing) -> Compose:
     """Letters with answer forms that this deployment knows again."""
 
     def compose(templates: Mapping[str, str], document: Mapping[str, Any], token: str | None) -> Letter:
-        return compose_letter(templates, document, token, keys.form_mac)
+        return compose_letter(templates, document, token, ring.now().form_mac)
 
     return compose
 

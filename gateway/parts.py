@@ -32,6 +32,7 @@ from gateway.store import custody, directory, holidays
 from gateway.store import packs as pack_rows
 from gateway.store.transaction import Store, Tx
 from keys.custody import KeyRing
+from keys.live import LiveRing
 from keys.sealing import DataKey
 
 Asked = TypeVar("Asked")
@@ -163,13 +164,18 @@ class Parts:
     clock: Clock
     store: Store
     custody: Store
-    keys: KeyRing
+    ring: LiveRing
     partnerships: Partnerships
     adapters: Mapping[str, Adapter]
     compose: Compose
     read_mail: ReadMail
     scan: Scan | None  # None: no scanner is set up
     fetch_keys: FetchKeys
+
+    @property
+    def keys(self) -> KeyRing:
+        """The keys in force now. Ask once where two uses must agree."""
+        return self.ring.now()
 
     async def perform(
         self,
@@ -200,23 +206,23 @@ class Parts:
         if incident is None:
             return None
         wrapped = await self.custody.read(lambda tx: custody.of_incident(tx, incident))
-        return None if wrapped is None else self.keys.unwrap(wrapped)
+        return None if wrapped is None else self.ring.unwrap(wrapped)
 
     def own_key(self, incident: IncidentId | None) -> DataKey | None:
         """`key_of` in the thread of the transaction that needs it: for an action on a second incident."""
         wrapped = None if incident is None else custody.own_key(self.custody, incident)
-        return None if wrapped is None else self.keys.unwrap(wrapped)
+        return None if wrapped is None else self.ring.unwrap(wrapped)
 
     def key_named(self, key_id: str) -> DataKey | None:
         """`key_by_id` in the thread of a transaction."""
         wrapped = custody.named_key(self.custody, key_id)
-        return None if wrapped is None else self.keys.unwrap(wrapped)
+        return None if wrapped is None else self.ring.unwrap(wrapped)
 
     async def key_by_id(self, key_id: str | None) -> DataKey | None:
         if key_id is None:
             return None
         wrapped = await self.custody.read(lambda tx: custody.find(tx, key_id))
-        return None if wrapped is None else self.keys.unwrap(wrapped)
+        return None if wrapped is None else self.ring.unwrap(wrapped)
 
     async def make_key(self, incident: IncidentId | None, at: datetime) -> DataKey:
         """A fresh data key, durable in the custody store before it seals anything."""

@@ -31,6 +31,7 @@ PREFIX = "GATEWAY_"
 FILE_VARIABLE = "GATEWAY_SETTINGS_FILE"
 DEFAULT_FILE = Path("var/gateway.toml")
 LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
+PRIVATE_KEYS = ("*.key", "*/*.key", "receipts/*-*", "tokens/*-*", "log/*-*")
 DEVELOPMENT_PREFIX = "development-"  # as in keys.signing: the name of a key that was made for development
 
 Mode = Literal["development", "production"]
@@ -404,6 +405,7 @@ class Settings(BaseSettings):
             "GATEWAY_CONSOLE_LISTEN is a loopback address, in development only: production serves it over TLS",
         )
         yield self._private("keys_dir", 0o077)
+        yield self._private_keys()
         yield _must(
             "certificates are taken from the proxy alone",
             self.mtls_url is None or self._is_behind_a_proxy(),
@@ -481,6 +483,16 @@ class Settings(BaseSettings):
             sound,
             f"others on this machine can read it, or you cannot: chmod {'go=' if forbidden == 0o077 else 'o='} it",
         )
+
+    def _private_keys(self) -> Finding:
+        """Every private key in the keys directory, retired ones too; certificates and schedules say nothing secret."""
+        try:
+            found = [path for kind in PRIVATE_KEYS for path in self.keys_dir.glob(kind)]
+            loose = sorted(path.name for path in found if stat.S_IMODE(path.stat().st_mode) & 0o077)
+        except OSError:
+            loose = []  # the check of the directory itself says so
+        advice = f"others on this machine can read {', '.join(loose)}: chmod go= each"
+        return _must("every key is private to its owner", not loose, advice)
 
     def _checks_of_production(self) -> Iterator[Finding]:
         yield _must(

@@ -1,9 +1,13 @@
 """The key ring of one deployment: its signers and its master key, loaded once from a directory.
 
 Layout of the directory: `receipts/<kid>.pem`, `tokens/<kid>.pem`, `log/<kid>.pem` (the highest number at a kid's end signs,
-the others are retired but still published), `master.key` (32 bytes). Of the keys for tokens, `tokens/schedule.json` says from
-when each signs (absent: always), so that the next one can be published before it is used. Keys made for development carry `development-` in their
+the others are retired but still published), `master.key`. Of each purpose, `schedule.json` beside the keys says from when each signs
+(absent: always), so that the next one can be published before it is used. Keys made for development carry `development-` in their
 id, are shouted about at start-up and refused in production.
+
+`master.key` holds the key that wraps data keys, those that did so before (until they are forgotten), and the root from which the
+keys of fingerprints, reply tokens and blind indexes are derived: the root stays when the wrapping key changes, since what was keyed
+with it could not be found again.
 """
 
 from __future__ import annotations
@@ -13,16 +17,23 @@ import hmac
 import json
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from keys.sealing import CannotOpen, DataKey, WrappedKey, new_secret
 from keys.signing import DEVELOPMENT_PREFIX, Algorithm, FileSigner, Signer, write_secret
 
 TERM_LENGTH = 32
 SCHEDULE = "schedule.json"
+MASTER = "master.key"
 PURPOSES: dict[str, Algorithm] = {"receipts": "ES256", "tokens": "ES256", "log": "Ed25519"}
+
+
+class UnknownMaster(CannotOpen):
+    """A data key names a master key that this reading of the directory does not have: look again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +48,8 @@ class BlindIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenKeys:
-    """The keys for tokens, oldest first, each with the instant from which it signs (None: since ever)."""
+class TimedKeys:
+    """The keys of one purpose, oldest first, each with the instant from which it signs (None: since ever)."""
 
     keys: tuple[tuple[Signer, datetime | None], ...]
 
@@ -63,10 +74,12 @@ class KeyRing:
     """Every private key this process may use. `published` are the public keys by purpose, current and retired."""
 
     receipts: Signer
-    tokens: TokenKeys
+    tokens: TimedKeys
     log: Signer
     published: Mapping[str, tuple[dict[str, str], ...]]
+    timed: Mapping[str, TimedKeys]
     _master: DataKey = field(repr=False)
+    _formers: Mapping[str, DataKey] = field(repr=False)
     _fingerprint_key: bytes = field(repr=False)
     _token_key: bytes = field(repr=False)
     _index_key: bytes = field(repr=False)
@@ -89,17 +102,48 @@ class KeyRing:
         return key, WrappedKey(key_id, self._master.seal(f"data-key:{key_id}", key.secret), self._master.id)
 
     def unwrap(self, wrapped: WrappedKey) -> DataKey:
-        """The data key, or CannotOpen when it was wrapped under another master key or changed."""
-        if wrapped.master != self._master.id:
-            raise CannotOpen("this data key was wrapped under another master key")
-        return DataKey(wrapped.id, self._master.open(f"data-key:{wrapped.id}", wrapped.wrapped))
+        """The data key; UnknownMaster when it was wrapped under a master key that is not here, CannotOpen when changed."""
+        master = self._masters.get(wrapped.master)
+        if master is None:
+            raise UnknownMaster("this data key was wrapped under another master key")
+        return DataKey(wrapped.id, master.open(f"data-key:{wrapped.id}", wrapped.wrapped))
+
+    def rewrap(self, wrapped: WrappedKey) -> WrappedKey:
+        """The same data key wrapped under the master key in use."""
+        secret = self.unwrap(wrapped).secret
+        return WrappedKey(wrapped.id, self._master.seal(f"data-key:{wrapped.id}", secret), self._master.id)
+
+    @property
+    def master_id(self) -> str:
+        return self._master.id
+
+    @property
+    def former_masters(self) -> tuple[str, ...]:
+        """The ids of master keys that wrap nothing new and may still unwrap."""
+        return tuple(self._formers)
+
+    @property
+    def _masters(self) -> dict[str, DataKey]:
+        return {self._master.id: self._master, **self._formers}
 
     def seal_secret(self, label: str, secret: bytes) -> bytes:
         """Seal a credential (a webhook secret, say) under the master key itself."""
         return self._master.seal(f"secret:{label}", secret)
 
     def open_secret(self, label: str, sealed: bytes) -> bytes:
+        """The credential, or CannotOpen; one that was sealed under a former master key opens too."""
+        for master in self._formers.values():
+            with suppress(CannotOpen):
+                return master.open(f"secret:{label}", sealed)
         return self._master.open(f"secret:{label}", sealed)
+
+    def is_sealed_now(self, label: str, sealed: bytes) -> bool:
+        """Whether a credential is sealed under the master key in use, rather than under a former one."""
+        try:
+            self._master.open(f"secret:{label}", sealed)
+        except CannotOpen:
+            return False
+        return True
 
     def fingerprint(self, scope: str, content: bytes) -> str:
         """A keyed digest, hex: tells whether two contents are equal and nothing to whoever lacks the key."""
@@ -108,8 +152,7 @@ class KeyRing:
     def blind_index(self, partnership: str) -> BlindIndex:
         """What makes one partnership's index terms: under its own key, so that indexes of two cannot be joined.
 
-        The key is derived from the master key and changes only with it; then the index is made anew from the sealed
-        messages (`gateway incidents reindex`), since no term of an old key ever meets one of a new.
+        The key is derived from the root beside the master key, and stays when the master key is rotated.
         """
         return BlindIndex(hmac.new(self._index_key, partnership.encode(), hashlib.sha256).digest())
 
@@ -132,7 +175,7 @@ def create(directory: Path, prefix: str) -> None:
         if not any(folder.glob("*.pem")):
             kid = f"{prefix}{purpose}-1"
             FileSigner.generate(kid, algorithm).save(folder / f"{kid}.pem")
-    master = directory / "master.key"
+    master = directory / MASTER
     if not master.exists():
         write_secret(master, json.dumps({"id": f"{prefix}master-1", "key": new_secret().hex()}).encode())
 
@@ -152,13 +195,8 @@ def stage_key(directory: Path, purpose: str) -> tuple[str, Path]:
     return kid, staged
 
 
-def put_in_use(staged: Path) -> None:
-    """From the next start on, this key signs and the one before is only published."""
-    staged.rename(staged.with_suffix(".pem"))
-
-
 def put_in_use_from(staged: Path, begins_at: datetime, *, alone: bool = False) -> None:
-    """A key for tokens: published from now on, signing from `begins_at` on; running processes find it by themselves.
+    """A key that is published from now on and signs from `begins_at` on; running processes find it by themselves.
 
     `alone`: the keys before were lost. They are set aside and what they signed opens nothing more.
     """
@@ -168,17 +206,20 @@ def put_in_use_from(staged: Path, begins_at: datetime, *, alone: bool = False) -
     fresh.write_text(json.dumps(schedule, indent=2) + "\n", "utf-8")
     fresh.replace(folder / SCHEDULE)  # first: without an entry the key would sign at once
     before = _key_files(folder)
-    put_in_use(staged)
+    staged.rename(staged.with_suffix(".pem"))
     for path in before if alone else ():
         path.rename(path.with_suffix(".revoked"))
     # A crash before the rename leaves an entry for a key that is not there yet: staging it again replaces both.
 
 
-def load_token_keys(directory: Path) -> TokenKeys:
+def load_token_keys(directory: Path) -> TimedKeys:
     """The keys for tokens as they lie there now; OSError or ValueError when they cannot be read."""
-    folder = directory / "tokens"
+    return _timed(directory / "tokens")
+
+
+def _timed(folder: Path) -> TimedKeys:
     schedule = {kid: datetime.fromisoformat(at) for kid, at in _schedule(folder).items()}
-    return TokenKeys(tuple((signer, schedule.get(signer.kid)) for signer in _signers(folder)))
+    return TimedKeys(tuple((signer, schedule.get(signer.kid)) for signer in _signers(folder)))
 
 
 def _schedule(folder: Path) -> dict[str, str]:
@@ -186,24 +227,76 @@ def _schedule(folder: Path) -> dict[str, str]:
     return dict(json.loads(file.read_bytes())) if file.exists() else {}
 
 
-def load(directory: Path) -> KeyRing:
-    """The key ring in `directory`. OSError or ValueError, naming no key material, when it is not whole."""
+def load(directory: Path, at: datetime | None = None) -> KeyRing:
+    """The key ring in `directory` as it is at an instant (None: with the newest keys of all).
+
+    OSError or ValueError, naming no key material, when it is not whole.
+    """
     if stat.S_IMODE(directory.stat().st_mode) & 0o077:
         raise ValueError("the keys directory must be readable by its owner alone (chmod 700)")
-    signers = {purpose: _signers(directory / purpose) for purpose in PURPOSES}
-    document = json.loads((directory / "master.key").read_bytes())
-    master = DataKey(document["id"], bytes.fromhex(document["key"]))
-    return KeyRing(
-        receipts=signers["receipts"][-1],
-        tokens=load_token_keys(directory),
-        log=signers["log"][-1],
-        published={purpose: tuple(s.public_jwk() for s in found) for purpose, found in signers.items()},
-        _master=master,
-        _fingerprint_key=_derive(master, "fingerprint"),
-        _token_key=_derive(master, "reply-token"),
-        _index_key=_derive(master, "blind-index"),
-        _own_key=_derive(master, "deployment"),
+    timed = {purpose: _timed(directory / purpose) for purpose in PURPOSES}
+    signing = {purpose: found.current(at) if at else found.keys[-1][0] for purpose, found in timed.items()}
+    document = read_master(directory)
+    master, root = (
+        _master_key(document),
+        DataKey("root", bytes.fromhex(document.get("root", document["key"]))),
     )
+    return KeyRing(
+        receipts=signing["receipts"],
+        tokens=timed["tokens"],
+        log=signing["log"],
+        published={
+            purpose: tuple(signer.public_jwk() for signer, _ in found.keys)
+            for purpose, found in timed.items()
+        },
+        timed=timed,
+        _master=master,
+        _formers={one["id"]: _master_key(one) for one in document.get("former", ())},
+        _fingerprint_key=_derive(root, "fingerprint"),
+        _token_key=_derive(root, "reply-token"),
+        _index_key=_derive(root, "blind-index"),
+        _own_key=_derive(root, "deployment"),
+    )
+
+
+def read_master(directory: Path) -> dict[str, Any]:
+    """What `master.key` says. Whoever holds it holds everything: never shown, never logged."""
+    return dict(json.loads((directory / MASTER).read_bytes()))
+
+
+def next_master_id(directory: Path) -> str:
+    prefix, number = _ordered(Path(read_master(directory)["id"]))
+    return f"{prefix}{number + 1}"
+
+
+def rotate_master(directory: Path, key_id: str, at: datetime) -> None:
+    """Wrap under a new master key from now on. The one before still unwraps, until it is forgotten; the root stays."""
+    before = read_master(directory)
+    former = {"id": before["id"], "key": before["key"], "retired_at": at.isoformat()}
+    fresh = {"id": key_id, "key": new_secret().hex(), "root": before.get("root", before["key"])}
+    write_master(directory, fresh | {"former": [*before.get("former", []), former]})
+
+
+def forget_former_masters(directory: Path, retired_before: datetime) -> list[str]:
+    """Destroy former master keys that were retired before an instant; their ids. What they wrapped opens never again."""
+    document = read_master(directory)
+    former = document.get("former", [])
+    gone = [one["id"] for one in former if datetime.fromisoformat(one["retired_at"]) < retired_before]
+    if gone:
+        write_master(directory, document | {"former": [one for one in former if one["id"] not in gone]})
+    return gone
+
+
+def write_master(directory: Path, document: Mapping[str, Any]) -> None:
+    """Whole or not at all: a crash leaves the file as it was."""
+    fresh = directory / f"{MASTER}.new"
+    fresh.unlink(missing_ok=True)
+    write_secret(fresh, json.dumps(dict(document)).encode())
+    fresh.replace(directory / MASTER)
+
+
+def _master_key(document: Mapping[str, Any]) -> DataKey:
+    return DataKey(document["id"], bytes.fromhex(document["key"]))
 
 
 def _signers(folder: Path) -> list[FileSigner]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from gateway.actions.keep_attachment import attachment_label, open_chunk
 from gateway.actions.need_to_know import must_know
@@ -21,12 +21,12 @@ from gateway.ledger.policy import ReceiptKeyWindow, make_policy
 from gateway.parts import Parts, Work
 from gateway.store import attachments, clients, incidents, log, mail, messages
 from gateway.store.transaction import Tx
+from keys.custody import TimedKeys
 from keys.sealing import CannotOpen, DataKey
 from keys.signing import jwk_thumbprint
 
-KEYS_IN_FORCE_FROM = datetime(
-    2020, 1, 1, tzinfo=UTC
-)  # until key changes are entries of the log, the window is open
+KEYS_IN_FORCE_FROM = datetime(2020, 1, 1, tzinfo=UTC)  # of a key that no schedule names: a deployment's first
+OVERLAP = timedelta(minutes=10)  # a process that has not looked yet signs a little longer with the key before
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,19 @@ def peers_of(tx: Tx) -> dict[str, list[str]]:
 
 def own_policy(parts: Parts, peers: Mapping[str, Sequence[str]] | None = None) -> dict[str, object]:
     """What to verify this deployment's bundles with. For information: a verifier's trust comes from another path."""
-    windows = [ReceiptKeyWindow(key, KEYS_IN_FORCE_FROM) for key in parts.keys.published["receipts"]]
-    return make_policy(
-        parts.settings.issuer,
-        parts.settings.issuer,
-        [log_key(parts.settings.issuer, parts.keys.log)],
-        windows,
-        peers=peers,
-    )
+    issuer, keys = parts.settings.issuer, parts.keys
+    logs = [log_key(issuer, signer) for signer, _ in keys.timed["log"].keys]
+    return make_policy(issuer, issuer, logs, _windows(keys.timed["receipts"]), peers=peers)
+
+
+def _windows(receipts: TimedKeys) -> list[ReceiptKeyWindow]:
+    """When each key for receipts is in force: from its beginning, until a little after its successor's."""
+    begins = [begins_at or KEYS_IN_FORCE_FROM for _, begins_at in receipts.keys]
+    ends = [*(at + OVERLAP if at != KEYS_IN_FORCE_FROM else None for at in begins[1:]), None]
+    return [
+        ReceiptKeyWindow(signer.public_jwk(), begin, end)
+        for (signer, _), begin, end in zip(receipts.keys, begins, ends, strict=True)
+    ]
 
 
 def _open_disclosures(gathered: Gathered, key: DataKey) -> Mapping[str, list[str]]:

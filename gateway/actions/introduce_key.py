@@ -1,4 +1,4 @@
-"""Say that a new signing key of the deployment comes into use, before it does."""
+"""Say that a new key of the deployment comes into use, before it does, and that one before is used no more."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def introduce_key(tx: Tx, parts: Parts, occasion: Occasion, asked: Introduction)
     subject = Subject(f"keys-{asked.purpose}", None, None, None)
     return prove(tx, parts, occasion, subject, [Said(Event.KEY_INTRODUCED)])[0]
     # A crash after the commit leaves a staged key that nobody uses: the officers repeat the command.
+
+
+def retire_key(tx: Tx, parts: Parts, occasion: Occasion, asked: Introduction) -> Stated:
+    """State that the key before wraps nothing any more, once everything is wrapped anew."""
+    subject = Subject(f"keys-{asked.purpose}", None, None, None)
+    return prove(tx, parts, occasion, subject, [Said(Event.KEY_RETIRED)])[0]

@@ -16,6 +16,7 @@ from gateway.core.messages import PartnershipId
 from gateway.core.retention import imported_years
 from gateway.core.rules import Pack
 from gateway.dispatch.erasing import scrub
+from gateway.dispatch.rewrapping import rewrap_all
 from gateway.parts import Parts
 from gateway.store import custody, overview, rounds
 
@@ -40,6 +41,7 @@ async def watch_retention(parts: Parts) -> bool:
     if mails or removed:
         await scrub(parts.store)
         _log.info("retention.ended", mails=mails, imported_rows=removed)
+    await rewrap_all(parts)  # what a crash left of a new master key's work
     await parts.store.transact(lambda tx: rounds.done(tx, ROUND, now.date()))
     return True
 

@@ -17,7 +17,7 @@ from gateway.core.errors import Misconfigured, place_of
 from gateway.oauth.access_tokens import TOKEN_LIFETIME_SECONDS
 from gateway.oauth.jose import PublicKey
 from gateway.oauth.key_policy import public_key
-from keys.custody import TokenKeys
+from keys.custody import TimedKeys
 from keys.signing import Signer
 
 LOOK_EVERY = timedelta(seconds=60)
@@ -42,7 +42,7 @@ class InForce:
 class SigningKeys:
     """The keys in force, looked at again every minute. One per process; `read` raises when there is nothing whole."""
 
-    def __init__(self, read: Callable[[], TokenKeys], clock: Clock) -> None:
+    def __init__(self, read: Callable[[], TimedKeys], clock: Clock) -> None:
         self._read = read
         self._clock = clock
         self._keys = read()
@@ -77,7 +77,7 @@ def always(signer: Signer, others: Iterable[Mapping[str, str]] = ()) -> Callable
     return lambda: made
 
 
-def in_force(keys: TokenKeys, at: datetime) -> InForce:
+def in_force(keys: TimedKeys, at: datetime) -> InForce:
     """The current key, then the next ones, then those whose last token may still live; Misconfigured when two share a kid."""
     following = [signer.public_jwk() for signer, _ in keys.following(at)]
     lately = [

@@ -69,6 +69,27 @@ def keys_of(tx: Tx, incident: str) -> list[str]:
     return list(tx.execute(select(t.data_key.c.id).where(t.data_key.c.incident == incident)).scalars())
 
 
+def wrapped_otherwise(tx: Tx, master: str, most: int) -> list[WrappedKey]:
+    """Living data keys that are wrapped under another master key than this one."""
+    query = select(t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master).where(
+        t.data_key.c.wrapped.is_not(None), t.data_key.c.master != master
+    )
+    return [WrappedKey(*row) for row in tx.execute(query.limit(most))]
+
+
+def masters(tx: Tx) -> list[str]:
+    """The master keys under which some living data key is wrapped."""
+    query = select(t.data_key.c.master).where(t.data_key.c.wrapped.is_not(None)).distinct()
+    return sorted(tx.execute(query).scalars())
+
+
+def exchange(tx: Tx, fresh: WrappedKey, before: str) -> bool:
+    """Put the same data key, wrapped anew, in the place of the old; False when it was destroyed or exchanged meanwhile."""
+    where = (t.data_key.c.id == fresh.id, t.data_key.c.master == before, t.data_key.c.wrapped.is_not(None))
+    done = tx.execute(update(t.data_key).where(*where).values(wrapped=fresh.wrapped, master=fresh.master))
+    return done.rowcount == 1
+
+
 def attach(tx: Tx, key_id: str, incident: str) -> None:
     """A piece that came before its incident was matched: its key is destroyed with the incident's from now on."""
     tx.execute(update(t.data_key).where(t.data_key.c.id == key_id).values(incident=incident))

@@ -196,3 +196,10 @@ def _put(tx: Tx, table: Any, key: Mapping[str, Any], values: Mapping[str, Any]) 
         tx.execute(insert(table).values(**key, **values))
     elif values:
         tx.execute(table.update().where(*where).values(**values))
+
+
+def sealed_ways(tx: Tx) -> list[tuple[PartnershipId, WayRow]]:
+    """Every way that has a secret, in all partnerships: for a new master key, under which each is sealed anew."""
+    columns = [t.way.c[name] for name in ("agency", "role", "adapter", "address", "secret")]
+    rows = tx.execute(select(t.way.c.partnership, *columns).where(t.way.c.secret.is_not(None)))
+    return [(PartnershipId(row[0]), WayRow(*row[1:])) for row in rows]

@@ -478,9 +478,9 @@ def test_a_new_receipt_key_is_announced_under_the_old_one_and_the_old_one_stays_
     told = gateway("keys", "rotate", "receipts", "--json", *OFFICERS)
     assert told.status == 0, told.err
     rows = [row for row in gateway("keys", "list", "--json").document if row["purpose"] == "receipts"]
-    assert [(row["kid"], row["current"]) for row in rows] == [
-        (before["receipts"], False),
-        (told.document["kid"], True),
+    assert [(row["kid"], row["status"]) for row in rows] == [
+        (before["receipts"], "current"),
+        (told.document["kid"], "next"),
     ]
     query = tables.entry.select().where(tables.entry.c.chain == "keys-receipts")
     (entry,) = gateway.read(lambda tx: tx.execute(query).all())
@@ -499,11 +499,14 @@ def test_the_tenth_key_follows_the_ninth(gateway: Office) -> None:
     assert all(row["development"] for row in rows)
 
 
-def test_a_log_keeps_its_key_and_one_officer_rotates_none(gateway: Office) -> None:
-    assert gateway("keys", "rotate", "log", *OFFICERS).status == 2
+def test_one_officer_rotates_none_and_what_is_no_purpose_is_wrong_use(gateway: Office) -> None:
+    assert gateway("keys", "rotate", "letters", *OFFICERS).status == 2
+    assert gateway("keys", "rotate", "log", "--compromised", *OFFICERS).status == 2
+    assert gateway("keys", "rotate", "log", "--forget-former", *OFFICERS).status == 2
     alone = ("--officer", "Winifred Stave", "--second-officer", "winifred stave")
     assert gateway("keys", "rotate", "receipts", *alone).status == 1
-    assert len(gateway("keys", "list", "--json").document) == 3
+    assert gateway("keys", "rotate", "master", *alone).status == 1
+    assert len(gateway("keys", "list", "--json").document) == 4
 
 
 @pytest.mark.parametrize(

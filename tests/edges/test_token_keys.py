@@ -124,7 +124,7 @@ def test_keys_of_a_time_before_schedules_sign_as_they_did(tmp_path: Path) -> Non
     """The highest number signs, and what came before it is long over."""
     folder, clock = keys_in(tmp_path), MovableClock()
     _, staged = stage_key(folder, "tokens")
-    custody.put_in_use(staged)
+    staged.rename(staged.with_suffix(".pem"))
     now = SigningKeys(lambda: load_token_keys(folder), clock).now()
     assert (now.signer.kid, now.others) == ("test-tokens-2", ())
 

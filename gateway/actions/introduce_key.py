@@ -30,3 +30,9 @@ def retire_key(tx: Tx, parts: Parts, occasion: Occasion, asked: Introduction) ->
     """State that the key before wraps nothing any more, once everything is wrapped anew."""
     subject = Subject(f"keys-{asked.purpose}", None, None, None)
     return prove(tx, parts, occasion, subject, [Said(Event.KEY_RETIRED)])[0]
+
+
+def escrow_key(tx: Tx, parts: Parts, occasion: Occasion, asked: Introduction) -> Stated:
+    """State that the key is split into shares, before anybody has one."""
+    subject = Subject(f"keys-{asked.purpose}", None, None, None)
+    return prove(tx, parts, occasion, subject, [Said(Event.KEY_ESCROWED)])[0]

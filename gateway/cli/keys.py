@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.introduce_key import Introduction, introduce_key, retire_key
+from gateway.cli import escrow
 from gateway.cli.client_rows import utc_or_none
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle, stop
 from gateway.core.errors import ErrorCode, Refused
@@ -38,7 +39,8 @@ SEEN_BEFORE = timedelta(
 CURRENT, NEXT, RETIRED = "current", "next", "retired"
 OVER = "over"  # retired, and no token that it signed can live any more
 
-app = typer.Typer(help="The deployment's own signing keys.", no_args_is_help=True)
+app = typer.Typer(help="The deployment's own keys.", no_args_is_help=True)
+app.registered_commands.extend(escrow.app.registered_commands)
 
 
 @app.command("list", epilog="Example: gateway keys list --json")

@@ -262,6 +262,7 @@ class Event(Enum):
         "KeyRevoked",
         "A key is not to be trusted from now on; not since when it was in wrong hands.",
     )
+    KEY_ESCROWED = ("KeyEscrowed", "A key was split into shares for keepers; not that they keep them apart.")
     CALENDAR_CHANGED = (
         "CalendarChanged",
         "Two officers put another list of bank holidays in force; not that it is right.",

@@ -74,7 +74,7 @@ def test_a_share_is_typed_again_from_paper_and_a_slip_is_told() -> None:
     with pytest.raises(CannotRecover, match="miscopied"):
         read(slip)
     for nothing in ("", "share: 1/2", text.partition("check:")[0]):
-        with pytest.raises(CannotRecover, match="no share|miscopied"):
+        with pytest.raises(CannotRecover, match=r"no share|miscopied"):
             read(nothing)
     assert "5a5a" not in repr(one)
 

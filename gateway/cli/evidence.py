@@ -11,20 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.evidence_log import JsonFlag, Pinned, absence, log
 from gateway.ledger import verify as verifier
 
-JsonFlag = Annotated[
-    bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
-]
-
-Pinned = Annotated[
-    list[Path],
-    typer.Option(
-        "--pinned", metavar="FILE.note", help="A checkpoint of the log that you got from somebody else."
-    ),
-]
-
 app = typer.Typer(help="Make and check evidence bundles.", no_args_is_help=True)
+app.command()(log)
+app.command()(absence)
 
 
 @app.callback()
@@ -114,6 +106,22 @@ def disclose(
     typer.echo(
         json.dumps(told) if as_json else f"Wrote {out}: it opens {', '.join(sorted(set(field)))} of {receipt}"
     )
+
+
+@app.command()
+def events(as_json: JsonFlag = False) -> None:
+    """Say of each kind of receipt, in one sentence, what it shows and what it does not.
+
+    Example: gateway evidence events
+    """
+    from gateway.core.receipts import Event
+
+    several = sorted(Event, key=lambda event: event.title)
+    told = [
+        {"event": event.text, "of_the_standard": event.is_etsi, "shows": event.meaning} for event in several
+    ]
+    lines = [f"{event.title}\n    {event.meaning}" for event in several]
+    typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(lines))
 
 
 @app.command("policy")

@@ -145,6 +145,32 @@ async def test_a_checkpoint_that_somebody_else_kept_must_lead_to_the_evidence(
     assert (status, err) == (1, "gateway: The log signed no checkpoint of this size.\n")
 
 
+async def test_the_whole_log_shows_what_did_not_happen_and_holds_nothing_personal(
+    house: House, referral: dict[str, Any]
+) -> None:
+    _, policy = await exported(house, referral["incident"])
+    folder = house.folder / "log"
+    two = ("--officer", "W. Stave", "--second-officer", "C. Reed")
+    told = await gateway(house, "evidence", "log", "--out", str(folder), *two)
+    lines = (folder / "leaves.jsonl").read_bytes().splitlines()
+    assert told["leaves"] == len(lines)
+    assert json.loads(lines[-1])["reason"] == "whole-log", "the export is its own last leaf"
+    assert not any(name in line for name in NAMES for line in lines)
+    submitted = [one for one in map(json.loads, lines) if one["event"] == "SubmissionAcceptance"][-1]["time"]
+    asked = ("evidence", "absence", str(folder), "--ref", referral["id"], "--policy", str(policy))
+    found = await gateway(house, *asked, "--event", "ConsignmentAcceptance", "--before", submitted)
+    assert (found["verdict"], found["absent"]) == ("VALID", True)
+    status, out, _ = await attempt(
+        house, *asked, "--event", "SubmissionAcceptance", "--before", "2100-01-01T00:00:00Z", "--json"
+    )
+    assert (status, json.loads(out)["absent"]) == (1, False)
+    status, _, err = await attempt(house, "evidence", "log", "--out", str(folder), *two)
+    assert (status, err.count("\n")) == (2, 1)
+    alone = ("--officer", "W. Stave", "--second-officer", "w. stave")
+    status, _, err = await attempt(house, "evidence", "log", "--out", str(folder / "other"), *alone)
+    assert (status, (folder / "other").exists()) == (1, False)
+
+
 async def test_a_bundle_that_was_meddled_with_is_invalid(house: House, referral: dict[str, Any]) -> None:
     bundle, policy = await exported(house, referral["incident"])
     broken = house.folder / "broken.zip"

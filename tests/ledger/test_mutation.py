@@ -33,14 +33,14 @@ def guarded(tree: ast.AST) -> Iterator[tuple[ast.If, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.body[0], ast.Raise):
             call = node.body[0].exc
-            if isinstance(call, ast.Call) and ast.unparse(call.func) == "Invalid":
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in ("Invalid", "verify.Invalid"):
                 yield node, ast.literal_eval(call.args[0])
 
 
-def places() -> list[tuple[int, int, str, str]]:
+def places(source: str = SOURCE) -> list[tuple[int, int, str, str]]:
     """(which condition, which part of it, its text, the refusal's words)."""
     found = []
-    for number, (node, message) in enumerate(guarded(ast.parse(SOURCE))):
+    for number, (node, message) in enumerate(guarded(ast.parse(source))):
         parts = (
             node.test.values
             if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or)
@@ -50,9 +50,9 @@ def places() -> list[tuple[int, int, str, str]]:
     return found
 
 
-def weakened(number: int, place: int) -> ModuleType:
+def weakened(number: int, place: int, source: str = SOURCE) -> ModuleType:
     """The verifier without that part of that condition."""
-    tree = ast.parse(SOURCE)
+    tree = ast.parse(source)
     node = list(guarded(tree))[number][0]
     if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or):
         node.test.values[place] = NEVER

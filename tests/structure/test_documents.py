@@ -21,7 +21,9 @@ from gateway.core.errors import ErrorCode
 from gateway.settings import FILE_VARIABLE, PREFIX, Settings
 from tests.structure.source import ROOT, house, suite, text_of, tracked
 
-GUIDES = tuple(f"deploy/guides/{name}.md" for name in ("partner-developer", "operator", "officer"))
+GUIDES = tuple(
+    f"deploy/guides/{name}.md" for name in ("partner-developer", "operator", "officer", "inspector")
+)
 MANUALS = ("README.md", *GUIDES)
 RUN_IN_ORDER = frozenset(GUIDES[1:])  # by tests/edges/test_guides.py
 

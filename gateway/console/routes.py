@@ -22,6 +22,7 @@ from gateway.console import (
     search,
     sign_in,
     sign_in_oidc,
+    sign_in_passkey,
     today,
 )
 from gateway.console.door import Console, Visit
@@ -51,6 +52,10 @@ ROUTES: tuple[Route, ...] = (
     Route("/sign-out", POST, Needs.SESSION, sign_in.post_sign_out),
     Route("/sign-in/oidc", GET, Needs.NOTHING, sign_in_oidc.get_oidc),
     Route("/sign-in/callback", GET, Needs.NOTHING, sign_in_oidc.get_callback),
+    Route("/sign-in/passkey", GET, Needs.NOTHING, sign_in_passkey.get_passkey),
+    Route("/sign-in/passkey", POST, Needs.NOTHING, sign_in_passkey.post_passkey),
+    Route("/invitation", GET, Needs.NOTHING, sign_in_passkey.get_invitation),
+    Route("/invitation", POST, Needs.NOTHING, sign_in_passkey.post_invitation),
     Route("/account", GET, Needs.SESSION, account.get_account),
     Route("/account/sign-out-everywhere", POST, Needs.SESSION, account.post_sign_out_everywhere),
     Route("/static/{name}", GET, Needs.NOTHING, pages.get_static),

@@ -162,7 +162,7 @@ def search(
 
     Example: gateway incidents search --officer "W. Stave" --reason duplicate-check --from child.json
     """
-    child = _asked() if source is None else _read(source)
+    child = ask_child() if source is None else read_child(source)
     found = run(_search(child, officer, reason, partnership))
     lines = [
         f"{one['incident']} child {one['child']}: {one['strength']} ({'; '.join(one['in_words'])})"
@@ -329,7 +329,7 @@ def _duty(row: DutyRow) -> dict[str, Any]:
     }
 
 
-def _asked() -> Identity:
+def ask_child() -> Identity:
     """Who is looked for, asked on standard error so that standard output holds the answer alone."""
     number = typer.prompt("NHS number (empty to search by name)", default="", show_default=False, err=True)
     if number.strip():
@@ -340,7 +340,7 @@ def _asked() -> Identity:
     return _identity({"family_name": name, "date_of_birth": born, "given_names": given})
 
 
-def _read(source: str) -> Identity:
+def read_child(source: str) -> Identity:
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
         document = json.loads(text)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gateway.actions.erase import Erasure, begin_erasure
+from gateway.actions.export import own_policy
 from gateway.actions.reconcile import reconcile as reconcile_all
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.dispatch.erasing import complete_erasure
+from gateway.ledger.verify import Invalid, Policy, load_policy, open_receipt
 from gateway.parts import Parts
-from gateway.store import incidents
+from gateway.store import incidents, log
 from gateway.store.reconcile import Reconciliation
 
 MOST_SHOWN = 100
@@ -24,12 +28,25 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def reconcile(as_json: JsonFlag = False) -> None:
+def reconcile(
+    receipts: Annotated[
+        Path | None,
+        typer.Option(
+            "--receipts",
+            metavar="DIR",
+            help="Receipts that an agency kept (*.jws): which of them are not here?",
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Hold every message and delivery against the ledger: exit 1 when anything is unexplained.
+
+    With --receipts, hold an agency's receipts against the book instead: after a restore, what they have and we lost. Each is
+    checked against this deployment's own keys first.
 
     Example: gateway reconcile --json
     """
-    told, lines = run(_reconcile())
+    told, lines = run(_reconcile() if receipts is None else _hold_against(receipts))
     answer(told, lines, as_json)
     if told["unexplained"]:
         raise typer.Exit(1)
@@ -67,6 +84,38 @@ async def _reconcile() -> tuple[dict[str, Any], list[str]]:
     total = {**views["deliveries"], "unexplained": len(found.findings)}
     shown = [asdict(one) for one in found.findings[:MOST_SHOWN]]
     return {**total, **views, "findings": shown}, _in_words(found, views)
+
+
+async def _hold_against(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    async with opened() as parts:
+        policy = load_policy(json.dumps(own_policy(parts)).encode())
+        kept = _receipts(folder, policy)
+        genuine = {one["id"]: one for one in kept if one["genuine"]}
+        known = await parts.store.read(lambda tx: log.known(tx, list(genuine)))
+    missing = [one for entry, one in genuine.items() if entry not in known]
+    false = [one["file"] for one in kept if not one["genuine"]]
+    lines = [f"{len(kept)} receipts, {len(known)} of them are in the book"]
+    lines += [f"MISSING  {one['event']} of {one['ref']} at {one['time']}: {one['file']}" for one in missing]
+    lines += [f"NOT OURS  {file}" for file in false]
+    told = {"receipts": len(kept), "known": len(known), "missing": missing, "not_ours": false}
+    return {**told, "unexplained": len(missing)}, lines
+
+
+def _receipts(folder: Path, policy: Policy) -> list[dict[str, Any]]:
+    return [_receipt(file, policy) for file in sorted(folder.glob("*.jws"))]
+
+
+def _receipt(file: Path, policy: Policy) -> dict[str, Any]:
+    """What one file says, once its signature holds under a key of ours."""
+    try:
+        said = open_receipt(file.read_bytes().strip(), policy).statement
+    except (Invalid, OSError):
+        return {"file": file.name, "genuine": False}
+    return {
+        "file": file.name,
+        "genuine": True,
+        **{name: said[name] for name in ("id", "event", "ref", "time")},
+    }
 
 
 def _in_words(found: Reconciliation, views: dict[str, dict[str, int]]) -> list[str]:

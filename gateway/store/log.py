@@ -285,3 +285,12 @@ def forget_disclosures(tx: Tx, partnership: PartnershipId, incident: IncidentId)
         .where(t.entry.c.partnership == partnership, t.entry.c.incident == incident)
         .values(disclosures=None)
     )
+
+
+def known(tx: Tx, entries: Sequence[str]) -> set[str]:
+    """Which of these entries are here: for receipts that an agency kept, after a restore."""
+    found: set[str] = set()
+    for at in range(0, len(entries), 500):
+        query = select(t.entry.c.id).where(t.entry.c.id.in_(entries[at : at + 500]))
+        found |= set(tx.execute(query).scalars())
+    return found

@@ -36,13 +36,18 @@ from adapters.mail.mailbox import Account, Mailbox, RawMail, account_from_url, h
 from adapters.mail.policy import Policy, PolicyUnreadable, read_policy
 from adapters.mail.reading import read_mail
 from adapters.mail.sending import MailAdapter, Manner
+from adapters.notary import TOTAL_SECONDS as NOTARY_SECONDS
+from adapters.notary import ask_notary
 from adapters.scanner import ClamdScanner
 from adapters.webhook import WebhookAdapter
 from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import Misconfigured
+from gateway.core.notaries import AskNotary, Told
 from gateway.core.published_keys import Fetched
 from gateway.core.replies import MailExpected, MailReading
 from gateway.dispatch import intake
+from gateway.ledger.anchoring import Notaries, read_witness
+from gateway.ledger.verify import NOBODY_STAMPS, read_stampers
 from gateway.moving_clock import MovingClock
 from gateway.parts import Clock, Compose, FetchKeys, Partnerships, Parts
 from gateway.settings import Settings
@@ -92,6 +97,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
             advice="anyone who can read them can forge receipts; never use them for real",
         )
     adapters = _adapters(settings, clock)  # what refuses to be set up does so before anything is opened
+    notaries = notaries_of(settings)
     book = Store.open(
         settings.book_url,
         tables.book,
@@ -113,6 +119,8 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         read_mail=_mail_reader(settings),
         scan=_scanner(settings),
         fetch_keys=_key_fetcher(settings),
+        notaries=notaries,
+        ask_notary=_notary(settings, notaries),
     )
 
 
@@ -172,6 +180,49 @@ def _key_fetcher(settings: Settings) -> FetchKeys:
             await fetcher.aclose()
 
     return fetch
+
+
+def notaries_of(settings: Settings) -> Notaries:
+    """Who confirms the log; Misconfigured when a setting about them cannot be read."""
+    roots = _roots(settings.timestamp_roots_file)
+    try:
+        witnesses = tuple(read_witness(one) for one in settings.witnesses)
+    except ValueError:
+        raise Misconfigured(
+            "GATEWAY_WITNESSES: each is a witness's key, a space and its address (`gateway witness show` prints it)"
+        ) from None
+    try:
+        stampers = (
+            read_stampers(roots, settings.timestamp_policies) if settings.timestamp_urls else NOBODY_STAMPS
+        )
+    except ValueError:
+        raise Misconfigured(
+            "GATEWAY_TIMESTAMP_ROOTS_FILE holds certificates (PEM) and GATEWAY_TIMESTAMP_POLICIES object identifiers"
+        ) from None
+    return Notaries(witnesses, settings.quorum, settings.timestamp_urls, stampers, roots)
+
+
+def _roots(file: Path | None) -> str:
+    try:
+        return "" if file is None else file.read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured("GATEWAY_TIMESTAMP_ROOTS_FILE cannot be read") from None
+
+
+def _notary(settings: Settings, notaries: Notaries) -> AskNotary:
+    """Asks witnesses and authorities; their hosts stand in the settings, so they may be inside (see `adapters.notary`)."""
+    addresses = [*(one.url for one in notaries.witnesses), *notaries.stamp_urls]
+    hosts = tuple(urlsplit(address).netloc.lower() for address in addresses)
+    tls = ssl.create_default_context(cafile=str(settings.fetch_ca_file) if settings.fetch_ca_file else None)
+
+    async def ask(address: str, content: bytes, media_type: str) -> Told:
+        fetcher = Fetcher(tls=tls, development_hosts=hosts, total_seconds=NOTARY_SECONDS)
+        try:
+            return await ask_notary(fetcher, address, content, media_type)
+        finally:
+            await fetcher.aclose()
+
+    return ask
 
 
 def _mail_adapter(settings: Settings, clock: Clock) -> MailAdapter:

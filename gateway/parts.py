@@ -21,10 +21,12 @@ from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.identifiers import IdKind, make_id, make_incident_id
 from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.notaries import AskNotary
 from gateway.core.published_keys import Fetched
 from gateway.core.replies import MailExpected, MailReading
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
+from gateway.ledger.anchoring import Notaries
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import BankHolidays, read_holidays, shipped_holidays
 from gateway.settings import Settings
@@ -171,6 +173,8 @@ class Parts:
     read_mail: ReadMail
     scan: Scan | None  # None: no scanner is set up
     fetch_keys: FetchKeys
+    notaries: Notaries
+    ask_notary: AskNotary
 
     @property
     def keys(self) -> KeyRing:

@@ -29,6 +29,7 @@ from gateway.app import build_parts, close, watch_mailbox, ways_in_of
 from gateway.console.application import console_app, console_site
 from gateway.console.door import BASE as CONSOLE
 from gateway.core.errors import Misconfigured
+from gateway.dispatch.anchoring import RolledBack, must_not_be_rolled_back
 from gateway.dispatch.erasing import reapply_erasures
 from gateway.dispatch.loop import Dispatch, Hints
 from gateway.parts import Clock, Parts
@@ -65,6 +66,7 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
     """Dispatch and mailbox run while this lasts; afterwards everything is closed in order."""
     try:
         await gateway.parts.partnerships.must_be_sound()
+        await must_not_be_rolled_back(gateway.parts)  # before anything is written: this may be an older book
         await reapply_erasures(gateway.parts)  # before anything is served: a restore may have undone some
     except Exception:
         await close(gateway.parts)
@@ -103,10 +105,31 @@ async def work(settings: Settings, ready: Callable[[], None] | None = None) -> N
     stopped = asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, stopped.set)
-    async with running(build(settings)):
+    gateway = build(settings)
+    async with running(gateway):
+        contradicted = _stopped_when_contradicted(gateway, stopped.set)
         if ready is not None:
             ready()
         await stopped.wait()
+    _refuse(contradicted)
+
+
+def _stopped_when_contradicted(gateway: Gateway, stop: Callable[[], None]) -> list[RolledBack]:
+    """Stop as soon as a witness contradicts the log; why, once that is so."""
+    why: list[RolledBack] = []
+
+    def contradicted(fault: RolledBack) -> None:
+        why.append(fault)
+        stop()
+
+    if isinstance(gateway.dispatch, Dispatch):
+        gateway.dispatch.on_contradiction = contradicted
+    return why
+
+
+def _refuse(contradicted: list[RolledBack]) -> None:
+    for fault in contradicted:
+        raise fault
 
 
 async def _serve(
@@ -122,8 +145,12 @@ async def _serve(
         spare_what_stays()
         async with running(gateway):
             servers = _servers(gateway)
+            contradicted = _stopped_when_contradicted(
+                gateway, lambda: setattr(servers[0], "should_exit", True)
+            )
             with _stopped_by_signals(servers[0]):
                 await _together(servers, sockets, ready)
+        _refuse(contradicted)
 
 
 def spare_what_stays() -> None:

@@ -157,6 +157,28 @@ class Settings(BaseSettings):
         0.5, description="how often receipts are sealed into the log"
     )
 
+    witnesses: Words = Field(
+        (), description="partners' witnesses of the log, each as `VKEY URL`; absent: nobody watches the log"
+    )
+    witness_quorum: PositiveInt | None = Field(
+        None, description="how many witnesses must sign a checkpoint; absent: more than half"
+    )
+    timestamp_urls: Words = Field(
+        (), description="one or two time-stamping authorities (RFC 3161); absent: times are our own claim"
+    )
+    timestamp_roots_file: Path | None = Field(
+        None, description="roots of these authorities (PEM), taken from them on another path"
+    )
+    timestamp_policies: Words = Field(
+        (), description="policies (OIDs) under which these authorities must stamp"
+    )
+    anchor_interval_seconds: float = Field(
+        60.0, gt=0, le=3600, description="how often the log is witnessed and stamped, on a fixed rhythm"
+    )
+    heartbeat_interval_seconds: float = Field(
+        3600.0, ge=60, description="how often the log grows by a heartbeat, on a fixed rhythm"
+    )
+
     # --- tokens and the console
     session_idle_seconds: PositiveInt = Field(
         900, description="an officer's idle time before signing in again"
@@ -285,6 +307,9 @@ class Settings(BaseSettings):
         "oidc_roles",
         "oidc_required_acr",
         "oidc_required_amr",
+        "witnesses",
+        "timestamp_urls",
+        "timestamp_policies",
         mode="before",
     )
     @classmethod
@@ -374,6 +399,18 @@ class Settings(BaseSettings):
         return self.book_url.startswith("sqlite")
 
     @property
+    def is_anchored(self) -> bool:
+        """Do others confirm the log: witnesses, time-stamping authorities, or both?"""
+        return bool(self.witnesses or self.timestamp_urls)
+
+    @property
+    def quorum(self) -> int:
+        """How many witnesses must sign: as set, else more than half; 0 without witnesses."""
+        if not self.witnesses:
+            return 0
+        return self.witness_quorum or len(self.witnesses) // 2 + 1
+
+    @property
     def is_production(self) -> bool:
         return self.mode == "production"
 
@@ -403,6 +440,21 @@ class Settings(BaseSettings):
             self.console_listen is None
             or (not self.is_production and self.console_listen.rpartition(":")[0] in LOOPBACK),
             "GATEWAY_CONSOLE_LISTEN is a loopback address, in development only: production serves it over TLS",
+        )
+        yield _must(
+            "enough witnesses for the quorum",
+            (self.witness_quorum or 0) <= len(self.witnesses),
+            "GATEWAY_WITNESS_QUORUM is at most the number of GATEWAY_WITNESSES",
+        )
+        yield _must(
+            "time-stamps can be checked",
+            not self.timestamp_urls
+            or (
+                len(self.timestamp_urls) <= 2
+                and bool(self.timestamp_policies)
+                and self.timestamp_roots_file is not None
+            ),
+            "GATEWAY_TIMESTAMP_URLS names one or two, and needs _TIMESTAMP_ROOTS_FILE and _TIMESTAMP_POLICIES",
         )
         yield self._private("keys_dir", 0o077)
         yield self._private_keys()
@@ -527,6 +579,11 @@ class Settings(BaseSettings):
             "fetches go to public hosts over TLS only",
             not self.fetch_development_hosts,
             "production has no development hosts: unset GATEWAY_FETCH_DEVELOPMENT_HOSTS",
+        )
+        yield _must(
+            "witnesses are asked over TLS",
+            all(" https://" in one for one in self.witnesses),
+            "an address in GATEWAY_WITNESSES begins with https:// in production: a stranger could see the log grow",
         )
         yield _must(
             "the deployment has a name of its own",

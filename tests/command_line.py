@@ -34,6 +34,7 @@ PASSED_ON = (
     "fetch_ca_file",
     "fetch_development_hosts",
     "client_key_hosts",
+    "witnesses",
 )
 
 

@@ -17,7 +17,7 @@ from gateway.core.receipts import Event
 from gateway.ledger.appending import disclosures_label
 from gateway.ledger.bundle import Gathered, build_bundle, gather
 from gateway.ledger.checkpoint import log_key
-from gateway.ledger.policy import ReceiptKeyWindow, make_policy
+from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
 from gateway.parts import Parts, Work
 from gateway.store import attachments, clients, incidents, log, mail, messages
 from gateway.store.transaction import Tx
@@ -65,7 +65,7 @@ def read_bundle(
     """
     if any(log.checkpoint_of_size(tx, size) is None for size in pinned):
         raise Refused(ErrorCode.NOT_FOUND, detail="The log signed no checkpoint of this size.")
-    gathered = gather(tx, partnership, incident, pinned)
+    gathered = gather(tx, partnership, incident, pinned, anchored=parts.settings.is_anchored)
     disclosures = {} if key is None else _open_disclosures(gathered, key)
     contents = {} if key is None else _contents(tx, gathered, partnership, incident, key)
     files = {} if key is None else _attachments(tx, parts, partnership, incident)
@@ -94,7 +94,17 @@ def own_policy(parts: Parts, peers: Mapping[str, Sequence[str]] | None = None) -
     """What to verify this deployment's bundles with. For information: a verifier's trust comes from another path."""
     issuer, keys = parts.settings.issuer, parts.keys
     logs = [log_key(issuer, signer) for signer, _ in keys.timed["log"].keys]
-    return make_policy(issuer, issuer, logs, _windows(keys.timed["receipts"]), peers=peers)
+    return make_policy(
+        issuer,
+        issuer,
+        logs,
+        _windows(keys.timed["receipts"]),
+        witnesses=[one.key for one in parts.notaries.witnesses],
+        quorum=parts.notaries.quorum,
+        timestamps="required" if parts.notaries.stamp_urls else "none",
+        tsa=StampersNamed(parts.notaries.roots, parts.notaries.stampers.policies),
+        peers=peers,
+    )
 
 
 def _windows(receipts: TimedKeys) -> list[ReceiptKeyWindow]:

@@ -9,8 +9,9 @@ from datetime import datetime
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.ledger.appending import Issuer, append_all
-from gateway.ledger.statement import draft
+from gateway.ledger.statement import Anchor, draft
 from gateway.parts import Parts, Supply, Work
+from gateway.store import log
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
 
@@ -84,5 +85,12 @@ def prove(
         incident=subject.incident,
         seal=None if key is None else key.seal,
         data_key=None if key is None else key.id,
+        after=_after(tx, parts),
     )
     return [Stated(e.id, e.jws, d.disclosures) for e, d in zip(entries, drafts, strict=True)]
+
+
+def _after(tx: Tx, parts: Parts) -> Anchor | None:
+    """The newest checkpoint that others confirmed: the statement cannot be older than it, whatever time it claims."""
+    found = log.newest_anchor(tx) if parts.settings.is_anchored else None
+    return None if found is None else Anchor(found[0], found[1].hex())

@@ -26,13 +26,16 @@ def operator_app(parts: Parts) -> Starlette:
         return PlainTextResponse("alive\n")
 
     async def readyz(request: Request) -> Response:
-        """Ready only if both databases answer."""
+        """Ready only if both databases answer; beside it, for how long nobody has confirmed the log's newest state."""
         try:
             await parts.store.read(log.latest_checkpoint)
             await parts.custody.read(lambda tx: None)
         except Unavailable as fault:
             return JSONResponse({"ready": False, "reason": fault.reason}, 503)
-        return JSONResponse({"ready": True})
+        at = parts.clock()
+        waits = await parts.store.read(log.oldest_unanchored) if parts.settings.is_anchored else None
+        pending = 0 if waits is None else int((at - waits).total_seconds())
+        return JSONResponse({"ready": True, "log_pending_seconds": pending})
 
     async def metrics(request: Request) -> Response:
         at = parts.clock()
@@ -58,6 +61,16 @@ def _figures(tx: Tx, at: datetime) -> bytes:
     Gauge("gateway_receipts_unsealed", "Entries not yet under a checkpoint", registry=registry).set(
         log.count_unsealed(tx)
     )
+    newest, confirmed, waits = log.latest_checkpoint(tx), log.newest_anchor(tx), log.oldest_unanchored(tx)
+    Gauge("gateway_log_size", "Entries under the newest checkpoint", registry=registry).set(
+        newest.size if newest else 0
+    )
+    Gauge("gateway_log_anchored_size", "Entries under the newest anchored one", registry=registry).set(
+        confirmed[0] if confirmed else 0
+    )
+    Gauge(
+        "gateway_log_pending_seconds", "For how long checkpoints wait to be anchored", registry=registry
+    ).set((at - waits).total_seconds() if waits else 0)
     to_see_to = Gauge("gateway_clients_to_see_to", "Clients by concern", ["concern"], registry=registry)
     rows = clients.listed(tx)
     counted = Counter(one.concern for row in rows for one in concerns(row, at))

@@ -16,7 +16,7 @@ from gateway.core.messages import AgencyId
 from gateway.ledger import sealing
 from gateway.oauth.resource import Principal
 from gateway.store import log
-from gateway.store.log import EntryRow
+from gateway.store.log import CheckpointRow, EntryRow
 from gateway.store.transaction import Tx
 
 _TILE = re.compile(r"([0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
@@ -30,7 +30,10 @@ async def get_receipt(door: Door, request: Request) -> Response:
 
 
 async def get_proof(door: Door, request: Request) -> Response:
-    """The offline proof that a receipt is in the log (tlog-proof@v1); 404 until it is sealed, normally within a second."""
+    """The offline proof that a receipt is in the log (tlog-proof@v1); 404 until it is sealed, normally within a second.
+
+    Under the first checkpoint that witnesses signed, once there is one; before, under the log's own signature.
+    """
     principal = await door.reader(request, READ)
     proof = await door.parts.store.read(lambda tx: _proof(tx, principal, request.path_params["receipt"]))
     if proof is None:
@@ -50,12 +53,20 @@ async def get_policy(door: Door, request: Request) -> Response:
 
 
 async def get_checkpoint(door: Door, request: Request) -> Response:
-    """The newest signed tree head (C2SP tlog-checkpoint); witnesses and auditors only."""
+    """The newest signed tree head (C2SP tlog-checkpoint), with its witnesses' lines if it has any; auditors only."""
     await door.reader(request, LOG)
-    newest = await door.parts.store.read(log.latest_checkpoint)
-    if newest is None:
+    note = await door.parts.store.read(_newest_note)
+    if note is None:
         raise Refused(ErrorCode.NOT_FOUND)
-    return PlainTextResponse(newest.note, headers=HEADERS)
+    return PlainTextResponse(note, headers=HEADERS)
+
+
+def _newest_note(tx: Tx) -> str | None:
+    newest = log.latest_checkpoint(tx)
+    if newest is None:
+        return None
+    confirmed = log.anchor_of_size(tx, newest.size)
+    return newest.note if confirmed is None else confirmed.note
 
 
 async def get_tile(door: Door, request: Request) -> Response:
@@ -81,10 +92,14 @@ def _own_entry(tx: Tx, principal: Principal, wanted: str) -> EntryRow:
 
 def _proof(tx: Tx, principal: Principal, wanted: str) -> str | None:
     entry = _own_entry(tx, principal, wanted)
-    newest = log.latest_checkpoint(tx)
-    if newest is None or entry.leaf_index is None or entry.leaf_index >= newest.size:
+    if entry.leaf_index is None:
         return None
-    return sealing.prove(tx, entry.leaf_index, newest)
+    under = log.latest_checkpoint(tx)
+    if (confirmed := log.anchor_holding(tx, entry.leaf_index)) is not None:
+        under = CheckpointRow(confirmed.size, confirmed.root, confirmed.note, confirmed.anchored_at)
+    if under is None or entry.leaf_index >= under.size:
+        return None
+    return sealing.prove(tx, entry.leaf_index, under)
 
 
 def _document(entry: EntryRow) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from celery import Celery, signals
 
 from gateway.app import build_parts, close, own_account, read_mailbox_once, ways_in_of
 from gateway.core.errors import Misconfigured
+from gateway.dispatch.anchoring import anchor_newest
 from gateway.dispatch.erasing import reapply_erasures
 from gateway.dispatch.loop import CHASE_SECONDS, HOUSEKEEPING_SECONDS, carry_and_read, housekeep, watch_clocks
 from gateway.dispatch.timetable import seal_waiting
@@ -43,13 +44,14 @@ async def _read_mailbox(parts: Parts) -> None:
 
 Job = Callable[[Parts], Awaitable[object]]
 CARRY, SEAL, CHASE, HOUSEKEEP = "gateway.carry", "gateway.seal", "gateway.chase", "gateway.housekeep"
-MAILBOX = "gateway.mailbox"
+MAILBOX, ANCHOR = "gateway.mailbox", "gateway.anchor"
 JOBS: dict[str, Job] = {
     CARRY: _carry_all,
     SEAL: seal_waiting,
     CHASE: _chase,
     HOUSEKEEP: housekeep,
     MAILBOX: _read_mailbox,
+    ANCHOR: anchor_newest,
 }
 
 
@@ -115,6 +117,8 @@ def _timetable(settings: Settings) -> dict[str, float]:
         CHASE: CHASE_SECONDS,
         HOUSEKEEP: HOUSEKEEPING_SECONDS,
     }
+    if settings.is_anchored:
+        table[ANCHOR] = settings.anchor_interval_seconds
     return {**table, MAILBOX: settings.imap_interval_seconds} if settings.imap_url else table
 
 

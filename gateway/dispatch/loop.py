@@ -13,6 +13,7 @@ from contextlib import suppress
 import structlog
 
 from gateway.core.errors import place_of
+from gateway.dispatch.anchoring import RolledBack, anchor_newest, must_not_be_rolled_back
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.erasing import finish_erasures
 from gateway.dispatch.intake import read_kept
@@ -20,6 +21,7 @@ from gateway.dispatch.keeping import watch_retention
 from gateway.dispatch.published_keys import fetch_published_keys
 from gateway.dispatch.sandbox import end_sandbox_matters, play_sandbox
 from gateway.dispatch.timetable import (
+    beat_when_due,
     chase_due,
     open_periodic_matters,
     recount_open,
@@ -55,6 +57,7 @@ async def watch_clocks(parts: Parts, ways_in: frozenset[str]) -> None:
 
 async def housekeep(parts: Parts) -> None:
     """What may wait half a minute."""
+    await beat_when_due(parts)
     await recount_open(parts)
     await open_periodic_matters(parts)
     await finish_erasures(parts)
@@ -74,6 +77,7 @@ class Dispatch:
         self._ways_in = ways_in
         self._woken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self.on_contradiction: Callable[[RolledBack], None] | None = None  # stops whatever serves here
 
     def start(self) -> None:
         """Begin; call within the event loop that serves."""
@@ -86,6 +90,8 @@ class Dispatch:
         ]
         self._tasks = [asyncio.create_task(self._every(job, pause)) for job, pause in jobs]
         self._tasks.append(asyncio.create_task(self._carry()))
+        if settings.is_anchored:
+            self._tasks.append(asyncio.create_task(self._anchor()))
 
     async def stop(self) -> None:
         """Finish what runs; nothing is lost by stopping at any point."""
@@ -105,6 +111,22 @@ class Dispatch:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), pause)
 
+    async def _anchor(self) -> None:
+        """At once, then at fixed instants, so that when the log is anchored tells nothing of when things happened."""
+        every, is_compared = self._parts.settings.anchor_interval_seconds, False
+        while True:
+            try:
+                if (
+                    not is_compared
+                ):  # none may have answered at the start, and a log that rests is not anchored again
+                    is_compared = bool(await self._guarded(lambda: must_not_be_rolled_back(self._parts)))
+                await self._guarded(lambda: anchor_newest(self._parts))
+            except RolledBack as contradicted:
+                if self.on_contradiction is not None:
+                    self.on_contradiction(contradicted)
+                return
+            await asyncio.sleep(every - self._parts.clock().timestamp() % every)
+
     async def _every(self, job: Job, pause_seconds: float) -> None:
         while True:
             await self._guarded(job)
@@ -114,6 +136,8 @@ class Dispatch:
         """A job's fault is logged and the loop goes on: work that was not done is still there."""
         try:
             return await job()
+        except RolledBack:
+            raise
         except Exception as fault:
             _log.error("dispatch.fault", fault=type(fault).__name__, where=place_of(fault))
             await asyncio.sleep(self._parts.settings.sweep_interval_seconds)

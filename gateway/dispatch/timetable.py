@@ -5,13 +5,16 @@ Each step reads what is due from the database and does it through an action; run
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime, timedelta
 
 import structlog
 
+from gateway.actions.beat import beat
 from gateway.actions.change_calendar import Recount, recount
 from gateway.actions.chase import MARGIN, Chase, chase
 from gateway.actions.open_periodic import Opening, open_periodic
+from gateway.actions.prove import Occasion
 from gateway.actions.seal import seal
 from gateway.core.attachments import RECEIVING_LIFE
 from gateway.core.errors import Unavailable, place_of
@@ -20,7 +23,7 @@ from gateway.core.periods import Period
 from gateway.core.periods import periods as coming_round
 from gateway.core.rules import Periodic
 from gateway.dispatch.erasing import scrub
-from gateway.parts import Parts
+from gateway.parts import Parts, Supply
 from gateway.store import attachments, custody, duties, holidays, incidents, mail, messages, periods, replay
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
@@ -45,6 +48,14 @@ async def seal_waiting(parts: Parts) -> int:
         if made is None:
             return size
         size = made.size
+
+
+async def beat_when_due(parts: Parts) -> bool:
+    """The hourly heartbeat, at most once in its hour; whether one was made."""
+    at, seed = parts.clock(), secrets.token_bytes(32)
+    every = timedelta(seconds=parts.settings.heartbeat_interval_seconds)
+    occasion = Occasion(at, Supply(seed))
+    return await parts.store.transact(lambda tx: beat(tx, parts, occasion, every)) is not None
 
 
 async def chase_due(parts: Parts, ways_in: frozenset[str]) -> int:

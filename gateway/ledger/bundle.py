@@ -14,7 +14,7 @@ import json
 import re
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.core.messages import IncidentId, PartnershipId
@@ -23,7 +23,7 @@ from gateway.ledger import sealing, verify
 from gateway.ledger import summary as words
 from gateway.ledger.summary_pdf import pdf
 from gateway.store import log
-from gateway.store.log import EntryRow
+from gateway.store.log import AnchorRow, CheckpointRow, EntryRow
 from gateway.store.transaction import Tx
 
 
@@ -32,7 +32,8 @@ class Gathered:
     """What the ledger has about an incident, read on one snapshot.
 
     `entries` stand in the order of the bundle. `proofs` are by entry id; an entry without one is not sealed yet.
-    `checkpoints` are notes by size; `consistency` holds hashes by (smaller, larger) size.
+    `checkpoints` are notes by size; `consistency` holds hashes by (smaller, larger) size; `stamps` are the time-stamps over
+    checkpoints by size.
     """
 
     incident: IncidentId
@@ -40,37 +41,66 @@ class Gathered:
     proofs: Mapping[str, str]
     checkpoints: Mapping[int, str]
     consistency: Mapping[tuple[int, int], Sequence[bytes]]
+    stamps: Mapping[int, Sequence[bytes]] = field(default_factory=dict)
 
 
 def gather(
-    tx: Tx, partnership: PartnershipId, incident: IncidentId, consistent_with: Sequence[int] = ()
+    tx: Tx,
+    partnership: PartnershipId,
+    incident: IncidentId,
+    consistent_with: Sequence[int] = (),
+    *,
+    anchored: bool = False,
 ) -> Gathered:
-    """Read an incident's entries, their proofs under the newest checkpoint, and how that follows on earlier ones.
+    """Read an incident's entries, their proofs, and how the newest checkpoint follows on earlier ones.
 
-    Earlier ones are those that statements were made after, and the sizes in `consistent_with` (what the asker pinned).
+    Each entry is proved under the newest checkpoint; with `anchored` under the first one after it that witnesses signed and
+    authorities stamped, and not at all while there is none. Earlier ones are those that statements were made after, and the
+    sizes in `consistent_with` (what the asker pinned).
     """
     entries = _in_order(log.entries_of_incident(tx, partnership, incident))
     newest = log.latest_checkpoint(tx)
     if newest is None:
         return Gathered(incident, entries, {}, {}, {})
-    sealed = {
-        entry.leaf_index: entry.id
-        for entry in entries
-        if entry.leaf_index is not None and entry.leaf_index < newest.size
-    }
-    proofs = sealing.prove_all(tx, sealed, newest)
-    checkpoints = {newest.size: newest.note}
+    sealed = {entry.leaf_index: entry.id for entry in entries if entry.leaf_index is not None}
+    if anchored:
+        heads = {row.size: row for index in sealed if (row := log.anchor_holding(tx, index)) is not None}
+    else:
+        heads = {newest.size: AnchorRow(newest.size, newest.root, newest.note, (), newest.sealed_at)}
+    proofs = _proofs(tx, sealed, sorted(heads.values(), key=lambda head: head.size))
     for size in _anchors(entries) | set(consistent_with):
-        if (named := log.checkpoint_of_size(tx, size)) is not None:
-            checkpoints[size] = named.note
-    earlier = {size for size in {*checkpoints, *consistent_with} if 0 < size < newest.size}
+        if (named := _named(tx, size, anchored=anchored)) is not None:
+            heads.setdefault(size, named)
+    last = max(heads, default=0)
+    earlier = {size for size in {*heads, *consistent_with} if 0 < size < last}
     return Gathered(
         incident,
         entries,
-        {sealed[index]: proof for index, proof in proofs.items()},
-        checkpoints,
-        {(size, newest.size): sealing.prove_consistency(tx, size, newest.size) for size in sorted(earlier)},
+        proofs,
+        {size: head.note for size, head in heads.items()},
+        {(size, last): sealing.prove_consistency(tx, size, last) for size in sorted(earlier)},
+        {size: head.tokens for size, head in heads.items() if head.tokens},
     )
+
+
+def _proofs(tx: Tx, sealed: Mapping[int, str], heads: Sequence[AnchorRow]) -> dict[str, str]:
+    """Each entry under the first of the heads (in order of size) that holds it."""
+    proofs: dict[str, str] = {}
+    before = 0
+    for head in heads:
+        mine = [index for index in sealed if before <= index < head.size]
+        under = CheckpointRow(head.size, head.root, head.note, head.anchored_at)
+        proofs |= {sealed[index]: proof for index, proof in sealing.prove_all(tx, mine, under).items()}
+        before = head.size
+    return proofs
+
+
+def _named(tx: Tx, size: int, *, anchored: bool) -> AnchorRow | None:
+    """A checkpoint that a statement was made after or that somebody holds, as it was anchored; else as the log signed it."""
+    confirmed, row = log.anchor_of_size(tx, size), log.checkpoint_of_size(tx, size)
+    if confirmed is not None or row is None or anchored:
+        return confirmed
+    return AnchorRow(row.size, row.root, row.note, (), row.sealed_at)
 
 
 def build_bundle(
@@ -109,6 +139,9 @@ def build_bundle(
     files |= _peer_files(disclosures, mails or {})
     files |= {f"attachments/{one}.bin": content for one, content in attachments.items()}
     files |= {f"checkpoints/{size}.note": note.encode() for size, note in gathered.checkpoints.items()}
+    for size, tokens in gathered.stamps.items():
+        names = (f"checkpoints/{size}.tsr", f"checkpoints/{size}-2.tsr")
+        files |= dict(zip(names, tokens, strict=False))
     for (size1, size2), path in gathered.consistency.items():
         files[f"consistency/{size1}-{size2}.txt"] = b"".join(base64.b64encode(one) + b"\n" for one in path)
     chains = [entry.chain for entry in gathered.entries]

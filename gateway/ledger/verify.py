@@ -510,11 +510,16 @@ def _read_stampers(data: dict[str, Any]) -> Stampers:
         type(data[name]) is shape for name, shape in TSA_MEMBERS.items()
     ):
         raise ValueError("other members than an entry for time-stamps has")
-    roots = x509.load_pem_x509_certificates(data["roots"].encode()) if data["roots"] else []
-    policies = tuple(x509.ObjectIdentifier(oid).dotted_string for oid in data["policies"])
-    if bool(roots) != bool(policies):
+    return read_stampers(data["roots"], data["policies"], data["max_window_seconds"])
+
+
+def read_stampers(roots: str, policies: Sequence[str], max_window_seconds: int = 86_400) -> Stampers:
+    """Authorities by their roots (PEM) and policies (OIDs); ValueError when one is there without the other."""
+    read = x509.load_pem_x509_certificates(roots.encode()) if roots else []
+    if bool(read) != bool(policies):
         raise ValueError("roots without policies, or policies without roots")
-    return Stampers(tuple(roots), policies, timedelta(seconds=data["max_window_seconds"]))
+    oids = tuple(x509.ObjectIdentifier(oid).dotted_string for oid in policies)
+    return Stampers(tuple(read), oids, timedelta(seconds=max_window_seconds))
 
 
 def _read_pin(data: dict[str, Any]) -> Pinned:

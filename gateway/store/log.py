@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.core.messages import AgencyId, IncidentId, PartnershipId
@@ -63,6 +63,17 @@ class CheckpointRow:
     sealed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class AnchorRow:
+    """A checkpoint that others confirmed: its note with witnesses' lines, and the time-stamps over it (one or two, or none)."""
+
+    size: int
+    root: bytes
+    note: str
+    tokens: tuple[bytes, ...]
+    anchored_at: datetime
+
+
 _CHAIN = Prepared(
     select(t.chain.c.partnership, t.chain.c.incident, t.chain.c.seq, t.chain.c.head)
     .where(t.chain.c.ref == bindparam("ref"))
@@ -91,6 +102,8 @@ _NUMBERED = Prepared(
     select(t.entry.c.id).where(t.entry.c.leaf_index >= bindparam("first")).order_by(t.entry.c.leaf_index)
 )
 _CHECKPOINT = select(*t.checkpoint.c)
+_ANCHOR = select(*t.anchor.c)
+_NEWEST_ANCHOR = Prepared(select(t.anchor.c.size, t.anchor.c.root).order_by(t.anchor.c.size.desc()).limit(1))
 
 
 # --- chains and entries ----------------------------------------------------------------------------------------------
@@ -148,6 +161,13 @@ def find_entry_of_sender(
     )
     row = tx.execute(query).first()
     return None if row is None else EntryRow(**row._mapping)
+
+
+def last_of_chain(tx: Tx, ref: str) -> datetime | None:
+    """When the last entry of a chain of the gateway's own was made."""
+    query = select(t.entry.c.at).where(t.entry.c.chain == ref, t.entry.c.partnership.is_(None))
+    row = tx.execute(query.order_by(t.entry.c.seq.desc()).limit(1)).first()
+    return None if row is None else row.at
 
 
 def entries_of_chain(tx: Tx, partnership: PartnershipId | None, ref: str) -> list[EntryRow]:
@@ -276,6 +296,54 @@ def add_checkpoint(tx: Tx, previous_size: int, row: CheckpointRow) -> None:
     ends = tx.execute(select(size).where(size >= previous_size).order_by(size).limit(3)).scalars().all()
     if ends != ([previous_size, row.size] if previous_size else [row.size]):
         raise Overtaken("another sequencer made a newer checkpoint")
+
+
+# --- anchors: checkpoints that others confirmed ------------------------------------------------------------------------
+
+
+def add_anchor(tx: Tx, row: AnchorRow) -> bool:
+    """Keep an anchored checkpoint; False when one of that size is there already: what was kept never changes."""
+    if anchor_of_size(tx, row.size) is not None:
+        return False
+    first, second = (*row.tokens, None, None)[:2]
+    values = {"size": row.size, "root": row.root, "note": row.note, "anchored_at": row.anchored_at}
+    try:
+        tx.execute(insert(t.anchor), values | {"token": first, "second_token": second})
+    except IntegrityError as fault:
+        raise Overtaken("another process anchored this checkpoint") from fault
+    return True
+
+
+def newest_anchor(tx: Tx) -> tuple[int, bytes] | None:
+    """Size and root of the newest anchored checkpoint."""
+    row = tx.execute(_NEWEST_ANCHOR).first()
+    return None if row is None else (row[0], row[1])
+
+
+def anchor_of_size(tx: Tx, size: int) -> AnchorRow | None:
+    return _anchor(tx, _ANCHOR.where(t.anchor.c.size == size))
+
+
+def anchor_holding(tx: Tx, index: int) -> AnchorRow | None:
+    """The first anchored checkpoint whose tree holds the leaf at `index`: the one that bounds its time most closely."""
+    return _anchor(tx, _ANCHOR.where(t.anchor.c.size > index).order_by(t.anchor.c.size).limit(1))
+
+
+def _anchor(tx: Tx, query: Select[Any]) -> AnchorRow | None:
+    row = tx.execute(query).first()
+    if row is None:
+        return None
+    tokens = tuple(token for token in (row.token, row.second_token) if token is not None)
+    return AnchorRow(row.size, row.root, row.note, tokens, row.anchored_at)
+
+
+def oldest_unanchored(tx: Tx) -> datetime | None:
+    """When the first checkpoint was sealed that is larger than every anchored one; None when nothing waits."""
+    done = newest_anchor(tx)
+    size = t.checkpoint.c.size
+    query = select(t.checkpoint.c.sealed_at).where(size > (done[0] if done else 0)).order_by(size).limit(1)
+    row = tx.execute(query).first()
+    return None if row is None else row.sealed_at
 
 
 def forget_disclosures(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> None:

@@ -611,6 +611,18 @@ checkpoint = Table(
     Column("sealed_at", Instant, nullable=False),
 )
 
+# Editing it: show other signatures than witnesses and authorities gave; the verifier refuses them. A row never changes.
+anchor = Table(
+    "anchor",
+    book,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),  # with its witnesses' lines, as it was stamped
+    Column("token", LargeBinary),  # RFC 3161 responses over the note
+    Column("second_token", LargeBinary),
+    Column("anchored_at", Instant, nullable=False),
+)
+
 # Editing it: unwrap nothing (the master key is elsewhere); deleting a row makes content unreadable for ever.
 data_key = Table(
     "data_key",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ import typer
 
 from gateway.ledger.checkpoint import witness_key
 from gateway.ledger.verify import LOG_KEY, VerifierKey, parse_vkey
-from gateway.store.witnessed import Memory
+from gateway.store.witnessed import Memory, MemoryUnusable
 from gateway.witness.witnessing import Witnessing
 from keys.signing import FileSigner
 
@@ -55,7 +54,7 @@ def init(
     try:
         _write(folder, name, keys)
         found = told(folder)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, MemoryUnusable):
         _stop(f"{folder} cannot be made a witness's folder: is it yours, and was it made for the same name?")
     _answer(found, as_json)
 
@@ -65,7 +64,7 @@ def show(folder: Folder = Path("witness"), as_json: JsonFlag = False) -> None:
     """Show the witness's key, as the gateway's operator needs it, and what it signed last of each log."""
     try:
         found = told(folder)
-    except (OSError, ValueError, KeyError, sqlite3.Error):
+    except (OSError, ValueError, KeyError, MemoryUnusable):
         _stop(f"there is no witness in {folder}: make one with `gateway witness init`")
     _answer(found, as_json)
 
@@ -82,30 +81,18 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key (PEM).")] = None,
 ) -> None:
     """Answer the gateway until SIGTERM or Ctrl-C. It may be killed at any time: what it signed, it remembers."""
-    import uvicorn
-
     from gateway.app import system_clock
-    from gateway.witness.application import witness_app
+    from gateway.witness.listening import listen_until_stopped
 
     try:
         witness = witnessing(folder, system_clock)
-    except (OSError, ValueError, KeyError, sqlite3.Error):
+    except (OSError, ValueError, KeyError, MemoryUnusable):
         _stop(f"there is no witness in {folder}: make one with `gateway witness init`")
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or (tls_cert is None) != (tls_key is None):
         _stop("--listen is host:port; --tls-cert and --tls-key go together")
     typer.echo(f"Witnessing {len(witness.logs)} logs as {witness.name} at {listen}")
-    uvicorn.run(
-        witness_app(witness),
-        host=host.strip("[]"),
-        port=int(port),
-        ssl_certfile=tls_cert,
-        ssl_keyfile=tls_key,
-        lifespan="off",
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-    )
+    listen_until_stopped(witness, host.strip("[]"), int(port), tls_cert, tls_key)
 
 
 def witnessing(folder: Path, clock: Callable[[], datetime]) -> Witnessing:

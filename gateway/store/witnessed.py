@@ -29,6 +29,10 @@ class Remembered:
     note: bytes
 
 
+class MemoryUnusable(Exception):
+    """The file is not one of a witness, is damaged, or the disk does not take it: nothing is signed."""
+
+
 class Memory:
     """The file; each use opens a connection of its own, so that any thread may."""
 
@@ -56,15 +60,14 @@ class Memory:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._file, timeout=10, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+        try:
+            with closing(sqlite3.connect(self._file, timeout=10, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+                connection.execute("COMMIT")  # closing without it rolls back
+        except sqlite3.Error as fault:
+            raise MemoryUnusable("the witness's memory cannot be read or written") from fault
 
 
 def _last(connection: sqlite3.Connection, origin: str) -> Remembered | None:

@@ -32,8 +32,9 @@ def operator_app(parts: Parts) -> Starlette:
             await parts.custody.read(lambda tx: None)
         except Unavailable as fault:
             return JSONResponse({"ready": False, "reason": fault.reason}, 503)
-        at = parts.clock()
-        waits = await parts.store.read(log.oldest_unanchored) if parts.settings.is_anchored else None
+        if not parts.settings.is_anchored:
+            return JSONResponse({"ready": True})
+        at, waits = parts.clock(), await parts.store.read(log.oldest_unanchored)
         pending = 0 if waits is None else int((at - waits).total_seconds())
         return JSONResponse({"ready": True, "log_pending_seconds": pending})
 

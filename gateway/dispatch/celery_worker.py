@@ -22,7 +22,7 @@ from gateway.core.errors import Misconfigured
 from gateway.dispatch.anchoring import anchor_newest
 from gateway.dispatch.erasing import reapply_erasures
 from gateway.dispatch.loop import CHASE_SECONDS, HOUSEKEEPING_SECONDS, carry_and_read, housekeep, watch_clocks
-from gateway.dispatch.timetable import seal_waiting
+from gateway.dispatch.timetable import beat_when_due, seal_waiting
 from gateway.parts import Parts
 from gateway.settings import Settings
 
@@ -44,7 +44,7 @@ async def _read_mailbox(parts: Parts) -> None:
 
 Job = Callable[[Parts], Awaitable[object]]
 CARRY, SEAL, CHASE, HOUSEKEEP = "gateway.carry", "gateway.seal", "gateway.chase", "gateway.housekeep"
-MAILBOX, ANCHOR = "gateway.mailbox", "gateway.anchor"
+MAILBOX, ANCHOR, BEAT = "gateway.mailbox", "gateway.anchor", "gateway.beat"
 JOBS: dict[str, Job] = {
     CARRY: _carry_all,
     SEAL: seal_waiting,
@@ -52,6 +52,7 @@ JOBS: dict[str, Job] = {
     HOUSEKEEP: housekeep,
     MAILBOX: _read_mailbox,
     ANCHOR: anchor_newest,
+    BEAT: beat_when_due,
 }
 
 
@@ -116,6 +117,7 @@ def _timetable(settings: Settings) -> dict[str, float]:
         SEAL: settings.seal_interval_seconds,
         CHASE: CHASE_SECONDS,
         HOUSEKEEP: HOUSEKEEPING_SECONDS,
+        BEAT: HOUSEKEEPING_SECONDS,
     }
     if settings.is_anchored:
         table[ANCHOR] = settings.anchor_interval_seconds

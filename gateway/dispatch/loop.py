@@ -22,6 +22,7 @@ from gateway.dispatch.published_keys import fetch_published_keys
 from gateway.dispatch.sandbox import end_sandbox_matters, play_sandbox
 from gateway.dispatch.timetable import (
     beat_when_due,
+    begin_log,
     chase_due,
     open_periodic_matters,
     recount_open,
@@ -57,7 +58,6 @@ async def watch_clocks(parts: Parts, ways_in: frozenset[str]) -> None:
 
 async def housekeep(parts: Parts) -> None:
     """What may wait half a minute."""
-    await beat_when_due(parts)
     await recount_open(parts)
     await open_periodic_matters(parts)
     await finish_erasures(parts)
@@ -90,6 +90,7 @@ class Dispatch:
         ]
         self._tasks = [asyncio.create_task(self._every(job, pause)) for job, pause in jobs]
         self._tasks.append(asyncio.create_task(self._carry()))
+        self._tasks.append(asyncio.create_task(self._beat()))
         if settings.is_anchored:
             self._tasks.append(asyncio.create_task(self._anchor()))
 
@@ -111,8 +112,15 @@ class Dispatch:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), pause)
 
+    async def _beat(self) -> None:
+        """Heartbeats, also after a start on a fixed rhythm: when processes begin is nobody's business either."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            await self._guarded(lambda: beat_when_due(self._parts))
+
     async def _anchor(self) -> None:
         """At once, then at fixed instants, so that when the log is anchored tells nothing of when things happened."""
+        await self._guarded(lambda: begin_log(self._parts))
         every, is_compared = self._parts.settings.anchor_interval_seconds, False
         while True:
             try:

@@ -24,7 +24,18 @@ from gateway.core.periods import periods as coming_round
 from gateway.core.rules import Periodic
 from gateway.dispatch.erasing import scrub
 from gateway.parts import Parts, Supply
-from gateway.store import attachments, custody, duties, holidays, incidents, mail, messages, periods, replay
+from gateway.store import (
+    attachments,
+    custody,
+    duties,
+    holidays,
+    incidents,
+    log,
+    mail,
+    messages,
+    periods,
+    replay,
+)
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.log import Overtaken
@@ -56,6 +67,13 @@ async def beat_when_due(parts: Parts) -> bool:
     every = timedelta(seconds=parts.settings.heartbeat_interval_seconds)
     occasion = Occasion(at, Supply(seed))
     return await parts.store.transact(lambda tx: beat(tx, parts, occasion, every)) is not None
+
+
+async def begin_log(parts: Parts) -> None:
+    """An empty log gets a heartbeat first, so that the first receipts too are made after something that others confirmed."""
+    if await parts.store.read(log.latest_checkpoint) is None:
+        await beat_when_due(parts)
+        await seal_waiting(parts)
 
 
 async def chase_due(parts: Parts, ways_in: frozenset[str]) -> int:

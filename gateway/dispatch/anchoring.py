@@ -155,9 +155,9 @@ async def _ahead(parts: Parts, name: str, theirs: int) -> Seen:
 
 
 def _believed(parts: Parts, witness: Witness, checkpoint: CheckpointRow, answer: bytes) -> Seen:
-    key = log_key(parts.settings.issuer, parts.keys.log)
+    logs = [log_key(parts.settings.issuer, signer) for signer, _ in parts.keys.timed["log"].keys]
     try:
-        return Seen(witness.key.name, own_line(witness, key, checkpoint.note, answer, parts.clock()))
+        return Seen(witness.key.name, own_line(witness, logs, checkpoint.note, answer, parts.clock()))
     except Invalid:
         return Seen(witness.key.name, trouble="false-signature")
     except WrongTime:

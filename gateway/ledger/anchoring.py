@@ -79,10 +79,10 @@ def parse_submission(body: bytes) -> tuple[int, list[bytes], bytes]:
     return int(size), [base64.b64decode(line, validate=True) for line in lines], note
 
 
-def own_line(witness: Witness, log: VerifierKey, note: str, answer: bytes, now: datetime) -> str:
+def own_line(witness: Witness, logs: Sequence[VerifierKey], note: str, answer: bytes, now: datetime) -> str:
     """The witness's line out of its answer; Invalid when its signature does not hold, WrongTime when it is not of now."""
     whole = note.encode() + answer
-    head = open_checkpoint(whole, log.name, [log], [witness.key], 1)
+    head = open_checkpoint(whole, logs[0].name, logs, [witness.key], 1)
     if abs(head.cosigned_at[0] - now) > CLOCKS_APART:
         raise WrongTime
     wanted = (witness.key.name, witness.key.id)

@@ -5,7 +5,7 @@ Invariant: it never signs two checkpoints of one log of which the later is not t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,11 +33,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Witnessing:
-    """A witness: its name and key, the logs that it watches by origin, what it remembers, and its clock."""
+    """A witness: its name and key, the logs that it watches (each key of an origin), what it remembers, and its clock."""
 
     name: str
     signer: Signer
-    logs: Mapping[str, VerifierKey]
+    logs: Mapping[str, Sequence[VerifierKey]]
     memory: Memory
     clock: Callable[[], datetime]
 
@@ -49,11 +49,11 @@ class Witnessing:
             origin, size, root = parse_checkpoint_text(text)
         except (ValueError, Invalid):
             return Answer(400, "not an add-checkpoint request\n")
-        log = self.logs.get(origin)
-        if log is None:
+        keys = self.logs.get(origin)
+        if keys is None:
             return Answer(404, "this witness does not watch that log\n")
         try:
-            open_checkpoint(note, origin, [log], [], 0)
+            open_checkpoint(note, origin, keys, [], 0)
         except Invalid:
             return Answer(403, "the log's signature is missing or false\n")
         if old > size:

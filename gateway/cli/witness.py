@@ -98,9 +98,8 @@ def serve(
 def witnessing(folder: Path, clock: Callable[[], datetime]) -> Witnessing:
     """The witness whose key and memory lie in the folder."""
     own = _load(folder)
-    return Witnessing(
-        own.name, own.signer, {key.name: key for key in own.logs}, Memory(folder / MEMORY), clock
-    )
+    logs = {key.name: [one for one in own.logs if one.name == key.name] for key in own.logs}
+    return Witnessing(own.name, own.signer, logs, Memory(folder / MEMORY), clock)
 
 
 @dataclass(frozen=True, slots=True)

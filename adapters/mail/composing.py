@@ -17,6 +17,7 @@ from adapters.mail.letter import (
     dsl_letter_subject,
     dsl_letter_text,
     notice_subject,
+    receipt_subject,
     written_out,
 )
 from adapters.mail.paper import AnswerForm, paper
@@ -26,6 +27,7 @@ FormMac = Callable[[str, str], str]  # of a letter's token and reference
 
 _WAITS = "Safeguarding gateway: a message waits, incident"
 _NOTICES = {"need-to-know": "Need To Know"}  # S0-26: these words, then only the incident's id
+_RECEIVED = "received-"  # before a letter's reference: the gateway's own receipt for a reply
 _TAKING_BACK = frozenset({"withdraw", "recall-misdirected"})
 
 
@@ -40,6 +42,8 @@ def compose_letter(
         return _dsl_letter(templates, document, token, form_mac)
     if document["type"] == "correction" and document["body"]["action"] in _TAKING_BACK:
         return _taken_back(document)
+    if document["type"] == "acknowledgement" and str(document.get("reference", "")).startswith(_RECEIVED):
+        return _receipt(str(document["reference"]).removeprefix(_RECEIVED))
     subject = notice_subject(_NOTICES.get(document["type"], _WAITS), document["incident"])
     text = (
         "A message about a safeguarding incident waits for your agency in the gateway.\n\n"
@@ -47,6 +51,17 @@ def compose_letter(
         "This e-mail carries no details on purpose.\n"
     )
     return Letter(subject, text, as_html(text))
+
+
+def _receipt(letter: str) -> Letter:
+    """To a school whose reply came. It says that it came and not that it is enough: a person may still have to read it."""
+    text = (
+        f"Thank you. A reply to our letter {letter} has reached us.\n\n"
+        "If anything in it is unclear we will telephone you. You need do nothing more unless we do.\n\n"
+        "If nobody at your school replied to this letter, telephone us at once, on the number in the letter or one that you "
+        "already have.\n\nThis e-mail is sent automatically and carries no details on purpose.\n"
+    )
+    return Letter(receipt_subject(letter), text, as_html(text), is_receipt=True)
 
 
 def _taken_back(document: Mapping[str, Any]) -> Letter:

@@ -175,6 +175,13 @@ def dsl_letter_subject(template: str, reference: str) -> str:
     return " ".join(_render(template, {"reference": reference}).split())
 
 
+def receipt_subject(reference: str) -> str:
+    """The subject of a receipt for a reply; Unsendable when the reference is not a letter's."""
+    if not _REFERENCE.fullmatch(reference):
+        raise Unsendable("the reference is not in its canonical form")
+    return f"We received your reply, reference {reference}"
+
+
 def notice_subject(words: str, incident: str) -> str:
     """The subject of a notice: fixed words of ours and the incident's id, and nothing that a sender wrote (S4-19).
 

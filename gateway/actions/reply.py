@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.actions.acknowledge_reply import WRITTEN_BY_PEOPLE, acknowledge_reply
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.release import Release, release
@@ -51,6 +52,8 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
         return "done"
     asked = _of_an_open_incident(tx, asked)
     _state_arrival(tx, parts, work, raw, asked)
+    if asked.letter is not None and asked.kind in WRITTEN_BY_PEOPLE:
+        acknowledge_reply(tx, parts, work, raw, asked.letter)
     if asked.answer is not None and asked.letter is not None:
         return _record_answer(tx, parts, work, raw, asked, asked.answer, asked.letter)
     if asked.kind in ("auto_reply", "read_receipt") and asked.letter is not None:

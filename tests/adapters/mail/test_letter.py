@@ -202,3 +202,14 @@ def test_the_pack_decides_whether_the_date_of_birth_is_given(gives_date: bool) -
 
 def test_the_heading_of_a_letter_is_a_heading_for_who_hears_it_read_aloud() -> None:
     assert as_html("PRIVATE AND CONFIDENTIAL\n\nDear school").count("<h1>PRIVATE AND CONFIDENTIAL</h1>") == 1
+
+
+def test_a_receipt_has_nobody_to_answer_and_its_subject_holds_a_letters_reference_alone() -> None:
+    """RFC 3834: an empty envelope sender, and said to be an automatic answer."""
+    document = example("acknowledgement") | {"reference": f"received-{FACTS.reference}"}
+    receipt = compose_letter({}, document, None)
+    assert posting(receipt).envelope_from == ""
+    assert opened(receipt)["Auto-Submitted"] == "auto-replied"
+    assert receipt.subject == f"We received your reply, reference {FACTS.reference}"
+    with pytest.raises(Unsendable):
+        compose_letter({}, document | {"reference": "received-Robin Invented"}, None)

@@ -99,6 +99,14 @@ async def test_a_letter_travels_over_tls_and_is_read_from_the_mailbox(house: Mai
     assert mail.arrived_at.tzinfo is not None
 
 
+async def test_a_receipt_arrives_from_nobody(house: MailHouse) -> None:
+    address = fresh("dsl")
+    receipt = replace(parcel(address), letter=replace(LETTER, is_receipt=True))
+    async with sending(relay(house)) as adapter:
+        assert isinstance(await adapter.deliver(receipt), Relayed)
+    assert b"Return-Path: <>" in await asyncio.to_thread(lambda: collect(house, address).raw)
+
+
 async def test_a_success_notice_comes_back_to_the_bounce_address(house: MailHouse) -> None:
     """RFC 3461: what the mail server says it did; a notice that may raise an alarm and never close a request."""
     wanted = parcel(fresh("dsl"), "tok2")

@@ -13,6 +13,7 @@ import os
 import platform
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -22,10 +23,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench import oauth, stored
+from tests.bench import ledger, oauth, stored
 from tests.bench.house import SETTINGS, environment, furnish
 from tests.bench.load import Figures, Job, cpu_seconds
 
@@ -42,6 +44,9 @@ GOALS = {
     "call to its cryptography": (5, "at most"),
     "token: 10000 clients to 50": (1.2, "at most"),
     "call: 10000 clients to 50": (1.2, "at most"),
+    "p99 s from receipt to proof": (2, "at most"),
+    "p50 ms for a proof, largest log": (2, "at most"),
+    "p99 ms for a proof, largest log": (20, "at most"),
 }
 FASTEST = {"floor": 5000, "gateway": 3500}  # requests a second that are made ready, at 8 connections and more
 
@@ -54,12 +59,13 @@ class Scale:
     seconds: float
     connections: tuple[int, ...]
     stored: tuple[int, ...] = (1_000, 100_000)  # duties in the books that the due ones are looked for in
+    leaves: tuple[int, ...] = (100_000,)  # entries in the logs that proofs are made from
 
 
 SCALES = {
     "--quick": Scale(1, 2.0, (8, 32)),
     "": Scale(3, 4.0, (1, 8, 32)),
-    "--full": Scale(7, 8.0, (1, 8, 32, 96), (1_000, 1_000_000)),
+    "--full": Scale(7, 8.0, (1, 8, 32, 96), (1_000, 1_000_000), (100_000, 1_000_000, 10_000_000)),
 }
 
 
@@ -87,14 +93,21 @@ def main(scale: Scale) -> None:
         start_up = [_start_up_seconds(folder, port) for _ in range(max(3, scale.rounds))]
         with _floor(folder, floor_port) as floor:
             with _gateway(folder, port, "alone") as gateway:
+                began_at = datetime.now(UTC)
                 cases = _accepting(folder, scale, floor, gateway)
                 memory = gateway.memory_mib()
+                proved = ledger.promised_to_proved(_book(folder), began_at)
             floor_memory = floor.memory_mib()
         delivering, delivered = _delivering(folder, scale, port)
         cases.append(delivering)
+        kept = _kept(folder)
+    evidence = ledger.measured(scale.leaves)
     decided, found, let_in = stored.decided(), stored.due_found(scale.stored), oauth.measured()
     say("decisions", **decided)
     say("let in", **let_in)
+    say("receipt to proof under load", ms=proved)
+    say("evidence", **evidence)
+    say("kept", **kept)
     say("due duties found", median_ms_by_stored=found)
     say("memory", gateway_mib=memory, floor_mib=floor_memory)
     say("start-up", seconds=round(statistics.median(start_up), 2), runs=start_up)
@@ -103,6 +116,9 @@ def main(scale: Scale) -> None:
     say("share of the floor at 32, by processor time", value=round(cpu[0] / cpu[1], 2))
     reached = _reached(cases, memory, statistics.median(start_up), decided["median_us"] / 1000, found)
     reached |= {goal: value for goal, value in let_in.items() if goal in GOALS}
+    largest = evidence[f"proof from {max(scale.leaves)} leaves, ms"]
+    reached |= {"p99 s from receipt to proof": round(proved["p99"] / 1000, 2)}
+    reached |= {f"{share} ms for a proof, largest log": value for share, value in largest.items()}
     for goal, value in reached.items():
         bound, way = GOALS[goal]
         met = value >= bound if way == "at least" else value <= bound
@@ -152,11 +168,22 @@ def _delivering(folder: Path, scale: Scale, port: int) -> tuple[Case, float]:
 
 
 def _delivered(folder: Path) -> int:
-    import sqlite3
+    return _count(folder, "delivery WHERE state = 'delivered'")
 
-    settings = json.loads((folder / SETTINGS).read_text())
-    with contextlib.closing(sqlite3.connect(Path(settings["var_dir"]) / "gateway.sqlite3")) as book:
-        return int(book.execute("SELECT count(*) FROM delivery WHERE state = 'delivered'").fetchone()[0])
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """What a message leaves in the book, its deliveries, duties and signed entries included."""
+    messages = _count(folder, "message")
+    return {"messages": messages, "bytes_a_message": _book(folder).stat().st_size // messages}
+
+
+def _book(folder: Path) -> Path:
+    return Path(json.loads((folder / SETTINGS).read_text())["var_dir"]) / "gateway.sqlite3"
+
+
+def _count(folder: Path, rows: str) -> int:
+    with contextlib.closing(sqlite3.connect(_book(folder))) as book:
+        return int(book.execute(f"SELECT count(*) FROM {rows}").fetchone()[0])
 
 
 def _load(folder: Path, scale: Scale, server: Server, slug: str, connections: int) -> Figures:

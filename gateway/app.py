@@ -34,7 +34,7 @@ from adapters.mail.findings import Expected, Vouching
 from adapters.mail.letter import Correspondence
 from adapters.mail.mailbox import Account, Mailbox, RawMail, account_from_url, hand_over, watch
 from adapters.mail.policy import Policy, PolicyUnreadable, read_policy
-from adapters.mail.reading import read_mail
+from adapters.mail.reading import read_file, read_mail
 from adapters.mail.sending import MailAdapter, Manner
 from adapters.notary import TOTAL_SECONDS as NOTARY_SECONDS
 from adapters.notary import ask_notary
@@ -44,12 +44,12 @@ from gateway.core.deliveries import Adapter, Letter
 from gateway.core.errors import Misconfigured
 from gateway.core.notaries import AskNotary, Told
 from gateway.core.published_keys import Fetched
-from gateway.core.replies import MailExpected, MailReading
+from gateway.core.replies import MailExpected, MailFile, MailReading
 from gateway.dispatch import intake
 from gateway.ledger.anchoring import Notaries, read_witness
 from gateway.ledger.verify import NOBODY_STAMPS, read_stampers
 from gateway.moving_clock import MovingClock
-from gateway.parts import Clock, Compose, FetchKeys, Partnerships, Parts
+from gateway.parts import Clock, Compose, FetchKeys, Partnerships, Parts, ReadMailFile
 from gateway.settings import Settings
 from gateway.store import mail as mail_rows
 from gateway.store import tables
@@ -117,6 +117,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         adapters=adapters,
         compose=_composer(ring),
         read_mail=_mail_reader(settings),
+        read_mail_file=_mail_file_reader(settings),
         scan=_scanner(settings),
         fetch_keys=_key_fetcher(settings),
         notaries=notaries,
@@ -288,9 +289,17 @@ def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailRead
             reading.flags,
             reading.reasons,
             {**contract, "sender": reading.sender, "delivery": reading.delivery and asdict(reading.delivery)},
+            reading.sender,
+            reading.vouched_by,
+            tuple(MailFile(place, **asdict(file)) for place, file in enumerate(reading.attachments)),
         )
 
     return read
+
+
+def _mail_file_reader(settings: Settings) -> ReadMailFile:
+    keys, expected_by = _mail_keys(settings), _vouching(settings)
+    return lambda raw, place: read_file(raw, expected_by(raw, MailExpected()), place, keys)
 
 
 def _mail_keys(settings: Settings) -> MailKeys:

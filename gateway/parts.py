@@ -47,6 +47,8 @@ Compose = Callable[
 FetchKeys = Callable[[str], Awaitable[Fetched]]  # of the address where a client publishes its keys
 ReadMail = Callable[[bytes, MailExpected], MailReading]  # blocks for seconds: call it in a thread
 
+ReadMailFile = Callable[[bytes, int], bytes | None]  # a file of a mail by its place; blocks likewise
+
 _log = structlog.get_logger()
 
 SNAPSHOT_LIFE = timedelta(seconds=2)  # how long a directory or pack changed elsewhere may go unseen
@@ -171,6 +173,7 @@ class Parts:
     adapters: Mapping[str, Adapter]
     compose: Compose
     read_mail: ReadMail
+    read_mail_file: ReadMailFile
     scan: Scan | None  # None: no scanner is set up
     fetch_keys: FetchKeys
     notaries: Notaries

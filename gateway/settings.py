@@ -261,6 +261,9 @@ class Settings(BaseSettings):
         None,
         description="folder with their revocation lists (.crl); then each certificate must be on none of them",
     )
+    mail_sender_limit: PositiveInt = Field(
+        60, description="mails of one sender in an hour; what comes beyond that waits for a person"
+    )
     imap_url: str | None = Field(None, description="imaps://user@host:port, or imap:// with STARTTLS")
     imap_password_file: Path | None = Field(None, description="file with the IMAP password")
     imap_ca_file: Path | None = Field(None, description="authorities that the mailbox's certificate may have")

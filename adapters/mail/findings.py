@@ -94,6 +94,9 @@ class Reading:
     delivery: DeliveryStatus | None = None
     rests_on: tuple[tuple[str, str], ...] = ()  # question -> the words that its suggestion rests on
     proposals: tuple[Proposal, ...] = ()
+    vouched_by: str | None = (
+        None  # who shows that it is from its sender: "signature" (S/MIME) or "domain" (DKIM)
+    )
 
     def contract(self) -> dict[str, object]:
         """The JSON of `gateway mail read`, and nothing else."""
@@ -194,6 +197,7 @@ def from_json(text: str) -> Reading:
         delivery=None if status is None else _status(status),
         rests_on=tuple(_pair(one) for one in _short(loose["rests_on"])),
         proposals=tuple(_proposal(one) for one in _short(loose["proposals"])),
+        vouched_by=_words(loose["vouched_by"]),
     )
     if (reading.verdict is Verdict.COMPLETE) != reading.answers.whole():
         raise ValueError("answers and verdict disagree")

@@ -23,6 +23,7 @@ MOST_HEADER_BYTES = 64 * 1024
 MOST_FIELD_BYTES = 8 * 1024
 MOST_FIELDS = 500
 MOST_PARTS = 200
+MOST_HOPS = 25  # Received fields; a mail that went through more servers goes round in circles
 MOST_BOUNDARY_LINES = 2000
 WALL_CLOCK_SECONDS = 20
 MOST_ANSWER_BYTES = 512 * 1024
@@ -70,6 +71,8 @@ def fault_in_bytes(raw: bytes) -> str | None:
     fields = re.split(rb"\r?\n(?![ \t])", head[0])
     if len(fields) > MOST_FIELDS or any(len(one) > MOST_FIELD_BYTES for one in fields):
         return "The mail's header has too many or too long fields."
+    if sum(one[:9].lower() == b"received:" for one in fields) > MOST_HOPS:
+        return "The mail goes round in circles."
     if b"\x00" in head[0] or b":" not in head[0]:
         return "This is not an e-mail."
     if len(_BOUNDARY.findall(raw)) > MOST_PARTS or len(_PART.findall(raw)) > MOST_PARTS:

@@ -21,6 +21,7 @@ from adapters.mail.labels import Question
 from adapters.mail.lines import Page
 from adapters.mail.opened import Opened
 from adapters.mail.roll_dates import Roll, count_dates
+from adapters.mail.secured import vouched_by
 from adapters.mail.sources import Body, Doubt, FormRead, body_of, form_of, is_full, pages_of, written
 from adapters.mail.suggestions import from_prose, proposals, special_doubts
 
@@ -41,6 +42,7 @@ def read_opened(opened: Opened, expected: Expected) -> Reading:
         answers_to=tuple(_message_ids(opened)[:20]),
         message_id=next((value[:300] for value in opened.all("message-id")), None),
         attachments=tuple(opened.files[:100]),
+        vouched_by=vouched_by(opened, expected),
     )
     machine = _machine(opened, base)
     if machine is not None:

@@ -64,6 +64,15 @@ def vouched(opened: Opened, expected: Expected) -> Authenticity:
     return recheck(opened.raw, opened.headers, verdict, txt_record)
 
 
+def vouched_by(opened: Opened, expected: Expected) -> str | None:
+    """What shows that a mail is from its sender: `signature` by S/MIME over the whole of what was read, `domain`, or nothing."""
+    if the_sender(opened.headers) is None:
+        return None
+    if opened.signature is Signature.VERIFIED:
+        return "signature"
+    return "domain" if vouched(opened, expected).passed else None
+
+
 def _opened(raw: bytes, sender: str | None, vouching: Vouching) -> Opened:
     from adapters.mail.enveloped import CannotOpen, opened  # costs start-up time that most mail never needs
 

@@ -14,19 +14,45 @@ from typing import Any
 
 from gateway.actions.acknowledge_reply import WRITTEN_BY_PEOPLE, acknowledge_reply
 from gateway.actions.hold import hold
+from gateway.actions.next_rung import CAME_BACK, DELAYED, READER_AWAY, next_rung
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.record_breach import EXPECTED, Breach, BreachKind, record_breach
 from gateway.actions.release import Release, release
 from gateway.actions.reopen import CLOSED as REOPENS
 from gateway.actions.reopen import reopened_by
 from gateway.actions.submit import Accepted, Rejected, Submission, submit
+from gateway.actions.tell_receipt import Receipted, owe_receipt
 from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import AgencyId, IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import incidents, mail
+from gateway.store import duties, incidents, mail
 from gateway.store.mail import LetterRow, RawMail
 from gateway.store.transaction import Tx
+from keys.sealing import DataKey
 
 CLOSED = "incident-closed"
+MACHINES = ("auto_reply", "bounce", "read_receipt")
+WRONG_SCHOOL, BREACH_OPENED, BREACH_TO_DECIDE = "wrong-recipient", "breach-opened", "breach-to-decide"
+_BAD_NEWS = {"failed": CAME_BACK, "delayed": DELAYED}  # what else a notice says is that a server has it
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """Whose matter a mail is that answers no letter: the incident that it names, the agency that its address is enrolled for."""
+
+    partnership: PartnershipId
+    incident: IncidentId | None
+    agency: AgencyId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A whole message that an enrolled agency sent by e-mail. `to` is told the receipt; `key` seals that mail's address."""
+
+    submission: Submission
+    to: str
+    key: DataKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +69,15 @@ class Read:
     answer: Submission | None
     reading: Mapping[str, Any] = field(default_factory=dict)
     sha256: str | None = None
+    belongs: Belonging | None = None
+    is_vouched: bool = False  # that it is from its sender was shown
+    submitted: Submitted | None = None
+
+    @property
+    def place(self) -> Belonging | None:
+        """Where it belongs, by its letter or else by its sender."""
+        letter = self.letter
+        return Belonging(letter.partnership, letter.incident, letter.agency) if letter else self.belongs
 
 
 def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
@@ -56,33 +91,70 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
         acknowledge_reply(tx, parts, work, raw, asked.letter)
     if asked.answer is not None and asked.letter is not None:
         return _record_answer(tx, parts, work, raw, asked, asked.answer, asked.letter)
-    if asked.kind in ("auto_reply", "read_receipt") and asked.letter is not None:
-        _settle(tx, raw, asked, "read")
-        return "noted"
-    if asked.letter is not None:
-        reopened_by(tx, parts, work, asked.letter.partnership, asked.letter.incident, raw.id)
-    return _hold(tx, work, raw, asked)
+    if asked.submitted is not None:
+        return _submit(tx, parts, work, raw, asked, asked.submitted)
+    if asked.kind in MACHINES and asked.letter is not None:
+        return _note(tx, parts, work, raw, asked, asked.letter)
+    besides: tuple[str, ...] = ()
+    if (place := asked.place) is not None and place.incident is not None:
+        reopened_by(tx, parts, work, place.partnership, place.incident, raw.id)
+    if asked.letter is not None and WRONG_SCHOOL in asked.reasons:
+        besides = (_open_breach(tx, parts, work, raw, asked, asked.letter),)
+    return _hold(tx, work, raw, asked, besides)
     # A crash before the commit leaves the mail stored and unread; intake reads it again.
+
+
+def _note(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, letter: LetterRow) -> str:
+    """What a machine wrote answers nothing. Where it says that nobody has the letter, or reads it now, the next is asked."""
+    is_first = not mail.said_before(tx, letter.reference, asked.kind, raw.id)
+    _settle(tx, raw, asked, "read")
+    action = str((asked.reading.get("delivery") or {}).get("action") or "")
+    why = {"auto_reply": READER_AWAY, "read_receipt": None}.get(asked.kind, _BAD_NEWS.get(action))
+    if why is None or (why == READER_AWAY and not is_first):
+        return "noted"
+    if why != READER_AWAY:
+        reopened_by(tx, parts, work, letter.partnership, letter.incident, raw.id)
+    next_rung(tx, work, letter, raw.id, why, asked.reasons)
+    return "alerted"
+
+
+def _open_breach(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, letter: LetterRow) -> str:
+    """A letter that reached the wrong school is a breach, and its hours run from the mail that says so (K21).
+
+    Only on the word of whoever was written to; anyone can write that a letter went astray, and then an officer decides.
+    """
+    known = duties.of_incident(tx, letter.partnership, letter.incident)
+    if any(duty.expects == EXPECTED and duty.message == letter.message for duty in known):
+        return BREACH_OPENED
+    if not asked.is_vouched or "different-sender" in asked.reasons:
+        return BREACH_TO_DECIDE
+    breach = Breach(
+        letter.incident, raw.arrived_at, BreachKind.MISDIRECTED, "gateway", message=letter.message
+    )
+    try:  # it refuses only before it has written anything
+        record_breach(tx, parts, work, breach)
+    except Refused:
+        return BREACH_TO_DECIDE
+    return BREACH_OPENED
 
 
 def _of_an_open_incident(tx: Tx, asked: Read) -> Read:
     """The reading, under its incident's lock. A mail to an erased incident joins nothing: an officer must be able to end it."""
-    letter = asked.letter
-    if letter is None:
+    place = asked.place
+    if place is None or place.incident is None:
         return asked
-    incident = incidents.lock(tx, letter.partnership, letter.incident)
+    incident = incidents.lock(tx, place.partnership, place.incident)
     if incident is not None and incident.state in ("open", REOPENS):
         return asked
-    return replace(asked, letter=None, answer=None, reasons=(*asked.reasons, CLOSED))
+    return replace(asked, letter=None, answer=None, belongs=None, reasons=(*asked.reasons, CLOSED))
 
 
 def _state_arrival(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read) -> None:
     """That a mail came, and what kind of thing it was; its digest is committed to under the incident's key."""
-    letter = asked.letter
-    key = work.key if letter is not None else None
-    subject = Subject(
-        raw.id, letter.partnership if letter else None, letter.incident if letter else None, key
-    )
+    letter, place = asked.letter, asked.place
+    incident = place.incident if place else None
+    key = work.key if incident is not None else None
+    subject = Subject(raw.id, place.partnership if place else None, incident, key)
     fields = {"arrived_at": raw.arrived_at.isoformat(), "kind": asked.kind}
     if letter is not None:
         fields["letter"] = letter.reference
@@ -120,6 +192,19 @@ def _record_answer(
     return "answered"
 
 
+def _submit(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, submitted: Submitted) -> str:
+    """Through the same door as by the API, with the same receipt; what the rules refuse waits for an officer."""
+    outcome = _submitted(tx, parts, work, submitted.submission)
+    if not isinstance(outcome, Accepted):
+        return _hold(tx, work, raw, asked, (outcome.code.slug,))
+    message = submitted.submission.message
+    belongs = Belonging(message.partnership, outcome.incident, message.agency)
+    _settle(tx, raw, replace(asked, belongs=belongs), "settled", message=outcome.id)
+    told = Receipted(message.partnership, message.agency, submitted.to, outcome, submitted.key)
+    owe_receipt(tx, parts, work, told)
+    return "submitted"
+
+
 def _submitted(tx: Tx, parts: Parts, work: Work, answer: Submission) -> Accepted | Rejected:
     """`submit` refuses by raising only before it has written anything, so a mail can still be held in its place."""
     try:
@@ -129,14 +214,13 @@ def _submitted(tx: Tx, parts: Parts, work: Work, answer: Submission) -> Accepted
 
 
 def _hold(tx: Tx, work: Work, raw: RawMail, asked: Read, besides: tuple[str, ...] = ()) -> str:
-    letter = asked.letter
-    partnership = letter.partnership if letter else work.pack.partnership
+    place = asked.place
     _settle(tx, raw, asked, "held")
     hold(
         tx,
         work,
-        partnership,
-        letter.incident if letter else None,
+        place.partnership if place else work.pack.partnership,
+        place.incident if place else None,
         ("mail", raw.id),
         (asked.reasons or (asked.kind,)) + besides,
     )
@@ -144,14 +228,15 @@ def _hold(tx: Tx, work: Work, raw: RawMail, asked: Read, besides: tuple[str, ...
 
 
 def _settle(tx: Tx, raw: RawMail, asked: Read, state: str, message: str | None = None) -> None:
-    letter = asked.letter
+    letter, place = asked.letter, asked.place
     mail.change_raw(
         tx,
         raw.id,
         state=state,
         kind=asked.kind,
-        partnership=letter.partnership if letter else None,
-        incident=letter.incident if letter else None,
+        partnership=place.partnership if place else None,
+        incident=place.incident if place else None,
+        agency=place.agency if place else None,
         letter=letter.reference if letter else None,
         message=message,
     )
@@ -184,6 +269,7 @@ def answer_held_mail(tx: Tx, parts: Parts, work: Work, asked: OfficersAnswer) ->
         message=outcome.id,
         partnership=letter.partnership,
         incident=letter.incident,
+        agency=letter.agency,
         letter=letter.reference,
     )
     subject = Subject(letter.message, letter.partnership, letter.incident, work.key)

@@ -110,14 +110,14 @@ async def take(parts: Parts, submission: Submission) -> Accepted:
     try:
         outcome = await _submit(parts, submission)
     except Refused:
-        await _forget_key(parts, submission)
+        await forget_key(parts, submission)
         raise
     if not isinstance(outcome, Accepted) or outcome.is_repeat:
-        await _forget_key(parts, submission)
+        await forget_key(parts, submission)
     if not isinstance(outcome, Accepted):
         raise RefusedByRules(outcome.code, (FieldError(outcome.pointer, outcome.code.slug),))
     if submission.attachments:
-        await _attach_keys(parts, message.partnership, MessageId(outcome.id), outcome.incident)
+        await attach_keys(parts, message.partnership, MessageId(outcome.id), outcome.incident)
     if not outcome.is_repeat:
         return outcome
     disclosures = await open_disclosures(parts, message.partnership, outcome.receipt_id)
@@ -136,7 +136,7 @@ async def _submit(parts: Parts, submission: Submission) -> Accepted | Rejected:
     raise Unavailable("the same reference keeps coming")
 
 
-async def _attach_keys(
+async def attach_keys(
     parts: Parts, partnership: PartnershipId, message: MessageId, incident: IncidentId
 ) -> None:
     """The files' keys are the incident's from now on. A crash before this is harmless: erasure reads the files' rows too."""
@@ -149,7 +149,7 @@ async def _attach_keys(
     await parts.custody.transact(attach)
 
 
-async def _forget_key(parts: Parts, submission: Submission) -> None:
+async def forget_key(parts: Parts, submission: Submission) -> None:
     """No incident was opened, so the data key made for it seals nothing. A crash before this leaves an unused key."""
     if submission.message.incident is None:
         await parts.custody.transact(lambda tx: custody.discard(tx, submission.opens))

@@ -25,10 +25,12 @@ from gateway.actions.release import Release
 from gateway.actions.release import release as release_one
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
 from gateway.actions.ring_out_of_hours import whom_to_ring
+from gateway.actions.take_return import RETURN_KINDS, Judged
 from gateway.actions.view_held import Viewing, view_held
 from gateway.cli.session import JsonFlag, Officer, answer, opened, run
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import DeliveryId, MessageId
+from gateway.core.messages import AgencyId, DeliveryId, MessageId
+from gateway.dispatch.held_return import take_held_return
 from gateway.dispatch.intake import confirmation
 from gateway.parts import Parts
 from gateway.store import attachments, deliveries, holds, mail, messages
@@ -97,6 +99,20 @@ REASONS = {
     "attachment-unreadable": "it brings a file that is not built as such files are",
     "attachment-unscannable": "it brings a file that the virus scanner could not look through",
     "attachment-not-scanned": "it brings a file, and no virus scanner is set up",
+    "letter-came-back": "the letter came back: find another reader, telephone the school",
+    "letter-delayed": "the letter is delayed on its way: telephone if it matters today",
+    "reader-away": "an automatic reply says that the reader is away: find another reader",
+    "wrong-recipient": "it says that the letter reached the wrong person",
+    "breach-opened": "a breach record was opened, and its hours run: see gateway breach list",
+    "breach-to-decide": "it may be a breach: decide, and record it with gateway breach open",
+    "attachment-infected": "it brings a file in which the virus scanner found something: do not open it",
+    "attachment-other-type": "it brings a file of a type that is not taken",
+    "too-many-mails": "its sender has sent more than anyone would in an hour",
+    "information-return": "an agency answers a request for information: read it, then take it with gateway held take-return",
+    "submission-unreadable": "it brings a message that is not as the published schema says",
+    "submission-not-vouched": "it brings a message, and nothing shows that it is from its sender",
+    "submission-brings-files": "it brings a message together with other files: those go through the API",
+    "not-by-mail": "it brings a message that is never taken by e-mail, such as a decision",
     "reply": "a reply",
     "unreadable": "it could not be read",
     "unrelated": "it looks unrelated",
@@ -108,7 +124,6 @@ REASONS = {
     "file-transferred": "they say the file went to another school: a letter there may be called for",
     "name-shared": "they say two pupils share the name: telephone the school",
     "new-dsl": "they name another designated safeguarding lead: have the directory changed",
-    "wrong-recipient": "they say the letter reached the wrong person: open a breach record",
     "several-periods": "they give more than one period on roll",
     "correction": "they correct what they said before",
     "struck-out-text": "words other than Yes or No are struck out",
@@ -130,7 +145,6 @@ REASONS = {
     "reordered-text": "it holds characters that change the order of reading",
     "bulk-mail": "it was sent as a circular",
     "empty": "it has no text",
-    "information-return": "it answers a request for information",
     "no-by-officer": "it says No, which this partnership has an officer confirm",
     "answers-differ": "it differs from what the school answered before: the question is open again",
     "previous-school": "it names a previous school: a letter there may be called for",
@@ -271,6 +285,44 @@ def answer_mail(
         said["never_on_roll"] = True
     told = run(_answer(hold, officer, said, as_suggested, letter))
     answer(told, [f"The answer is recorded as {told['message']}, receipt {told['receipt']}"], as_json)
+
+
+@app.command("take-return")
+def take_return_of_agency(
+    hold: Hold,
+    officer: Officer,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="full, partial or nil: how fully it answers.")],
+    words: Annotated[
+        str, typer.Option(metavar="TEXT", help="In place of a pointer to the files; for nil, its statement.")
+    ] = "",
+    records: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A record that was searched; may be given again.")
+    ] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option(metavar="MESSAGE", help="The request, where the agency owes several returns."),
+    ] = None,
+    agency: Annotated[
+        str | None, typer.Option(metavar="AGENCY", help="Whose return it is, when its address told none.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Record an agency's answer to a request for information that came by e-mail, with its files, as of its arrival.
+
+    Example: gateway held take-return hld-… --officer "W. Stave" --kind full
+    """
+    if kind not in RETURN_KINDS:
+        raise typer.BadParameter(f"--kind is one of {', '.join(RETURN_KINDS)}")
+    judged = Judged(kind, words, tuple(records or ()), answers)
+    told = run(_take_return(hold, officer, judged, agency))
+    answer(told, [f"The return is recorded as {told['message']}, receipt {told['receipt']}"], as_json)
+
+
+async def _take_return(hold: str, officer: str, judged: Judged, agency: str | None) -> dict[str, Any]:
+    async with opened() as parts:
+        held = await _find(parts, hold)
+        taken = await take_held_return(parts, held, AgencyId(agency) if agency else None, judged, officer)
+    return {"hold": hold, "message": taken.id, "incident": taken.incident, "receipt": taken.receipt_id}
 
 
 async def _list() -> list[dict[str, Any]]:

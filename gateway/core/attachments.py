@@ -24,6 +24,7 @@ ARCHIVE = "attachment-archive"
 UNREADABLE = "attachment-unreadable"
 UNSCANNABLE = "attachment-unscannable"
 NOT_SCANNED = "attachment-not-scanned"
+INFECTED = "attachment-infected"  # of a file that came by mail: one sent to the door is refused at once
 REASONS = (ENCRYPTED, MACROS, ACTIVE, ARCHIVE, UNREADABLE, UNSCANNABLE, NOT_SCANNED)
 
 

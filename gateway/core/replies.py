@@ -21,6 +21,17 @@ class MailExpected:
 
 
 @dataclass(frozen=True, slots=True)
+class MailFile:
+    """A file that came with a mail, at its place among them. `name` is for showing to a person, never a path."""
+
+    place: int
+    name: str = field(repr=False)
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class MailReading:
     """`kind` and `verdict` are the words of `gateway mail read`. `answers` hold only what may be recorded without a person.
 
@@ -35,6 +46,9 @@ class MailReading:
     flags: tuple[str, ...]
     reasons: tuple[str, ...]
     document: Mapping[str, Any]
+    sender: str | None = field(default=None, repr=False)
+    vouched_by: str | None = None  # "signature" (S/MIME) or "domain" (an aligned DKIM signature), or nobody
+    files: tuple[MailFile, ...] = ()
 
     @property
     def is_complete(self) -> bool:

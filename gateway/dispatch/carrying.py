@@ -15,6 +15,7 @@ import structlog
 from gateway.actions.deliver import Attempted, deliver
 from gateway.actions.tell_managers import ALERT, alert_letter
 from gateway.actions.tell_old_address import DIRECTORY_CHANGE, notice_letter
+from gateway.actions.tell_receipt import MAIL_RECEIPT, receipt_letter
 from gateway.core.deliveries import OUR_FAULT, Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
@@ -23,6 +24,9 @@ from gateway.parts import Parts
 from gateway.store import deliveries, mail, messages, officers
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.messages import MessageRow
+
+# Letters of the gateway's own, to an address that stands in them whatever the directory says by now.
+_OWN_LETTERS = {DIRECTORY_CHANGE: notice_letter, MAIL_RECEIPT: receipt_letter}
 
 _log = structlog.get_logger()
 
@@ -116,8 +120,8 @@ async def _letter(
     if key is None or message.sealed is None:
         return None, None
     document = json.loads(key.open(f"message:{message.id}", message.sealed))
-    if message.type == DIRECTORY_CHANGE:
-        return notice_letter(document["body"])
+    if message.type in _OWN_LETTERS:
+        return _OWN_LETTERS[message.type](document["body"])
     if address is None:
         return None, None
     document["incident"] = row.incident  # the message that opens an incident cannot name it itself

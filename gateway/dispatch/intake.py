@@ -10,7 +10,9 @@ import asyncio
 import hashlib
 import re
 import secrets
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import chain
 
 import structlog
 
@@ -19,17 +21,24 @@ from gateway.actions.confirm_for_school import confirmation as confirmation
 from gateway.actions.keep_mail import Arrived, keep_mail
 from gateway.actions.reply import Read, reading_document, reply
 from gateway.actions.submit import Submission
+from gateway.actions.take import forget_key
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import PartnershipId, Seat
 from gateway.core.replies import MailExpected, MailReading
 from gateway.core.sandbox import SANDBOX
+from gateway.dispatch.belonging import belonging, letter_of_notice
+from gateway.dispatch.mail_files import judged_files
+from gateway.dispatch.mail_submission import Looked, submission_in
 from gateway.parts import Parts
-from gateway.store import custody, mail, packs
+from gateway.store import custody, incidents, mail, packs
 from gateway.store.mail import LetterRow, RawMail
+from gateway.store.transaction import Tx
 
 AT_ONCE = 4
 MOST_HEADER_BYTES = 64 * 1024
 MOST_TRIES = 3
+AN_HOUR = timedelta(hours=1)
+TOO_MANY = "too-many-mails"
 
 _TOKEN = re.compile(r"\+([0-9a-f]{36})@")
 _TOKEN_IN_BYTES = re.compile(rb"\+([0-9a-f]{36})@")
@@ -88,18 +97,68 @@ async def _read_one(parts: Parts, raw: RawMail) -> None:
         return
     content = key.open(f"raw-mail:{raw.id}", raw.sealed)
     reading, letter = await _understand(parts, raw, content)
-    sealed = key.seal(f"reading:{raw.id}", reading_document(reading.document))
-    await parts.store.transact(lambda tx: mail.change_raw(tx, raw.id, sealed_reading=sealed))
-    answer = await _answer(parts, raw, reading, letter) if letter and reading.is_complete else None
-    sha256 = hashlib.sha256(content).hexdigest()
-    reasons = _coarse(reading, letter)
-    asked = Read(raw.id, reading.kind, reasons, letter, answer, reading.document, sha256)
-    partnership = letter.partnership if letter else await _any_partnership(parts)
-    outcome = await parts.perform(reply, asked, partnership, letter.incident if letter else None)
-    if letter is not None:
-        incident = letter.incident
+    if letter is None and reading.kind == "bounce":
+        letter = await letter_of_notice(parts, reading)
+    files = await judged_files(parts, content, reading)
+    document = {**reading.document, "vouched_by": reading.vouched_by, "files": files}
+    is_crowd = await _note_reading(
+        parts, raw, reading, key.seal(f"reading:{raw.id}", reading_document(document))
+    )
+    is_answer = letter is not None and reading.is_complete and not is_crowd
+    answer = await _answer(parts, raw, reading, letter) if letter and is_answer else None
+    looked = (
+        await submission_in(parts, raw, content, reading) if letter is None and not is_crowd else Looked()
+    )
+    belongs = await belonging(parts, reading) if letter is None and looked.submitted is None else None
+    besides = [looked.reasons, (TOO_MANY,) if is_crowd else (), *(file["reasons"] for file in files)]
+    asked = Read(
+        raw.id,
+        reading.kind,
+        _coarse(reading, letter, *besides),
+        letter,
+        answer,
+        document,
+        hashlib.sha256(content).hexdigest(),
+        belongs,
+        reading.vouched_by is not None,
+        looked.submitted,
+    )
+    outcome = await _settle(parts, asked)
+    settled = await parts.store.read(lambda tx: mail.find_raw(tx, raw.id))
+    if settled is not None and settled.incident is not None:
+        incident = settled.incident
         await parts.custody.transact(lambda tx: custody.attach(tx, key.id, incident))
     _log.info("mail.read", mail=raw.id, kind=reading.kind, verdict=reading.verdict, outcome=outcome)
+
+
+async def _settle(parts: Parts, asked: Read) -> str:
+    """Run the action under the key of the incident that the mail belongs to, or opens."""
+    if asked.submitted is None:
+        place = asked.place
+        partnership = place.partnership if place else await _any_partnership(parts)
+        return await parts.perform(reply, asked, partnership, place.incident if place else None)
+    submission = asked.submitted.submission
+    message = submission.message
+    opens = None if message.incident else submission.opens
+    outcome = await parts.perform(reply, asked, message.partnership, message.incident, new_key_for=opens)
+    is_opened = await parts.store.read(lambda tx: incidents.exists(tx, submission.opens))
+    if not is_opened:
+        await forget_key(parts, submission)
+    return outcome
+
+
+async def _note_reading(parts: Parts, raw: RawMail, reading: MailReading, sealed: bytes) -> bool:
+    """Keep the reading beside its mail; whether its sender has written more than anyone would (loops, floods)."""
+    if reading.sender is None:
+        await parts.store.transact(lambda tx: mail.change_raw(tx, raw.id, sealed_reading=sealed))
+        return False
+    peer, since = parts.keys.fingerprint("peer", reading.sender.encode()), parts.clock() - AN_HOUR
+
+    def note(tx: Tx) -> int:
+        mail.change_raw(tx, raw.id, sealed_reading=sealed, peer=peer)
+        return mail.came_from(tx, peer, since)
+
+    return await parts.store.transact(note) > parts.settings.mail_sender_limit
 
 
 async def _understand(parts: Parts, raw: RawMail, content: bytes) -> tuple[MailReading, LetterRow | None]:
@@ -171,12 +230,12 @@ async def _answer(parts: Parts, raw: RawMail, reading: MailReading, letter: Lett
     return await confirmation(parts, letter, reading.answers, raw.arrived_at, f"mail-{raw.id}")
 
 
-def _coarse(reading: MailReading, letter: LetterRow | None) -> tuple[str, ...]:
+def _coarse(reading: MailReading, letter: LetterRow | None, *besides: Iterable[str]) -> tuple[str, ...]:
     """Why a person must look, as coarse codes without content."""
     reasons = [reading.kind.replace("_", "-"), *(flag.replace("_", "-") for flag in reading.flags)]
     if letter is None:
         reasons.append("no-letter-matched")
-    return tuple(dict.fromkeys(reasons))
+    return tuple(dict.fromkeys((*reasons, *chain.from_iterable(besides))))
 
 
 async def _any_partnership(parts: Parts) -> PartnershipId:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.store import tables as t
@@ -36,6 +36,7 @@ class RawMail:
     attempts: int
     partnership: PartnershipId | None
     incident: IncidentId | None
+    agency: AgencyId | None
     letter: str | None
     message: MessageId | None
     sealed: bytes | None
@@ -62,6 +63,7 @@ _MAIL = select(
     t.raw_mail.c.attempts,
     t.raw_mail.c.partnership,
     t.raw_mail.c.incident,
+    t.raw_mail.c.agency,
     t.raw_mail.c.letter,
     t.raw_mail.c.message,
     t.raw_mail.c.sealed,
@@ -114,6 +116,18 @@ def change_raw(tx: Tx, mail: str, **values: Any) -> None:
     tx.execute(update(t.raw_mail).where(t.raw_mail.c.id == mail).values(**values))
 
 
+def came_from(tx: Tx, peer: str, since: datetime) -> int:
+    """How many mails of one sender were stored since then."""
+    where = (t.raw_mail.c.peer == peer, t.raw_mail.c.stored_at >= since)
+    return int(tx.execute(select(func.count()).select_from(t.raw_mail).where(*where)).scalar() or 0)
+
+
+def said_before(tx: Tx, letter: str, kind: str, mail: str) -> bool:
+    """Whether another mail of this kind has come to this letter."""
+    where = (t.raw_mail.c.letter == letter, t.raw_mail.c.kind == kind, t.raw_mail.c.id != mail)
+    return tx.execute(select(t.raw_mail.c.id).where(*where).limit(1)).first() is not None
+
+
 def raw_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[RawMail]:
     query = _MAIL.where(t.raw_mail.c.partnership == partnership, t.raw_mail.c.incident == incident)
     return [_raw(row) for row in tx.execute(query)]
@@ -133,16 +147,12 @@ def is_sealed_by(tx: Tx, key_id: str) -> bool:
 
 
 def waits_for_officer(tx: Tx, partnership: PartnershipId, incident: IncidentId, agency: AgencyId) -> bool:
-    """Whether a mail that answers a letter to this agency came and an officer has not decided on it."""
-    query = (
-        select(t.raw_mail.c.id)
-        .join(t.letter, t.letter.c.reference == t.raw_mail.c.letter)
-        .where(
-            t.raw_mail.c.partnership == partnership,
-            t.raw_mail.c.incident == incident,
-            t.raw_mail.c.state == "held",
-            t.letter.c.agency == agency,
-        )
+    """Whether a mail that answers a letter or a request to this agency came and an officer has not decided on it."""
+    query = select(t.raw_mail.c.id).where(
+        t.raw_mail.c.partnership == partnership,
+        t.raw_mail.c.incident == incident,
+        t.raw_mail.c.state == "held",
+        t.raw_mail.c.agency == agency,
     )
     return tx.execute(query).first() is not None
 

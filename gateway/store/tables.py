@@ -513,12 +513,15 @@ raw_mail = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("partnership", Text),
     Column("incident", Text),
+    Column("agency", Text),  # whose it is, as far as that is known
+    Column("peer", Text),  # keyed digest of the sender's address, for counting
     Column("letter", Text),
     Column("message", Text),
     Column("sealed", LargeBinary),
     Column("sealed_reading", LargeBinary),
     Column("data_key", Text),
     Index("raw_mail_state", "state", "stored_at"),
+    Index("raw_mail_peer", "peer", "stored_at"),
 )
 
 # Editing it: hand out what an officer withheld, or hide a file; it cannot be exchanged unseen, since the ledger commits to it.

@@ -466,6 +466,8 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("partnership", sa.Text(), nullable=True),
         sa.Column("incident", sa.Text(), nullable=True),
+        sa.Column("agency", sa.Text(), nullable=True),
+        sa.Column("peer", sa.Text(), nullable=True),
         sa.Column("letter", sa.Text(), nullable=True),
         sa.Column("message", sa.Text(), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
@@ -474,6 +476,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
     )
+    op.create_index("raw_mail_peer", "raw_mail", ["peer", "stored_at"], unique=False)
     op.create_index("raw_mail_state", "raw_mail", ["state", "stored_at"], unique=False)
     op.create_table(
         "register_use",

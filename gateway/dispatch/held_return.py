@@ -1,0 +1,74 @@
+"""An officer takes an agency's return out of a held e-mail: its files kept one by one as by the API, then the action.
+
+The files are scanned again here, with today's signatures, and sealed for the incident; an infected one refuses the whole. Until the
+action has named them nobody can get them, and a crash before that leaves them to be destroyed within a day.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gateway.actions.keep_attachment import Sent, keep_attachment
+from gateway.actions.name_attachments import Named
+from gateway.actions.submit import Accepted
+from gateway.actions.take import attach_keys
+from gateway.actions.take_return import Judged, TakenReturn, return_of, take_return
+from gateway.core.attachments import LARGEST_BYTES
+from gateway.core.content_types import UNSAID
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import AgencyId, MessageId
+from gateway.core.replies import MailFile
+from gateway.dispatch.mail_files import file_of, pieces
+from gateway.parts import Parts
+from gateway.store import mail
+from gateway.store.holds import HoldRow
+from gateway.store.mail import RawMail
+
+BY_MAIL = "mail"  # in place of the client that sends a file through the API
+
+
+async def take_held_return(
+    parts: Parts, held: HoldRow, agency: AgencyId | None, judged: Judged, officer: str
+) -> Accepted:
+    """The recorded return. Refused when it is no mail, nobody's, or not of an incident; Infected for such a file."""
+    raw = await parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
+    if held.subject_kind != "mail" or raw is None or held.settled_at is not None:
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="This hold is no e-mail that waits: see `gateway held list`.",
+        )
+    whose = agency or raw.agency
+    if whose is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Say whose return it is with --agency.")
+    content, reading = await _opened(parts, raw)
+    named = [await _kept(parts, content, whose, file) for file in _files(reading)]
+    submission = await return_of(parts, raw, whose, reading.get("sender"), judged, officer, named)
+    asked = TakenReturn(held.id, officer, submission)
+    taken = await parts.perform(take_return, asked, held.partnership, submission.message.incident)
+    await attach_keys(parts, held.partnership, MessageId(taken.id), taken.incident)
+    return taken
+
+
+async def _opened(parts: Parts, raw: RawMail) -> tuple[bytes, dict[str, Any]]:
+    key = await parts.key_by_id(raw.data_key)
+    if key is None or raw.sealed is None or raw.sealed_reading is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this mail has been erased.")
+    return key.open(f"raw-mail:{raw.id}", raw.sealed), json.loads(
+        key.open(f"reading:{raw.id}", raw.sealed_reading)
+    )
+
+
+def _files(reading: dict[str, Any]) -> list[MailFile]:
+    return [
+        MailFile(place, one["name"], one["media_type"], one["size_bytes"], one["sha256"])
+        for place, one in enumerate(reading.get("files") or ())
+    ]
+
+
+async def _kept(parts: Parts, content: bytes, agency: AgencyId, file: MailFile) -> Named:
+    taken = await file_of(parts, content, file)
+    if taken is None or len(taken) > LARGEST_BYTES:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="A file of this mail cannot be taken out of it.")
+    kept = await keep_attachment(parts, Sent(agency, BY_MAIL, UNSAID, LARGEST_BYTES), pieces(taken))
+    return Named(kept.id, kept.sha256)

@@ -1,0 +1,349 @@
+"""What comes by e-mail beside a school's answer: notices, agencies' returns and submissions, files. Nothing closes by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.actions.keep_attachment import Infected
+from gateway.actions.take_return import Judged
+from gateway.core.duties import DutyState
+from gateway.core.errors import Refused
+from gateway.core.messages import AgencyId, MessageId
+from gateway.demo.partnership import HOSPITALS
+from gateway.dispatch import intake
+from gateway.dispatch.held_return import take_held_return
+from gateway.store import attachments, breaches, deliveries, mail, messages
+from gateway.store.mail import LetterRow
+from tests.actions.scene import (
+    UNIT,
+    decide_all,
+    deliveries_of,
+    duties_of,
+    entries_named,
+    let_go,
+    refer,
+    send,
+    sent_by_the_house,
+    waiting,
+)
+from tests.gateway_house import House, gateway_house
+from tests.scanners import EICAR, real_clamd, scripted_clamd
+
+SERVER = "mx.council.example"
+HOSPITAL, LEAD = "o.hartfield@northshire-hospitals.example", "dsl@harbour-view.example"
+PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with (
+        scripted_clamd() as clamd,
+        gateway_house(
+            tmp_path,
+            mail_authserv_id=SERVER,
+            scanner_url=clamd.url,
+            mail_sender_limit=2,
+            smtp_url="smtp://localhost:9",  # nothing is carried here
+            mail_from="safeguarding@council.example",
+            mail_domain="council.example",
+        ) as running,
+    ):
+        await running.gateway.dispatch.stop()
+        yield running
+
+
+def written(
+    sender: str,
+    subject: str,
+    text: str,
+    *files: tuple[str, str, bytes],
+    to: str = "x@council.example",
+    **more: str,
+) -> bytes:
+    message = EmailMessage(policy=SMTP)
+    message["From"], message["To"], message["Subject"] = sender, to, subject
+    for name, value in more.items():
+        message[name.replace("_", "-")] = value
+    message.set_content(text)
+    for name, kind, content in files:
+        main, _, sub = kind.partition("/")
+        message.add_attachment(content, maintype=main, subtype=sub, filename=name)
+    return message.as_bytes()
+
+
+def stamped(raw: bytes, verdict: str = "pass") -> bytes:
+    domain = raw.partition(b"From: ")[2].partition(b"\r\n")[0].partition(b"@")[2].decode()
+    stamp = (
+        f"Authentication-Results: {SERVER}; dkim={verdict} header.d={domain};"
+        f" dmarc={verdict} header.from={domain}\r\n"
+    )
+    return stamp.encode() + raw
+
+
+async def take_in(house: House, raw: bytes) -> None:
+    await intake.keep(house.parts, "mailbox", raw, envelope_to=None, arrived_at=house.clock())
+    assert await intake.read_kept(house.parts) == 1
+
+
+async def mail_held(house: House) -> list[Any]:
+    return [held for held in await waiting(house) if held.subject_kind == "mail"]
+
+
+async def a_sent_letter(house: House) -> tuple[Any, LetterRow, str]:
+    """The referral, the letter to the school, and the id of its delivery."""
+    referral = await refer(house)
+    await decide_all(house, referral)
+    for held in await waiting(house):
+        await let_go(house, held)
+    (letter,) = await sent_by_the_house(house, referral, "dsl-letter")
+    row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letter["id"]))
+    assert row is not None
+    (delivery,) = await deliveries_of(house, letter["id"])
+    return referral, row, delivery.id
+
+
+def notice(action: str, *fields: str, to: str = "bounce@council.example") -> bytes:
+    """RFC 3464, as a far end sends it; it names the recipient, which matches nothing."""
+    head = [f"To: {to}", "From: MAILER-DAEMON@far.example", "Subject: Delivery status"]
+    head += ['Content-Type: multipart/report; report-type=delivery-status; boundary="b"', "", "--b"]
+    status = ["Content-Type: message/delivery-status", "", *fields, "", f"Final-Recipient: rfc822; {LEAD}"]
+    return "\r\n".join([*head, *status, f"Action: {action}", "Status: 5.1.1", "", "--b--", ""]).encode()
+
+
+# --- what machines write ----------------------------------------------------------------------------------------------
+
+
+async def test_a_letter_that_came_back_alarms_an_officer_by_its_envelope_and_closes_nothing(
+    house: House,
+) -> None:
+    referral, letter, delivery = await a_sent_letter(house)
+    await take_in(house, notice("failed", f"Original-Envelope-Id: {delivery}"))
+    (held,) = await mail_held(house)
+    assert (held.incident, held.reasons[0]) == (letter.incident, "letter-came-back")
+    owed = [duty for duty in await duties_of(house, referral) if duty.expects == "dsl-confirmation"]
+    assert {duty.state for duty in owed} == {DutyState.OPEN}
+    assert not await waits_for_officer(house, letter), "a notice may be forged: it keeps no silence back"
+    await take_in(house, notice("failed", "Reporting-MTA: dns; far.example"))
+    (_, unmatched) = await mail_held(house)
+    assert (unmatched.incident, "no-letter-matched" in unmatched.reasons) == (None, True)
+
+
+async def waits_for_officer(house: House, letter: LetterRow) -> bool:
+    return await house.parts.store.read(
+        lambda tx: mail.waits_for_officer(tx, letter.partnership, letter.incident, letter.agency)
+    )
+
+
+async def test_a_delay_is_told_and_a_relay_is_only_noted(house: House) -> None:
+    *_, delivery = await a_sent_letter(house)
+    for action in ("relayed", "delivered", "delayed"):
+        await take_in(house, notice(action, f"Original-Envelope-Id: {delivery}"))
+    (held,) = await mail_held(house)
+    assert held.reasons[0] == "letter-delayed"
+
+
+async def test_an_automatic_reply_alerts_once_for_a_letter_and_answers_nothing(house: House) -> None:
+    _, letter, _ = await a_sent_letter(house)
+    for number in (1, 2):
+        raw = written(
+            LEAD,
+            f"Automatic reply: {letter.reference}",
+            f"I am away ({number}). Yes / No",
+            Auto_Submitted="auto-replied",
+        )
+        await take_in(house, stamped(raw))
+    (held,) = await mail_held(house)
+    assert (held.incident, held.reasons[0]) == (letter.incident, "reader-away")
+    assert not await waits_for_officer(house, letter)
+
+
+async def test_a_mail_that_goes_round_in_circles_and_a_flood_wait_for_a_person(house: House) -> None:
+    looped = b"".join(b"Received: from a by b%d.example\r\n" % n for n in range(26))
+    await take_in(house, looped + written(LEAD, "x", "x"))
+    (held,) = await mail_held(house)
+    assert "unreadable" in held.reasons
+    for number in range(3):
+        await take_in(house, stamped(written(LEAD, f"number {number}", "hello")))
+    floods = ["too-many-mails" in held.reasons for held in await mail_held(house)]
+    assert floods == [False] * 3 + [True]
+
+
+async def test_a_letter_at_the_wrong_school_is_held_and_its_breach_runs_from_the_mail(house: House) -> None:
+    """K21: on the word of whoever was written to; on anybody's else an officer decides."""
+    _, letter, _ = await a_sent_letter(house)
+    words = "You have the wrong school."
+    text = (
+        f"{words} I am not the designated lead. Wrong recipient, wrong school. Reference {letter.reference}"
+    )
+    await take_in(house, stamped(written("somebody@elsewhere.example", f"Re: {letter.reference}", text)))
+    (held,) = await mail_held(house)
+    assert "breach-to-decide" in held.reasons
+    assert await breaches_of(house, letter) == []
+    for _ in range(2):
+        await take_in(
+            house, stamped(written(LEAD, f"Re: {letter.reference}", text + " " * len(await mail_held(house))))
+        )
+    assert ["breach-opened" in held.reasons for held in await mail_held(house)] == [False, True, True]
+    (breach,) = await breaches_of(house, letter)
+    assert breach.message == letter.message
+
+
+async def breaches_of(house: House, letter: LetterRow) -> list[Any]:
+    rows = await house.parts.store.read(lambda tx: breaches.every(tx, [letter.partnership]))
+    return [row for row in rows if row.incident == letter.incident]
+
+
+# --- an agency's return -----------------------------------------------------------------------------------------------
+
+
+async def asked(house: House) -> tuple[Any, Any]:
+    referral = await refer(house)
+    await send(house, UNIT, "information-request", {"agencies": [HOSPITALS]}, incident=referral["incident"])
+    (duty,) = [d for d in await duties_of(house, referral) if d.expects == "information-return"]
+    return referral, duty
+
+
+async def test_a_return_by_mail_meets_the_duty_as_of_its_arrival_on_an_officer_s_word(house: House) -> None:
+    referral, duty = await asked(house)
+    arrived_at = house.clock()
+    raw = written(
+        HOSPITAL,
+        f"Return {referral['incident']}",
+        "Please find our return.",
+        ("return.pdf", "application/pdf", PDF),
+    )
+    await take_in(house, stamped(raw))
+    (held,) = await mail_held(house)
+    assert (held.incident, "information-return" in held.reasons) == (referral["incident"], True)
+    assert await house.parts.store.read(
+        lambda tx: mail.waits_for_officer(tx, held.partnership, held.incident, AgencyId(HOSPITALS))
+    ), "something came in time: that is no silence"
+    house.clock.move_by(hours=30)
+    taken = await take_held_return(house.parts, held, None, Judged("full"), "Winifred Stave")
+    (met,) = [d for d in await duties_of(house, referral) if d.id == duty.id]
+    assert (met.met_at, met.met_by) == (arrived_at, taken.id)
+    (file,) = await house.parts.store.read(
+        lambda tx: attachments.of_message(tx, held.partnership, MessageId(taken.id))
+    )
+    assert (file.media_type, file.agency, file.size_bytes) == ("application/pdf", HOSPITALS, len(PDF))
+    with pytest.raises(Refused):
+        await take_held_return(house.parts, held, None, Judged("full"), "Winifred Stave")
+
+
+async def test_a_file_is_scanned_before_anyone_opens_it_and_an_infected_one_is_never_taken(
+    house: House,
+) -> None:
+    referral, _ = await asked(house)
+    files = (("a.txt", "text/plain", EICAR), ("b.doc", "application/msword", b"\x00\x01binary"))
+    await take_in(house, stamped(written(HOSPITAL, f"Return {referral['incident']}", "Return.", *files)))
+    (held,) = await mail_held(house)
+    assert {"attachment-infected", "attachment-other-type"} <= set(held.reasons)
+    with pytest.raises(Infected):
+        await take_held_return(house.parts, held, None, Judged("full"), "Winifred Stave")
+    assert await mail_held(house) == [held]
+
+
+@pytest.mark.needs("clamav")
+async def test_the_real_scanner_finds_the_test_file_in_a_mail(house: House) -> None:
+    from adapters.scanner import ClamdScanner
+    from gateway.core.replies import MailExpected
+    from gateway.dispatch.mail_files import judged_files
+
+    raw = stamped(
+        written(HOSPITAL, "x", "x", ("a.txt", "text/plain", EICAR), ("b.pdf", "application/pdf", PDF))
+    )
+    with real_clamd() as url:
+        parts = replace(house.parts, scan=ClamdScanner(url, 60))
+        found = await judged_files(parts, raw, parts.read_mail(raw, MailExpected()))
+    assert [one["reasons"] for one in found] == [["attachment-infected"], []]
+
+
+async def test_a_stranger_who_names_an_incident_reaches_none(house: House) -> None:
+    referral, _ = await asked(house)
+    await take_in(house, stamped(written("x@elsewhere.example", f"Return {referral['incident']}", "x")))
+    (held,) = await mail_held(house)
+    assert held.incident is None
+
+
+# --- an agency's submission -------------------------------------------------------------------------------------------
+
+
+def submission(house: House, sender: str = HOSPITAL, slug: str = "referral", **changes: Any) -> bytes:
+    document = json.dumps(house.example(slug, reference="by-mail-1", **changes)).encode()
+    return written(sender, "Notification", "Attached.", ("message.json", "application/json", document))
+
+
+async def test_a_notification_by_mail_goes_through_the_same_door_and_its_receipt_is_owed_by_mail(
+    house: House,
+) -> None:
+    """The sender's reference makes a repeat safe: another mail with the same message is told the same receipt."""
+    first = submission(house)
+    await take_in(house, stamped(first))
+    await take_in(house, stamped(b"X-Sent: again\r\n" + first))
+    assert await mail_held(house) == []
+    said = await entries_named(house, "SubmissionAcceptance")
+    rows = await house.parts.store.read(lambda tx: deliveries.every(tx))
+    owed = [row for row in rows if row.message_type == "mail-receipt"]
+    assert len(owed) == 2
+    told = [await receipt_told(house, row) for row in owed]
+    assert {one["to"] for one in told} == {HOSPITAL}
+    assert len({json.dumps(one, sort_keys=True) for one in told}) == 1
+    assert told[0]["receipt"]["disclosures"]
+    assert len(said) == 1 + len(owed), "one message, and the two mails that tell of it"
+
+
+async def receipt_told(house: House, row: Any) -> dict[str, Any]:
+    found = await house.parts.store.read(lambda tx: messages.find(tx, [row.partnership], row.message))
+    assert found is not None
+    assert found.sealed is not None
+    key = await house.parts.key_by_id(found.data_key)
+    assert key is not None
+    body: dict[str, Any] = json.loads(key.open(f"message:{found.id}", found.sealed))["body"]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ("not vouched for", "submission-not-vouched"),
+        ("only the domain is enrolled", "address-not-enrolled"),
+        ("a decision", "not-by-mail"),
+        ("not by the schema", "submission-unreadable"),
+        ("with another file", "submission-brings-files"),
+        ("to an incident of others", "not-found"),
+    ],
+)
+async def test_any_other_submission_by_mail_is_held_and_opens_nothing(
+    house: House, case: str, reason: str
+) -> None:
+    raw = {
+        "not vouched for": stamped(submission(house), "fail"),
+        "only the domain is enrolled": stamped(submission(house, "x@northshire-hospitals.example")),
+        "a decision": stamped(submission(house, slug="triage-decision")),
+        "not by the schema": stamped(submission(house, nonsense=True)),
+        "with another file": stamped(
+            written(
+                HOSPITAL, "x", "x", ("m.json", "application/json", b"{}"), ("b.pdf", "application/pdf", PDF)
+            )
+        ),
+        "to an incident of others": stamped(submission(house, incident="SI-7K3M-9QPX-2D")),
+    }[case]
+    await take_in(house, raw)
+    (held,) = await mail_held(house)
+    assert reason in held.reasons
+    assert held.incident is None
+    assert await entries_named(house, "SubmissionAcceptance") == []
+
+
+async def test_free_text_of_an_enrolled_agency_waits_in_its_own_partnership(house: House) -> None:
+    await take_in(house, stamped(written(HOSPITAL, "A worry", "We are worried about a child.")))
+    (held,) = await mail_held(house)
+    assert (held.partnership, held.incident) == ("south-tyneside", None)

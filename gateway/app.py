@@ -288,7 +288,12 @@ def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailRead
             answers if isinstance(answers, dict) else {},
             reading.flags,
             reading.reasons,
-            {**contract, "sender": reading.sender, "delivery": reading.delivery and asdict(reading.delivery)},
+            {
+                **contract,
+                "sender": reading.sender,
+                "opened_text": reading.opened_text,
+                "delivery": reading.delivery and asdict(reading.delivery),
+            },
             reading.sender,
             reading.vouched_by,
             tuple(MailFile(place, **asdict(file)) for place, file in enumerate(reading.attachments)),

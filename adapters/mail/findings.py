@@ -97,6 +97,7 @@ class Reading:
     vouched_by: str | None = (
         None  # who shows that it is from its sender: "signature" (S/MIME) or "domain" (DKIM)
     )
+    opened_text: str | None = None  # the beginning of a text that cannot be seen in the bytes that came
 
     def contract(self) -> dict[str, object]:
         """The JSON of `gateway mail read`, and nothing else."""
@@ -198,6 +199,7 @@ def from_json(text: str) -> Reading:
         rests_on=tuple(_pair(one) for one in _short(loose["rests_on"])),
         proposals=tuple(_proposal(one) for one in _short(loose["proposals"])),
         vouched_by=_words(loose["vouched_by"]),
+        opened_text=_words(loose["opened_text"]),
     )
     if (reading.verdict is Verdict.COMPLETE) != reading.answers.whole():
         raise ValueError("answers and verdict disagree")
@@ -238,13 +240,13 @@ class Expected:
     vouching: Vouching = Vouching()
 
 
-_LONGEST_WORD = 4000
+LONGEST_WORD = 4000
 
 
 def _words(value: object) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > _LONGEST_WORD:
+    if not isinstance(value, str) or len(value) > LONGEST_WORD:
         raise ValueError("not a short text")
     return value
 

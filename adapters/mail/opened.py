@@ -51,6 +51,9 @@ class Opened:
     forwarded: bool = False  # a whole mail is attached
     raw: bytes = field(default=b"", repr=False)
     signature: Signature = Signature.ABSENT
+    is_hidden: bool = (
+        False  # its text does not stand in the bytes that came: it was encrypted, or signed as one piece
+    )
     parts_of_files: list[email.message.Message] = field(default_factory=list, repr=False)
 
     def all(self, name: str) -> list[str]:

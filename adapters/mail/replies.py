@@ -16,7 +16,7 @@ from adapters.mail import kinds, misgivings, references
 from adapters.mail.answers import Answer
 from adapters.mail.authenticity import the_sender
 from adapters.mail.bounces import is_read_receipt, read_bounce
-from adapters.mail.findings import Answers, Expected, Kind, Reading, Verdict
+from adapters.mail.findings import LONGEST_WORD, Answers, Expected, Kind, Reading, Verdict
 from adapters.mail.labels import Question
 from adapters.mail.lines import Page
 from adapters.mail.opened import Opened
@@ -43,6 +43,7 @@ def read_opened(opened: Opened, expected: Expected) -> Reading:
         message_id=next((value[:300] for value in opened.all("message-id")), None),
         attachments=tuple(opened.files[:100]),
         vouched_by=vouched_by(opened, expected),
+        opened_text="\n".join(opened.plain)[:LONGEST_WORD] if opened.is_hidden else None,
     )
     machine = _machine(opened, base)
     if machine is not None:

@@ -84,14 +84,17 @@ def _opened(raw: bytes, sender: str | None, vouching: Vouching) -> Opened:
     if not inside.is_whole and checked.signature is not Signature.VERIFIED:
         raise NotShown
     if checked.signature is Signature.ABSENT:
-        return open_mail(raw, inside.content)
-    return _as_checked(raw, checked)
+        shown = open_mail(raw, inside.content)
+        shown.is_hidden = True
+        return shown
+    return _as_checked(raw, checked, is_hidden=True)
 
 
-def _as_checked(raw: bytes, checked: Checked) -> Opened:
+def _as_checked(raw: bytes, checked: Checked, is_hidden: bool = False) -> Opened:
     """What was signed, and nothing beside it; a signature that cannot even be parted leaves the mail as it came."""
     opened = open_mail(raw, checked.content)
     opened.signature = checked.signature
+    opened.is_hidden = is_hidden or (checked.content is not None and checked.content not in raw)
     return opened
 
 

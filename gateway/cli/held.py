@@ -436,7 +436,9 @@ async def _mail(parts: Parts, raw: RawMail) -> dict[str, Any]:
         "sender": reading.get("sender"),
         "why": list(reading.get("reasons", ())),
         "suggested": reading.get("suggested"),
-        "text": _text(content)[:MOST_SHOWN],
+        "vouched_by": reading.get("vouched_by"),
+        "files": reading.get("files") or [],
+        "text": (reading.get("opened_text") or _text(content, raw.kind))[:MOST_SHOWN],
         "raw": content.decode("utf-8", "replace")[:MOST_SHOWN],
     }
 
@@ -451,8 +453,10 @@ async def _opened_mail(parts: Parts, raw: RawMail) -> tuple[bytes, dict[str, Any
     return content, reading
 
 
-def _text(content: bytes) -> str:
-    """The plain words of a mail for a person's eyes; nothing is decided from them."""
+def _text(content: bytes, kind: str | None) -> str:
+    """The plain words of a mail for a person's eyes; nothing is decided from them. What the child could not read stays shut."""
+    if kind == "unreadable":
+        return ""
     try:
         parsed = email.message_from_bytes(content, _class=EmailMessage, policy=email.policy.default)
         body = parsed.get_body(("plain", "html"))

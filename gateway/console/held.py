@@ -44,6 +44,9 @@ ANSWER_FIELDS = ("roll_from", "roll_to", "previous_school", "additional_informat
 YES_NO = {"yes": True, "no": False}
 
 
+NOT_SHOWN = "This e-mail cannot be shown safely. Ask the technical team to look at it."
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """What a held item says. `suggested` is what the reader found in an e-mail, for the officer to check."""
@@ -182,14 +185,20 @@ async def _words_of_mail(parts: Parts, read: HeldRead) -> Words:
     if raw is None or raw.sealed is None or key is None:
         return Words(is_gone=True)
     content = key.open(f"raw-mail:{raw.id}", raw.sealed)
-    subject, text = await asyncio.to_thread(plain_words, content)
     found = json.loads(key.open(f"reading:{raw.id}", raw.sealed_reading)) if raw.sealed_reading else {}
+    subject, text = await asyncio.to_thread(plain_words, content, raw.kind)
+    text = found.get("opened_text") or text
     suggested = {**found.get("suggested", {}), **_known(found.get("answers", {}))}
     return Words(subject, text, None, found.get("sender"), suggested, tuple(found.get("reasons", ())))
 
 
-def plain_words(raw: bytes) -> tuple[str, str]:
-    """The subject and the plain text of an e-mail, cut at 20,000 characters; never its HTML, never its attachments."""
+def plain_words(raw: bytes, kind: str | None = None) -> tuple[str, str]:
+    """The subject and the plain text of an e-mail, cut at 20,000 characters; never its HTML, never its attachments.
+
+    What the limited child could not read is not opened here either: it may be built to take all memory.
+    """
+    if kind == "unreadable":
+        return "", NOT_SHOWN
     try:
         found = email.message_from_bytes(raw, policy=email.policy.default)
         body = found.get_body(("plain",)) if isinstance(found, EmailMessage) else None
@@ -198,7 +207,7 @@ def plain_words(raw: bytes) -> tuple[str, str]:
     except (
         Exception
     ):  # hostile mail breaks parsers in many ways; the officer is told instead of shown an error
-        return "", "This e-mail cannot be shown safely. Ask the technical team to look at it."
+        return "", NOT_SHOWN
     return subject[:200], str(text)[:MOST_CHARACTERS]
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from gateway.actions.keep_attachment import Infected
 from gateway.actions.take_return import Judged
+from gateway.console.held import NOT_SHOWN, plain_words
 from gateway.core.duties import DutyState
 from gateway.core.errors import Refused
 from gateway.core.messages import AgencyId, MessageId
@@ -34,6 +35,7 @@ from tests.actions.scene import (
     sent_by_the_house,
     waiting,
 )
+from tests.adapters.mail.test_hostile import HOSTILE
 from tests.gateway_house import House, gateway_house
 from tests.scanners import EICAR, real_clamd, scripted_clamd
 
@@ -199,6 +201,25 @@ async def test_a_letter_at_the_wrong_school_is_held_and_its_breach_runs_from_the
 async def breaches_of(house: House, letter: LetterRow) -> list[Any]:
     rows = await house.parts.store.read(lambda tx: breaches.every(tx, [letter.partnership]))
     return [row for row in rows if row.incident == letter.incident]
+
+
+async def test_no_hostile_mail_is_lost_and_none_is_opened_for_an_officer(house: House) -> None:
+    """Every one is kept as it came and waits; the serving process parses none of them."""
+    raws = {name: raw for name, raw in HOSTILE.items() if len(raw) < 10_000_000}
+    for raw in raws.values():
+        await intake.keep(house.parts, "mailbox", raw, envelope_to=None, arrived_at=house.clock())
+    while await intake.read_kept(house.parts):
+        pass
+    kept = []
+    for held in await mail_held(house):
+        found = await house.parts.store.read(lambda tx, held=held: mail.find_raw(tx, held.subject))  # type: ignore[misc]
+        assert found is not None
+        assert found.kind == "unreadable"
+        key = await house.parts.key_by_id(found.data_key)
+        assert key is not None
+        kept.append(key.open(f"raw-mail:{found.id}", found.sealed))
+        assert plain_words(kept[-1], found.kind) == ("", NOT_SHOWN)
+    assert sorted(kept) == sorted(raws.values())
 
 
 # --- an agency's return -----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from adapters.mail.bounces import read_bounce
 from adapters.mail.findings import Answers, Expected, Kind, Reading, Verdict, from_json, to_json
 from adapters.mail.opened import Malformed, open_mail
-from adapters.mail.reading import MOST_BYTES, fault_in_bytes, read_mail
+from adapters.mail.reading import MOST_BYTES, ChildFailed, _in_child, fault_in_bytes, read_mail
 from adapters.mail.replies import read_opened
 from tests.adapters.mail.mails import ENROLLED, RECEIVED, SERVER, VOUCHED, filled, mail
 
@@ -82,6 +82,30 @@ def test_hostile_mail_is_unreadable_and_goes_to_a_person(name: str) -> None:
 def test_odd_mail_is_read_within_its_limits(raw: bytes) -> None:
     reading = read_mail(raw, EXPECTED)
     assert reading.kind in {Kind.REPLY, Kind.UNRELATED, Kind.UNREADABLE}
+
+
+BOMBS = {
+    "encoded words": HOSTILE["a subject of twenty thousand encoded words"],
+    "recipients": HOSTILE["twenty thousand recipients"],
+    "nested": HOSTILE["three thousand nested parts"],
+    "brackets": (head("Subject: x").replace(ENROLLED, "(" * 4000) + "\r\n\r\nx").encode(),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_slips_past_the_look_at_the_bytes_ends_only_the_child(name: str) -> None:
+    """The second line: with its own limits on memory and time, whatever it is."""
+    try:
+        reading = from_json(_in_child("read", BOMBS[name], EXPECTED).decode())
+    except ChildFailed:
+        return
+    assert reading.verdict is not Verdict.COMPLETE
+
+
+def test_a_mail_that_went_through_too_many_servers_is_read_by_nobody() -> None:
+    looped = b"Received: from a.example by b.example\r\n" * 26 + mail(filled())
+    assert fault_in_bytes(looped) == "The mail goes round in circles."
+    assert fault_in_bytes(looped.partition(b"\r\n")[2].partition(b"\r\n")[2]) is None
 
 
 def test_a_reading_survives_the_pipe_and_anything_else_is_refused() -> None:

@@ -33,6 +33,7 @@ MENU = (
     MenuEntry("held", "/held", "Held"),
     MenuEntry("deliveries", "/deliveries", "Deliveries"),
     MenuEntry("search", "/search", "Search", Needs.SEARCH),
+    MenuEntry("approvals", "/approvals", "Second officer", Needs.AGREE),
     MenuEntry("access", "/access", "Access", Needs.SEE_ACCESS),
 )
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

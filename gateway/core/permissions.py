@@ -37,7 +37,7 @@ class Needs(StrEnum):
     SEE_ACCESS = "see-access"  # who opened what against a restriction, who searched and took out how much
     SEE_OFFICERS = "see-officers"  # who the officers are
     CHANGE_OFFICERS = "change-officers"  # invite, suspend
-    AGREE = "agree"  # be the second officer
+    AGREE = "agree"  # see what waits for a second officer; to be it, one needs what the act needs
 
 
 _O, _M, _U, _A = OfficerRole

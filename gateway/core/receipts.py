@@ -250,6 +250,14 @@ class Event(Enum):
         "RestrictionOverridden",
         "An officer who is not named opened a restricted incident, for this reason and a time; not that they had to.",
     )
+    AGREEMENT_ASKED = (
+        "AgreementAsked",
+        "An officer asked a second one to agree to something; not that it was done.",
+    )
+    AGREEMENT_REFUSED = (
+        "AgreementRefused",
+        "An officer refused or withdrew what takes two; not that it was wrong to ask.",
+    )
     OFFICER_CHANGED = (
         "OfficerChanged",
         "Who may work in the console, or in which role, was changed; not what they then did.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ from gateway.actions.restrict_incident import (
     lift_restriction,
     restrict_incident,
 )
+from gateway.actions.second_officer import Answering, Asking, answer_asking, ask_second
 from gateway.actions.view import Viewing, view
 from gateway.core.errors import Refused
 from gateway.core.identity import Identity
@@ -31,7 +33,7 @@ from gateway.core.officers import TwoOfficers
 from gateway.core.permissions import OfficerRole
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.timetable import seal_waiting
-from gateway.store import log, officers
+from gateway.store import duties, log, officers, proposals
 from tests.actions.scene import refer
 from tests.edges.console_person import signed_in
 from tests.edges.mail_catcher import Catcher, mail_catcher
@@ -205,3 +207,70 @@ async def test_the_console_restricts_names_and_lets_in_for_a_reason(unit: Unit) 
         await manager.get(f"{path}/access")
         assert (await manager.send(f"{path}/access/admit", admitted="Audrey Tor")).status == 303
         assert (await auditor.get(path)).status == 200
+
+
+async def test_what_takes_two_is_asked_by_one_officer_and_done_when_another_agrees_once(unit: Unit) -> None:
+    incident, parts = await unit.incident(), unit.house.parts
+    duty = (await parts.store.read(lambda tx: duties.of_incident(tx, SOUTH_TYNESIDE, incident)))[0]
+    said = {"duty": duty.id, "reason": "Told by telephone."}
+
+    async def ask(act: str = "waive-duty", fields: dict[str, str] = said) -> str:
+        asked = Asking(incident, act, fields, NAMED)
+        return str(await parts.perform(ask_second, asked, SOUTH_TYNESIDE, incident))
+
+    async def answer(proposal: str, officer: str, refuse: bool = False) -> None:
+        asked = Answering(proposal, officer, refuse)
+        await parts.perform(answer_asking, asked, SOUTH_TYNESIDE, incident)
+
+    async def state() -> str:
+        found = await parts.store.read(lambda tx: duties.find(tx, duty.id))
+        assert found is not None
+        return found.state.value
+
+    for act, fields in (("waive-duty", {"duty": duty.id}), ("unheard-of", said)):
+        with pytest.raises(Refused, match="malformed-request"):
+            await ask(act, fields)
+    first, second, third = await ask(), await ask(), await ask()
+    with pytest.raises(Refused, match="not-permitted"):
+        await answer(first, " winifred STAVE")
+    await answer(second, NAMED, refuse=True)
+    assert await state() == "open"
+    await answer(first, OTHER)
+    assert await state() == "waived"
+    for settled in (first, second):
+        with pytest.raises(Refused, match="conflicting-state"):
+            await answer(settled, THIRD)
+    await seal_waiting(parts)
+    unit.house.clock.move_by(days=7)
+    with pytest.raises(Refused, match="conflicting-state"):
+        await answer(third, OTHER)
+    kept = await parts.store.read(lambda tx: proposals.find(tx, SOUTH_TYNESIDE, first))
+    assert kept is not None
+    assert (kept.state, kept.sealed, kept.settled_by) == ("agreed", None, OTHER)
+    assert {"AgreementAsked", "AgreementRefused", "DutyWaived"} <= set(await unit.events(incident))
+
+
+async def test_the_console_lists_what_waits_and_lets_another_officer_agree(unit: Unit) -> None:
+    """A restricted incident is opened to all again by two managers; whoever may not open it sees not what is asked."""
+    incident, house, both = await unit.restricted(), unit.house, [OfficerRole.MANAGER]
+    await unit.do(admit_officer, Admission(incident, NAMED, "Mara Anger"))
+    async with (
+        signed_in(house, NAMED, both) as first,
+        signed_in(house, "Mara Anger", both) as second,
+        signed_in(house, "Tom Third", both) as third,
+    ):
+        await first.get(f"/console/incidents/{incident}/access")
+        path = f"/console/incidents/{incident}/access/unrestrict"
+        taken = await first.send(path, reason="The inquiry is over.")
+        assert taken.headers["location"] == "/console/approvals?done=asked"
+        listed = await first.get("/console/approvals?done=asked")
+        assert "another officer agrees" in listed.words
+        (item,) = re.findall(
+            rf'href="(/console/approvals/[^"]+)"[^>]*>[^<]+</a></th><td>{incident}', listed.text
+        )
+        assert "You asked for it" in (await first.get(item)).words
+        assert (await first.send(item + "/agree")).status == 403
+        assert "This incident is restricted" in (await third.get(item)).words
+        assert "The inquiry is over." in (await second.get(item)).words
+        assert (await second.send(item + "/agree")).headers["location"].endswith("done=agreed")
+        assert (await third.get(f"/console/incidents/{incident}")).status == 200

@@ -1,0 +1,113 @@
+"""Waiting for a second officer: what was asked, what exactly, and the other officer's word on it.
+
+Other pages ask with `ask`: they name an act of `actions.second_officer.ACTS` and pass on its fields from their form.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway.actions.second_officer import (
+    ACTS,
+    Answering,
+    Asking,
+    answer_asking,
+    ask_second,
+    is_own,
+    what_is_asked,
+)
+from gateway.actions.view import Viewing, view
+from gateway.console import reading
+from gateway.console.door import Console, Visit
+from gateway.console.pages import go, page
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import IncidentId
+from gateway.parts import Parts, Work
+from gateway.store import proposals
+from gateway.store.proposals import ProposalRow
+from gateway.store.transaction import Tx
+
+NOTICES = {
+    "asked": "Asked. It is done when another officer agrees, within a week.",
+    "agreed": "Done, with both your names.",
+    "refused": "Refused. Nothing was done.",
+}
+
+
+async def get_approvals(console: Console, visit: Visit) -> Response:
+    """What waits, the oldest first."""
+    within, now = visit.signed_in.partnerships, console.parts.clock()
+    rows = await console.parts.store.read(lambda tx: proposals.waiting(tx, within, now))
+    notice = NOTICES.get(visit.request.query_params.get("done", ""))
+    return page(visit, "approvals.html", here="approvals", rows=rows, acts=ACTS, notice=notice)
+
+
+async def get_approval(console: Console, visit: Visit) -> Response:
+    """One, with what was asked for; its opening is stated first."""
+    officer, row = visit.signed_in, await _found(console, visit)
+    asked = Viewing(officer.name, row.partnership, row.incident, row.id)
+    await console.parts.perform(view, asked, row.partnership, row.incident)
+    fields = await console.parts.perform(_fields, row, row.partnership, row.incident)
+    shown: dict[str, Any] = {
+        "row": row,
+        "act": ACTS[row.act],
+        "fields": fields,
+        "is_own": is_own(row, officer.name),
+    }
+    return page(visit, "approval.html", here="approvals", **shown, now=console.parts.clock())
+
+
+async def post_agree(console: Console, visit: Visit) -> Response:
+    return await _answer(console, visit, refuse=False)
+
+
+async def post_refuse(console: Console, visit: Visit) -> Response:
+    return await _answer(console, visit, refuse=True)
+
+
+async def post_unrestrict(console: Console, visit: Visit) -> Response:
+    """Ask a second officer to let everybody open an incident again."""
+    return await ask(console, visit, "unrestrict", IncidentId(visit.path("incident")))
+
+
+async def ask(console: Console, visit: Visit, act: str, incident: IncidentId) -> Response:
+    """Ask a second officer for `act`; its fields are those of the visitor's form."""
+    officer = visit.signed_in
+    _must_may(visit, act)
+    partnership = await console.parts.store.read(lambda tx: reading.partnership_of(tx, officer, incident))
+    asked = Asking(incident, act, {name: visit.form.get(name, "") for name in ACTS[act].fields}, officer.name)
+    await console.parts.perform(ask_second, asked, partnership, incident)
+    return go("/approvals?done=asked")
+
+
+async def _answer(console: Console, visit: Visit, *, refuse: bool) -> Response:
+    row = await _found(console, visit)
+    _must_may(visit, row.act)
+    asked = Answering(row.id, visit.signed_in.name, refuse)
+    await console.parts.perform(answer_asking, asked, row.partnership, row.incident)
+    console.parts.partnerships.forget()
+    return go(f"/approvals?done={'refused' if refuse else 'agreed'}")
+
+
+async def _found(console: Console, visit: Visit) -> ProposalRow:
+    """The asking, in one of the officer's partnerships."""
+    named, within = visit.path("proposal"), visit.signed_in.partnerships
+
+    def look(tx: Tx) -> ProposalRow | None:
+        return next((row for each in within if (row := proposals.find(tx, each, named))), None)
+
+    row = await console.parts.store.read(look)
+    if row is None or row.act not in ACTS:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return row
+
+
+def _must_may(visit: Visit, act: str) -> None:
+    if not visit.signed_in.may(ACTS[act].needs):
+        raise Refused(ErrorCode.NOT_PERMITTED, detail="Your role does not let you do this.")
+
+
+def _fields(tx: Tx, parts: Parts, work: Work, row: ProposalRow) -> dict[str, str]:
+    return dict(what_is_asked(work, row) or {})

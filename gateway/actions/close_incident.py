@@ -20,7 +20,7 @@ from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
 from gateway.core.statutory import Finding, Standing, unsettled
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, duties, holds, incidents, likenesses, messages
+from gateway.store import deliveries, duties, holds, incidents, likenesses, log, messages
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
@@ -61,12 +61,13 @@ def close_incident(tx: Tx, parts: Parts, work: Work, asked: Closing) -> Closed:
     asks = unsettled(found_in(work.pack, rows))
     answer = _answer(tx, incident, asked, asks)
     incidents.change(tx, incident.partnership, incident.id, state=CLOSED, ended_at=work.at)
-    fields = {
+    fields: dict[str, str | int] = {
         "officer": asked.officer,
         "second_officer": asked.second_officer,
         "words": asked.reason,
         "statutory_answer": answer,
         "because": asked.because,
+        **log.count_of_incident(tx, incident.partnership, incident.id),
         "criteria": " ".join(f"{each.criterion.id}:{each.standing.value}" for each in asks),
     }
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)

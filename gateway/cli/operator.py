@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.app import local_today, system_clock
+from gateway.app import local_today, notaries_of, system_clock
 from gateway.cli.dates_at_hand import read_dates, warnings
 from gateway.cli.mail_domains import mail_domains
 from gateway.core.errors import GatewayError, Misconfigured
@@ -130,6 +130,7 @@ def examine(settings: Settings) -> list[Finding]:
         _keys(settings),
         _disk(settings),
         _scanner(settings),
+        _notaries(settings),
         *(_database(which, url) for which, url in _databases(settings).items()),
         *_in_date(settings),
         *mail_domains(settings),
@@ -143,6 +144,21 @@ def _scanner(settings: Settings) -> Finding:
     )
     is_without = settings.scanner_url is None and settings.is_production
     return Finding("attachments are scanned", True, without if is_without else "")
+
+
+def _notaries(settings: Settings) -> Finding:
+    """Witnesses and time-stamping authorities, as far as the settings tell; `gateway log compare` asks them."""
+    check = "others confirm the log"
+    try:
+        notaries = notaries_of(settings)
+    except Misconfigured as fault:
+        return Finding(check, False, str(fault), True)
+    lacks = (
+        [] if notaries.witnesses else ["nobody would notice an older or another log: set GATEWAY_WITNESSES"]
+    )
+    if not notaries.stamp_urls:
+        lacks.append("times are the gateway's own claim: set GATEWAY_TIMESTAMP_URLS")
+    return Finding(check, True, f"warning: {'; '.join(lacks)}" if lacks else "")
 
 
 def _in_date(settings: Settings) -> list[Finding]:

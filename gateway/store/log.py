@@ -210,6 +210,14 @@ def timeline(
     return [Told(*row) for row in rows]
 
 
+def count_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> dict[str, int]:
+    """How many chains and entries the incident has so far."""
+    mine = and_(t.entry.c.partnership == partnership, t.entry.c.incident == incident)
+    query = select(func.count(func.distinct(t.entry.c.chain)), func.count()).where(mine)
+    chains, entries = tx.execute(query).one()
+    return {"chains": int(chains), "entries": int(entries)}
+
+
 # --- the tree: system rows, which belong to no partnership -------------------------------------------------------------
 
 

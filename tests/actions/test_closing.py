@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from gateway.core.statutory import Standing
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.dispatch.carrying import carry_due
-from gateway.store import duties, mail, messages
+from gateway.ledger.verify import unb64url
+from gateway.store import duties, log, mail, messages
 from tests.actions.scene import (
     HOSPITALS,
     UNIT,
@@ -156,6 +158,18 @@ async def test_a_matter_that_was_referred_is_closed_without_a_further_answer(hou
 async def test_a_matter_of_no_criterion_is_not_asked_about(house: House) -> None:
     referral = await a_matter_of_its_own(house, nature="near-miss")
     assert (await close(house, referral)).answer == "not-asked"
+
+
+async def test_the_closing_counts_the_chains_and_entries_before_it(house: House) -> None:
+    """So a chain of the incident that is left out of its evidence, or cut off at its end, shows."""
+    referral = await a_matter_of_its_own(house, nature="near-miss")
+    incident = IncidentId(referral["incident"])
+    before = await house.parts.store.read(lambda tx: log.entries_of_incident(tx, SOUTH_TYNESIDE, incident))
+    closed = await close(house, referral)
+    opened = {
+        name: value for _, name, value in (json.loads(unb64url(one)) for one in closed.receipt.disclosures)
+    }
+    assert (opened["entries"], opened["chains"]) == (len(before), len({one.chain for one in before}))
 
 
 async def test_what_comes_late_opens_the_incident_again_and_the_unit_is_told(house: House) -> None:

@@ -180,15 +180,11 @@ def deliveries_by_state(tx: Tx, within: Sequence[str], states: Iterable[str] | N
 def failing_partners(tx: Tx, within: Sequence[str]) -> list[PartnerTrouble]:
     """Agencies to which deliveries were given up, or are being tried again; those given up first.
 
-    At most the newest 1,000 such deliveries of a partnership are looked at.
+    At most the newest 1,000 of each kind are looked at in a partnership.
     """
     found: list[PartnerTrouble] = []
-    of = t.delivery.c
     for partnership in within:
-        stuck = and_(of.state == DeliveryState.PENDING.value, of.attempt >= TROUBLE_AFTER)
-        where = (of.partnership == partnership, or_(of.state.in_(FAILED), stuck))
-        query = select(of.agency, of.state, of.created_at, of.last_reason).where(*where)
-        rows = tx.execute(query.order_by(of.created_at.desc()).limit(MOST_COUNTED)).all()
+        rows = _stuck(tx, partnership)
         for agency in sorted({row.agency for row in rows}):
             found.append(_trouble(PartnershipId(partnership), [row for row in rows if row.agency == agency]))
     return sorted(found, key=lambda one: (-one.given_up, -one.tried_again, one.agency))
@@ -295,6 +291,19 @@ def _duties(tx: Tx, within: Sequence[str], where: Where, day: Day, after: Place 
 
 def _by_due(one: DutyLine) -> tuple[bool, str, str]:
     return one.due_at is None, one.due_at.isoformat() if one.due_at else "", one.id
+
+
+def _stuck(tx: Tx, partnership: str) -> list[Any]:
+    """Deliveries given up and those tried again and again, the newest first. State by state: each follows its index."""
+    of = t.delivery.c
+    rows: list[Any] = []
+    for state in (*FAILED, DeliveryState.PENDING.value):
+        query = select(of.agency, of.state, of.created_at, of.last_reason)
+        query = query.where(of.partnership == partnership, of.state == state)
+        if state not in FAILED:
+            query = query.where(of.attempt >= TROUBLE_AFTER)
+        rows += tx.execute(query.order_by(of.created_at.desc()).limit(MOST_COUNTED)).all()
+    return sorted(rows, key=lambda row: row.created_at, reverse=True)
 
 
 def _trouble(partnership: PartnershipId, rows: Sequence[Any]) -> PartnerTrouble:

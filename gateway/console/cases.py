@@ -26,6 +26,7 @@ from gateway.store.views import SavedView
 
 PATH = "/incidents"
 MOST_NAME = 40
+MOST_CHARACTERS = 120
 STATES = (
     ("open", "Open"),
     ("closed", "Closed"),
@@ -153,7 +154,7 @@ async def post_view_removed(console: Console, visit: Visit) -> Response:
 
 def _asked(given: Mapping[str, str]) -> Asked:
     """The filters of an address or form; Refused(not-found) for what is none of ours."""
-    asked = Asked(**{each.name: given.get(each.name, "")[:64] for each in fields(Asked)})
+    asked = Asked(**{each.name: given.get(each.name, "")[:MOST_CHARACTERS] for each in fields(Asked)})
     closed = ((asked.state, STATES), (asked.stage, STAGES), (asked.due, DUE), (asked.sort, SORTS))
     if any(value and value not in dict(choices) for value, choices in closed):
         raise Refused(ErrorCode.NOT_FOUND)

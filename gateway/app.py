@@ -54,6 +54,7 @@ from gateway.settings import Settings
 from gateway.store import mail as mail_rows
 from gateway.store import tables
 from gateway.store.transaction import Store
+from keys.hardware import HardwareHome, ModuleTrouble
 from keys.letters import LetterKeys, load_letter_keys
 from keys.live import LiveRing
 from keys.opening import MailKeys, load_mail_keys
@@ -88,7 +89,9 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
     if refusals:
         raise Misconfigured(f"{refusals[0].check}: {refusals[0].advice}")
     try:
-        ring = LiveRing(settings.keys_dir, clock)
+        ring = LiveRing(settings.keys_dir, clock, home_of(settings))
+    except ModuleTrouble as fault:
+        raise Misconfigured(str(fault)) from None
     except (OSError, ValueError, KeyError):
         raise Misconfigured(f"no usable keys in {settings.keys_dir}: run `gateway init`") from None
     if ring.now().are_for_development:
@@ -123,6 +126,12 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         notaries=notaries,
         ask_notary=_notary(settings, notaries),
     )
+
+
+def home_of(settings: Settings) -> HardwareHome | None:
+    """The hardware module that is the master key's home; None: `master.key` is a file like any other."""
+    module, token, pin_file = settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_pin_file
+    return HardwareHome(module, token, pin_file) if module and token and pin_file else None
 
 
 def _log_to_standard_error() -> None:

@@ -18,7 +18,7 @@ import structlog
 
 from gateway.core.attachments import Scan
 from gateway.core.deliveries import Adapter, Letter
-from gateway.core.errors import ErrorCode, Misconfigured, Refused
+from gateway.core.errors import ErrorCode, Misconfigured, Refused, Unavailable
 from gateway.core.identifiers import IdKind, make_id, make_incident_id
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.notaries import AskNotary
@@ -33,9 +33,9 @@ from gateway.settings import Settings
 from gateway.store import custody, directory, holidays
 from gateway.store import packs as pack_rows
 from gateway.store.transaction import Store, Tx
-from keys.custody import KeyRing
+from keys.custody import KeyRing, UnknownMaster
 from keys.live import LiveRing
-from keys.sealing import DataKey
+from keys.sealing import DataKey, WrappedKey
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -213,23 +213,32 @@ class Parts:
         if incident is None:
             return None
         wrapped = await self.custody.read(lambda tx: custody.of_incident(tx, incident))
-        return None if wrapped is None else self.ring.unwrap(wrapped)
+        return None if wrapped is None else self._unwrapped(wrapped)
 
     def own_key(self, incident: IncidentId | None) -> DataKey | None:
         """`key_of` in the thread of the transaction that needs it: for an action on a second incident."""
         wrapped = None if incident is None else custody.own_key(self.custody, incident)
-        return None if wrapped is None else self.ring.unwrap(wrapped)
+        return None if wrapped is None else self._unwrapped(wrapped)
 
     def key_named(self, key_id: str) -> DataKey | None:
         """`key_by_id` in the thread of a transaction."""
         wrapped = custody.named_key(self.custody, key_id)
-        return None if wrapped is None else self.ring.unwrap(wrapped)
+        return None if wrapped is None else self._unwrapped(wrapped)
 
     async def key_by_id(self, key_id: str | None) -> DataKey | None:
         if key_id is None:
             return None
         wrapped = await self.custody.read(lambda tx: custody.find(tx, key_id))
-        return None if wrapped is None else self.ring.unwrap(wrapped)
+        return None if wrapped is None else self._unwrapped(wrapped)
+
+    def _unwrapped(self, wrapped: WrappedKey) -> DataKey:
+        """Unavailable in the moment in which a hardware module is asked for a master key that others use already."""
+        try:
+            return self.ring.unwrap(wrapped)
+        except UnknownMaster:
+            if self.ring.home is None:
+                raise
+            raise Unavailable("a new master key is being read: try again") from None
 
     async def make_key(self, incident: IncidentId | None, at: datetime) -> DataKey:
         """A fresh data key, durable in the custody store before it seals anything."""

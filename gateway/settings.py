@@ -109,6 +109,13 @@ class Settings(BaseSettings):
         365, description="days after which mail that belongs to no incident is destroyed"
     )
 
+    pkcs11_module: Path | None = Field(
+        None,
+        description="PKCS#11 library of a hardware module that is the master key's home; absent: the file alone",
+    )
+    pkcs11_token: str | None = Field(None, description="label of the token in it")
+    pkcs11_pin_file: Path | None = Field(None, description="file with the token's PIN")
+
     # --- how the gateway listens
     listen: str = Field("127.0.0.1:8443", description="host:port, or unix:/path behind a proxy that ends TLS")
     tls_cert_file: Path | None = Field(
@@ -461,6 +468,12 @@ class Settings(BaseSettings):
         )
         yield self._private("keys_dir", 0o077)
         yield self._private_keys()
+        hardware = (self.pkcs11_module, self.pkcs11_token, self.pkcs11_pin_file)
+        yield _must(
+            "a hardware module is named whole",
+            all(hardware) or not any(hardware),
+            "set GATEWAY_PKCS11_MODULE, GATEWAY_PKCS11_TOKEN and GATEWAY_PKCS11_PIN_FILE, or none of them",
+        )
         yield _must(
             "certificates are taken from the proxy alone",
             self.mtls_url is None or self._is_behind_a_proxy(),

@@ -7,7 +7,7 @@ id, are shouted about at start-up and refused in production.
 
 `master.key` holds the key that wraps data keys, those that did so before (until they are forgotten), and the root from which the
 keys of fingerprints, reply tokens and blind indexes are derived: the root stays when the wrapping key changes, since what was keyed
-with it could not be found again.
+with it could not be found again. Where a hardware module is its home, the file holds all that sealed by the module.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from keys.hardware import HardwareHome
 from keys.sealing import CannotOpen, DataKey, WrappedKey, new_secret
 from keys.signing import DEVELOPMENT_PREFIX, Algorithm, FileSigner, Signer, write_secret
 
@@ -166,7 +167,7 @@ class KeyRing:
         return hmac.new(self._token_key, bound, hashlib.sha256).hexdigest()[:32]
 
 
-def create(directory: Path, prefix: str) -> None:
+def create(directory: Path, prefix: str, home: HardwareHome | None = None) -> None:
     """Make a full set of keys under `directory` (mode 0700) with ids `<prefix><purpose>-1`; never overwrites."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for purpose, algorithm in PURPOSES.items():
@@ -175,9 +176,10 @@ def create(directory: Path, prefix: str) -> None:
         if not any(folder.glob("*.pem")):
             kid = f"{prefix}{purpose}-1"
             FileSigner.generate(kid, algorithm).save(folder / f"{kid}.pem")
-    master = directory / MASTER
-    if not master.exists():
-        write_secret(master, json.dumps({"id": f"{prefix}master-1", "key": new_secret().hex()}).encode())
+    if not (directory / MASTER).exists():
+        if home is not None:
+            home.make_key()
+        write_master(directory, {"id": f"{prefix}master-1", "key": new_secret().hex()}, home)
 
 
 def stage_key(directory: Path, purpose: str) -> tuple[str, Path]:
@@ -227,7 +229,7 @@ def _schedule(folder: Path) -> dict[str, str]:
     return dict(json.loads(file.read_bytes())) if file.exists() else {}
 
 
-def load(directory: Path, at: datetime | None = None) -> KeyRing:
+def load(directory: Path, at: datetime | None = None, home: HardwareHome | None = None) -> KeyRing:
     """The key ring in `directory` as it is at an instant (None: with the newest keys of all).
 
     OSError or ValueError, naming no key material, when it is not whole.
@@ -236,7 +238,7 @@ def load(directory: Path, at: datetime | None = None) -> KeyRing:
         raise ValueError("the keys directory must be readable by its owner alone (chmod 700)")
     timed = {purpose: _timed(directory / purpose) for purpose in PURPOSES}
     signing = {purpose: found.current(at) if at else found.keys[-1][0] for purpose, found in timed.items()}
-    document = read_master(directory)
+    document = read_master(directory, home)
     master, root = (
         _master_key(document),
         DataKey("root", bytes.fromhex(document.get("root", document["key"]))),
@@ -259,39 +261,53 @@ def load(directory: Path, at: datetime | None = None) -> KeyRing:
     )
 
 
-def read_master(directory: Path) -> dict[str, Any]:
+def read_master(directory: Path, home: HardwareHome | None = None) -> dict[str, Any]:
     """What `master.key` says. Whoever holds it holds everything: never shown, never logged."""
-    return dict(json.loads((directory / MASTER).read_bytes()))
+    document = dict(json.loads((directory / MASTER).read_bytes()))
+    if "sealed" not in document:
+        return document
+    if home is None:
+        raise ValueError(
+            "the master key lies in a hardware module: set GATEWAY_PKCS11_MODULE and its companions"
+        )
+    return dict(json.loads(home.open(bytes.fromhex(document["sealed"]))))
 
 
 def next_master_id(directory: Path) -> str:
-    prefix, number = _ordered(Path(read_master(directory)["id"]))
+    prefix, number = _ordered(Path(json.loads((directory / MASTER).read_bytes())["id"]))
     return f"{prefix}{number + 1}"
 
 
-def rotate_master(directory: Path, key_id: str, at: datetime) -> None:
+def rotate_master(directory: Path, key_id: str, at: datetime, home: HardwareHome | None = None) -> None:
     """Wrap under a new master key from now on. The one before still unwraps, until it is forgotten; the root stays."""
-    before = read_master(directory)
+    before = read_master(directory, home)
+    if home is not None:
+        home.make_key()
     former = {"id": before["id"], "key": before["key"], "retired_at": at.isoformat()}
     fresh = {"id": key_id, "key": new_secret().hex(), "root": before.get("root", before["key"])}
-    write_master(directory, fresh | {"former": [*before.get("former", []), former]})
+    write_master(directory, fresh | {"former": [*before.get("former", []), former]}, home)
 
 
-def forget_former_masters(directory: Path, retired_before: datetime) -> list[str]:
+def forget_former_masters(
+    directory: Path, retired_before: datetime, home: HardwareHome | None = None
+) -> list[str]:
     """Destroy former master keys that were retired before an instant; their ids. What they wrapped opens never again."""
-    document = read_master(directory)
+    document = read_master(directory, home)
     former = document.get("former", [])
     gone = [one["id"] for one in former if datetime.fromisoformat(one["retired_at"]) < retired_before]
     if gone:
-        write_master(directory, document | {"former": [one for one in former if one["id"] not in gone]})
+        write_master(directory, document | {"former": [one for one in former if one["id"] not in gone]}, home)
     return gone
 
 
-def write_master(directory: Path, document: Mapping[str, Any]) -> None:
-    """Whole or not at all: a crash leaves the file as it was."""
+def write_master(directory: Path, document: Mapping[str, Any], home: HardwareHome | None = None) -> None:
+    """Whole or not at all: a crash leaves the file as it was. With a home, nothing of it is readable without the module."""
+    content = json.dumps(dict(document)).encode()
+    if home is not None:
+        content = json.dumps({"id": document["id"], "sealed": home.seal(content).hex()}).encode()
     fresh = directory / f"{MASTER}.new"
     fresh.unlink(missing_ok=True)
-    write_secret(fresh, json.dumps(dict(document)).encode())
+    write_secret(fresh, content)
     fresh.replace(directory / MASTER)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.introduce_key import Introduction, escrow_key
+from gateway.app import home_of
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle, stop
 from gateway.core.errors import Misconfigured
 from gateway.core.officers import TwoOfficers
@@ -66,23 +67,26 @@ def recover(
         document = dict(json.loads(join(found)))
     except CannotRecover as fault:
         stop(str(fault), 1)
-    folder = _keys_dir()
+    settings = _settings()
+    folder, home = settings.keys_dir, home_of(settings)
     is_here = (folder / MASTER).exists()
     if check:
-        _drill(folder, document, is_here, as_json)
+        same = is_here and read_master(folder, home) == document
+        _drill(document, same, as_json)
         return
     if is_here:
         stop("there is a master key already: this would overwrite it; try with --check instead", 1)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_master(folder, document)
+    if home is not None:
+        home.make_key()
+    write_master(folder, document, home)
     told = {"kid": document["id"], "written": True}
     answer(
         told, [f"{document['id']} is back in {folder}", "Next: gateway doctor, then gateway serve"], as_json
     )
 
 
-def _drill(folder: Path, document: dict[str, Any], is_here: bool, as_json: bool) -> None:
-    same = is_here and read_master(folder) == document
+def _drill(document: dict[str, Any], same: bool, as_json: bool) -> None:
     told = {"kid": document["id"], "written": False, "is_the_one_in_use": same}
     line = "the shares give back the master key that is in use here"
     answer(told, [line if same else "the shares give back another master key than is in use here"], as_json)
@@ -92,7 +96,7 @@ def _drill(folder: Path, document: dict[str, Any], is_here: bool, as_json: bool)
 
 async def _escrow(asked: Introduction, shares: int, needed: int, out: Path) -> dict[str, Any]:
     async with opened() as parts:
-        document = read_master(parts.settings.keys_dir)
+        document = read_master(parts.settings.keys_dir, parts.ring.home)
         made = split(json.dumps(document).encode(), document["id"], shares, needed)
         if any(json.loads(join(made[at : at + needed])) != document for at in range(shares - needed + 1)):
             raise Misconfigured("the shares do not give the key back: nothing is written; report it")
@@ -121,9 +125,9 @@ def _text(file: Path) -> str:
         stop(f"{file} cannot be read as a share", 2)
 
 
-def _keys_dir() -> Path:
+def _settings() -> Settings:
     """Without the deployment's parts, which need the master key."""
     try:
-        return Settings.load().keys_dir
+        return Settings.load()
     except SettingsUnreadable as fault:
         raise Misconfigured(str(fault)) from None

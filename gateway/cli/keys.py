@@ -190,7 +190,7 @@ async def _rotate_master(asked: Introduction) -> dict[str, Any]:
     async with opened() as parts:
         kid, at = next_master_id(parts.settings.keys_dir), parts.clock()
         await settle(parts, introduce_key, asked)
-        rotate_master(parts.settings.keys_dir, kid, at)
+        rotate_master(parts.settings.keys_dir, kid, at, parts.ring.home)
         parts.ring.look()
         rewrapped = await rewrap_all(parts)
         receipt = await settle(parts, retire_key, asked)
@@ -204,7 +204,7 @@ async def _forget_former(asked: Introduction) -> dict[str, Any]:
     async with opened() as parts:
         await rewrap_all(parts)  # a process that had not looked yet may have wrapped one under the key before
         before = parts.clock() - timedelta(days=parts.settings.custody_backup_days)
-        gone = forget_former_masters(parts.settings.keys_dir, before)
+        gone = forget_former_masters(parts.settings.keys_dir, before, parts.ring.home)
         if not gone:
             detail = "No former master key is old enough: a back-up of the custody store may still need it."
             raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)

@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.app import local_today, notaries_of, system_clock
+from gateway.app import home_of, local_today, notaries_of, system_clock
 from gateway.cli.dates_at_hand import read_dates, warnings
 from gateway.cli.mail_domains import mail_domains
 from gateway.core.errors import GatewayError, Misconfigured
@@ -33,6 +33,7 @@ from gateway.settings import (
 )
 from gateway.store import migrations
 from keys import custody
+from keys.hardware import ModuleTrouble
 from keys.signing import DEVELOPMENT_PREFIX
 
 LEAST_FREE_BYTES = 1_073_741_824
@@ -60,7 +61,9 @@ def init(
         is_new = _write_settings(file, "production" if production else "development")
         settings = Settings.load()
         settings.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        custody.create(settings.keys_dir, "" if settings.is_production else DEVELOPMENT_PREFIX)
+        custody.create(
+            settings.keys_dir, "" if settings.is_production else DEVELOPMENT_PREFIX, home_of(settings)
+        )
     told = {"settings": str(file), "is_new": is_new, "keys": str(settings.keys_dir), "mode": settings.mode}
     lines = [
         f"{'Wrote' if is_new else 'Kept'} {file} (mode: {settings.mode})",
@@ -186,7 +189,7 @@ def _databases(settings: Settings) -> dict[migrations.Which, str]:
 
 def _keys(settings: Settings) -> Finding:
     try:
-        ring = custody.load(settings.keys_dir)
+        ring = custody.load(settings.keys_dir, home=home_of(settings))
     except (OSError, ValueError, KeyError, TypeError):
         return Finding("the key ring opens", False, "make keys with `gateway init`, or mend GATEWAY_KEYS_DIR")
     if settings.is_production and ring.are_for_development:
@@ -258,6 +261,8 @@ def _one_line_on_failure() -> Iterator[None]:
         _stop(str(fault))
     except SQLAlchemyError:
         _stop("the database cannot be reached or refuses: is it running, and are its URL and role right?")
+    except ModuleTrouble as fault:
+        _stop(str(fault))
     except OSError as fault:
         _stop(f"{fault.filename or 'a file'}: {fault.strerror}")
 

@@ -12,12 +12,13 @@ from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.watch_use import EXPORTED, watch_use
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.messages import AgencyId, IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.ledger.appending import disclosures_label
 from gateway.ledger.bundle import Gathered, build_bundle, gather
 from gateway.ledger.checkpoint import log_key
 from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
+from gateway.ledger.verify import unb64url
 from gateway.parts import Parts, Work
 from gateway.store import attachments, clients, incidents, log, mail, messages
 from gateway.store.transaction import Tx
@@ -36,6 +37,7 @@ class Export:
     incident: IncidentId
     officer: str
     with_content: bool = True
+    reader: AgencyId | None = None  # the partner that it is for, who may see what is about itself alone
 
 
 def export(tx: Tx, parts: Parts, work: Work, asked: Export) -> None:
@@ -48,6 +50,7 @@ def export(tx: Tx, parts: Parts, work: Work, asked: Export) -> None:
     watch_use(tx, parts, work, asked.officer, EXPORTED)
     subject = Subject(incident.chain, partnership, incident.id, work.key)
     fields = {"officer": asked.officer, "content": "yes" if asked.with_content else "no"}
+    fields |= {"reader": asked.reader} if asked.reader else {}
     prove(tx, parts, work, subject, [Said(Event.EVIDENCE_EXPORTED, fields)])
 
 
@@ -58,15 +61,22 @@ def read_bundle(
     incident: IncidentId,
     key: DataKey | None,
     pinned: Sequence[int] = (),
+    reader: AgencyId | None = None,
 ) -> bytes:
     """The bundle of one incident on one snapshot. Without `key` (erased, or withheld) it has neither content nor disclosures.
 
+    For a `reader` there is no content either, and of each receipt only what is about that agency itself is opened.
     `pinned` are sizes of checkpoints that the reader holds; Refused(not-found) when the log never signed one of that size.
     """
     if any(log.checkpoint_of_size(tx, size) is None for size in pinned):
         raise Refused(ErrorCode.NOT_FOUND, detail="The log signed no checkpoint of this size.")
     gathered = gather(tx, partnership, incident, pinned, anchored=parts.settings.is_anchored)
     disclosures = {} if key is None else _open_disclosures(gathered, key)
+    if reader is not None:
+        disclosures, key = (
+            {entry: _of_reader(several, reader) for entry, several in disclosures.items()},
+            None,
+        )
     contents = {} if key is None else _contents(tx, gathered, partnership, incident, key)
     files = {} if key is None else _attachments(tx, parts, partnership, incident)
     mails = {} if key is None else _mails(tx, parts, gathered, partnership, incident, disclosures)
@@ -79,6 +89,19 @@ def read_bundle(
         attachments=files,
         mails=mails,
     )
+
+
+_OF_READER = frozenset(  # neither who else was told or owes something, nor which officer did what
+    ["sender", "type", "reference", "incident", "payload_sha256", "arrived_at", "delivery", "recipient", "role", "way", "attempt", "by", "name", "peer_jws", "peer_key", "peer_sha256", "owner", "duty", "clock", "due_at"]
+)
+
+
+def _of_reader(disclosures: Sequence[str], reader: AgencyId) -> list[str]:
+    told = {name: (value, one) for one in disclosures for _, name, value in [json.loads(unb64url(one))]}
+    about = {
+        str(told[name][0]).rpartition("@")[2] for name in ("sender", "recipient", "owner") if name in told
+    }
+    return [one for name, (_, one) in told.items() if name in _OF_READER] if about == {reader} else []
 
 
 def peers_of(tx: Tx) -> dict[str, list[str]]:

@@ -57,6 +57,12 @@ def export(
     without_content: Annotated[
         bool, typer.Option("--without-content", help="Receipts and proofs only: nothing personal.")
     ] = False,
+    reader: Annotated[
+        str | None,
+        typer.Option(
+            "--for", metavar="AGENCY", help="No content, and only what is about this agency opened."
+        ),
+    ] = None,
     pinned: Annotated[
         list[int],
         typer.Option(
@@ -71,7 +77,7 @@ def export(
     """
     from gateway.cli.session import answer, run
 
-    content = run(_export(incident, officer, not without_content, pinned))
+    content = run(_export(incident, officer, not without_content, pinned, reader))
     _write(out, content)
     told = {"incident": incident, "file": str(out), "bytes": len(content)}
     answer(told, [f"Wrote {out}. Check it with: gateway evidence verify {out} --policy POLICY.json"], as_json)
@@ -140,13 +146,15 @@ def write_policy(
     answer({"file": str(out), "policy": policy}, [f"Wrote {out}"], as_json)
 
 
-async def _export(incident: str, officer: str, with_content: bool, pinned: list[int]) -> bytes:
+async def _export(
+    incident: str, officer: str, with_content: bool, pinned: list[int], reader: str | None
+) -> bytes:
     """State the export, seal until nothing waits, then read one snapshot."""
     from gateway.actions.export import Export, read_bundle
     from gateway.actions.export import export as state_export
     from gateway.cli.session import opened
     from gateway.core.errors import ErrorCode, Refused
-    from gateway.core.messages import IncidentId
+    from gateway.core.messages import AgencyId, IncidentId
     from gateway.dispatch.timetable import seal_waiting
     from gateway.store import incidents
 
@@ -155,10 +163,14 @@ async def _export(incident: str, officer: str, with_content: bool, pinned: list[
         partnership = await parts.store.read(lambda tx: incidents.partnership_of(tx, named))
         if partnership is None:
             raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
-        await parts.perform(state_export, Export(named, officer, with_content), partnership, named)
+        only_for = AgencyId(reader) if reader else None
+        asked = Export(named, officer, with_content and not reader, only_for)
+        await parts.perform(state_export, asked, partnership, named)
         await seal_waiting(parts)
         key = await parts.key_of(named) if with_content else None
-        return await parts.store.read(lambda tx: read_bundle(tx, parts, partnership, named, key, pinned))
+        return await parts.store.read(
+            lambda tx: read_bundle(tx, parts, partnership, named, key, pinned, only_for)
+        )
 
 
 async def _policy() -> dict[str, Any]:

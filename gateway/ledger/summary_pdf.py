@@ -21,6 +21,7 @@ from gateway.ledger.summary import Block, Grid, Heading, Items, Words
 
 BLUE = colors.HexColor("#1d4f78")
 MARGIN = 16 * mm
+ROWS_AT_ONCE = 100
 BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9, leading=12, spaceAfter=4)
 STRONG = ParagraphStyle(
     "strong", BODY, fontName="Helvetica-Bold", backColor=colors.HexColor("#eef3f7"), borderPadding=4
@@ -94,13 +95,27 @@ def _flow(block: Block) -> list[Flowable]:
                     [Paragraph(escape(one), BODY) for one in several], bulletType="bullet", leftIndent=12
                 )
             ]
-        case Grid(caption, head, rows, widths):
-            shares = widths or (1,) * len(head)
-            each = (A4[0] - 2 * MARGIN - 4 * mm) / sum(shares)
-            heads = [Paragraph(f"<b>{escape(cell)}</b>", BODY) for cell in head]
-            cells = [[Paragraph(escape(cell), BODY) for cell in row] for row in rows]
-            table = Table(
-                [heads, *cells], colWidths=[each * share for share in shares], repeatRows=1, hAlign="LEFT"
-            )
-            table.setStyle(LINES)
-            return [Paragraph(escape(caption), CAPTION), table, Spacer(1, 3 * mm)]
+        case Grid():
+            return [Paragraph(escape(block.caption), CAPTION), *_tables(block), Spacer(1, 3 * mm)]
+
+
+def _tables(grid: Grid) -> list[Flowable]:
+    """Several tables under one another: breaking one long table over pages takes time with the square of its length."""
+    shares = grid.widths or (1,) * len(grid.head)
+    each = (A4[0] - 2 * MARGIN - 4 * mm) / sum(shares)
+    heads = [Paragraph(f"<b>{escape(cell)}</b>", BODY) for cell in grid.head]
+    made: list[Flowable] = []
+    for first in range(0, max(1, len(grid.rows)), ROWS_AT_ONCE):
+        rows = grid.rows[first : first + ROWS_AT_ONCE]
+        cells = [[Paragraph(escape(cell), BODY) for cell in row] for row in rows]
+        # a row taller than a page is broken within itself: no bundle may fail for its summary
+        table = Table(
+            [heads, *cells],
+            colWidths=[each * share for share in shares],
+            repeatRows=1,
+            hAlign="LEFT",
+            splitInRow=1,
+        )
+        table.setStyle(LINES)
+        made.append(table)
+    return made

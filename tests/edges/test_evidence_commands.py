@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.ledger import verify
 from gateway.ledger.checkpoint import sign_checkpoint
 from gateway.store import log
 from tests.command_line import attempt, gateway
@@ -143,6 +144,24 @@ async def test_a_checkpoint_that_somebody_else_kept_must_lead_to_the_evidence(
         house, "evidence", "export", referral["incident"], "--out", out_file, "--pinned", "999999"
     )
     assert (status, err) == (1, "gateway: The log signed no checkpoint of this size.\n")
+
+
+async def test_a_partner_gets_what_is_about_itself_and_nothing_of_the_others(
+    house: House, referral: dict[str, Any]
+) -> None:
+    bundle, policy = await exported(house, referral["incident"], "--for", "northshire-icb")
+    found = await gateway(house, "evidence", "verify", str(bundle), "--policy", str(policy))
+    assert (found["verdict"], found["content"]) == ("VALID", "not supplied")
+    with zipfile.ZipFile(bundle) as archive:
+        told = [
+            json.loads(verify.unb64url(one))[1:]
+            for name in archive.namelist()
+            if name.endswith(".disclosures")
+            for one in json.loads(archive.read(name))
+        ]
+    assert ["recipient", "northshire-icb"] in told
+    assert {value for name, value in told if name in ("sender", "recipient")} == {"northshire-icb"}
+    assert not {name for name, _ in told} & {"recipients", "duties", "officer", "payload_sha256"}
 
 
 async def test_the_whole_log_shows_what_did_not_happen_and_holds_nothing_personal(

@@ -45,7 +45,7 @@ async def test_the_inspectors_guide_is_followed_line_by_line(
                 said
             )
             ran += 1
-    assert ran == 12
+    assert ran == 13
     verdict = await gateway(house, "evidence", "verify", "evidence.zip", "--policy", "policy.json")
     assert verdict["reason"].endswith("; peers: 1 signed by keys that the policy names")
     with zipfile.ZipFile("part.zip") as part:

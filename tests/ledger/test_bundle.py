@@ -290,6 +290,16 @@ def test_the_summary_on_paper_stays_readable_for_an_event_of_a_later_release() -
     )
 
 
+def test_a_summary_of_many_receipts_and_of_a_row_taller_than_a_page_goes_on_paper() -> None:
+    blocks = [
+        Heading("Much"),
+        Grid("Rows", ("One", "Two"), (*((str(n), "x") for n in range(250)), ("last", "word " * 3000))),
+    ]
+    paper = PdfReader(io.BytesIO(pdf(blocks)))
+    assert len(paper.pages) > 5
+    assert "last" in "".join(one.extract_text() for one in paper.pages)
+
+
 def test_single_fields_are_disclosed_and_nothing_else_and_the_evidence_still_verifies(begin: Begin) -> None:
     """RFC 9901 section 7.2: whoever holds a bundle opens to a court what it must see."""
     with begin() as tx:

@@ -92,7 +92,28 @@ def read_bundle(
 
 
 _OF_READER = frozenset(  # neither who else was told or owes something, nor which officer did what
-    ["sender", "type", "reference", "incident", "payload_sha256", "arrived_at", "delivery", "recipient", "role", "way", "attempt", "by", "name", "peer_jws", "peer_key", "peer_sha256", "owner", "duty", "clock", "due_at"]
+    [
+        "sender",
+        "type",
+        "reference",
+        "incident",
+        "payload_sha256",
+        "arrived_at",
+        "delivery",
+        "recipient",
+        "role",
+        "way",
+        "attempt",
+        "by",
+        "name",
+        "peer_jws",
+        "peer_key",
+        "peer_sha256",
+        "owner",
+        "duty",
+        "clock",
+        "due_at",
+    ]
 )
 
 

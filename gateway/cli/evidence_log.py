@@ -99,4 +99,7 @@ async def _log(folder: Path, officer: str, second_officer: str) -> int:
 
             log_export.add_leaves(folder, await parts.store.read(read))
         log_export.add_checkpoint(folder, newest)
+        if (anchored := await parts.store.read(rows.newest_anchor)) is not None:
+            row = await parts.store.read(lambda tx: rows.anchor_of_size(tx, anchored[0]))
+            log_export.add_checkpoint(folder, row or newest)
         return newest.size

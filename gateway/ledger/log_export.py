@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.ledger import absence, verify
-from gateway.store.log import CheckpointRow
+from gateway.store.log import AnchorRow, CheckpointRow
 
 AT_ONCE = 1000
 
@@ -49,5 +49,9 @@ def add_leaves(folder: Path, statements: Iterable[bytes]) -> None:
         file.writelines(leaf + b"\n" for leaf in statements)
 
 
-def add_checkpoint(folder: Path, row: CheckpointRow) -> None:
-    (folder / "checkpoints" / f"{row.size}.note").write_bytes(row.note.encode())
+def add_checkpoint(folder: Path, row: CheckpointRow | AnchorRow) -> None:
+    """A signed state of the log; an anchored one, written last, takes the place of the plain one of its size."""
+    name = folder / "checkpoints" / str(row.size)
+    name.with_suffix(".note").write_bytes(row.note.encode())
+    for token, ending in zip(getattr(row, "tokens", ()), (".tsr", "-2.tsr"), strict=False):
+        Path(f"{name}{ending}").write_bytes(token)

@@ -19,7 +19,7 @@ from gateway.ledger import absence, log_export, tree, verify
 from gateway.ledger.absence import Answer, Tree
 from gateway.ledger.checkpoint import cosignature, sign_checkpoint
 from gateway.ledger.verify import canonical
-from gateway.store.log import CheckpointRow
+from gateway.store.log import AnchorRow, CheckpointRow
 from tests.ledger.scene import LOG, ORIGIN, OTHER_LOG, START, WITNESSES, Memory, Scene, statement
 from tests.ledger.test_mutation import places, weakened
 
@@ -249,6 +249,18 @@ def test_a_required_time_stamp_that_is_not_there_leaves_it_open(tmp_path: Path) 
     log.policy["timestamps"] = "required"
     answer = log.ask(tmp_path, event="Closed")
     assert (answer.verdict, answer.absent) == ("PROVISIONAL", True)
+
+
+def test_an_anchored_checkpoint_counts_where_the_newest_has_no_witnesses_yet(tmp_path: Path) -> None:
+    """The newest is signed by the log alone; what witnesses signed before it carries the answer."""
+    log = Log()
+    log.write(tmp_path / "first")
+    anchored, log.witnesses = AnchorRow(9, b"", log.note(9), (), START), {}
+    log.write(tmp_path / "log")
+    log_export.add_checkpoint(tmp_path / "log", anchored)
+    policy = verify.load_policy(json.dumps(log.policy).encode())
+    answer = absence.check_absence(tmp_path / "log", policy, "msg-one", ACKNOWLEDGED, NOON)
+    assert (answer.verdict, answer.absent, answer.leaves) == ("VALID", True, 9)
 
 
 def test_leaf_by_leaf_every_root_is_the_trees(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ _OF_CHILD = (
 _NO_MORE = rf"(?:we\s+(?:do\s+not|don't)(?:\s+hold(?:\s+any)?(?:\s+{_KIND}?records?)?{_OF_CHILD})?|(?:there\s+are\s+)?no\s+{_KIND}?records?(?:\s+(?:are\s+)?held)?{_OF_CHILD}|we\s+hold\s+no\s+{_KIND}?records?{_OF_CHILD})"
 _YES_MORE = rf"(?:we\s+do(?:\s+hold\s+{_KIND}?records?)?{_OF_CHILD}|{_KIND}?records?\s+(?:are\s+)?held{_OF_CHILD}|we\s+(?:do\s+)?(?:hold|have)\s+{_KIND}?records?{_OF_CHILD})"
 _ONE_WORD = re.compile(
-    r"[/\s'\"\u2018\u2019\u201c\u201d(\[]*(yes|no)[/\s.!'\"\u2018\u2019\u201c\u201d)\]]*", re.IGNORECASE
+    r"[/\s'\"\u2018\u2019\u201c\u201d(\[]*(yes|no)(?!\.\.|\s*[()\[])[/\s.!'\"\u2018\u2019\u201c\u201d)\]]*",
+    re.IGNORECASE,
 )
 _TYPED_AFTER = re.compile(
     r"\(?yes\s*/\s*no\)?[\s:?=>.\u2192\-\u2013\u2014]*\b(yes|no)\s*[.!]?", re.IGNORECASE
@@ -51,7 +52,7 @@ def read_records_held(text: str) -> bool | None:
 HEDGE = re.compile(
     r"\b(?:i\s+think|we\s+think|think|believe|aware|knowledge|as\s+far\s+as|so\s+far|to\s+date|yet|probably|possibl\w*|perhaps|maybe|may\s+(?:be|have|well)|might|could\s+be|unsure|not\s+(?:sure|certain|clear)|"
     r"uncertain|appears?|seems?|suggests?|should\s+be|would\s+need|need\s+to|needs\s+to|check\w*|confirm\s+(?:with|once|when|later)|tbc|pending|awaiting|unless|if\s+(?:it|there|the|he|she|you\s+mean)|assum\w*|presum\w*|recall|remember|"
-    r"at\s+(?:the\s+moment|present|this\s+(?:time|stage|point))|currently|no\s+longer|not\s+that|nothing\s+(?:that|which|serious|major|significant|formal)|formal(?:ly)?|official\s+record|serious|significant|major|recent(?:ly)?|"
+    r"at\s+(?:the\s+moment|present|this\s+(?:time|stage|point))|current(?:ly)?|no\s+longer|actually|not\s+that|nothing\s+(?:that|which|serious|major|significant|formal)|formal(?:ly)?|official\s+record|serious|significant|major|recent(?:ly)?|"
     r"not\s+(?:yet|really|exactly|as\s+such|entirely|quite)|hopefully|guess|suppose|apparently|allegedly|rumou?r\w*|heard|hearsay|understand\s+that|as\s+i\s+understand|i\s+understand|n\.?b\.?)\b",
     re.IGNORECASE,
 )
@@ -78,7 +79,7 @@ _HOLDS_NONE = re.compile(
 )
 _PLAIN_YES = re.compile(r"\W*(?:yes|y|yep|yeah|oes|ydym|do|we\s+do)\b", re.IGNORECASE)
 _PLAIN_NO = re.compile(
-    r"\W*(?:no|n|nope|none|nil|n\s*/\s*a|na|nac\s+oes|nac\s+ydym|naddo|none\s+held|nil\s+return|no\s*[,.;:\u2013-]?\s*(?:none\s+held|nothing\s+(?:held|recorded)|none))\W*",
+    r"\W*(?:no|n|nope|none|nil|n\s*/\s*a|na|nac\s+oes|nac\s+ydym|naddo|none\s+held|nil\s+return|no\s*[,.;:\u2013-]?\s*(?:none\s+held|nothing\s+(?:held|recorded)|none))[\s.!,]*",
     re.IGNORECASE,
 )
 _TICKED = re.compile(
@@ -100,7 +101,8 @@ def suggest_labelled(text: str) -> bool | None:
     if _PLAIN_YES.match(words) and not re.search(r"\bno\b|\bnot\b|n't\b", words, re.IGNORECASE):
         return None if is_untouched(words) else True
     if re.match(r"\W*no\b", words, re.IGNORECASE) and not HEDGE.search(words) and not BUT.search(words):
-        return False if _HOLDS_NONE.search(words) or len(words.split()) <= 3 else None
+        doubled = re.search(r"\b(?:yes|actually|sorry)\b|\?", words, re.IGNORECASE)
+        return False if _HOLDS_NONE.search(words) and not doubled else None
     return suggest_from_prose(words)
 
 
@@ -117,9 +119,33 @@ def suggest_from_prose(text: str) -> bool | None:
             if HEDGE.search(words) and not re.search(r"\bwe\s+(?:do\s+)?hold\b", words, re.IGNORECASE)
             else True
         )
-    if none and not HEDGE.search(words) and not BUT.search(words):
+    if none and not any(
+        HEDGE.search(one) or BUT.search(one) for one in _sentences(text) if not _is_elsewhere(one)
+    ):
         return False
     return None
+
+
+_RECORDS = re.compile(
+    r"\b(?:concern\w*|record\w*|file\w*|protect\w*|welfare|safeguard\w*|referr\w*|hold|held|cpoms|worr\w*|incident\w*|social|police|but|however|although|except\w*)\b",
+    re.IGNORECASE,
+)
+_DATES_OR_SCHOOL = re.compile(
+    r"\b(?:roll|attended|joined|started|admitted|previous\w*|school|left|pupil|term|year)\b", re.IGNORECASE
+)
+
+
+def _is_elsewhere(sentence: str) -> bool:
+    """A sentence about dates or schools alone, whose "previously" limits nothing."""
+    return bool(_DATES_OR_SCHOOL.search(sentence)) and not _RECORDS.search(sentence)
+
+
+def _sentences(text: str) -> list[str]:
+    return [
+        piece
+        for piece in re.split(r"(?<=[.!?;])\s+|\n+", text.replace("\u2019", "'")[:6000])
+        if piece.strip()
+    ]
 
 
 def held_words(text: str) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from adapters.mail.labels import label_spans
 from adapters.mail.lines import Page
-from adapters.mail.signatures import is_alarming
+from adapters.mail.signatures import is_alarming, is_place_line
 from adapters.mail.surroundings import telling
 
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -31,15 +31,32 @@ def known_lines(page: Page, letters: Sequence[str]) -> list[int]:
             for place in range(match.start(), match.end()):
                 kept[place] = "\n" if kept[place] == "\n" else " "
     left = "".join(kept).split("\n")
-    return [place for place, line in enumerate(page.lines) if line.text and not left[place].strip(" .")]
+    furniture = [pattern for letter in letters for pattern in _lines(letter)]
+    return [
+        place
+        for place, line in enumerate(page.lines)
+        if line.text
+        and (not left[place].strip(" .") or (line.quoted and _is_furniture(line.text, furniture)))
+    ]
+
+
+def _is_furniture(text: str, furniture: Sequence[re.Pattern[str]]) -> bool:
+    """A line of gaps alone, as the school's name is, filled with names, dates and numbers."""
+    if len(text) > 200:
+        return False
+    found = (match for pattern in furniture if (match := pattern.fullmatch(text)))
+    return any(all(is_place_line(gap) for gap in match.groups() if gap) for match in found)
+
+
+def _lines(letter: str) -> list[re.Pattern[str]]:
+    """A pattern for every line of the letter that has a gap."""
+    rows = [_marked(row).split() for row in letter.split("\n") if "{{" in row]
+    return [_pattern(words) for words in rows if words and _literal(words) <= 4]
 
 
 def _patterns(letter: str) -> list[re.Pattern[str]]:
     """Each side of the questions as a whole (so that lines made of placeholders are known too), then each sentence."""
-    marked = _PLACEHOLDER.sub(
-        f" {_ANY} ", _CHOICE.sub(rf" {_MAY} \1 {_END} ", re.sub(r"[*\u2022]", " ", letter))
-    )
-    marked = _TAG.sub(" ", marked)
+    marked = _marked(letter)
     questions = label_spans(marked)
     if not questions:
         return _sentences(marked)
@@ -47,6 +64,12 @@ def _patterns(letter: str) -> list[re.Pattern[str]]:
     after = marked[questions[-1][1] :].partition("\n")[2]
     wholes = [_pattern(side.split()) for side in (before, after) if _literal(side.split()) >= 8]
     return [*wholes, *_sentences(before), *_sentences(after)]
+
+
+def _marked(letter: str) -> str:
+    """The letter with its gaps and optional parts as single characters."""
+    optional = _CHOICE.sub(rf" {_MAY} \1 {_END} ", re.sub(r"[*\u2022]", " ", letter))
+    return _TAG.sub(" ", _PLACEHOLDER.sub(f" {_ANY} ", optional))
 
 
 def _sentences(side: str) -> list[re.Pattern[str]]:

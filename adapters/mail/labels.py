@@ -54,7 +54,7 @@ _KINDS = r"(?:child\s+welfare|child\s+protection|child\s+safeguarding|welfare|pr
 _NAMES = {
     Question.ROLL: r"dates?\s+(?:the\s+child\s+(?:was|is)\s+)?on\s+(?:our\s+|the\s+|your\s+)?(?:school\s+)?roll|roll\s+dates?|on\s+roll(?:\s+dates?)?|dates?\s+of\s+(?:attendance|enrol+ment)|"
     r"(?:attendance|enrol+ment)\s+dates?|dates?\s+attended|dates(?:\s*\(from\s+and\s+to\))?|dyddiadau\s+ar\s+y\s+gofrestr",
-    Question.PREVIOUS: r"(?:name\s+of\s+)?(?:previous|prior|former|last)\s+schools?(?:\s+attended)?(?:\s*\(if\s+applicable\))?|ysgol\s+flaenorol",
+    Question.PREVIOUS: r"(?:name\s+of\s+)?(?:previous|prev\.?|prior|former|last)\s+schools?(?:\s+attended)?(?:\s*\(if\s+applicable\))?|ysgol\s+flaenorol",
     Question.HELD: rf"(?:any\s+)?(?:{_KINDS}(?:\s*(?:/|or|and|&)\s*{_KINDS})?\s+)?records?(?:\s+(?:are\s+)?held)?|"
     rf"do\s+(?:you|we)\s+hold\s+(?:any\s+)?(?:(?:such|relevant|{_KINDS})\s+)*records?(?:\s+(?:that|which|indicat\w+|of|for|on|about|relating|to|this|the|child|pupil|{_KINDS}|or|and|concerns?)){{0,14}}|"
     rf"records?\s+(?:that\s+)?indicat(?:e|ing)\s+(?:{_KINDS}|or|and|concerns?|\s)+",
@@ -139,7 +139,7 @@ def _with_name(text: str, question: Question, match: re.Match[str]) -> Label:
         if name := pattern.match(text, at):
             if named is not question:  # what stands behind it then fits neither question
                 return Label(question, match.start(), match.end(), False, False)
-            return Label(question, match.start(), name.end(), False)
+            return Label(question, match.start(), name.end(), False, not _is_narrow(question, name[0]))
     if question is Question.HELD and (name := _UNSURE_NAMES.match(text, at)):
         return Label(question, match.start(), name.end(), False, False)
     return Label(question, match.start(), match.end(), False)
@@ -150,6 +150,13 @@ def _named(text: str) -> Iterable[Label]:
     for line in _LINE_START.finditer(text):
         for question, pattern in _NAME.items():
             if match := pattern.match(text, line.end()):
-                yield Label(question, line.end(), match.end(), False)
+                yield Label(question, line.end(), match.end(), False, not _is_narrow(question, match[0]))
         if match := _UNSURE_NAMES.match(text, line.end()):
             yield Label(Question.HELD, line.end(), match.end(), False, False)
+
+
+def _is_narrow(question: Question, name: str) -> bool:
+    """ "Child protection records" asks for less than the letter does: for welfare or child protection."""
+    kinds = re.search(r"protection|safeguarding|\bcp\b", name, re.IGNORECASE)
+    welfare = re.search(r"welfare", name, re.IGNORECASE)
+    return question is Question.HELD and bool(kinds) != bool(welfare)

@@ -113,7 +113,18 @@ def page(raw_lines: Sequence[Line]) -> Page:
 def _clean(text: str) -> str:
     """Visible characters only, one kind of space, no stars of a bold text that became plain."""
     text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text).replace("\u00a0", " "))
+    text = _cells(text) if "\t" in text else text
     return re.sub(r"[*\u2022\u00b7]+", " ", re.sub(r"[ \t\u2000-\u200a\u202f\u3000]+", " ", text)).strip()
+
+
+def _cells(text: str) -> str:
+    """The cells of a row in one line: a colon parts a name from its answer where the table's rule did."""
+    cells = [cell.strip() for cell in text.split("\t") if cell.strip()]
+    row = ""
+    for cell in cells:
+        parted = not row or row[-1] in ":?.)" or len(row) <= 3
+        row = f"{row} {cell}" if parted else f"{row} : {cell}"
+    return row.strip()
 
 
 def _told_apart(lines: list[Line]) -> Iterable[Spoken]:

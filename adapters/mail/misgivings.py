@@ -87,10 +87,20 @@ def about_shape(opened: Opened, bodies: Sequence[Body], form: FormRead) -> list[
 _YES_OR_NO = re.compile(r"[\s/]*(?:yes|no)?[\s/]*(?:yes|no)?[\s/.]*", re.IGNORECASE)
 
 
-def about_additions(bodies: Sequence[Body], opened: Opened) -> list[Doubt]:
-    """What stands beside the answers."""
+_FORM_IS_ATTACHED = re.compile(
+    r"(?:(?:hi|hello|dear)\s+\w+,?\s+)?(?:i\s+attach|(?:please\s+)?(?:find|see)(?:\s+(?:attached|enclosed))?)?\s*(?:(?:the|our|my|a|your)\s+)?(?:(?:completed|filled(?:\s+in)?|answer|signed)\s+)*"
+    r"(?:form|pdf|reply|response|answers)(?:\s+(?:is|are))?(?:\s+(?:attached|enclosed))?(?:\s+as\s+requested)?\s*[.,]?",
+    re.IGNORECASE,
+)
+
+
+def about_additions(bodies: Sequence[Body], opened: Opened, form: FormRead) -> list[Doubt]:
+    """What stands beside the answers; that the form is attached may be said where it is."""
     doubts: list[Doubt] = []
-    if any(body.added for body in bodies):
+    added = [line for body in bodies for line in body.added]
+    if form.is_ours:
+        added = [line for line in added if not _FORM_IS_ATTACHED.fullmatch(line[:200])]
+    if added:
         doubts.append(("additional_information", "They wrote more than the three answers: please read it."))
     if any(not _YES_OR_NO.fullmatch(piece) for body in bodies for piece in body.page.struck):
         doubts.append(("struck_out_text", "Words other than Yes or No are struck out."))

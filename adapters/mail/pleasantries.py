@@ -38,6 +38,7 @@ _ANSWERS = (
     r"(?:(?:completed|requested|relevant|required|necessary|above|following)\s+)*"
     r"(?:answers?|responses?|repl(?:y|ies)|details|information|info|form|comments|answers\s+to\s+your\s+questions|response\s+to\s+your\s+(?:questions?|letter|e-?mail|request))"
     r"(?:\s+(?:as\s+)?(?:you\s+)?(?:requested|required|asked\s+for|have\s+requested|need|needed))?"
+    r"(?:\s+(?:regarding|about|for|concerning|relating\s+to|in\s+relation\s+to|with\s+regards?\s+to|on)\s+(?:the|this)\s+(?:above(?:\s*-?\s*named)?\s+|named\s+)?(?:child|pupil|student|matter))?"
 )
 _WHERE = r"(?:\s+(?:set\s+out|shown|written|given|typed|added|in\s*line|inline|below|above|underneath|as\s+requested|as\s+follows|here|(?:with)?in\s+(?:red|blue|green|bold|purple|capitals|italics|your\s+e-?mail|the\s+e-?mail|the\s+body\s+of\s+(?:the|your)\s+e-?mail)))"
 _LIST = "|".join(
@@ -55,7 +56,7 @@ _LIST = "|".join(
         r"(?:i|we)\s+(?:can\s+)?confirm(?:\s+that)?\s+the\s+(?:above|below|following)(?:\s+(?:information|details|answers))?\s+(?:is|are)\s+(?:correct|accurate|true)",
         rf"{_REF}|(?:our|your|letter)\s+ref(?:erence)?\s*:?\s*{_REF}?",
         r"(?:strictly\s+)?(?:private|confidential)(?:\s*(?:and|&|/|-)\s*confidential)?|official(?:\s*[-:\u2013]\s*sensitive)?(?:\s*[-:\u2013]\s*personal)?|confidential|\[?secure\]?|restricted",
-        r"questions?(?:\s*[/|&]?\s*(?:answers?|responses?))?|(?:school'?s?\s+)?answers?|(?:school'?s?\s+)?responses?|your\s+(?:answer|reply|response)|school\s+reply|reply",
+        r"questions?(?:\s*[/|&:]?\s*(?:answers?|responses?))?|(?:school'?s?\s+)?answers?|(?:school'?s?\s+)?responses?|your\s+(?:answer|reply|response)|school\s+reply|reply",
         r"sent\s+from\s+(?:my\s+)?[\w .'\u2019]{1,40}|get\s+outlook\s+for\s+\w+|sent\s+from\s+outlook\s+for\s+\w+|anfonwyd\s+o\s+fy\s+[\w ]{1,20}|sent\s+via\s+[\w ]{1,30}",
         r"\[?external(?:\s+(?:e-?mail|sender|message))?\]?",
         r"(?:i\s+)?(?:hope|trust)\s+(?:(?:that\s+)?(?:you\s+are|you're|your|all\s+is|everyone\s+is)\s+(?:keeping\s+)?well|(?:this|my)(?:\s+(?:e-?mail|message|letter))?\s+finds\s+you\s+well|you\s+(?:have\s+)?had\s+a\s+(?:good|lovely|nice|great)\s+(?:weekend|summer|half\s*-?\s*term|break|easter|christmas|week))",
@@ -63,6 +64,9 @@ _LIST = "|".join(
         r"(?:received|noted)(?:\s+with\s+thanks|,?\s+(?:many\s+)?thanks|,?\s+thank\s+you)?",
         r"(?:please\s+)?(?:could|can)\s+you\s+(?:please\s+)?(?:confirm|acknowledge)\s+(?:safe\s+)?receipt(?:\s+of\s+this(?:\s+e-?mail)?)?|please\s+(?:confirm|acknowledge)\s+(?:safe\s+)?receipt(?:\s+of\s+this(?:\s+e-?mail)?)?",
         r"(?:have\s+a\s+(?:good|lovely|nice|great)\s+(?:day|weekend|evening|week|afternoon|half\s*-?\s*term)|enjoy\s+(?:your|the)\s+(?:day|weekend|evening|half\s*-?\s*term))",
+        r"to\s+whom\s+(?:it|this)\s+may\s+concern|(?:our|your|my)\s+ref(?:erence)?\s*[:.]?\s*(?=\S*\d)[\w/.-]{2,20}",
+        r"(?:i|we)\s+would\s+be\s+(?:very\s+)?grateful\s+if\s+you\s+(?:could|would)\s+(?:please\s+)?(?:confirm|acknowledge)\s+(?:safe\s+)?receipt(?:\s+of\s+this(?:\s+e-?mail)?)?",
+        r"(?:thanks|thank\s+you|diolch)\s+(?-i:[A-Z][a-z\u00df-\u017f'-]{1,15})(?:\s+(?-i:[A-Z][a-z\u00df-\u017f'-]{1,15}))?",
         r"start\s+of\s+(?:reply|answers)|end\s+of\s+(?:reply|answers|message)|\W*",
     )
 )
@@ -109,5 +113,6 @@ def _is_pleasant_sentence(sentence: str) -> bool:
     bare = sentence.strip().rstrip(" .,!:;-\u2013").lstrip("- ").replace("\u2019", "'")
     if is_greeting(sentence.strip()) or _NEUTRAL.fullmatch(bare) or _SIGN_OFF.fullmatch(sentence.strip()):
         return True
-    words = re.findall(r"[\w'-]+", bare.lower())
+    numbers = r"\S+@\S+|\+?\(?\d[\d\s()-]*\d"
+    words = re.findall(r"[\w'-]+", re.sub(numbers, " ", bare.lower()))
     return bool(words) and bool(_OFFER.search(bare)) and set(words) <= _OFFER_WORDS

@@ -131,7 +131,7 @@ def _person(
         return _reviewed(base, Answers(), doubts)
     answers, rests_on, about_answers = _agreed(bodies, form)
     doubts += about_answers
-    doubts += misgivings.about_additions(bodies, opened)
+    doubts += misgivings.about_additions(bodies, opened, form)
     doubts += special_doubts(_said(bodies))
     doubts += _about_periods(bodies)
     doubts += misgivings.about_quotation(bodies, opened, expected, base.sender or "")

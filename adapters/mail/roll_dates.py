@@ -50,7 +50,7 @@ _PRESENT = (
     r"|still\s+(?:attending|attends|a\s+pupil|a\s+pupil\s+here|here|enrolled|at\s+(?:the\s+|our\s+|this\s+)?school)|date|now|ongoing|today|to\s+date"
     r"|(?:y\s+)?presennol|heddiw|nawr|(?:yn\s+)?dal\s+ar\s+y\s+gofrestr|ar\s+y\s+gofrestr\s+o\s+hyd"
 )
-_NOTE = r"(?:\s*\((?:(?:still|currently|remains)\s+on\s+(?:our\s+)?roll|still\s+(?:attending|here|on\s+roll)|current(?:ly\s+on\s+roll)?|on\s+roll|present|ongoing|year\s*\d{1,2}|y\s?r?\d{1,2}|reception|yr|year\s+r|nursery|ks\d|in\s+year\s*\d{1,2})\))?"
+_NOTE = r"(?:\s*\((?:(?:still|currently|remains)\s+on\s+(?:our\s+)?roll|still\s+(?:attending|here|on\s+roll)|current(?:ly\s+on\s+roll)?|on\s+roll|present|ongoing|year\s*\d{1,2}|y\s?r?\d{1,2}|reception|yr|year\s+r|nursery|ks\d|(?:currently\s+)?(?:in\s+)?year\s*\d{1,2}|currently\s+in\s+(?:reception|nursery))\))?"
 _BETWEEN = (
     rf"{_NOTE}(?:[,;.]?\s*(?:(?:date\s+)?on\s+(?:our\s+)?roll\s+)?\b(?:to|until|untill?|till?|up\s+to|up\s+until|through(?:\s+to)?|hyd(?:\s+at)?|tan|hyd\s+y|i)\b\s*:?"
     r"|\s*(?:[-\u2013\u2014]{1,2}>?|=?>|\u2192|~)\s*(?:to\b|until\b)?|[,;](?=\s*(?:still|current|on\s|and\s+(?:is\s+)?still|remains))"

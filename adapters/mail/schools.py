@@ -60,6 +60,9 @@ _NO_SCHOOL = re.compile(
     r"regards|sincerely|faithfully|thanks?|exclu\w+|home|educated|abroad|overseas|various|several|multiple|both|previously|formerly|urn\s+unknown|protection|welfare|bruis\w*|abus\w*|neglect\w*|injur\w*|police|social|worker|mum|mam|dad|child)\b|[?;!@]|\b[abc][.)]\s",
     re.IGNORECASE,
 )
+_CAME_FROM = re.compile(
+    r"^(?:previously(?:\s+(?:at|attended))?|(?:came|transferred|moved|joined)\s+(?:to\s+us\s+|us\s+)?from|attended|from)\s+(?=[A-Z])"
+)
 _URN = re.compile(
     r"\s*[\[(]?\s*(?:urn|dfe(?:\s+number)?|estab)\s*:?\s*\d{3,7}(?:/\d{4})?\s*[\])]?", re.IGNORECASE
 )
@@ -73,7 +76,8 @@ def read_previous_school(text: str) -> str | None:
     squeezed = re.sub(r"\s+", " ", text).strip(" \t-\u2013:")
     if _NONE.fullmatch(squeezed):
         return NOT_APPLICABLE
-    return squeezed.rstrip(" .,-") if _is_one_school(squeezed.rstrip(" .,-")) else None
+    name = _CAME_FROM.sub("", squeezed).rstrip(" .,-")
+    return name if _is_one_school(name) else None
 
 
 def suggest_school(text: str) -> str | None:

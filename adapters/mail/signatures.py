@@ -75,6 +75,7 @@ _SMALL = frozenset(
         "at",
     }
 )
+_PART_OF = re.compile(r"\b(?:proudly\s+|a\s+)*(?:part|member)\s+of\s+(?:the\s+)?(?=[A-Z])")
 _LITTLE = frozenset(
     {
         "no",
@@ -103,7 +104,7 @@ _LITTLE = frozenset(
 _NO_NAMES = frozenset(
     {"of", "the", "and", "in", "on", "for", "at", "with", "as", "by", "to", "from", "off", "out"}
 )
-_SEPARATORS = re.compile(r"\s+[|\u2022\u00b7/\u2013\u2014-]\s+|\s*\|\s*|\t+|,\s+|;\s+|\s*[()\[\]]\s*")
+_SEPARATORS = re.compile(r"\s+[:|\u2022\u00b7/\u2013\u2014-]\s+|\s*\|\s*|\t+|,\s+|;\s+|\s*[()\[\]]\s*")
 
 
 def is_alarming(text: str) -> bool:
@@ -115,7 +116,14 @@ def is_signature_line(text: str, sender_words: frozenset[str]) -> bool:
     """A line that is one by itself: it needs no neighbour to be believed."""
     if len(text) > 300:
         return False
-    if _POSTCODE.search(text) and is_place_line(_CONTACT.sub(" ", text)):
+    if _POSTCODE.search(text) and is_place_line(re.sub(r"[|\u2022]", " ", _CONTACT.sub(" ", text))):
+        return True
+    whole = [
+        word.lower().replace("\u2019", "'") for word in re.findall(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*", text)
+    ]
+    if set(whole) <= _TIME_WORDS and _TIME_ANCHOR.search(text):
+        return True
+    if whole and set(whole) <= _POST_WORDS and not _POST_NOUNS.isdisjoint(whole):
         return True
     segments = _segments(text)
     return all(_known(segment, sender_words) for segment in segments)
@@ -143,13 +151,11 @@ def is_place_line(text: str) -> bool:
 
 
 def is_address_line(text: str) -> bool:
-    return bool(
-        _POSTCODE.search(text) or _ADDRESS.search(text) or _ORGANISATION.search(text) or _CONTACT.search(text)
-    )
+    return bool(_POSTCODE.search(text) or (_ADDRESS.search(text) and re.search(r"\d|,", text)))
 
 
 def _segments(text: str) -> list[str]:
-    bare = _CID.sub(" ", text).replace(IMAGE, " ")
+    bare = _PART_OF.sub("", _CID.sub(" ", text).replace(IMAGE, " "))
     return [piece.strip(" .:*_~=-\u2013\u2014>\u25cf\u25e6") for piece in _SEPARATORS.split(bare)]
 
 

@@ -153,7 +153,7 @@ def _is_our_letter(one: Page, sheet: Sheet, known: Sequence[int]) -> bool:
     ours = frozenset(known)
     quoted = [n for n, line in enumerate(one.lines) if line.quoted and line.text and not line.introduces]
     others = [place for place in quoted if place not in sheet.used]
-    return bool(others) and sum(place in ours for place in others) >= 0.7 * len(others)
+    return bool(others) and sum(place in ours for place in others) >= 0.5 * len(others)
 
 
 def _is_harmless(text: str) -> bool:

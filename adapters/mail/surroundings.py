@@ -115,7 +115,7 @@ class _Sifter:
             self._signed += self._signing
             return 1
         if self._is_own_name(text):
-            self._signing = True
+            self._signing, self._names = True, 1
             return 1
         if is_pleasant(text):
             self._signing = self._signing or bool(THANKS.match(text))
@@ -150,7 +150,8 @@ class _Sifter:
     def _is_own_name(self, text: str) -> bool:
         """Nothing but the sender's own name, perhaps after thanks or "regards"."""
         words = re.findall(r"[^\W\d_]+", THANKS.sub("", text).lower())
-        return 0 < len(words) <= 5 and set(words) <= self._words
+        names = {word for word in words if len(word) > 1}  # initials apart
+        return bool(names) and len(words) <= 5 and names <= self._words and "\n" not in text
 
     def _is_signature(self, at: int) -> bool:
         if not self._signing:
@@ -162,7 +163,7 @@ class _Sifter:
         if is_signature_line(text, self._words):
             return True
         beside = self._texts[max(0, at - 1) : at] + self._texts[at + 1 : at + 2]
-        if is_place_line(text) and any(is_address_line(one) for one in beside) and len(text.split()) <= 4:
+        if len(text.split()) <= 2 and is_place_line(text) and any(is_address_line(one) for one in beside):
             return True
         thanked = THANKS.sub("", text)
         if self._names == 0 and self._signed <= 2 and is_somebodys_name(thanked):

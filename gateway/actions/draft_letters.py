@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,21 @@ class Pupil:
 
 
 def draft_letters(tx: Tx, parts: Parts, work: Work, incident: Incident, rule: LetterRule) -> None:
-    """Draft and hold one letter for each pupil; where one cannot be written an officer is asked, and nothing else stops."""
+    """Draft and hold one letter for each pupil of the referrals."""
+    draft_letters_about(tx, parts, work, incident, rule, _pupils(tx, work, incident))
+
+
+def draft_letters_about(
+    tx: Tx,
+    parts: Parts,
+    work: Work,
+    incident: Incident,
+    rule: LetterRule,
+    pupils: Sequence[Pupil],
+    besides: tuple[str, ...] = (),
+) -> None:
+    """Draft and hold one letter for each of these pupils, for `besides` too; where one cannot be written an officer is asked,
+    and nothing else stops."""
 
     def ask_an_officer(reason: str) -> None:
         hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (reason,))
@@ -51,7 +66,7 @@ def draft_letters(tx: Tx, parts: Parts, work: Work, incident: Incident, rule: Le
         ask_an_officer(NO_ADVISER)  # a school must be able to ring and ask whether the letter is genuine
         return
     avoided = messages.avoided(tx, incident.partnership, incident.id)
-    for pupil in _pupils(tx, work, incident):
+    for pupil in pupils:
         school = work.directory.school(pupil.school_urn)
         seat = Seat(school, rule.to.role) if school else None
         if seat is None or seat not in work.directory.seats:
@@ -59,7 +74,7 @@ def draft_letters(tx: Tx, parts: Parts, work: Work, incident: Incident, rule: Le
         elif is_avoided(avoided, seat.agency, seat.role):
             ask_an_officer(DO_NOT_CONTACT)
         else:
-            _draft(tx, parts, work, incident, _Letter(rule, sender, adviser, seat, pupil))
+            _draft(tx, parts, work, incident, _Letter(rule, sender, adviser, seat, pupil, besides))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,7 @@ class _Letter:
     adviser: Holder
     seat: Seat
     pupil: Pupil
+    besides: tuple[str, ...] = ()
 
 
 def _pupils(tx: Tx, work: Work, incident: Incident) -> list[Pupil]:
@@ -126,7 +142,7 @@ def _draft(tx: Tx, parts: Parts, work: Work, incident: Incident, letter: _Letter
             "token": f"{token}{parts.keys.token_mac(token)}",
         },
     )
-    reasons = (AWAITS_RELEASE, *against(work.directory, letter.seat, work.at))
+    reasons = (AWAITS_RELEASE, *letter.besides, *against(work.directory, letter.seat, work.at))
     hold(tx, work, incident.partnership, incident.id, ("delivery", row["id"]), reasons)
 
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.actions.acknowledge_reply import WRITTEN_BY_PEOPLE, acknowledge_reply
+from gateway.actions.compare_answers import ANSWERS_DIFFER, contradicts, is_answered, owe_answer_again
 from gateway.actions.hold import hold
+from gateway.actions.letter_to_previous_school import suggest_letter
 from gateway.actions.next_rung import CAME_BACK, DELAYED, READER_AWAY, next_rung
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.record_breach import EXPECTED, Breach, BreachKind, record_breach
@@ -32,6 +34,8 @@ from gateway.store.transaction import Tx
 from keys.sealing import DataKey
 
 CLOSED = "incident-closed"
+CORRECTION = "correction"  # flags of the reader
+UNVOUCHED = frozenset({"auth_failed", "different_sender", "not_enrolled"})
 MACHINES = ("auto_reply", "bounce", "read_receipt")
 WRONG_SCHOOL, BREACH_OPENED, BREACH_TO_DECIDE = "wrong-recipient", "breach-opened", "breach-to-decide"
 _BAD_NEWS = {"failed": CAME_BACK, "delayed": DELAYED}  # what else a notice says is that a server has it
@@ -100,6 +104,8 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
         reopened_by(tx, parts, work, place.partnership, place.incident, raw.id)
     if asked.letter is not None and WRONG_SCHOOL in asked.reasons:
         besides = (_open_breach(tx, parts, work, raw, asked, asked.letter),)
+    if asked.letter is not None:
+        asked = _against_the_record(tx, parts, work, asked, asked.letter)
     return _hold(tx, work, raw, asked, besides)
     # A crash before the commit leaves the mail stored and unread; intake reads it again.
 
@@ -149,6 +155,23 @@ def _of_an_open_incident(tx: Tx, asked: Read) -> Read:
     return replace(asked, letter=None, answer=None, belongs=None, reasons=(*asked.reasons, CLOSED))
 
 
+def _against_the_record(tx: Tx, parts: Parts, work: Work, asked: Read, letter: LetterRow) -> Read:
+    """A later mail that corrects or contradicts the answer on record: that answer counts no more until an officer says so."""
+    if asked.kind != "reply" or not is_answered(tx, work, letter):
+        return asked
+    flags = asked.reading.get("flags", ())
+    told = {**asked.reading.get("suggested", {}), **_stated(asked.reading.get("answers", {}))}
+    if CORRECTION not in flags and not contradicts(tx, work, letter, told):
+        return asked
+    if not UNVOUCHED.intersection(flags):  # a stranger's mail alarms an officer and undoes nothing
+        owe_answer_again(tx, parts, work, letter)
+    return replace(asked, reasons=(*asked.reasons, ANSWERS_DIFFER))
+
+
+def _stated(answers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answers.items() if value is not None}
+
+
 def _state_arrival(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read) -> None:
     """That a mail came, and what kind of thing it was; its digest is committed to under the incident's key."""
     letter, place = asked.letter, asked.place
@@ -189,7 +212,14 @@ def _record_answer(
     _settle(tx, raw, asked, "settled", message=outcome.id)
     subject = Subject(letter.message, letter.partnership, letter.incident, work.key)
     prove(tx, parts, work, subject, [Said(Event.REPLIED, {"reply": outcome.id})])
+    if outcome.decision == "forward":
+        suggest_letter(tx, parts, work, letter, _previous_school(answer))
     return "answered"
+
+
+def _previous_school(answer: Submission) -> str | None:
+    named: str | None = json.loads(answer.raw)["body"].get("previous_school")
+    return named
 
 
 def _submit(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, submitted: Submitted) -> str:
@@ -274,6 +304,7 @@ def answer_held_mail(tx: Tx, parts: Parts, work: Work, asked: OfficersAnswer) ->
     )
     subject = Subject(letter.message, letter.partnership, letter.incident, work.key)
     prove(tx, parts, work, subject, [Said(Event.REPLIED, {"reply": outcome.id})])
+    suggest_letter(tx, parts, work, letter, _previous_school(asked.answer))
     return outcome
 
 

@@ -7,11 +7,13 @@ for as long as the record exists; with other content it is refused.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from gateway.actions.compare_answers import ANSWERS_DIFFER, differs, owe_answer_again
 from gateway.actions.doubts import CONFIRMATION, doubts, forbidden, letter_answered
 from gateway.actions.forward import Forwarded
 from gateway.actions.go_on import go_on
@@ -28,6 +30,7 @@ from gateway.core.rules import ACKNOWLEDGEMENT, Decision, Forward, Hold, Refuse,
 from gateway.parts import Parts, Work
 from gateway.store import incidents, messages, replay
 from gateway.store.incidents import Incident
+from gateway.store.mail import LetterRow
 from gateway.store.transaction import Tx
 
 CANNOT_REPEAT = "erased"
@@ -102,6 +105,7 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
     decision = _decide(tx, work, message, answers_known) if asked.is_of_its_types else _NOT_ITS_TYPE
     if message.type == CONFIRMATION and (letter := letter_answered(tx, message)):
         message = replace(message, in_reply_to=letter.message)  # of two letters, the one it names is answered
+        decision = _compared(tx, parts, work, asked, letter, decision)
     if isinstance(decision, Refuse):
         return _reject(tx, parts, work, asked, decision)
     incident = incident or _open(tx, work, asked)
@@ -125,6 +129,19 @@ def _decide(tx: Tx, work: Work, message: Message, answers_known: bool) -> Decisi
     reasons = decision.reasons if isinstance(decision, Hold) else ()
     found = doubts(tx, work, message, rule, answers_known)
     return Hold(rule, (*reasons, *found)) if found else decision
+
+
+def _compared(
+    tx: Tx, parts: Parts, work: Work, asked: Submission, letter: LetterRow, decision: Decision
+) -> Decision:
+    """An answer that differs from the one on record opens the question again and waits for an officer, who may record one."""
+    if isinstance(decision, Refuse) or asked.recorded_by is not None:
+        return decision
+    if not differs(tx, work, letter, json.loads(asked.raw)["body"]):
+        return decision
+    owe_answer_again(tx, parts, work, letter)
+    rule = decision.rule if isinstance(decision, Hold) else decision.route.id
+    return Hold(rule, (*(decision.reasons if isinstance(decision, Hold) else ()), ANSWERS_DIFFER))
 
 
 def _answers_what_it_may(tx: Tx, message: Message) -> bool:

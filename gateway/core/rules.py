@@ -147,7 +147,10 @@ class JointDecision:
 
 @dataclass(frozen=True, slots=True)
 class LetterRule:
-    """A letter drafted when a decision is reached, and held until a person releases it."""
+    """A letter drafted when a decision is reached, and held until a person releases it.
+
+    `officer_confirms_no`: an answer that no records are held is never taken without an officer, however clear it is.
+    """
 
     message: str
     template: str
@@ -155,6 +158,7 @@ class LetterRule:
     sender_role: RoleId
     expects: str
     clock: str
+    officer_confirms_no: bool = False
 
 
 @dataclass(frozen=True, slots=True)

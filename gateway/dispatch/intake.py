@@ -37,6 +37,7 @@ from gateway.store.transaction import Tx
 AT_ONCE = 4
 MOST_HEADER_BYTES = 64 * 1024
 MOST_TRIES = 3
+BY_OFFICER = "no-by-officer"
 AN_HOUR = timedelta(hours=1)
 TOO_MANY = "too-many-mails"
 
@@ -105,12 +106,18 @@ async def _read_one(parts: Parts, raw: RawMail) -> None:
         parts, raw, reading, key.seal(f"reading:{raw.id}", reading_document(document))
     )
     is_answer = letter is not None and reading.is_complete and not is_crowd
-    answer = await _answer(parts, raw, reading, letter) if letter and is_answer else None
+    is_no = bool(letter and is_answer) and await _officer_confirms(parts, reading, letter)
+    answer = await _answer(parts, raw, reading, letter) if letter and is_answer and not is_no else None
     looked = (
         await submission_in(parts, raw, content, reading) if letter is None and not is_crowd else Looked()
     )
     belongs = await belonging(parts, reading) if letter is None and looked.submitted is None else None
-    besides = [looked.reasons, (TOO_MANY,) if is_crowd else (), *(file["reasons"] for file in files)]
+    besides = [
+        (BY_OFFICER,) if is_no else (),
+        looked.reasons,
+        (TOO_MANY,) if is_crowd else (),
+        *(file["reasons"] for file in files),
+    ]
     asked = Read(
         raw.id,
         reading.kind,
@@ -224,6 +231,15 @@ async def _enrolled(parts: Parts, letter: LetterRow) -> tuple[str, ...]:
     seat = Seat(letter.agency, DSL)
     addresses = [holder.email for holder in directory.seats.get(seat, ())]
     return tuple(address for address in [*addresses, directory.team_mailbox(seat)] if address)
+
+
+async def _officer_confirms(parts: Parts, reading: MailReading, letter: LetterRow | None) -> bool:
+    """Whether it says No and the pack has an officer confirm every No."""
+    if letter is None:
+        return False
+    pack = (await parts.partnerships.snapshot(letter.partnership)).pack
+    rules = (rule for consequence in pack.consequences for rule in consequence.letters)
+    return reading.answers.get("records_held") is False and any(rule.officer_confirms_no for rule in rules)
 
 
 async def _answer(parts: Parts, raw: RawMail, reading: MailReading, letter: LetterRow) -> Submission:

@@ -168,10 +168,13 @@ class _Letter(_Closed):
     sender_role: str
     expects: str
     clock: str
+    officer_confirms_no: bool = False
 
     def value(self) -> LetterRule:
-        sender = RoleId(self.sender_role)
-        return LetterRule(self.message, self.template, self.to.value(), sender, self.expects, self.clock)
+        sender, to = RoleId(self.sender_role), self.to.value()
+        return LetterRule(
+            self.message, self.template, to, sender, self.expects, self.clock, self.officer_confirms_no
+        )
 
 
 class _Consequence(_Closed):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from gateway.actions.confirm_for_school import DSL
 from gateway.actions.erase import Erasure, begin_erasure
+from gateway.actions.letter_to_previous_school import suggest_letter
+from gateway.actions.reply import Read, reply
 from gateway.core.duties import DutyState
-from gateway.core.messages import IncidentId
+from gateway.core.messages import AgencyId, IncidentId, Seat
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.dispatch.erasing import complete_erasure
+from gateway.parts import Parts, Work
 from gateway.store import mail
+from gateway.store.mail import LetterRow
+from gateway.store.transaction import Tx
 from tests.actions.scene import (
     COUNCIL,
     POLICE,
@@ -18,6 +25,7 @@ from tests.actions.scene import (
     UNIT,
     decide_all,
     duties_of,
+    entries_named,
     let_go,
     reasons,
     refer,
@@ -124,3 +132,89 @@ async def test_a_mail_that_comes_after_the_erasure_waits_apart_and_an_officer_ca
     assert "incident-closed" in held.reasons
     await let_go(house, held, refuse=True)
     assert await waiting(house) == []
+
+
+async def test_s2_22_the_same_answer_again_corroborates_and_another_one_is_owed_again(house: House) -> None:
+    """A second lead who says the same changes nothing; another answer, even after the first was complete, alerts an officer."""
+    referral, letters = await _sent_letters(house, "Elowen", "Jory")
+    letter = letters["Jory"]
+    first, same = await _confirm(house, letter), await _confirm(house, letter)
+    assert (first["decision"], same["decision"], await reasons(house)) == ("forward", "forward", [])
+    body = {"letter_reference": letter["body"]["letter_reference"], "records_held": _held_not(house)}
+    about = {"incident": letter["incident"], "in_reply_to": None}
+    other = await send(house, SCHOOL, "dsl-confirmation", body, **about)
+    assert (other["decision"], await reasons(house)) == ("hold", ["answers-differ"])
+    assert await _states(house, referral, letter) == {DutyState.OPEN}
+    assert "DutyOwedAgain" in [entry.event for entry in await entries_named(house, "DutyOwedAgain")]
+    (held,) = await waiting(house)
+    await let_go(house, held)
+    assert await _states(house, referral, letter) == {DutyState.MET}
+
+
+def _held_not(house: House) -> bool:
+    return not house.example("dsl-confirmation")["body"]["records_held"]
+
+
+async def _states(house: House, referral: Any, letter: dict[str, Any]) -> set[DutyState]:
+    owed = [duty for duty in await duties_of(house, referral) if duty.expects == "dsl-confirmation"]
+    return {duty.state for duty in owed if duty.message == letter["id"]}
+
+
+async def _mail_from_the_school(house: House, letter: dict[str, Any], **reading: Any) -> str:
+    """A mail as the reader read it, settled by the action."""
+    row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letter["id"]))
+    assert row is not None
+    raw = f"Subject: {letter['id']}\r\n\r\n{reading}\r\n".encode()
+    await intake.keep(house.parts, "mailbox", raw, envelope_to=None, arrived_at=house.clock())
+    (kept,) = await house.parts.store.read(lambda tx: mail.unread(tx, 5))
+    asked = Read(kept.id, "reply", ("reply",), row, None, {"flags": [], "suggested": {}, **reading})
+    return await house.parts.perform(reply, asked, SOUTH_TYNESIDE, row.incident)
+
+
+async def test_s2_22_a_mail_that_corrects_the_answer_on_record_opens_the_duty_again(house: House) -> None:
+    referral, letters = await _sent_letters(house, "Elowen", "Jory")
+    letter = letters["Jory"]
+    await _mail_from_the_school(house, letter, flags=["correction"])
+    assert await reasons(house) == ["reply"]  # nothing is on record yet
+    await _confirm(house, letter)
+    held = house.example("dsl-confirmation")["body"]["records_held"]
+    await _mail_from_the_school(house, letter, suggested={"records_held": held})
+    assert await _states(house, referral, letter) == {DutyState.MET}
+    other = {"records_held": not held}
+    await _mail_from_the_school(house, letter, suggested=other, flags=["auth_failed"])
+    assert await _states(house, referral, letter) == {DutyState.MET}
+    await _mail_from_the_school(house, letter, suggested=other, flags=["incomplete"])
+    assert await _states(house, referral, letter) == {DutyState.OPEN}
+    assert (await reasons(house)).count("answers-differ") == 2
+
+
+async def test_s2_22_a_previous_school_of_the_directory_suggests_a_letter_there_once(house: House) -> None:
+    """By its whole name, never one of several; held until an officer releases it; never to the school that answered."""
+    _, letters = await _sent_letters(house, "Elowen", "Jory")
+    row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letters["Jory"]["id"]))
+    assert row is not None
+    directory = (await house.parts.partnerships.snapshot(SOUTH_TYNESIDE)).directory
+    dale = replace(
+        directory.agencies[row.agency], id=AgencyId("dale"), name="St. Dale's School", code="100777"
+    )
+    twins = [replace(dale, id=AgencyId(f"twin-{n}"), name="Twin School", code=f"10088{n}") for n in (1, 2)]
+    wider = replace(
+        directory,
+        agencies={**directory.agencies, **{school.id: school for school in (dale, *twins)}},
+        seats={**directory.seats, Seat(dale.id, DSL): directory.seats[Seat(row.agency, DSL)]},
+    )
+
+    async def suggested(named: str | None) -> bool:
+        def act(tx: Tx, parts: Parts, work: Work, letter: LetterRow) -> bool:
+            return suggest_letter(tx, parts, replace(work, directory=wider), letter, named)
+
+        return await house.parts.perform(act, row, SOUTH_TYNESIDE, row.incident)
+
+    own = directory.agencies[row.agency].name
+    assert [await suggested(name) for name in (None, "Nowhere School", "Twin School", own)] == [False] * 4
+    assert [await suggested("St Dales school"), await suggested("St Dales school")] == [True, False]
+    (held,) = await waiting(house)
+    assert (held.subject_kind, {"awaits-release", "previous-school"} <= set(held.reasons)) == (
+        "delivery",
+        True,
+    )

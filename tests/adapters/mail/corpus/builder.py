@@ -89,6 +89,14 @@ def build(style: str, text: str) -> bytes:
     """The mail as this program would send it."""
     program, *options = style.split()
     letter = LETTER if "generic" in options else real_letter()
+    answered = real_letter().replace(A, f"{A} 06/09/2021 to present").replace(B, f"{B} Valley Primary School")
+    answered = _header_block() + "\n" + answered.replace("Yes / No", "No")
+    concern = "He came in with a black eye.\n\n"
+    text = text.replace(
+        "{edited-front}", answered.replace("Please confirm the", concern + "Please confirm the")
+    )
+    text = text.replace("{edited-behind}", answered.replace("Yours sincerely", concern + "Yours sincerely"))
+    text = text.replace("{edited}", answered)
     text = text.replace("{a}", A).replace("{b}", B).replace("{c}", C).replace("\\u200b", "\u200b")
     text = (
         text.replace("\\n", "\n").replace("\\t", "\t").replace("\\xa0", "\u00a0").replace("\\u202e", "\u202e")

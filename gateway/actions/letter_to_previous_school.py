@@ -1,0 +1,66 @@
+"""A school that names another one suggests a letter there: drafted, and held until an officer releases or refuses it.
+
+The school is looked for in the directory by its whole name. Of several with one name none is taken: an officer knows the
+area, the gateway does not guess. Source: S2-22 (b), S2-26.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from gateway.actions.draft_letters import Pupil, draft_letters_about
+from gateway.core.messages import AgencyKind
+from gateway.core.routing import Agency, Directory
+from gateway.parts import Parts, Work
+from gateway.store import incidents, messages
+from gateway.store.mail import LetterRow
+from gateway.store.transaction import Tx
+
+PREVIOUS_SCHOOL = "previous-school"
+
+
+def suggest_letter(tx: Tx, parts: Parts, work: Work, letter: LetterRow, named: str | None) -> bool:
+    """Draft and hold a letter to the school so named about the same child; False when there is no such one school, or it
+    has a letter about this child already."""
+    school = school_named(work.directory, named or "")
+    incident = incidents.lock(tx, letter.partnership, letter.incident)
+    rule = next((rule for one in work.pack.consequences for rule in one.letters), None)
+    about = _letters(tx, work, letter)
+    if school is None or school.id == letter.agency or incident is None or rule is None:
+        return False
+    pupil = _pupil_at(about.get(letter.message), school.code)
+    if pupil is None or pupil in [_pupil_at(one, one["school_urn"]) for one in about.values()]:
+        return False
+    draft_letters_about(tx, parts, work, incident, rule, [pupil], (PREVIOUS_SCHOOL,))
+    return True
+
+
+def _pupil_at(letter: dict[str, Any] | None, urn: str | None) -> Pupil | None:
+    """The child of a letter, as a pupil of the school of this number."""
+    if letter is None or urn is None:
+        return None
+    return Pupil(letter["child_name"], urn, letter.get("child_date_of_birth"))
+
+
+def school_named(directory: Directory, named: str) -> Agency | None:
+    """The one school of this name; None when there is none, or more than one."""
+    wanted = _plain(named)
+    schools = (agency for agency in directory.agencies.values() if agency.kind is AgencyKind.SCHOOL)
+    found = [school for school in schools if _plain(school.name) == wanted]
+    return found[0] if wanted and len(found) == 1 else None
+
+
+def _plain(name: str) -> str:
+    """A name without what people leave out: capitals, points, apostrophes."""
+    return " ".join(re.sub(r"[.'\u2019`,]", "", name.casefold()).split())
+
+
+def _letters(tx: Tx, work: Work, letter: LetterRow) -> dict[str, dict[str, Any]]:
+    """What the letters of this incident say, by message."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in messages.of_incident(tx, letter.partnership, letter.incident, "dsl-letter"):
+        if row.sealed is not None and work.key is not None and row.data_key == work.key.id:
+            found[row.id] = json.loads(work.key.open(f"message:{row.id}", row.sealed))["body"]
+    return found

@@ -14,6 +14,7 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -218,6 +219,12 @@ class Settings(BaseSettings):
     oidc_required_amr: Words = Field((), description="all of these amr values are required: mfa, hwk, …")
     override_seconds: PositiveInt = Field(
         14_400, description="how long an officer who opens a restricted incident without being named may"
+    )
+    alert_quiet_from: time = Field(
+        time(18, 0), description="from when in the evening officers are alerted only of what the law sets"
+    )
+    alert_quiet_until: time = Field(
+        time(8, 0), description="until when in the morning; the rest waits till then, and over closed days"
     )
     alert_searches_per_day: PositiveInt = Field(
         20, description="searches of one officer in a day at which the managers are told"

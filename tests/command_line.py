@@ -35,6 +35,10 @@ PASSED_ON = (
     "fetch_development_hosts",
     "client_key_hosts",
     "witnesses",
+    "smtp_url",
+    "smtp_ca_file",
+    "mail_from",
+    "mail_domain",
 )
 
 

@@ -15,7 +15,9 @@ from gateway.actions.compose import Composition, compose
 from gateway.actions.forward import DO_NOT_CONTACT, EVERYBODY_ABSENT, Forwarded, delivery_row
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.warn_unit import warn_unit
 from gateway.core import clocks
+from gateway.core.alerts import last_before_due
 from gateway.core.clocks import Reminder, Stage
 from gateway.core.duties import UNANSWERED, DutyState, latest_reached, next_chase_at
 from gateway.core.messages import DutyId, RoleId, Seat
@@ -82,6 +84,8 @@ def chase(tx: Tx, parts: Parts, work: Work, asked: Chase) -> list[str]:
     reached = latest_reached(plan, work.at)
     if reached is not None and reached.stage.value != duty.chase_stage:
         _send(tx, parts, work, duty, incident, reached)
+        if reached.stage is last_before_due(plan):
+            warn_unit(tx, parts, work, duty)
         done.append(reached.stage.value)
     duties.change(
         tx,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from gateway.actions.forward import URGENT
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import DeliveryState, Letter
 from gateway.core.identifiers import IdKind
-from gateway.core.messages import DeliveryId, Facts, MessageId, PartnershipId, RoleId
+from gateway.core.messages import AgencyId, DeliveryId, Facts, MessageId, PartnershipId, RoleId
 from gateway.core.permissions import OfficerRole
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
@@ -31,7 +32,14 @@ KINDS: Mapping[str, str] = {
     "many-searches": "An officer has searched for children more often today than is usual here.",
     "many-openings": "An officer has opened more incidents and messages today than is usual here.",
     "many-exports": "An officer has taken out more evidence and registers today than is usual here.",
+    "duty-due": "A duty is due soon and nothing has come yet.",
     "test": "This is a test of the alerts. Nothing is wrong.",
+}
+FACTS: Mapping[str, str] = {
+    "expects": "What is owed",
+    "owner": "Who owes it",
+    "due": "Due",
+    "error": "Last trouble with sending",
 }
 
 
@@ -42,6 +50,9 @@ class Alert:
     kind: str
     reason: str = ""
     path: str = "/access"
+    facts: Mapping[str, str] = field(default_factory=dict)  # more of it, by its name in the words
+    reference: str = ""  # so that it is told once; empty: it is told whenever it happens
+    at: datetime | None = None  # not before
 
 
 def tell_managers(tx: Tx, parts: Parts, work: Work, alert: Alert) -> int:
@@ -50,13 +61,22 @@ def tell_managers(tx: Tx, parts: Parts, work: Work, alert: Alert) -> int:
 
 
 def managers(tx: Tx, partnership: PartnershipId) -> list[OfficerRow]:
-    """Those who can be written to."""
+    """Managers who can be written to."""
+    return _reached(tx, partnership, frozenset({OfficerRole.MANAGER}))
+
+
+def the_unit(tx: Tx, partnership: PartnershipId) -> list[OfficerRow]:
+    """Officers and managers who can be written to."""
+    return _reached(tx, partnership, frozenset({OfficerRole.OFFICER, OfficerRole.MANAGER}))
+
+
+def _reached(tx: Tx, partnership: PartnershipId, roles: frozenset[OfficerRole]) -> list[OfficerRow]:
     return [
         row
         for row in officers.every(tx)
         if row.is_active
         and row.email
-        and OfficerRole.MANAGER in row.roles
+        and row.roles & roles
         and (row.partnerships is None or partnership in row.partnerships)
     ]
 
@@ -65,9 +85,15 @@ def owe_alert(tx: Tx, parts: Parts, work: Work, alert: Alert, to: Sequence[Offic
     """Owe it to each of these by e-mail; to how many. To nobody where no mail is set up."""
     if "mail" not in parts.adapters:
         return 0
+    told = 0
     for row in to:
-        _owe(tx, parts, work, alert, recipient_of(parts, row))
-    return len(to)
+        recipient = recipient_of(parts, row)
+        reference = f"{alert.reference}-{recipient}" if alert.reference else ""
+        if reference and messages.by_reference(tx, work.pack.partnership, _own(parts), reference):
+            continue
+        _owe(tx, parts, work, alert, recipient, reference)
+        told += 1
+    return told
 
 
 def recipient_of(parts: Parts, row: OfficerRow) -> str:
@@ -83,15 +109,21 @@ def alert_letter(
         next(iter(codes.get(name, ())), "") for name in ("kind", "reason", "path", "to")
     )
     address = next((row.email for row in everybody if row.is_active and recipient_of(parts, row) == to), None)
+    more = "".join(f"\n{words}: {codes[name][0]}" for name, words in FACTS.items() if name in codes)
     because = f" Reason given: {reason.replace('-', ' ')}." if reason else ""
-    text = f"{KINDS.get(kind, 'Something needs your eye.')}{because}\n\nLook here: {console}/console{path}\n"
+    text = f"{KINDS.get(kind, 'Something needs your eye.')}{because}{more}\n\nLook here: {console}/console{path}\n"
     return address, Letter("Safeguarding gateway: please look", text, f"<pre>{html.escape(text)}</pre>")
 
 
-def _owe(tx: Tx, parts: Parts, work: Work, alert: Alert, to: str) -> None:
+def _own(parts: Parts) -> AgencyId:
+    return AgencyId(parts.settings.issuer)
+
+
+def _owe(tx: Tx, parts: Parts, work: Work, alert: Alert, to: str, reference: str) -> None:
     message = MessageId(work.supply.id(IdKind.MESSAGE))
     codes = {"kind": (alert.kind,), "reason": (alert.reason,), "path": (alert.path,), "to": (to,)}
-    _record(tx, parts, work, message, codes)
+    codes |= {name: (value,) for name, value in alert.facts.items()}
+    _record(tx, parts, work, message, codes, reference or message)
     unit = next(iter(work.directory.seats_of(UNIT)), None)
     owed = {
         "id": DeliveryId(work.supply.id(IdKind.DELIVERY)),
@@ -107,13 +139,18 @@ def _owe(tx: Tx, parts: Parts, work: Work, alert: Alert, to: str) -> None:
         "state": DeliveryState.PENDING.value,
         "attempt": 0,
         "created_at": work.at,
-        "next_at": work.at,
+        "next_at": max(alert.at or work.at, work.at),
     }
     deliveries.owe(tx, [owed])
 
 
 def _record(
-    tx: Tx, parts: Parts, work: Work, message: MessageId, codes: Mapping[str, tuple[str, ...]]
+    tx: Tx,
+    parts: Parts,
+    work: Work,
+    message: MessageId,
+    codes: Mapping[str, tuple[str, ...]],
+    reference: str,
 ) -> None:
     """The message, unsealed: there is nothing in it to seal."""
     partnership = work.pack.partnership
@@ -130,7 +167,7 @@ def _record(
             "version": 1,
             "agency": parts.settings.issuer,
             "client": None,
-            "reference": message,
+            "reference": reference,
             "fingerprint": parts.keys.fingerprint("content", raw),
             "idempotency_key": None,
             "in_reply_to": None,

@@ -25,9 +25,22 @@ class Catcher:
     settings: dict[str, Any]
     letters: asyncio.Queue[EmailMessage] = field(default_factory=asyncio.Queue)
 
-    async def next(self) -> EmailMessage:
+    async def next(self, words: str = "") -> EmailMessage:
+        """The next letter that says this; others are put aside."""
         async with asyncio.timeout(20):
-            return await self.letters.get()
+            while words not in text_of(letter := await self.letters.get()):
+                pass
+        return letter
+
+    def waiting(self, words: str) -> int:
+        """How many of those that came and were not looked at say this."""
+        found = [self.letters.get_nowait() for _ in range(self.letters.qsize())]
+        return sum(words in text_of(letter) for letter in found)
+
+
+def text_of(letter: EmailMessage) -> str:
+    body = letter.get_body(("plain",))
+    return str(body.get_content()) if body is not None else ""
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -35,8 +36,9 @@ from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.timetable import seal_waiting
 from gateway.store import duties, log, officers, proposals
 from tests.actions.scene import refer
+from tests.command_line import attempt
 from tests.edges.console_person import signed_in
-from tests.edges.mail_catcher import Catcher, mail_catcher
+from tests.edges.mail_catcher import Catcher, mail_catcher, text_of
 from tests.gateway_house import House, gateway_house
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -138,10 +140,9 @@ async def test_breaking_the_glass_lasts_for_hours_names_nobody_for_good_and_is_t
     with pytest.raises(Refused):
         await unit.do(override_restriction, Override(incident, OTHER, "Because Rupert said so"))
     await unit.do(override_restriction, Override(incident, OTHER, "child-at-risk-now", "Seen at the pier."))
-    letter = await unit.mail.next()
-    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    letter = await unit.mail.next("opened by an officer who is not named")
+    text = text_of(letter)
     assert letter["To"] == MANAGER
-    assert "opened by an officer who is not named" in text
     assert "child at risk now" in text
     assert f"{parts.settings.console_address}/console/incidents/{incident}" in text
     assert not [word for word in (OTHER, "pier") if word in letter.as_string()]
@@ -164,15 +165,15 @@ async def test_the_managers_are_told_once_a_day_when_an_officer_searches_or_take
     sought = ChildSought(Identity(nhs_number="9990000123"), THIRD, "call-received")
     for _ in range(5):
         await unit.do(find_incidents_of_child, sought)
-    assert "searched for children more often" in (await unit.mail.next()).as_string()
+    await unit.mail.next("searched for children more often")
     for _ in range(3):
         await unit.do(export, Export(incident, THIRD))
-    assert "evidence and registers" in (await unit.mail.next()).as_string()
+    await unit.mail.next("evidence and registers")
     unit.house.clock.move_by(days=1)
     for _ in range(3):
         await unit.do(find_incidents_of_child, replace(sought, officer="clara reed"))
-    assert "searched for children more often" in (await unit.mail.next()).as_string()
-    assert unit.mail.letters.empty()
+    await unit.mail.next("searched for children more often")
+    assert not unit.mail.waiting("than is usual")
 
 
 async def test_the_console_restricts_names_and_lets_in_for_a_reason(unit: Unit) -> None:
@@ -200,7 +201,7 @@ async def test_the_console_restricts_names_and_lets_in_for_a_reason(unit: Unit) 
         taken = await officer.send(f"{path}/override", reason="child-at-risk-now", words="It is now.")
         assert taken.headers["location"] == path
         assert (await officer.get(path)).status == 200
-        await unit.mail.next()
+        await unit.mail.next("opened by an officer who is not named")
         page = await manager.get("/console/access")
         assert f"{incident} {OTHER}" in page.words
         assert "A child may be at risk now" in page.words
@@ -274,3 +275,26 @@ async def test_the_console_lists_what_waits_and_lets_another_officer_agree(unit:
         assert "The inquiry is over." in (await second.get(item)).words
         assert (await second.send(item + "/agree")).headers["location"].endswith("done=agreed")
         assert (await third.get(f"/console/incidents/{incident}")).status == 200
+
+
+async def test_the_unit_is_told_before_a_duty_is_missed_once_without_names_and_not_at_night(
+    unit: Unit,
+) -> None:
+    """What is owed, who owes it, by when, and where to look; a test alert reaches the same people."""
+    house = unit.house
+    house.clock.move_to(datetime(2027, 3, 1, 10, 0, tzinfo=UTC))  # a Monday
+    incident = await unit.incident()
+    rows = await house.parts.store.read(lambda tx: duties.of_incident(tx, SOUTH_TYNESIDE, incident))
+    duty = next(row for row in rows if row.clock == "K11" and row.due_at)
+    assert duty.due_at is not None
+    house.clock.move_to(duty.due_at - timedelta(minutes=1))
+    owners = {f"{row.role} of {row.agency}" for row in rows if row.clock == "K11"}
+    for _ in owners:
+        text = text_of(await unit.mail.next(f"/console/incidents/{incident}"))
+        assert "A duty is due soon" in text
+        assert "Testington" not in text
+        owners = {owner for owner in owners if owner not in text}
+    assert not owners, "each was told of once"
+    status, out, err = await attempt(house, "alerts", "test")
+    assert (status, "1 test alerts" in out) == (0, True), err
+    await unit.mail.next("This is a test")

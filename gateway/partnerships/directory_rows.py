@@ -241,12 +241,16 @@ class Row:
         if not text:
             return None
         try:
-            return validate_email(
-                text, check_deliverability=False, test_environment=self._allow_test
-            ).normalized
+            # A local part beyond ASCII is taken by some mail servers and then lost in silence (RFC 6531).
+            found = validate_email(
+                text, check_deliverability=False, test_environment=self._allow_test, allow_smtputf8=False
+            )
         except EmailNotValidError:
-            self._fault(column, "this is not an e-mail address")
+            self._fault(
+                column, "this is not an e-mail address, or one with letters before the @ that get lost"
+            )
             return None
+        return found.ascii_email or found.normalized
 
     def _way(self) -> Way | None:
         adapter, address, secret = self._get("adapter"), self._get("address"), self._get("secret")

@@ -145,6 +145,16 @@ def test_each_fault_names_its_row_and_column_and_never_the_value(gateway: Office
     assert not [e for e in told.document["errors"] if new.rsplit(",", 1)[-1] in e["what"]]
 
 
+def test_an_address_that_mail_servers_lose_in_silence_is_refused_where_it_is_entered(gateway: Office) -> None:
+    """Letters beyond ASCII before the @; a domain with such letters has an ASCII form, which is kept."""
+    bring(gateway, AGENCIES)
+    people = "agency,role,name,email\nnorthshire-police,dsp-police,Kit Marchbanks,{}\n"
+    assert bring(gateway, people.format("si\u00e2n@northshire-police.example")).status == 1
+    assert bring(gateway, people.format("kit@si\u00e2n.example")).status == 0
+    (holder,) = now(gateway).seats[Seat(AgencyId("northshire-police"), RoleId("dsp-police"))]
+    assert holder.email == "kit@xn--sin-jla.example"
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

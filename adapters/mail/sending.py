@@ -3,7 +3,8 @@
 Invariants: what the policy does not allow is not sent and falls back to nothing weaker; SMTP's 250 is `Relayed`, never
 delivered; nothing raises for what a partner or network does. Our own login being refused is `TryLater("our-login")`: the
 letter waits while an operator mends it, and dispatch ends it as the system's fault when patience runs out. A server that
-refuses our sender address is the system's fault at once. When a class's patience (hours) runs out an officer is told.
+refuses our sender address is the system's fault at once. When its class's patience (hours) runs out with a letter that
+waits for an answer, an officer is told in place of another try.
 Sources: RFC 3461, 5321, 6376, 8551; S2-23.
 """
 
@@ -81,8 +82,9 @@ class MailAdapter:
             return Undeliverable("unsafe-address", Fault.SYSTEM)
         async with self._special.get(handling.mail_class, self._usual).one() as connection:
             outcome = await _carry(connection, posting)
+        is_awaited = parcel.letter.reply_token is not None  # a notice may go on being tried for days
         is_late = now is not None and now - parcel.created_at >= handling.rules.patience
-        if is_late and isinstance(outcome, TryLater):
+        if is_late and is_awaited and isinstance(outcome, TryLater):
             fault = Fault.SYSTEM if outcome.reason in _OURS else Fault.PARTNER
             return Undeliverable(outcome.reason, fault, outcome.evidence)
         return outcome

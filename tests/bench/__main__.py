@@ -131,7 +131,9 @@ def main(scale: Scale) -> None:
     cpu = [_at_32(cases, name).median("cpu_ms") for name in ("floor", "information-return")]
     say("share of the floor at 32, by processor time", value=round(cpu[0] / cpu[1], 2))
     reached = _reached(cases, memory, statistics.median(start_up), decided["median_us"] / 1000, found)
-    reached |= {goal: value for goal, value in (let_in | written | console.reached(shown)).items() if goal in GOALS}
+    reached |= {
+        goal: value for goal, value in (let_in | written | console.reached(shown)).items() if goal in GOALS
+    }
     largest = evidence[f"proof from {max(scale.leaves)} leaves, ms"]
     reached |= {"p99 s from receipt to proof": round(proved["p99"] / 1000, 2)}
     reached |= {f"{share} ms for a proof, largest log": value for share, value in largest.items()}

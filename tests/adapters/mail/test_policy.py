@@ -156,10 +156,10 @@ def test_a_certificate_must_be_there_and_in_date(policy: Policy) -> None:
         policy.handling("duty@icb.example", AT + timedelta(days=5000))
 
 
-async def outcome(manner: Manner, address: str) -> tuple[object, int]:
+async def outcome(manner: Manner, address: str, token: str | None = "tok1") -> tuple[object, int]:
     adapter = MailAdapter(Relay("127.0.0.1", free_ports(1)[0]), OURS, manner)
     try:
-        return await adapter.deliver(parcel(address)), adapter.connections_made
+        return await adapter.deliver(parcel(address, token)), adapter.connections_made
     finally:
         await adapter.aclose()
 
@@ -184,6 +184,8 @@ async def test_after_its_classes_patience_an_officer_is_told_instead_of_another_
     late = Manner(clock=lambda: AT)
     expected = Undeliverable("refused-connection", Fault.SYSTEM)
     assert await outcome(late, "dsl@hillside.example") == (expected, 1)
+    is_a_notice = await outcome(late, "dsl@hillside.example", None)
+    assert is_a_notice == (TryLater("refused-connection"), 1), "nobody waits for its answer"
 
 
 def test_the_relay_is_told_to_demand_a_verified_server_for_each_domain(policy: Policy) -> None:

@@ -184,6 +184,8 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _of_reply(code: int, words: str, fault: Fault) -> Outcome:
     evidence = {"smtp_reply": _one_line(f"{code} {words}")}
+    if enhanced := re.match(r"\s*([245]\.\d{1,3}\.\d{1,3})\b", words):  # RFC 3463
+        evidence["enhanced_status"] = enhanced[1]
     if code in {530, 534, 535, 538}:
         return TryLater("our-login", evidence=evidence)
     if code == 454 or (code == 530 and "tls" in words.lower()):

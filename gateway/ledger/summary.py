@@ -219,6 +219,7 @@ _TOLD = {  # of all that may be opened, what the summary repeats: never a person
     "decision": "decision",
     "outcome": "outcome",
     "queue_id": "queue id",
+    "enhanced_status": "status",
     "tls_version": "over",
     "peer_certificate_sha256": "to the holder of certificate",
 }

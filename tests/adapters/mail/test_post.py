@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiosmtplib
 import pytest
 import trustme
 
@@ -452,3 +453,13 @@ async def scripted_server(
         server.close()
         await asyncio.gather(*(session for session in sessions if session))  # the client has hung up by now
         await server.wait_closed()
+
+
+def test_the_class_of_a_refusal_is_kept_apart_from_the_servers_words() -> None:
+    """RFC 3463: the enhanced code tells what kind of fault it was, without the address that the words may hold."""
+    told = outcome_of(aiosmtplib.SMTPDataError(550, "5.1.1 <nobody@harbour-view.example> no such mailbox"))
+    assert isinstance(told, Undeliverable)
+    assert told.evidence["enhanced_status"] == "5.1.1"
+    plain = outcome_of(aiosmtplib.SMTPDataError(550, "no such mailbox 5.1.1"))
+    assert isinstance(plain, Undeliverable)
+    assert "enhanced_status" not in plain.evidence

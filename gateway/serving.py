@@ -57,7 +57,9 @@ def build(settings: Settings, clock: Clock | None = None, hint: Callable[[], Non
     ways_in = frozenset() if hint else ways_in_of(settings)
     dispatch = Hints(parts, hint) if hint else Dispatch(parts, ways_in)
     web = agency_api(parts)
-    web.router.routes.append(Mount(CONSOLE, console_app(parts)))
+    console = console_app(parts)
+    web.router.routes.append(Mount(CONSOLE, console))
+    web.state.closing = console.state.closing
     return Gateway(parts, web, dispatch, ways_in)
 
 
@@ -252,7 +254,17 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
 
 
 class _Listener(uvicorn.Server):
-    """A listener that leaves signals to `serve`, which stops everything in order."""
+    """A listener that leaves signals to `serve`, which stops everything in order, and says that it stops before it waits for
+    answers that would go on: `closing` ends them."""
+
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event | None = None) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._closing is not None:
+            self._closing.set()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -276,7 +288,7 @@ def web_server(web: Starlette, settings: Settings) -> uvicorn.Server:
         raise Misconfigured(
             "the certificate or its key cannot be used: mend GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"
         ) from None
-    return _Listener(config)
+    return _Listener(config, getattr(web.state, "closing", None))
 
 
 def operator_server(parts: Parts) -> uvicorn.Server:
@@ -292,7 +304,8 @@ def operator_server(parts: Parts) -> uvicorn.Server:
 def console_server(parts: Parts) -> uvicorn.Server:
     """The console alone without TLS, on loopback: in development only, where browsers refuse our certificate."""
     host, port = _host_and_port(parts.settings.console_listen or "")
-    return _Listener(_quiet(console_site(parts), 1, {"host": host, "port": port}))
+    site = console_site(parts)
+    return _Listener(_quiet(site, 1, {"host": host, "port": port}), site.state.closing)
 
 
 def _host_and_port(listen: str) -> tuple[str, int]:

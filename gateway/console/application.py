@@ -61,7 +61,9 @@ def console_app(parts: Parts) -> Starlette:
     async def unknown(request: Request, fault: Exception) -> Response:
         return _with_headers(console, _unknown(request, fault))
 
-    return Starlette(routes=routes, exception_handlers={HTTPException: unknown})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: unknown})
+    app.state.closing = console.closing
+    return app
 
 
 def _provider(parts: Parts) -> Provider | None:
@@ -79,7 +81,10 @@ def console_site(parts: Parts) -> Starlette:
     async def home(request: Request) -> Response:
         return RedirectResponse(f"{BASE}/", 303, headers=HEADERS)
 
-    return Starlette(routes=[Mount(BASE, console_app(parts)), Served("/", home)])
+    pages = console_app(parts)
+    site = Starlette(routes=[Mount(BASE, pages), Served("/", home)])
+    site.state.closing = pages.state.closing
+    return site
 
 
 async def _guarded(console: Console, route: Route, request: Request) -> Response:

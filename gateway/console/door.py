@@ -7,6 +7,7 @@ development allows, is none. Nothing is taken from the Host header.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -99,10 +100,11 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """What the pages share."""
+    """What the pages share. `closing` is set when the gateway stops: what would go on for long ends then."""
 
     parts: Parts
     provider: Provider | None = None  # where officers sign in; None: with passkeys of our own
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_over_tls(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from gateway.console.door import HEADERS, Console, Officer, Visit
 from gateway.console.lists import agency_names, calendar_of, day_of, snapshots
 from gateway.console.pages import page
 from gateway.console.words import Tag
+from gateway.core.errors import Unavailable
 from gateway.store import deliveries, holds, log, mail, overview
 from gateway.store.overview import Counts, Day, DutyLine
 from gateway.store.transaction import Tx
@@ -79,16 +81,23 @@ async def get_events(console: Console, visit: Visit) -> Response:
 
 
 async def _events(console: Console, visit: Visit) -> AsyncIterator[str]:
-    """Ends within two minutes; the browser then asks anew, and is let in anew or not."""
+    """Ends within two minutes, and at once when the gateway stops; the browser then asks anew, and is let in anew or not."""
     officer, told = visit.signed_in, ""
     yield "retry: 10000\n\n"
     for _ in range(MOST_LOOKS):
         day = day_of(console)
-        counts = await console.parts.store.read(lambda tx, day=day: counts_of(tx, officer, day))  # type: ignore[misc]
+        try:
+            counts = await console.parts.store.read(lambda tx, day=day: counts_of(tx, officer, day))  # type: ignore[misc]
+        except Unavailable:
+            return
         figures = json.dumps(asdict(counts), separators=(",", ":"))
         yield f"event: figures\ndata: {figures}\n\n" if figures != told else ": still here\n\n"
         told = figures
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY_SECONDS):
+                await console.closing.wait()
+        if console.closing.is_set():
+            return
 
 
 def counts_of(tx: Tx, officer: Officer, day: Day) -> Counts:

@@ -9,7 +9,9 @@ import io
 import re
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -211,6 +213,16 @@ async def test_a_page_that_is_left_open_keeps_no_session_alive(house: House) -> 
             stream = await idle.session.get(f"{house.base_url}/console/events", allow_redirects=False)
             stream.close()
         assert (await idle.get("/console/")).status == 303
+
+
+async def test_an_open_stream_does_not_keep_a_gateway_from_stopping(tmp_path: Path) -> None:
+    """It ends as streams end, and is not cut off when the time to drain is over."""
+    async with AsyncExitStack() as later:
+        async with gateway_house(tmp_path, drain_seconds=60.0) as house:
+            officer = await later.enter_async_context(signed_in(house))
+            stream = await officer.session.get(f"{house.base_url}/console/events")
+            assert await stream.content.readline() == b"retry: 10000\n"
+        assert b"event: figures" in await stream.read()
 
 
 # --- the incident

@@ -83,8 +83,8 @@ def rotate(
 ) -> None:
     """Make a new key for a purpose. Every running process finds it within a minute; none is restarted.
 
-    One for tokens is published at once and signs after a day. Keys for receipts and the log sign a minute later; those before stay
-    published, and the policy names both. A new master key wraps every data key anew; the one before is kept until back-ups of the
+    One for tokens is published at once and signs after a day, and so does the log's where witnesses watch, who must be given it. Keys
+    for receipts, and of a log that nobody watches, sign a minute later; those before stay published, and the policy names both. A new master key wraps every data key anew; the one before is kept until back-ups of the
     custody store that need it are gone (--forget-former).
     """
     kind = ROTATED_HERE.get(purpose)
@@ -174,8 +174,7 @@ async def _rotate(asked: Introduction, compromised: bool) -> dict[str, Any]:
     async with opened() as parts:
         at = parts.clock()
         _none_follows(parts, asked.purpose, at, compromised)
-        ahead = PUBLISHED_BEFORE if asked.purpose == TOKENS else SEEN_BEFORE
-        begins_at = at if compromised else at + ahead
+        begins_at = at if compromised else at + _ahead(parts, asked.purpose)
         kid, staged = stage_key(parts.settings.keys_dir, asked.purpose)
         receipt = await settle(parts, introduce_key, asked)
         put_in_use_from(staged, begins_at, alone=compromised)
@@ -183,6 +182,12 @@ async def _rotate(asked: Introduction, compromised: bool) -> dict[str, Any]:
     told = {"id": receipt.id, "jws": receipt.jws}
     common = {"purpose": asked.purpose, "kid": kid, "restart_needed": False}
     return {**common, "signs_from_at": begins, "receipt": told}
+
+
+def _ahead(parts: Parts, purpose: str) -> timedelta:
+    """How long a key is published before it signs. Witnesses must be given a log's next key: they sign under no other."""
+    is_watched = purpose == "log" and bool(parts.notaries.witnesses)
+    return PUBLISHED_BEFORE if purpose == TOKENS or is_watched else SEEN_BEFORE
 
 
 async def _rotate_master(asked: Introduction) -> dict[str, Any]:

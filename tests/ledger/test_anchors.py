@@ -1,0 +1,124 @@
+"""Anchored checkpoints in a real database, on both engines: kept once, found by what they hold, and in the bundle as they were stamped."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from datetime import timedelta
+
+import pytest
+
+from gateway.core.messages import IncidentId
+from gateway.ledger import sealing, verify
+from gateway.ledger.bundle import build_bundle, gather
+from gateway.ledger.checkpoint import cosignature, log_key, witness_key
+from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
+from gateway.store import log
+from gateway.store.log import AnchorRow, CheckpointRow
+from tests.ledger.conftest import NORTH, NOW, Begin, log_one
+from tests.ledger.scene import AUTHORITY, ISSUER, LOG, ORIGIN, OTHER_AUTHORITY, RECEIPTS, WITNESSES
+from tests.ledger.stamping import POLICY
+
+NAME, SIGNER = next(iter(WITNESSES.items()))
+INCIDENT = IncidentId("SI-7K3M-9QPX-2D")
+
+
+def confirmed(made: CheckpointRow, *, stamps: int = 1) -> AnchorRow:
+    at = made.sealed_at
+    note = made.note + cosignature(SIGNER, NAME, made.note, at)
+    tokens = tuple(one.stamp(note.encode(), at) for one in (AUTHORITY, OTHER_AUTHORITY)[:stamps])
+    return AnchorRow(made.size, made.root, note, tokens, at)
+
+
+def sealed_three_times(begin: Begin) -> list[CheckpointRow]:
+    """Three checkpoints, of one, two and three entries of one incident, a minute apart."""
+    made = []
+    for number in range(3):
+        with begin() as tx:
+            log_one(tx, "one-chain", 60 * number, INCIDENT)
+            head = sealing.seal(tx, LOG, ORIGIN, NOW + timedelta(minutes=number))
+            assert head is not None
+            made.append(head)
+    return made
+
+
+def policy(*roots: str) -> dict[str, object]:
+    return make_policy(
+        ISSUER,
+        ORIGIN,
+        [log_key(ORIGIN, LOG)],
+        [ReceiptKeyWindow(RECEIPTS.public_jwk(), NOW - timedelta(days=1))],
+        witnesses=[witness_key(NAME, SIGNER)],
+        quorum=1,
+        timestamps="required",
+        tsa=StampersNamed("".join(roots), [POLICY]),
+    )
+
+
+def test_an_anchor_is_kept_once_and_comes_back_as_it_was(begin: Begin) -> None:
+    first, *_ = sealed_three_times(begin)
+    row = confirmed(first, stamps=2)
+    with begin() as tx:
+        assert log.newest_anchor(tx) is None
+        assert log.oldest_unanchored(tx) == first.sealed_at
+        assert log.add_anchor(tx, row)
+        assert not log.add_anchor(tx, confirmed(first, stamps=1))
+    with begin() as tx:
+        assert log.anchor_of_size(tx, first.size) == row
+        assert log.newest_anchor(tx) == (first.size, first.root)
+        assert log.oldest_unanchored(tx) == NOW + timedelta(minutes=1)
+
+
+def test_a_leaf_is_held_by_the_first_anchor_after_it(begin: Begin) -> None:
+    made = sealed_three_times(begin)
+    with begin() as tx:
+        for head in (made[0], made[2]):
+            log.add_anchor(tx, confirmed(head))
+    with begin() as tx:
+        held = [log.anchor_holding(tx, index) for index in range(4)]
+    assert [one and one.size for one in held] == [1, 3, 3, None]
+
+
+@pytest.mark.parametrize("stamps", [1, 2])
+def test_a_bundle_holds_each_receipt_under_its_anchor_with_every_stamp(begin: Begin, stamps: int) -> None:
+    made = sealed_three_times(begin)
+    with begin() as tx:
+        for head in (made[0], made[2]):
+            log.add_anchor(tx, confirmed(head, stamps=stamps))
+    with begin() as tx:
+        gathered = gather(tx, NORTH, INCIDENT, anchored=True)
+    whom = policy(AUTHORITY.root, OTHER_AUTHORITY.root)
+    bundle = build_bundle(gathered, disclosures={}, contents={}, policy=whom)
+    names = set(zipfile.ZipFile(io.BytesIO(bundle)).namelist())
+    expected = {f"checkpoints/{size}{end}.tsr" for size in (1, 3) for end in ("", "-2")[:stamps]}
+    assert {name for name in names if name.endswith(".tsr")} == expected
+    finding = verify.verify_bundle(bundle, verify.load_policy(json.dumps(whom).encode()))
+    assert finding.verdict == "PROVISIONAL", "these statements name nothing before them"
+    assert "only its latest time is known" in finding.reason
+    as_it_was = verify.load_policy(json.dumps(whom | {"timestamps": "none"}).encode())
+    assert verify.verify_bundle(bundle, as_it_was).verdict == "VALID"
+
+
+def test_what_is_not_anchored_yet_has_no_proof_and_makes_the_verdict_provisional(begin: Begin) -> None:
+    first, *_ = sealed_three_times(begin)
+    with begin() as tx:
+        log.add_anchor(tx, confirmed(first))
+    with begin() as tx:
+        gathered = gather(tx, NORTH, INCIDENT, anchored=True)
+    assert len(gathered.proofs) == 1
+    whom = policy(AUTHORITY.root)
+    bundle = build_bundle(gathered, disclosures={}, contents={}, policy=whom)
+    finding = verify.verify_bundle(bundle, verify.load_policy(json.dumps(whom).encode()))
+    assert (finding.verdict, finding.reason.partition(" ")[0]) == ("PROVISIONAL", "2")
+
+
+def test_nothing_anchored_is_nothing_proved_and_still_a_bundle(begin: Begin) -> None:
+    sealed_three_times(begin)
+    with begin() as tx:
+        gathered = gather(tx, NORTH, INCIDENT, anchored=True)
+    whom = policy(AUTHORITY.root)
+    bundle = build_bundle(gathered, disclosures={}, contents={}, policy=whom)
+    assert (
+        verify.verify_bundle(bundle, verify.load_policy(json.dumps(whom).encode())).verdict == "PROVISIONAL"
+    )

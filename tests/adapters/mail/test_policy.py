@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -195,6 +196,16 @@ def test_the_relay_is_told_to_demand_a_verified_server_for_each_domain(policy: P
         "council.example secure protocols=>=TLSv1.2",
         "icb.example secure protocols=>=TLSv1.2",
     ]
+
+
+@pytest.mark.needs("postfix")
+def test_postfix_reads_that_map(policy: Policy, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\n")
+    (tmp_path / "map").write_text("\n".join(relay_map(policy)) + "\n")
+    for name in ("council.example", ".sch.example"):
+        command = ["postmap", "-c", str(tmp_path), "-q", name, f"texthash:{tmp_path}/map"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        assert done.stdout == "secure protocols=>=TLSv1.2\n"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from gateway.agency.client import AgencyClient, AgencyProblem
 from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
-from gateway.dispatch.timetable import complete_erasure, seal_waiting
+from gateway.dispatch.erasing import complete_erasure
+from gateway.dispatch.timetable import seal_waiting
 from gateway.ledger import verify
 from gateway.store import mail
 from keys.signing import FileSigner

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from adapters.mail.signatures import is_alarming
 from adapters.mail.vocabulary import words
 
 _NAME = r"(?:[\s,]+(?:and\s+|&\s+)?[A-Z\u00c0-\u017f][\w'\u2019.-]*){0,4}"
@@ -40,6 +41,7 @@ _ANSWERS = (
     r"(?:\s+(?:as\s+)?(?:you\s+)?(?:requested|required|asked\s+for|have\s+requested|need|needed))?"
     r"(?:\s+(?:regarding|about|for|concerning|relating\s+to|in\s+relation\s+to|with\s+regards?\s+to|on)\s+(?:the|this)\s+(?:above(?:\s*-?\s*named)?\s+|named\s+)?(?:child|pupil|student|matter))?"
 )
+_DEVICE = r"(?:i?phone|ipad|ipod|galaxy|samsung|android|mobile|blackberry|huawei|honor|tablet|outlook|mail|windows|yahoo|gmail|smartphone|pixel|google|device|surface|nokia|motorola|oneplus|xiaomi|hotmail|aol|proton|ffôn|ffon|symudol|ios|for|on|an|a|my|the|app|10|11|se|pro|max|mini|tab|\d{1,2})"
 _WHERE = r"(?:\s+(?:set\s+out|shown|written|given|typed|added|in\s*line|inline|below|above|underneath|as\s+requested|as\s+follows|here|(?:with)?in\s+(?:red|blue|green|bold|purple|capitals|italics|your\s+e-?mail|the\s+e-?mail|the\s+body\s+of\s+(?:the|your)\s+e-?mail)))"
 _LIST = "|".join(
     (
@@ -54,17 +56,17 @@ _LIST = "|".join(
         rf"(?:answers?|responses?|completed){_WHERE}+",
         rf"as\s+(?:requested|per\s+your\s+{_MAIL}|follows)|(?:i|we)\s+(?:can\s+)?confirm(?:\s+(?:the\s+following|as\s+follows|receipt\s+of\s+(?:your|the)\s+{_MAIL}|the\s+below|the\s+{_ANSWERS}))(?:\s+(?:as\s+requested|in\s+response\s+to\s+your\s+{_MAIL}))?",
         r"(?:i|we)\s+(?:can\s+)?confirm(?:\s+that)?\s+the\s+(?:above|below|following)(?:\s+(?:information|details|answers))?\s+(?:is|are)\s+(?:correct|accurate|true)",
-        rf"{_REF}|(?:our|your|letter)\s+ref(?:erence)?\s*:?\s*{_REF}?",
+        rf"{_REF}|(?:re\s*:?\s*)?(?:(?:your|the)\s+)?letter(?:\s+reference|\s+ref)?\s*:?\s*{_REF}|(?:our|your|letter)\s+ref(?:erence)?\s*:?\s*{_REF}?",
         r"(?:strictly\s+)?(?:private|confidential)(?:\s*(?:and|&|/|-)\s*confidential)?|official(?:\s*[-:\u2013]\s*sensitive)?(?:\s*[-:\u2013]\s*personal)?|confidential|\[?secure\]?|restricted",
         r"questions?(?:\s*[/|&:]?\s*(?:answers?|responses?))?|(?:school'?s?\s+)?answers?|(?:school'?s?\s+)?responses?|your\s+(?:answer|reply|response)|school\s+reply|reply",
-        r"sent\s+from\s+(?:my\s+)?[\w .'\u2019]{1,40}|get\s+outlook\s+for\s+\w+|sent\s+from\s+outlook\s+for\s+\w+|anfonwyd\s+o\s+fy\s+[\w ]{1,20}|sent\s+via\s+[\w ]{1,30}",
+        rf"(?:sent|anfonwyd)\s+(?:from|via|o)\s+(?:(?:my|fy)\s+)?{_DEVICE}(?:\s+{_DEVICE}){{0,5}}|get\s+outlook\s+for\s+(?:ios|android)",
         r"\[?external(?:\s+(?:e-?mail|sender|message))?\]?",
         r"(?:i\s+)?(?:hope|trust)\s+(?:(?:that\s+)?(?:you\s+are|you're|your|all\s+is|everyone\s+is)\s+(?:keeping\s+)?well|(?:this|my)(?:\s+(?:e-?mail|message|letter))?\s+finds\s+you\s+well|you\s+(?:have\s+)?had\s+a\s+(?:good|lovely|nice|great)\s+(?:weekend|summer|half\s*-?\s*term|break|easter|christmas|week))",
         r"(?:i\s+am|i'm)\s+(?:writing\s+as\s+)?the\s+(?:deputy\s+)?(?:dsl|ddsl|designated\s+safeguarding\s+lead|safeguarding\s+lead|head\s*-?\s*teacher|principal)(?:\s+(?:here\s+)?(?:at|for|of)\s+(?-i:(?:[A-Z][\w'\u2019.&-]*|of|the|and|C\s+of\s+E)(?:\s+|$)){1,8})?",
         r"(?:received|noted)(?:\s+with\s+thanks|,?\s+(?:many\s+)?thanks|,?\s+thank\s+you)?",
         r"(?:please\s+)?(?:could|can)\s+you\s+(?:please\s+)?(?:confirm|acknowledge)\s+(?:safe\s+)?receipt(?:\s+of\s+this(?:\s+e-?mail)?)?|please\s+(?:confirm|acknowledge)\s+(?:safe\s+)?receipt(?:\s+of\s+this(?:\s+e-?mail)?)?",
         r"(?:have\s+a\s+(?:good|lovely|nice|great)\s+(?:day|weekend|evening|week|afternoon|half\s*-?\s*term)|enjoy\s+(?:your|the)\s+(?:day|weekend|evening|half\s*-?\s*term))",
-        r"to\s+whom\s+(?:it|this)\s+may\s+concern|(?:our|your|my)\s+ref(?:erence)?\s*[:.]?\s*(?=\S*\d)[\w/.-]{2,20}",
+        r"to\s+whom\s+(?:it|this)\s+may\s+concern|(?:our|your|my)\s+ref(?:erence)?\s*[:.]?\s*(?-i:[A-Z]{0,5}[/.-]?[\dA-Z]{0,4}[/.-]?\d{1,8})",
         r"(?:i|we)\s+would\s+be\s+(?:very\s+)?grateful\s+if\s+you\s+(?:could|would)\s+(?:please\s+)?(?:confirm|acknowledge)\s+(?:safe\s+)?receipt(?:\s+of\s+this(?:\s+e-?mail)?)?",
         r"(?:thanks|thank\s+you|diolch)\s+(?-i:[A-Z][a-z\u00df-\u017f'-]{1,15})(?:\s+(?-i:[A-Z][a-z\u00df-\u017f'-]{1,15}))?",
         r"start\s+of\s+(?:reply|answers)|end\s+of\s+(?:reply|answers|message)|\W*",
@@ -111,6 +113,8 @@ def _one_or_two(sentence: str) -> bool:
 
 def _is_pleasant_sentence(sentence: str) -> bool:
     bare = sentence.strip().rstrip(" .,!:;-\u2013").lstrip("- ").replace("\u2019", "'")
+    if any(is_alarming(word) for word in re.findall(r"(?<=\s)[A-Z][a-z]+", bare)):
+        return False  # "Dear Alex Bruised Sam" is no greeting
     if is_greeting(sentence.strip()) or _NEUTRAL.fullmatch(bare) or _SIGN_OFF.fullmatch(sentence.strip()):
         return True
     numbers = r"\S+@\S+|\+?\(?\d[\d\s()-]*\d"

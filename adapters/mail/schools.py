@@ -57,11 +57,11 @@ _NO_SCHOOL = re.compile(
     r"\b(?:we|i|he|she|they|it|think|believe|thought|not|unknown|unsure|sure|see|seen|attached|enclosed|but|however|"
     r"possibly|maybe|perhaps|probably|might|may|or|then|also|before|until|till|since|from|was|were|is|has|had|have|"
     r"yes|no|nil|concerns?|records?|tbc|tba|please|ask|check|applicable|never|same|above|below|details?|confidential|"
-    r"regards|sincerely|faithfully|thanks?|exclu\w+|home|educated|abroad|overseas|various|several|multiple|both|previously|formerly|urn\s+unknown|protection|welfare|bruis\w*|abus\w*|neglect\w*|injur\w*|police|social|worker|mum|mam|dad|child)\b|[?;!@]|\b[abc][.)]\s",
+    r"regards|previous|sincerely|faithfully|thanks?|exclu\w+|home|educated|abroad|overseas|various|several|multiple|both|previously|formerly|urn\s+unknown|protection|welfare|bruis\w*|abus\w*|neglect\w*|injur\w*|police|social|worker|mum|mam|dad|child)\b|[?;!@]|\b[abc][.)]\s",
     re.IGNORECASE,
 )
 _CAME_FROM = re.compile(
-    r"^(?:previously(?:\s+(?:at|attended))?|(?:came|transferred|moved|joined)\s+(?:to\s+us\s+|us\s+)?from|attended|from)\s+(?=[A-Z])"
+    r"^(?:(?:the\s+)?[Pp]revious\s+school(?:\s+(?:was|is))?|previously(?:\s+(?:at|attended))?|(?:came|transferred|moved|joined)\s+(?:to\s+us\s+|us\s+)?from|attended|from)\s+(?=[A-Z])"
 )
 _URN = re.compile(
     r"\s*[\[(]?\s*(?:urn|dfe(?:\s+number)?|estab)\s*:?\s*\d{3,7}(?:/\d{4})?\s*[\])]?", re.IGNORECASE
@@ -112,7 +112,7 @@ _NAMED = re.compile(
 
 def _trimmed(name: str) -> str:
     return re.sub(
-        r"^(?:(?:the|of|and|&|The|At|From|And|Previous|In|Child|To|Our|We|She|He|They|Formerly|Yes|No|School|Dates?|Was|Is|Transferred|Attended|Previously|Came)\s+)+",
+        r"^(?:(?:the|of|and|&|school|The|At|From|And|Previous|In|Child|To|Our|We|She|He|They|Formerly|Yes|No|School|Dates?|Was|Is|Transferred|Attended|Previously|Came)\s+)+",
         "",
         name,
     ).strip()

@@ -51,10 +51,14 @@ def is_plain_legalese(text: str) -> bool:
     if len(text) > 6000 or _NEVER.search(text):
         return False
     bare = _ORGANISATION.sub(" ", _CONTACTS.sub(" ", text))
-    named = bool(_REGISTERED.search(text))
+    return all(_is_legalese(sentence) for sentence in re.split(r"(?<=[.!?])\s+", bare))
+
+
+def _is_legalese(sentence: str) -> bool:
+    named = bool(_REGISTERED.search(sentence))
     return all(
         word.lower().replace("\u2019", "'") in _WORDS
         or len(word) == 1
         or (named and word[:1].isupper() and not is_alarming(word))
-        for word in _WORD.findall(bare)
+        for word in _WORD.findall(sentence)
     )

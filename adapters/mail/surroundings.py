@@ -36,6 +36,7 @@ _TITLES = re.compile(
     r"family\s+(?:support\s+worker|liaison\s+officer)",
     re.IGNORECASE,
 )
+_TITLES_OF_PEOPLE = frozenset({"mr", "mrs", "ms", "miss", "dr", "rev"})
 _LONGEST_SIGNATURE_LINES = 30
 _LONGEST_PARAGRAPH_LINES = 40
 _MOST_LINES = 400
@@ -150,7 +151,7 @@ class _Sifter:
     def _is_own_name(self, text: str) -> bool:
         """Nothing but the sender's own name, perhaps after thanks or "regards"."""
         words = re.findall(r"[^\W\d_]+", THANKS.sub("", text).lower())
-        names = {word for word in words if len(word) > 1}  # initials apart
+        names = {word for word in words if len(word) > 1} - _TITLES_OF_PEOPLE  # initials apart
         return bool(names) and len(words) <= 5 and names <= self._words and "\n" not in text
 
     def _is_signature(self, at: int) -> bool:
@@ -162,7 +163,7 @@ class _Sifter:
         text = self._texts[at]
         if is_signature_line(text, self._words):
             return True
-        beside = self._texts[max(0, at - 1) : at] + self._texts[at + 1 : at + 2]
+        beside = self._texts[max(0, at - 3) : at] + self._texts[at + 1 : at + 4]
         if len(text.split()) <= 2 and is_place_line(text) and any(is_address_line(one) for one in beside):
             return True
         thanked = THANKS.sub("", text)

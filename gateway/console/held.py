@@ -10,10 +10,11 @@ import email
 import email.policy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from typing import Any
 
+import quotequail
 from starlette.responses import Response
 
 from gateway.actions.confirm_for_school import confirmation
@@ -49,7 +50,9 @@ NOT_SHOWN = "This e-mail cannot be shown safely. Ask the technical team to look 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a held item says. `suggested` is what the reader found in an e-mail, for the officer to check."""
+    """What a held item says. `suggested` is what the reader found in an e-mail, for the officer to check; `rests_on` are the
+    words behind each suggestion, `proposals` what may be called for next, `folded` the text in pieces, True for what was
+    newly written and False for what is quoted: to show, never to read answers from."""
 
     heading: str = ""
     text: str = ""
@@ -58,6 +61,9 @@ class Words:
     suggested: Mapping[str, Any] | None = None
     reasons: tuple[str, ...] = ()
     is_gone: bool = False
+    rests_on: tuple[tuple[str, str], ...] = ()
+    proposals: tuple[tuple[str, str], ...] = ()
+    folded: tuple[tuple[bool, str], ...] = ()
 
 
 async def get_held(console: Console, visit: Visit) -> Response:
@@ -189,7 +195,24 @@ async def _words_of_mail(parts: Parts, read: HeldRead) -> Words:
     subject, text = await asyncio.to_thread(plain_words, content, raw.kind)
     text = found.get("opened_text") or text
     suggested = {**found.get("suggested", {}), **_known(found.get("answers", {}))}
-    return Words(subject, text, None, found.get("sender"), suggested, tuple(found.get("reasons", ())))
+    shown = Words(subject, text, None, found.get("sender"), suggested, tuple(found.get("reasons", ())))
+    proposed = [(one["kind"], one["school"] or "") for one in found.get("proposals", ())]
+    return replace(
+        shown,
+        rests_on=tuple(found.get("rests_on", {}).items()),
+        proposals=tuple(proposed),
+        folded=await asyncio.to_thread(folded, text),
+    )
+
+
+def folded(text: str) -> tuple[tuple[bool, str], ...]:
+    """A mail's text with its quoted parts apart; whole where they cannot be told."""
+    try:
+        return tuple(
+            (is_new, piece.strip("\n")) for is_new, piece in quotequail.quote(text[:MOST_CHARACTERS])
+        )
+    except Exception:  # a display library, given hostile text: the officer sees the text unfolded
+        return ((True, text),)
 
 
 def plain_words(raw: bytes, kind: str | None = None) -> tuple[str, str]:
@@ -220,11 +243,12 @@ def _answers(form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _typed(said: Words | None) -> dict[str, str]:
-    """What stands in the form at first: what the reader suggests."""
+    """What stands in the form at first: what the reader suggests, but for the answer that an officer must choose."""
     suggested = _known(said.suggested or {}) if said else {}
     return {
         name: ("yes" if value else "no") if isinstance(value, bool) else str(value)
         for name, value in suggested.items()
+        if name != "records_held"  # never chosen beforehand: a false "No" hides a child at risk
     }
 
 

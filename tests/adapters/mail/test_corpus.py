@@ -13,7 +13,7 @@ from adapters.mail.replies import read_opened
 from tests.adapters.mail.corpus.builder import TEMPLATES, Case, cases
 from tests.adapters.mail.mails import ENROLLED, SERVER
 
-FILES = ("labelled", "clear", "prose", "doubtful", "hostile")
+FILES = ("labelled", "clear", "clear2", "prose", "doubtful", "hostile", "hostile2")
 ALL = {f"{name}: {case.name}": case for name in FILES for case in cases(name)}
 
 
@@ -44,7 +44,7 @@ def test_a_reply_is_read_as_a_person_would_or_goes_to_one(name: str) -> None:
 
 
 def test_nine_clear_replies_of_ten_are_read_right_and_six_without_a_person() -> None:
-    clear = [*cases("labelled"), *cases("clear"), *cases("prose")]
+    clear = [case for name in ("labelled", "clear", "clear2", "prose") for case in cases(name)]
     readings = [read(case) for case in clear]
     done = [one.verdict is Verdict.COMPLETE for one in readings]
     right = [

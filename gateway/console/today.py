@@ -26,6 +26,10 @@ NEXT_DUE = 8
 SEALED_WITHIN = timedelta(minutes=2)  # a receipt normally waits a second for its seal
 CARRIED_WITHIN = timedelta(minutes=5)  # how long a delivery may wait past its instant before it is a stop
 READ_WITHIN = timedelta(minutes=15)  # how long ago every way in must have been read to its end
+ANCHORED_WITHIN = timedelta(minutes=10)
+NOBODY = (
+    "No witness and no time-stamping authority is set up: the time of a receipt is the gateway's own word."
+)
 LOOK_EVERY_SECONDS = 5.0
 MOST_LOOKS = 24  # then the browser asks anew, and is let in anew or not
 WELL, WAITS = Tag("Working", "green"), Tag("Not in use")
@@ -39,6 +43,8 @@ class Health:
     unsealed_since: datetime | None
     carried_since: datetime | None
     read_until: dict[str, datetime]
+    anchored_size: int
+    unanchored_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ async def get_today(console: Console, visit: Visit) -> Response:
     lines = [
         (row, words.left(day.now, row.due_at, calendar_of(known, row.partnership))) for row in read.soonest
     ]
-    health = list(_told(read.health, day.now))
+    health = list(health_told(read.health, day.now, is_anchored=console.parts.settings.is_anchored))
     is_quiet = not any(asdict(read.counts).values())
     names = agency_names(known)
     return page(
@@ -126,15 +132,18 @@ def _health(tx: Tx, now: datetime) -> Health:
         unsealed_since=log.unsealed_since(tx),
         carried_since=deliveries.waits_since(tx, now),
         read_until=mail.watermarks(tx),
+        anchored_size=anchor[0] if (anchor := log.newest_anchor(tx)) else 0,
+        unanchored_since=log.oldest_unanchored(tx),
     )
 
 
-def _told(health: Health, now: datetime) -> Iterator[tuple[str, Tag, str]]:
+def health_told(health: Health, now: datetime, *, is_anchored: bool) -> Iterator[tuple[str, Tag, str]]:
     """Each part of the gateway: its name, its state, and what that means."""
     late = health.unsealed_since is not None and now - health.unsealed_since > SEALED_WITHIN
     sealed = f"Last sealed at {words.when(health.sealed_at)}." if health.sealed_at else "Nothing to seal yet."
     told = f"Receipts wait since {words.when(health.unsealed_since)}: tell the technical team."
     yield "Receipts are sealed", Tag("Stopped", "red") if late else WELL, told if late else sealed
+    yield _anchored_told(health, now) if is_anchored else ("The log is confirmed by others", WAITS, NOBODY)
     stuck = health.carried_since is not None and now - health.carried_since > CARRIED_WITHIN
     waits = (
         f"Something due to go out waits since {words.when(health.carried_since)}: tell the technical team."
@@ -145,6 +154,20 @@ def _told(health: Health, now: datetime) -> Iterator[tuple[str, Tag, str]]:
         waits if stuck else "Nothing waits that should be gone.",
     )
     yield _mail_told(list(health.read_until.values()), now)
+
+
+def _anchored_told(health: Health, now: datetime) -> tuple[str, Tag, str]:
+    """Witnesses and time-stamping authorities: without them a receipt's time is the gateway's own word."""
+    title, since = "The log is confirmed by others", health.unanchored_since
+    if since is not None and now - since > ANCHORED_WITHIN:
+        told = f"Not since {words.when(since)}: receipts are held, but provisional. Tell the technical team."
+        return title, Tag("Waiting", "yellow"), told
+    told = (
+        f"The first {health.anchored_size:,} entries are confirmed."
+        if health.anchored_size
+        else "Nothing yet."
+    )
+    return title, WELL, told
 
 
 def _mail_told(read_until: Sequence[datetime], now: datetime) -> tuple[str, Tag, str]:

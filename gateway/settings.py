@@ -275,7 +275,7 @@ class Settings(BaseSettings):
         None,
         description="folder with their revocation lists (.crl); then each certificate must be on none of them",
     )
-    mail_sender_limit: PositiveInt = Field(
+    mail_sender_mails_per_hour: PositiveInt = Field(
         60, description="mails of one sender in an hour; what comes beyond that waits for a person"
     )
     imap_url: str | None = Field(None, description="imaps://user@host:port, or imap:// with STARTTLS")
@@ -618,11 +618,9 @@ class Settings(BaseSettings):
             self.imap_url is None or self.mail_authserv_id is not None,
             "without GATEWAY_MAIL_AUTHSERV_ID no e-mail can be found authentic",
         )
-        yield Finding(
-            "senders' signatures are checked again",
-            self.imap_url is None or self.mail_resolver is not None,
-            "set GATEWAY_MAIL_RESOLVER to system: a second check of DKIM can only lower what the mail server says",
-        )
+        is_checked = self.imap_url is None or self.mail_resolver is not None
+        advice = "set GATEWAY_MAIL_RESOLVER to system: a second check of DKIM can only lower what the mail server says"
+        yield Finding("senders' signatures are checked again", is_checked, "" if is_checked else advice)
 
     # --- listing
 

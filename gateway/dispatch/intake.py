@@ -165,7 +165,7 @@ async def _note_reading(parts: Parts, raw: RawMail, reading: MailReading, sealed
         mail.change_raw(tx, raw.id, sealed_reading=sealed, peer=peer)
         return mail.came_from(tx, peer, since)
 
-    return await parts.store.transact(note) > parts.settings.mail_sender_limit
+    return await parts.store.transact(note) > parts.settings.mail_sender_mails_per_hour
 
 
 async def _understand(parts: Parts, raw: RawMail, content: bytes) -> tuple[MailReading, LetterRow | None]:

@@ -52,7 +52,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             tmp_path,
             mail_authserv_id=SERVER,
             scanner_url=clamd.url,
-            mail_sender_limit=2,
+            mail_sender_mails_per_hour=2,
             smtp_url="smtp://localhost:9",  # nothing is carried here
             mail_from="safeguarding@council.example",
             mail_domain="council.example",

@@ -17,6 +17,7 @@ import tempfile
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,10 +29,12 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from adapters.webhook import signature_headers
 from gateway.core.messages import AgencyId, IncidentId
-from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.demo.partnership import HOSPITALS, SOUTH_TYNESIDE
+from gateway.dispatch import intake
 from gateway.oauth.key_policy import check_jwks
 from gateway.store import clients, incidents
 from keys.signing import Signer, signer_from_jwk
+from tests.actions.scene import UNIT, send
 from tests.command_line import attempt, gateway
 from tests.edges.office import Office, office_in
 from tests.edges.test_oauth_third_parties import NPM, node
@@ -426,6 +429,8 @@ class Stage:
 
     async def hold(self, line: str) -> str:
         """A letter to look at and release, another to refuse, a school's unclear reply to answer."""
+        if line.startswith("gateway held take-return"):
+            return await self.a_return()
         if line.startswith("gateway held answer"):
             await reply_to(self.house, self.letter, UNCLEAR)
             return str((await the_hold(self.house, "mail"))["id"])
@@ -433,6 +438,19 @@ class Stage:
             self.letter = await self.a_letter()
         held = await self.a_letter() if line.startswith("gateway held refuse") else self.letter
         return str(held["id"])
+
+    async def a_return(self) -> str:
+        """An agency's answer to a request for information, by e-mail."""
+        incident = str((await refer(self.house, "NP-return"))["incident"])
+        await send(self.house, UNIT, "information-request", {"agencies": [HOSPITALS]}, incident=incident)
+        answer = EmailMessage()
+        answer["From"], answer["To"] = "o.hartfield@northshire-hospitals.example", "letters@council.example"
+        answer["Subject"] = f"Return {incident}"
+        answer.set_content("We saw the family twice in May; our record is as follows.")
+        await intake.keep(
+            self.house.parts, "mailbox", answer.as_bytes(), envelope_to=None, arrived_at=self.house.clock()
+        )
+        return str((await the_hold(self.house, "mail"))["id"])
 
     async def a_letter(self) -> dict[str, Any]:
         """The letter that waits after all three have decided on a new incident."""

@@ -47,7 +47,7 @@ def test_one_key_never_signs_under_two_names(tmp_path: Path) -> None:
     assert init(tmp_path, LOG, name="other.example").exit_code == 2
 
 
-@pytest.mark.parametrize("log", ["", "nonsense", WITNESS])
+@pytest.mark.parametrize("log", ["", "nonsense", WITNESS], ids=["none", "nonsense", "a witness's"])
 def test_a_log_is_named_by_a_log_s_key(tmp_path: Path, log: str) -> None:
     refused = init(tmp_path / "w", log)
     assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)

@@ -191,7 +191,9 @@ def test_a_stamp_that_answers_another_question_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "https://w.example", f"{log_key(ORIGIN, LOG)} https://w.example", SETTING.split()[0]]
+    "text",
+    ["", "https://w.example", f"{log_key(ORIGIN, LOG)} https://w.example", SETTING.split()[0]],
+    ids=["nothing", "no key", "a log's key", "no address"],
 )
 def test_a_setting_that_names_no_witness_is_refused(text: str) -> None:
     with pytest.raises(ValueError):

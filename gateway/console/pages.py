@@ -33,6 +33,7 @@ MENU = (
     MenuEntry("held", "/held", "Held"),
     MenuEntry("deliveries", "/deliveries", "Deliveries"),
     MenuEntry("search", "/search", "Search", Needs.SEARCH),
+    MenuEntry("reports", "/reports", "Reports"),
     MenuEntry("approvals", "/approvals", "Second officer", Needs.AGREE),
     MenuEntry("access", "/access", "Access", Needs.SEE_ACCESS),
 )
@@ -86,6 +87,7 @@ _pages.filters |= {
     "reason": words.reason,
     "delivery_state": words.delivery_state,
     "spoken": words.spoken,
+    "in_words": words.in_words,
     "file_type": words.file_type,
     "title_of": words.message_title,
     "expected": words.expected,

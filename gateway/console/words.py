@@ -6,6 +6,7 @@ shown with its hyphens as spaces: these codes are ours and never hold content.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -426,6 +427,14 @@ def spoken(code: str) -> str:
     parted = code.replace("-", " ").replace("_", " ").split(" ")
     words = " ".join(word.upper() if word in ABBREVIATIONS else word for word in parted)
     return words[:1].upper() + words[1:]
+
+
+def in_words(text: str) -> str:
+    """A code or a list of codes as words; anything else as it stands."""
+    parts = text.split(", ")
+    if all(re.fullmatch("[a-z0-9_-]+", part) for part in parts):
+        return ", ".join(spoken(part).lower() if n else spoken(part) for n, part in enumerate(parts))
+    return capital(text)
 
 
 def _working_days(count: int) -> str:

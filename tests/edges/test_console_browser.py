@@ -50,6 +50,9 @@ class Stage:
             "/account",
             "/access",
             f"/incidents/{self.incident}/access",
+            "/reports",
+            "/reports/annual?period=2026",
+            "/reports/alerts",
             "/nothing-here",
         )
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.actions.climb import heard_from
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.actions.reopen import reopened_by
 from gateway.core.duties import settled_state
 from gateway.core.errors import ErrorCode, Refused
+from gateway.core.ladder import Until
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
@@ -56,6 +58,7 @@ def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Sta
         reopened_by(tx, parts, work, row.partnership, row.incident, row.id)
         hold(tx, work, row.partnership, row.incident, ("delivery", row.id), ("declined",))
     deliveries.change(tx, row.id, acknowledged_at=work.at, acknowledged_by=asked.by, copies=asked.copies)
+    heard_from(tx, work, row, Until.COLLECTED if asked.by == "system" else Until.ACKNOWLEDGED)
     subject = Subject(row.message, row.partnership, row.incident, work.key)
     return prove(tx, parts, work, subject, said)[0]
 

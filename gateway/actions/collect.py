@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.actions.acknowledge import locked_delivery
+from gateway.actions.climb import heard_from
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
+from gateway.core.ladder import Until
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
@@ -37,6 +39,7 @@ def collect(tx: Tx, parts: Parts, work: Work, asked: Collection) -> DeliveryRow:
     row = _not_recalled(tx, asked)
     if row.opened_at is None:
         deliveries.change(tx, row.id, opened_at=work.at)
+        heard_from(tx, work, row, Until.COLLECTED)
         fields = {"delivery": row.id, "recipient": row.agency, "role": row.role, "client": asked.client}
         subject = Subject(row.message, row.partnership, row.incident, work.key)
         prove(tx, parts, work, subject, [Said(Event.CONTENT_HANDOVER, fields)])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, assert_never
 
+from gateway.actions.climb import CARRIED, begin_ladder, climb_from_failure
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import (
@@ -47,11 +48,15 @@ def deliver(tx: Tx, parts: Parts, work: Work, asked: Attempted) -> DeliveryState
         incidents.lock(tx, row.partnership, row.incident)  # two outcomes of one message share its chain
     if not deliveries.settle(tx, row.id, row.attempt, values):
         return None
+    if rung_at := begin_ladder(work, row):
+        deliveries.change(tx, row.id, **rung_at)
     subject = Subject(row.message, row.partnership, row.incident, work.key)
     prove(tx, parts, work, subject, [said])
     state = DeliveryState(values.get("state", DeliveryState.PENDING.value))
     if state in (DeliveryState.FAILED_PARTNER, DeliveryState.FAILED_SYSTEM):
         reason = values["last_reason"]
+        if climb_from_failure(tx, parts, work, replace(row, state=state)) in CARRIED:
+            return DeliveryState.PENDING
         hold(tx, work, row.partnership, row.incident, ("failed-delivery", row.id), (reason,))
     return state
     # A crash between carrying and this commit leaves the lease to run out: the parcel is carried again under the same id.
@@ -106,7 +111,7 @@ def _said(asked: Attempted, event: str, evidence: Mapping[str, str]) -> Said:
 
 
 def _failure(asked: Attempted, reason: str, evidence: Mapping[str, str]) -> Said:
-    by_mail = asked.delivery.adapter == "mail"
+    by_mail = asked.delivery.way == "mail"
     event = Event.RELAY_TO_NON_ERDS_FAILURE if by_mail else Event.UNDELIVERABLE
     return Said(event, _fields(asked, evidence), reason=reason)
 
@@ -117,7 +122,7 @@ def _fields(asked: Attempted, evidence: Mapping[str, str]) -> dict[str, str | in
         "delivery": row.id,
         "recipient": row.agency,
         "role": row.role,
-        "way": row.adapter,
+        "way": row.way,
         "attempt": row.attempt,
         **evidence,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from gateway.actions.climb import TELEPHONE
 from gateway.actions.decided_on import message_of
 from gateway.actions.doubts import doubts, forbidden
 from gateway.actions.draft_letters import LETTER_RULE
@@ -69,7 +70,7 @@ def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
     prove(tx, parts, work, subject, [Said(Event.RELEASED, fields, reason=_reason(asked))])
     if incident is not None and not asked.refuse:
         _go_on(tx, parts, work, held, incident)
-    elif asked.refuse and held.subject_kind == "delivery":
+    elif asked.refuse and held.subject_kind == "delivery" and TELEPHONE not in held.reasons:
         deliveries.cancel_unless_leased(tx, DeliveryId(held.subject), work.at)
     if held.subject_kind == "mail":
         mail.change_raw(tx, held.subject, state="settled")

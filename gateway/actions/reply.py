@@ -120,7 +120,7 @@ def _note(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, letter: L
         return "noted"
     if why != READER_AWAY:
         reopened_by(tx, parts, work, letter.partnership, letter.incident, raw.id)
-    next_rung(tx, work, letter, raw.id, why, asked.reasons)
+    next_rung(tx, parts, work, letter, raw.id, why, asked.reasons)
     return "alerted"
 
 

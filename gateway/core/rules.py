@@ -17,6 +17,7 @@ from enum import Enum
 
 from gateway.core.clocks import Clock, Stage
 from gateway.core.errors import ErrorCode
+from gateway.core.ladder import LadderRule
 from gateway.core.messages import AgencyId, AgencyKind, Facts, Message, MessageId, PartnershipId, RoleId
 from gateway.core.retention import Retention
 from gateway.core.statutory import EVERY_CRITERION
@@ -239,6 +240,7 @@ class Pack:
     # role -> who stands in, in order
     deputies: Mapping[RoleId, tuple[RoleId, ...]] = field(default_factory=dict)
     periodic: tuple[Periodic, ...] = ()
+    ladders: tuple[LadderRule, ...] = ()  # without any, what is not collected is chased by its duty alone
     retention: tuple[Retention, ...] = ()  # without any, nothing comes due for erasure
 
     def is_statutory(self, clock: str) -> bool:

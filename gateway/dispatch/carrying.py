@@ -49,7 +49,7 @@ async def _carry(parts: Parts, row: DeliveryRow) -> None:
         _log.info(
             "delivery.attempted",
             delivery=row.id,
-            way=row.adapter,
+            way=row.way,
             state=state.value if state else "overtaken",
         )
     except Exception as fault:  # the lease runs out and the delivery is carried again
@@ -63,7 +63,7 @@ async def _attempt_or_our_fault(parts: Parts, row: DeliveryRow) -> Outcome:
     except Unavailable:
         raise  # the database cannot answer, so nothing can be recorded either: the lease runs out
     except Exception as fault:
-        _log.error("adapter.fault", way=row.adapter, fault=type(fault).__name__, where=place_of(fault))
+        _log.error("adapter.fault", way=row.way, fault=type(fault).__name__, where=place_of(fault))
         return TryLater(OUR_FAULT)
 
 
@@ -72,7 +72,7 @@ async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
         return TryLater(
             "recalled"
         )  # taken back while another worker held it: it is settled and never carried
-    if row.adapter == "inbox":
+    if row.way == "inbox":
         return await parts.adapter("inbox").deliver(_parcel(row, None, None, None))
     snapshot = await parts.partnerships.snapshot(row.partnership)
     message = await parts.store.read(lambda tx: messages.find(tx, [row.partnership], row.message))
@@ -84,11 +84,11 @@ async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
         label = f"way:{row.partnership}:{row.agency}"
         secret = parts.keys.open_secret(label, way.secret).decode()
     address, letter = way.address, None
-    if row.adapter == "mail":
+    if row.way == "mail":
         address, letter = await _letter(parts, row, message, snapshot.directory)
         if address is None or letter is None:
             return Undeliverable("nobody-to-write-to", Fault.SYSTEM)
-    return await parts.adapter(row.adapter).deliver(_parcel(row, address, letter, secret))
+    return await parts.adapter(row.way).deliver(_parcel(row, address, letter, secret))
 
 
 def _parcel(row: DeliveryRow, address: str | None, letter: Letter | None, secret: str | None) -> Parcel:

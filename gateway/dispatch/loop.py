@@ -24,6 +24,7 @@ from gateway.dispatch.timetable import (
     beat_when_due,
     begin_log,
     chase_due,
+    climb_due,
     open_periodic_matters,
     recount_open,
     seal_waiting,
@@ -53,6 +54,7 @@ async def carry_and_read(parts: Parts) -> bool:
 async def watch_clocks(parts: Parts, ways_in: frozenset[str]) -> None:
     """What is looked at every second: duties whose time has come, and the sandbox's peers."""
     await chase_due(parts, ways_in)
+    await climb_due(parts)
     await play_sandbox(parts)
 
 

@@ -13,6 +13,7 @@ import structlog
 from gateway.actions.beat import beat
 from gateway.actions.change_calendar import Recount, recount
 from gateway.actions.chase import MARGIN, Chase, chase
+from gateway.actions.climb import Climb, climb
 from gateway.actions.open_periodic import Opening, open_periodic
 from gateway.actions.prove import Occasion
 from gateway.actions.seal import seal
@@ -27,6 +28,7 @@ from gateway.parts import Parts, Supply
 from gateway.store import (
     attachments,
     custody,
+    deliveries,
     duties,
     holidays,
     incidents,
@@ -97,6 +99,23 @@ async def _chase(parts: Parts, duty: DutyRow, read_until: datetime) -> None:
         return
     if done:
         _log.info("duty.chased", duty=duty.id, clock=duty.clock, done=done)
+
+
+async def climb_due(parts: Parts) -> int:
+    """Look at every delivery whose next rung is due; how many went up."""
+    now, climbed = parts.clock(), 0
+    for row in await parts.store.read(lambda tx: deliveries.rungs_due(tx, now, AT_ONCE)):
+        try:
+            rung = await parts.perform(climb, Climb(row.id), row.partnership, row.incident)
+        except Unavailable:
+            raise
+        except Exception as fault:  # one delivery's fault is told and keeps nobody from looking at the others
+            _log.error("rung.fault", delivery=row.id, fault=type(fault).__name__, where=place_of(fault))
+            continue
+        if rung is not None:
+            climbed += 1
+            _log.info("delivery.climbed", delivery=row.id, rung=rung.value)
+    return climbed
 
 
 async def recount_open(parts: Parts) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.core.clocks import Clock, Unit
+from gateway.core.ladder import ORDER
 from gateway.core.messages import AgencyKind
 from gateway.core.retention import RetentionClass
 from gateway.core.routing import EVERY_ROLE
@@ -103,6 +104,7 @@ def contradictions(pack: Pack, text: Text) -> Iterator[Problem]:
     yield from _deputies(pack, text)
     yield from _periodic(pack, text)
     yield from _chases(pack, text)
+    yield from _ladders(pack, text)
     yield from _unheld(pack, text)
     yield from _acting(pack, text)
     yield from _retention(pack, text)
@@ -429,6 +431,32 @@ def _chases(pack: Pack, text: Text) -> Iterator[Problem]:
             if same_stage and (earlier.expects, earlier.clocks) == (rule.expects, rule.clocks):
                 what = f"a second chase {rule.stage.value} stands for the same duties"
                 yield Problem(text.pack, line, what, "Put both into one [[chase]]")
+
+
+def _ladders(pack: Pack, text: Text) -> Iterator[Problem]:
+    """A ladder for what nobody sends, one out of order, or two for the same message."""
+    sent = {route.message for route in pack.routes} | {
+        one.message for c in pack.consequences for one in c.letters
+    }
+    seen: set[str] = set()
+    for i, rule in enumerate(pack.ladders):
+        line = _nth_line(text, "[[ladder]]", i + 1)
+        named = set(rule.messages) or {"every other message"}
+        if strangers := rule.messages - sent:
+            what = f"no route or letter of this pack sends {', '.join(sorted(strangers))}"
+            yield Problem(text.pack, line, what, "Name messages that go out by this pack")
+        if again := seen & named:
+            what = f"a second ladder stands for {', '.join(sorted(again))}"
+            yield Problem(text.pack, line, what, "Put both into one [[ladder]]")
+        if (
+            list(rule.rungs) != [rung for rung in ORDER if rung in rule.rungs]
+            or rule.rungs[-1] is not ORDER[-1]
+        ):
+            what = "the rungs stand out of order, twice, or do not end with a telephone call"
+            yield Problem(
+                text.pack, line, what, 'Write some of "mail", "deputy" in this order, then "telephone"'
+            )
+        seen |= named
 
 
 def _nth_line(text: Text, needle: str, wanted: int) -> int:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.core.clocks import Stage
 from gateway.core.errors import Misconfigured
+from gateway.core.ladder import LadderRule, Rung, Until
 from gateway.core.messages import AgencyKind, PartnershipId, RoleId
 from gateway.core.retention import Retention, RetentionClass
 from gateway.core.rules import (
@@ -231,6 +232,17 @@ class _Chase(_Closed):
         return ChaseRule(self.stage, tuple(self.to), frozenset(self.expects), frozenset(self.clocks))
 
 
+class _Ladder(_Closed):
+    messages: list[str] = []
+    rungs: list[Rung] = Field(min_length=1)
+    after_hours: int = Field(ge=1, le=24 * 14)
+    until: Until = Until.COLLECTED
+    clause: str = ""
+
+    def value(self) -> LadderRule:
+        return LadderRule(frozenset(self.messages), tuple(self.rungs), self.after_hours, self.until)
+
+
 class _Retention(_Closed):
     kind: RetentionClass = Field(alias="class")
     years: int = Field(ge=1, le=150)
@@ -263,6 +275,7 @@ class _Rules(_Closed):
     deputy: list[_Deputy] = []
     periodic: list[_Periodic] = []
     chase: list[_Chase] = []
+    ladder: list[_Ladder] = []
     retention: list[_Retention] = []
 
 
@@ -354,6 +367,7 @@ def _build(
         decisions=tuple(decision.value() for decision in rules.decision),
         consequences=tuple(consequence.value() for consequence in rules.consequence),
         chases=tuple(chase.value() for chase in rules.chase),
+        ladders=tuple(ladder.value() for ladder in rules.ladder),
         places=frozenset(rules.scope.places),
         statutory=frozenset(rules.statutory.criteria),
         letters={

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
 
 from gateway.core.deliveries import DeliveryState
+from gateway.core.ladder import Rung
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId, Seat
 from gateway.store import tables as t
 from gateway.store.prepared import Prepared
@@ -37,9 +38,16 @@ class DeliveryRow:
     recalled_at: datetime | None
     copies: str | None
     to_deputy: bool
+    rung: Rung | None
+    rung_at: datetime | None
     rule: str
     pack_version: str | None
     message_type: str
+
+    @property
+    def way(self) -> str:
+        """By which way it is carried now: the directory's, or e-mail once it has gone up its ladder."""
+        return "mail" if self.rung in (Rung.MAIL, Rung.DEPUTY) else self.adapter
 
 
 _NAMES = (
@@ -62,10 +70,12 @@ _NAMES = (
     "recalled_at",
     "copies",
     "to_deputy",
+    "rung",
+    "rung_at",
     "rule",
     "pack_version",
 )
-_STATE = _NAMES.index("state")
+_STATE, _RUNG = _NAMES.index("state"), _NAMES.index("rung")
 _ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("message_type")).join(
     t.message, t.message.c.id == t.delivery.c.message
 )
@@ -184,6 +194,39 @@ def cancel_unless_leased(tx: Tx, delivery: DeliveryId, at: datetime) -> bool:
     return done.rowcount == 1
 
 
+def climb_unless_leased(tx: Tx, delivery: DeliveryId, at: datetime, values: Mapping[str, Any]) -> bool:
+    """Go on to another rung; False when a worker has the delivery in hand, so that what it learns is recorded first."""
+    free = or_(t.delivery.c.lease_until.is_(None), t.delivery.c.lease_until <= at)
+    done = tx.execute(
+        update(t.delivery)
+        .where(t.delivery.c.id == delivery, free)
+        .values(lease_until=None, attempt=t.delivery.c.attempt + 1, **values)
+    )
+    if values.get("state") == DeliveryState.PENDING.value:
+        tx.wake()
+    return done.rowcount == 1
+
+
+def end_ladder(tx: Tx, delivery: DeliveryId, at: datetime) -> None:
+    """The recipient was heard: no further rung, and what was still to go out by a later one does not."""
+    tx.execute(
+        update(t.delivery)
+        .where(
+            t.delivery.c.id == delivery,
+            t.delivery.c.state == DeliveryState.PENDING.value,
+            t.delivery.c.rung.is_not(None),
+        )
+        .values(state=DeliveryState.DELIVERED.value, next_at=None, lease_until=None, done_at=at)
+    )
+    tx.execute(update(t.delivery).where(t.delivery.c.id == delivery).values(rung_at=None))
+
+
+def rungs_due(tx: Tx, now: datetime, most: int) -> list[DeliveryRow]:
+    """Whose next rung is due, the longest waiting first."""
+    query = _ALL.where(t.delivery.c.rung_at <= now).order_by(t.delivery.c.rung_at).limit(most)
+    return [_delivery(row) for row in tx.execute(query)]
+
+
 def of_message(tx: Tx, message: MessageId) -> list[DeliveryRow]:
     return [_delivery(row) for row in tx.execute(_ALL.where(t.delivery.c.message == message))]
 
@@ -289,6 +332,7 @@ def _in_inbox() -> Any:
 def _delivery(row: Any) -> DeliveryRow:
     values = list(row)
     values[_STATE] = DeliveryState(values[_STATE])
+    values[_RUNG] = None if values[_RUNG] is None else Rung(values[_RUNG])
     return DeliveryRow(*values)
 
 

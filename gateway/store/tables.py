@@ -338,6 +338,8 @@ delivery = Table(
     Column("rule", Text, nullable=False),  # which rule owes it
     Column("pack_version", Text),  # of which version; none where no pack asks for it
     Column("to_deputy", Boolean, nullable=False, default=False),  # to who ranks after the person present
+    Column("rung", Text),  # how far up its ladder: mail, deputy, telephone; none: the way in `adapter`
+    Column("rung_at", Instant),  # when the next rung is due, unless something is heard before
     Column(
         "attempt", Integer, nullable=False, default=0
     ),  # also the fence: a late worker's record is refused
@@ -356,6 +358,7 @@ delivery = Table(
     Index("delivery_inbox", "agency", "partnership", "created_at"),
     Index("delivery_by_message", "message"),
     Index("delivery_by_state", "partnership", "state", "created_at"),
+    Index("delivery_rung", "rung_at", **_where("rung_at IS NOT NULL")),
 )
 
 # Editing it: move or close a duty. Duties met and missed are entries in the ledger, with the due instant committed.

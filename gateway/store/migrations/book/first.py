@@ -627,6 +627,8 @@ def upgrade() -> None:
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("pack_version", sa.Text(), nullable=True),
         sa.Column("to_deputy", sa.Boolean(), nullable=False),
+        sa.Column("rung", sa.Text(), nullable=True),
+        sa.Column("rung_at", sa.Text(), nullable=True),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("next_at", sa.Text(), nullable=True),
@@ -648,3 +650,11 @@ def upgrade() -> None:
     op.create_index("delivery_by_state", "delivery", ["partnership", "state", "created_at"], unique=False)
     op.create_index("delivery_due", "delivery", ["state", "next_at"], unique=False)
     op.create_index("delivery_inbox", "delivery", ["agency", "partnership", "created_at"], unique=False)
+    op.create_index(
+        "delivery_rung",
+        "delivery",
+        ["rung_at"],
+        unique=False,
+        sqlite_where=sa.text("rung_at IS NOT NULL"),
+        postgresql_where=sa.text("rung_at IS NOT NULL"),
+    )

@@ -17,7 +17,8 @@ from gateway.actions.take_return import Judged
 from gateway.console.held import NOT_SHOWN, plain_words
 from gateway.core.duties import DutyState
 from gateway.core.errors import Refused
-from gateway.core.messages import AgencyId, MessageId
+from gateway.core.ladder import Rung
+from gateway.core.messages import AgencyId, DeliveryId, MessageId
 from gateway.demo.partnership import HOSPITALS
 from gateway.dispatch import intake
 from gateway.dispatch.held_return import take_held_return
@@ -368,3 +369,19 @@ async def test_free_text_of_an_enrolled_agency_waits_in_its_own_partnership(hous
     await take_in(house, stamped(written(HOSPITAL, "A worry", "We are worried about a child.")))
     (held,) = await mail_held(house)
     assert (held.partnership, held.incident) == ("south-tyneside", None)
+
+
+async def test_a_letter_that_came_back_goes_to_the_deputy_and_a_second_time_to_an_officers_telephone(
+    house: House,
+) -> None:
+    """G-04, S3-23: whoever is next is one that the directory has; the notice itself closes nothing."""
+    _, _, delivery = await a_sent_letter(house)
+    rungs = []
+    for number in (1, 2):
+        await take_in(house, notice("failed", f"Original-Envelope-Id: {delivery}", f"X-Number: {number}"))
+        row = await house.parts.store.read(lambda tx: deliveries.find(tx, DeliveryId(delivery)))
+        assert row is not None
+        rungs.append((row.rung, row.to_deputy, row.state.value))
+    assert rungs == [(Rung.DEPUTY, True, "pending"), (Rung.TELEPHONE, True, "pending")]
+    calls = [held for held in await waiting(house) if "telephone-them" in held.reasons]
+    assert [call.reasons for call in calls] == [("telephone-them", "letter-came-back")]

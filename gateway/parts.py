@@ -112,13 +112,14 @@ class Partnerships:
         known = self._snapshots.get(partnership)
         if known is not None and timedelta(0) <= self.clock() - known.read_at < SNAPSHOT_LIFE:
             return known
+        kept_in = self._snapshots
         fresh = await self.store.read(lambda tx: self._read(tx, partnership))
-        self._snapshots[partnership] = fresh
+        kept_in[partnership] = fresh  # what was read before a `forget` is forgotten with the rest
         return fresh
 
     def forget(self) -> None:
         """Re-read everything at the next use: after a change made by this process."""
-        self._snapshots.clear()
+        self._snapshots = {}
 
     def _read_every(self, tx: Tx) -> None:
         listed = self._holidays_in_force(tx)

@@ -34,6 +34,7 @@ MENU = (
     MenuEntry("deliveries", "/deliveries", "Deliveries"),
     MenuEntry("search", "/search", "Search", Needs.SEARCH),
     MenuEntry("reports", "/reports", "Reports"),
+    MenuEntry("rules", "/rules", "Rules"),
     MenuEntry("approvals", "/approvals", "Second officer", Needs.AGREE),
     MenuEntry("access", "/access", "Access", Needs.SEE_ACCESS),
 )

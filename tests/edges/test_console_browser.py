@@ -51,6 +51,8 @@ class Stage:
             "/access",
             f"/incidents/{self.incident}/access",
             "/reports",
+            "/rules",
+            "/rules/south-tyneside?clock=K12&on=2026-12-23&at=16:30",
             "/reports/annual?period=2026",
             "/reports/alerts",
             "/nothing-here",

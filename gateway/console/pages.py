@@ -36,6 +36,7 @@ MENU = (
     MenuEntry("reports", "/reports", "Reports"),
     MenuEntry("rules", "/rules", "Rules"),
     MenuEntry("approvals", "/approvals", "Second officer", Needs.AGREE),
+    MenuEntry("audit", "/audit", "Audit", Needs.SEE_ACCESS),
     MenuEntry("access", "/access", "Access", Needs.SEE_ACCESS),
 )
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

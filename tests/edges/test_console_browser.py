@@ -50,6 +50,7 @@ class Stage:
             "/account",
             "/access",
             f"/incidents/{self.incident}/access",
+            "/audit",
             "/reports",
             "/rules",
             "/rules/south-tyneside?clock=K12&on=2026-12-23&at=16:30",

@@ -161,7 +161,7 @@ def _answer(
     if early:
         return Answer("VALID", False, f"the log states it at {early[0]}", head.size)
     rests = f"{head.size} leaves, all of them under the checkpoint"
-    seen = max(head.seen_at, default=None)
+    seen = _seen(head, policy)
     rests += f" that others saw at {seen.isoformat()}" if seen else ", whose time is the gateway's own claim"
     pins = len(policy.pinned)
     rests += (
@@ -185,6 +185,12 @@ def _answer(
     return Answer(
         "VALID", True, f"no leaf states it before the instant; {later}this rests on {rests}", head.size
     )
+
+
+def _seen(head: verify.Checkpoint, policy: verify.Policy) -> datetime | None:
+    """Until when others saw no more than this: by the time-stamp, else as late as a quorum of witnesses says."""
+    late = head.cosigned_at[::-1][max(policy.quorum, 1) - 1 :]
+    return head.stamped_at or next(iter(late), None)
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ ACKNOWLEDGEMENT = {  # what a recipient signs; besides, perhaps, its own words
 }
 ACKNOWLEDGEMENT_WORDS = {"name", "copies", "reason"}
 ANSWERS = {"person": "ConsignmentAcceptance", "system": "ContentHandover", "declined": "ConsignmentRejection"}
+PERSONS_ANSWERS = {ANSWERS["person"], ANSWERS["declined"]}
 KEY_MEMBERS = {"EC": {"crv", "kty", "x", "y"}, "OKP": {"crv", "kty", "x"}, "RSA": {"e", "kty", "n"}}
 COMMITMENT = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in base64url
 POLICY_MEMBERS = {
@@ -298,7 +299,7 @@ def parse_vkey(text: str) -> VerifierKey:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A tree head whose signatures held. `cosigned_at` has one instant for each witness that was counted.
+    """A tree head whose signatures held. `cosigned_at` has one instant for each witness that was counted, earliest first.
 
     `stamped_at` is the earliest instant at which an authority of the policy saw it; None unless the policy asks for that.
     """
@@ -370,10 +371,13 @@ def open_checkpoint(
         signed[key] = _signed_at(key, text, signature)
     if not any(key.kind == LOG_KEY for key in signed):
         raise Invalid("the log's signature on the checkpoint is missing")
-    times = tuple(at for at in signed.values() if at is not None)
+    times: dict[str, datetime] = {}
+    for key, at in signed.items():
+        if at is not None:  # a witness with its old and its new key is one witness
+            times[key.name] = max(at, times.get(key.name, at))
     if len(times) < quorum:
         raise Invalid("too few witnesses signed the checkpoint")
-    return Checkpoint(size, root, times)
+    return Checkpoint(size, root, tuple(sorted(times.values())))
 
 
 def cosigned_message(text: bytes, timestamp: int) -> bytes:
@@ -487,6 +491,9 @@ def _read_policy(data: dict[str, Any]) -> Policy:
         raise ValueError("other members than a policy has")
     if not all(type(data[name]) is shape for name, shape in POLICY_MEMBERS.items()):
         raise TypeError("a member of the policy has a wrong form")
+    peers = {peer["agency"]: frozenset(peer["keys"]) for peer in data["peers"]}
+    if len(peers) != len(data["peers"]) or not all(type(peer["keys"]) is list for peer in data["peers"]):
+        raise ValueError("a peer is named twice, or its keys are not a list")
     receipt_keys = {key["jwk"]["kid"]: _read_key(key) for key in data["receipt_keys"]}
     if len(receipt_keys) != len(data["receipt_keys"]):
         raise ValueError("two receipt keys have one id")
@@ -499,9 +506,9 @@ def _read_policy(data: dict[str, Any]) -> Policy:
         timestamps=data["timestamps"],
         receipt_keys=receipt_keys,
         pinned=tuple(_read_pin(pin) for pin in data["pinned"]),
-        skew=timedelta(seconds=data["skew_seconds"]),
+        skew=_seconds(data["skew_seconds"]),
         stampers=_read_stampers(data["tsa"]),
-        peers={peer["agency"]: frozenset(peer["keys"]) for peer in data["peers"]},
+        peers=peers,
     )
 
 
@@ -519,7 +526,14 @@ def read_stampers(roots: str, policies: Sequence[str], max_window_seconds: int =
     if bool(read) != bool(policies):
         raise ValueError("roots without policies, or policies without roots")
     oids = tuple(x509.ObjectIdentifier(oid).dotted_string for oid in policies)
-    return Stampers(tuple(read), oids, timedelta(seconds=max_window_seconds))
+    return Stampers(tuple(read), oids, _seconds(max_window_seconds))
+
+
+def _seconds(count: int) -> timedelta:
+    """A span of time within a thousand years, so that no instant leaves the calendar; ValueError otherwise."""
+    if not 0 <= count <= 1000 * 366 * 86_400:
+        raise ValueError("not a span of time")
+    return timedelta(seconds=count)
 
 
 def _read_pin(data: dict[str, Any]) -> Pinned:
@@ -712,9 +726,11 @@ def open_acknowledgement(jws: bytes) -> Acknowledgement:
 def check_peers(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> str:
     """What recipients and mail systems said themselves is what the receipts commit to; in words, how much there is."""
     by_id = {one.statement["id"]: one for one in receipts}
-    contents = {
-        one.statement["ref"]: one.disclosed.get("payload_sha256") for one in receipts if _accepted(one)
-    }
+    contents: dict[str, Any] = {}
+    for one in filter(_accepted, receipts):
+        if one.statement["ref"] in contents:
+            raise Invalid("a message was accepted twice")
+        contents[one.statement["ref"]] = one.disclosed.get("payload_sha256")
     mails, named, unnamed = 0, 0, 0
     for name in (name for name in files if name.startswith("peer/")):
         receipt = by_id.get(name[len("peer/") : -len(".jws")])
@@ -726,10 +742,17 @@ def check_peers(receipts: list[Receipt], files: dict[str, bytes], policy: Policy
         _check_acknowledgement(open_acknowledgement(files[name]), receipt, contents, policy)
         is_named = receipt.disclosed.get("recipient") in policy.peers
         named, unnamed = named + is_named, unnamed + (not is_named)
+    answers = [key for key, one in by_id.items() if one.statement["event"] in PERSONS_ANSWERS]
+    shown = {Path(name).stem for name in files if name.startswith("peer/")}
+    missing = sum("peer_sha256" in one.disclosed and key not in shown for key, one in by_id.items())
     counted = {
         "signed by keys that the policy names": named,
         "signed by keys that only the gateway names": unnamed,
+        "answers without the recipient's own signature": sum(
+            f"peer/{key}.jws" not in files for key in answers
+        ),
         "mails as they came": mails,
+        "committed to and not supplied": missing,
     }
     return ", ".join(f"{count} {words}" for words, count in counted.items() if count)
 
@@ -742,9 +765,11 @@ def _check_acknowledgement(
     signed: Acknowledgement, receipt: Receipt, contents: dict[str, Any], policy: Policy
 ) -> None:
     said, disclosed = signed.said, receipt.disclosed
+    if "recipient" not in disclosed:
+        raise Invalid("the receipt does not say whose answer the recipient's signature is")
     if signed.thumbprint != disclosed.get("peer_key"):
         raise Invalid("the recipient's key is not the one that the receipt commits to")
-    known = policy.peers.get(str(disclosed.get("recipient")))
+    known = policy.peers.get(str(disclosed["recipient"]))
     if known is not None and signed.thumbprint not in known:
         raise Invalid("the recipient's key is not one that the policy names for it")
     if (said["message"], said["delivery"]) != (receipt.statement["ref"], disclosed.get("delivery")):
@@ -753,7 +778,7 @@ def _check_acknowledgement(
         raise Invalid("the recipient signed another answer than the receipt states")
     if said["content_sha256"] != contents.get(said["message"]):
         raise Invalid("the recipient signed for other content than was accepted")
-    if signed.time > receipt.time + policy.skew:
+    if signed.time - receipt.time > policy.skew:
         raise Invalid("the recipient signed after the gateway says that it answered")
 
 
@@ -847,10 +872,23 @@ def read_zip(bundle: bytes, limit_bytes: int) -> dict[str, bytes]:
         raise Invalid("a file is not stored plainly")
     if len(bundle) != 22 + sum(76 + 2 * len(entry.filename) + entry.file_size for entry in entries):
         raise Invalid("the zip holds data outside of its files")
+    if not _reads_one_way(bundle, entries):
+        raise Invalid("two programs could read different files from the zip")
     try:
         return {entry.filename: archive.read(entry) for entry in entries}
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as fault:
         raise Invalid("the zip is damaged") from fault
+
+
+def _reads_one_way(bundle: bytes, entries: Sequence[zipfile.ZipInfo]) -> bool:
+    """File stands after file, and before each stands what the zip's directory says of it: some programs read only that."""
+    at, listed = 0, sum(30 + len(entry.filename) + entry.file_size for entry in entries)
+    for entry in entries:
+        head = b"PK\x03\x04" + bundle[listed + 6 : listed + 32] + entry.filename.encode()
+        if entry.header_offset != at or bundle[at : at + len(head)] != head:
+            return False
+        at, listed = at + len(head) + entry.file_size, listed + 46 + len(entry.filename)
+    return True
 
 
 def check_manifest(files: dict[str, bytes]) -> dict[str, Any]:
@@ -1036,7 +1074,8 @@ def _check_key(
     if policy.is_stamped:
         seen = [] if ends is None else [ends]
     else:
-        seen = [at for head in holding for at in head.cosigned_at]
+        quorums = max(policy.quorum, 1)  # one witness that lies about its time is none
+        seen = [head.cosigned_at[quorums - 1] for head in holding if len(head.cosigned_at) >= quorums]
     seen += [pin.seen for pin in policy.pinned if pin.seen is not None and _holds(receipt, pin)]
     if key.revoked is not None and (not seen or min(seen) >= key.revoked):
         raise Invalid("the key was revoked, and nobody saw the receipt before that")

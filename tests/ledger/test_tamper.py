@@ -11,7 +11,9 @@ import base64
 import hashlib
 import io
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,11 +23,13 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.ledger import verify
-from gateway.ledger.checkpoint import log_key, witness_key
+from gateway.ledger.checkpoint import cosignature, log_key, witness_key
 from gateway.ledger.statement import commitment, disclosure
 from gateway.ledger.verify import b64url, canonical
+from keys.signing import FileSigner
 from tests.ledger.scene import (
     AUTHORITY,
+    COSIGNED,
     MAIL,
     ORIGIN,
     OTHER_AUTHORITY,
@@ -540,6 +544,15 @@ def witnesses_nobody_named(scene: Scene) -> None:
     scene.witnesses = {f"other-{number}.example": OTHER_LOG for number in range(3)}
 
 
+@case("too few witnesses signed the checkpoint")
+def one_witness_with_its_old_and_its_new_key(scene: Scene) -> None:
+    """A partner that changes its key stays one partner."""
+    name, signer = "witness-1.example", FileSigner.generate("witness-1-new", "Ed25519")
+    scene.policy["witnesses"].append(str(witness_key(name, signer)))
+    scene.witnesses = {name: WITNESSES[name]}
+    scene.on_note = lambda note: note + cosignature(signer, name, note, scene.cosigned_at)
+
+
 @case("a key signed the checkpoint twice")
 def one_witness_twice(scene: Scene) -> None:
     scene.witnesses = {"witness-1.example": WITNESSES["witness-1.example"]}
@@ -722,6 +735,15 @@ REVOKED = "the key was revoked, and nobody saw the receipt before that"
 
 @case(REVOKED)
 def key_revoked_before_anyone_saw_the_receipt(scene: Scene) -> None:
+    scene.policy["receipt_keys"][0]["revoked"] = "2026-11-20T10:30:00.000Z"
+
+
+@case(REVOKED)
+def key_revoked_and_one_witness_of_three_lies_about_when_it_saw_the_receipt(scene: Scene) -> None:
+    """A thief with the receipts' key and one witness is not a quorum."""
+    name, signer = "witness-1.example", scene.witnesses.pop("witness-1.example")
+    earlier = COSIGNED - timedelta(hours=1)
+    scene.on_note = lambda note: note + cosignature(signer, name, note, earlier)
     scene.policy["receipt_keys"][0]["revoked"] = "2026-11-20T10:30:00.000Z"
 
 
@@ -937,6 +959,17 @@ for _odd in (
     case(BAD_DISCLOSURE)(_committed(_odd))
 
 
+@case("a message was accepted twice")
+def second_acceptance_with_the_content_that_the_recipient_signed_for(scene: Scene) -> None:
+    """The sender sent one thing, the recipient acknowledged another: both cannot be the message."""
+    other = hashlib.sha256(b"other content").hexdigest()
+    scene.statements[1]["event"] = "SubmissionAcceptance"
+    scene.opened[1] = [disclosure(b"z" * 16, "payload_sha256", other)]
+    scene.statements[1]["_sd"] = [commitment(scene.opened[1][0])]
+    scene.acknowledgement["content_sha256"] = other
+    scene.acknowledge()
+
+
 @case("two disclosures of one receipt have one name")
 def two_disclosures_of_one_name(scene: Scene) -> None:
     scene.opened[5] = [disclosure(b"x" * 16, "actor", "one"), disclosure(b"y" * 16, "actor", "two")]
@@ -1126,6 +1159,12 @@ def gateway_made_up_a_key_for_the_recipient(scene: Scene) -> None:
     scene.acknowledge(OTHER_RECEIPTS)
 
 
+@case("the receipt does not say whose answer the recipient's signature is")
+def made_up_key_and_nobody_named_to_whom_it_belongs(scene: Scene) -> None:
+    """Else the keys that the policy names for the recipient would not be asked."""
+    scene.acknowledge(OTHER_RECEIPTS, recipient=None)
+
+
 @case(OTHER_DELIVERY)
 def recipient_signed_for_another_message(scene: Scene) -> None:
     scene.acknowledgement["message"] = "chain-two"
@@ -1168,6 +1207,7 @@ def recipient_signed_an_hour_later(scene: Scene) -> None:
 NOT_LISTED = "a file is missing, or there is one that the manifest does not list"
 ODD_NAME = "a file has a name that a bundle does not hold"
 NOT_PLAIN = "a file is not stored plainly"
+TWO_READERS = "two programs could read different files from the zip"
 NUMBERS = "the receipts are not numbered from 0000 without gaps"
 COUNTS = "the count or the refs are not those of the receipts"
 
@@ -1295,6 +1335,47 @@ def comment_on_the_zip(scene: Scene) -> None:
     replace_zip(scene, build)
 
 
+def change_local_header(scene: Scene, at: int, value: bytes) -> None:
+    """In what stands before the file README.txt, but not in the zip's directory."""
+
+    def change(content: bytes) -> bytes:
+        begins = content.index(b"README.txt") - 30 + at
+        return content[:begins] + value + content[begins + len(value) :]
+
+    scene.on_zip = change
+
+
+for _what, _at, _value in (
+    ("version", 4, b"\x63"),
+    ("encrypted", 6, b"\x01"),
+    ("compressed", 8, b"\x08"),
+    ("checksum", 14, b"\x00"),
+    ("length", 22, b"\x01"),
+    ("extra_length", 28, b"\x02"),
+):
+
+    def _local(scene: Scene, at: int = _at, value: bytes = _value) -> None:
+        change_local_header(scene, at, value)
+
+    _local.__name__ = f"before_the_file_another_{_what}"
+    case(TWO_READERS)(_local)
+
+
+@case(TWO_READERS)
+def file_inside_of_another_and_hidden_data_in_its_place(scene: Scene) -> None:
+    head = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, zlib.crc32(b"read me"), 7, 7, 10, 0)
+    inner = head + b"README.txt" + b"read me"
+    scene.on_files = lambda files: files | {"SUMMARY.html": b"<!--" + inner + b"-->"}
+
+    def change(content: bytes) -> bytes:
+        first = content.index(inner[30:]) - 30
+        content = content[:first] + b"H" * len(inner) + content[first + len(inner) :]
+        listed = content.rindex(b"README.txt") - 4  # where its directory entry says that it begins
+        return content[:listed] + content.index(inner).to_bytes(4, "little") + content[listed + 4 :]
+
+    scene.on_zip = change
+
+
 @case("the zip is damaged")
 def bit_flipped_in_a_file(scene: Scene) -> None:
     scene.on_zip = lambda content: content.replace(b"read me", b"reed me", 1)
@@ -1315,7 +1396,8 @@ def test_the_scene_without_tampering_is_valid() -> None:
     """Without this, every case above could be refused for a fault of the scene."""
     finding = Scene().play()
     assert (finding.verdict, finding.receipts, finding.content) == ("VALID", 6, "matches")
-    assert finding.reason == "every receipt is in the log, which at least 2 witnesses saw"
+    unsigned = "peers: 1 answers without the recipient's own signature"
+    assert finding.reason == f"every receipt is in the log, which at least 2 witnesses saw; {unsigned}"
 
 
 def test_a_bundle_beyond_the_limit_is_refused_unread() -> None:

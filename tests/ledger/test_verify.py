@@ -45,9 +45,12 @@ from tests.ledger.vectors import vectors
 Change = Callable[[dict[str, Any]], None]
 
 
+UNSIGNED = "; peers: 1 answers without the recipient's own signature"  # what the scene's one answer is
+
+
 def played(scene: Scene) -> tuple[str, str, str]:
     finding = scene.play()
-    return finding.verdict, finding.reason, finding.content
+    return finding.verdict, finding.reason.removesuffix(UNSIGNED), finding.content
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -192,6 +195,28 @@ def test_a_key_that_only_the_gateway_names_is_told_apart() -> None:
     assert played(scene)[1].endswith(told)
 
 
+def test_what_is_signed_or_committed_to_and_not_there_is_told() -> None:
+    """A bundle from which a peer's own proof was taken is not silent about it."""
+    scene = Scene()
+    scene.acknowledge()
+    scene.bounce()
+    scene.peers = {}
+    missing = "1 answers without the recipient's own signature, 2 committed to and not supplied"
+    assert played(scene)[:2] == (
+        "VALID",
+        f"every receipt is in the log, which at least 2 witnesses saw; peers: {missing}",
+    )
+
+
+def test_an_instant_at_the_end_of_all_calendars_is_no_crash() -> None:
+    scene = Scene()
+    scene.policy |= {"witnesses": [], "quorum": 0}
+    scene.witnesses = {}
+    scene.statements[3]["time"] = "9999-12-31T23:59:59.999Z"
+    scene.acknowledge()
+    assert played(scene)[0] == "VALID"
+
+
 def test_a_log_that_grew_from_a_pinned_checkpoint_is_valid() -> None:
     scene = Scene()
     scene.older = [100, 256]
@@ -278,6 +303,14 @@ def _policies() -> list[tuple[str, Change]]:
         ("pin with a short root", put("pinned", [{"size": 3, "root": "00"}])),
         ("pin of an empty tree", put("pinned", [{"size": 0, "root": "00" * 32}])),
         ("skew beyond all time", put("skew_seconds", 10**18)),
+        ("clocks that may differ by years", put("skew_seconds", 10**11)),
+        ("clocks that differ by less than nothing", put("skew_seconds", -1)),
+        ("keys of a peer not in a list", put("peers", [{"agency": "wearmouth-police", "keys": "abc"}])),
+        ("one peer named twice", put("peers", [{"agency": "wearmouth-police", "keys": []}] * 2)),
+        (
+            "window below nothing",
+            put("tsa", {"roots": "", "policies": [], "max_window_seconds": -1}),
+        ),
         ("time-stamps with another member", put("tsa", {"roots": "", "policies": [], "max_window": 1})),
         ("window not a number", put("tsa", {"roots": "", "policies": [], "max_window_seconds": "1"})),
         (
@@ -423,7 +456,7 @@ def test_the_command_answers_with_one_json_document(files: tuple[Path, Path]) ->
     assert (code, err) == (0, "")
     assert json.loads(out) == {
         "verdict": "VALID",
-        "reason": "every receipt is in the log, which at least 2 witnesses saw",
+        "reason": f"every receipt is in the log, which at least 2 witnesses saw{UNSIGNED}",
         "receipts": 6,
         "content": "matches",
     }

@@ -38,7 +38,7 @@ _FULL = re.compile(
     r"|(?P<b>previous\s+school(?:\s*\(\s*if\s+applicable\s*\))?)"
     r"|(?P<c>do\s+you\s+hold\s+any\s+records\s+that\s+indicate\s+child\s+welfare\s+or\s+child\s+protection\s+"
     r"concerns\s+relating\s+to\s+this\s+child)"
-    r")(?=[\s?:=.\-\u2013\u2014>]|$)\s?[?]?[ ]?[:]?",
+    r")(?=[\s?:=.\-\u2013\u2014>]|$)[ \t]?[?]?[ ]?[:]?",
     re.IGNORECASE | re.MULTILINE,
 )
 _SHORT = re.compile(

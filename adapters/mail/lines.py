@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from adapters.mail.labels import split_row
-from adapters.mail.markup import KEPT, STRUCK, Line
+from adapters.mail.markup import HIDDEN, KEPT, STRUCK, Line
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -32,6 +32,7 @@ FORWARD_MARK = re.compile(r"^\W{2,}\s*forwarded (?:message|by)\b|^begin forwarde
 _WROTE = re.compile(r"\b(?:wrote|writes|ysgrifennodd)\b.{0,80}:\s*$|^(?:on|ar)\b.{6,200}:$", re.IGNORECASE)
 
 
+_FOOTNOTED = re.compile(r"(?:^|[^*/]\s*)\b(?:yes|no)\s?[.]?\s?\*+\s*$", re.IGNORECASE)
 _ON = re.compile(r"(?:on|ar)\b", re.IGNORECASE)
 _ATTRIBUTING = frozenset(
     {
@@ -77,12 +78,19 @@ class Page:
     struck: tuple[str, ...]
     reordered: bool  # it holds characters that change the order of reading
     forwarded: bool  # it says that it is a forwarded mail
+    hidden: bool  # text stands in it that a reader of the mail does not see
 
 
 def plain_lines(text: str) -> list[Line]:
     """A plain text as lines without their quotation marks."""
     lines: list[Line] = []
-    whole = text.replace(STRUCK, "").replace(KEPT, "").replace("\r\n", "\n").replace("\r", "\n")
+    whole = (
+        text.replace(STRUCK, "")
+        .replace(KEPT, "")
+        .replace(HIDDEN, "")
+        .replace("\r\n", "\n")
+        .replace("\r", "\n")
+    )
     for line in _OVERLAID.sub(_struck, whole).split("\n"):
         marks = _MARKS.match(line)
         lines.append(Line(line[marks.end() :] if marks else line, marks[0].count(">") if marks else 0))
@@ -107,13 +115,16 @@ def page(raw_lines: Sequence[Line]) -> Page:
         struck,
         reordered=bool(_BIDI.search(whole)),
         forwarded=any(FORWARD_MARK.search(line.text) for line in lines if line.depth == 0),
+        hidden=any(HIDDEN in line.text for line in raw_lines if line.depth == 0),
     )
 
 
 def _clean(text: str) -> str:
     """Visible characters only, one kind of space, no stars of a bold text that became plain."""
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text).replace("\u00a0", " "))
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text).replace("\u00a0", " ").replace(HIDDEN, ""))
     text = _cells(text) if "\t" in text else text
+    if len(re.findall(r"\*+", text)) % 2 and _FOOTNOTED.search(text):
+        text = text.rstrip().rstrip("*") + "\u2020"  # no bold: it points at a note
     return re.sub(r"[*\u2022\u00b7]+", " ", re.sub(r"[ \t\u2000-\u200a\u202f\u3000]+", " ", text)).strip()
 
 

@@ -1,6 +1,7 @@
 """HTML mail as the lines a person would see, with quoting depth, and with struck-out words marked.
 
-Nothing is fetched and nothing is run. Hidden text is left out. Words that are struck out (`<s>`, `<strike>`, `<del>`,
+Nothing is fetched and nothing is run. Hidden text (white, tiny, off the page, hidden by a style sheet) is left out, and a
+HIDDEN mark says where some stood, for a person must see what a reader could not. Words that are struck out (`<s>`, `<strike>`, `<del>`,
 `line-through`) stand between STRUCK and KEPT marks, because "Yes / No" with one word struck out is an answer (X-28).
 """
 
@@ -10,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-STRUCK, KEPT = "\ue000", "\ue001"  # private-use characters, removed from whatever comes in
+STRUCK, KEPT, HIDDEN = "\ue000", "\ue001", "\ue002"  # private-use characters, removed from whatever comes in
 IMAGE = "[image]"
 
 
@@ -24,8 +25,9 @@ class Line:
 
 def html_lines(html: str) -> list[Line]:
     """The visible lines of an HTML body; table cells of a row are parted by tabs."""
-    reader = _Reader()
-    reader.feed(html.replace(STRUCK, "").replace(KEPT, ""))
+    clean = html.replace(STRUCK, "").replace(KEPT, "").replace(HIDDEN, "")
+    reader = _Reader(_hidden_names(clean))
+    reader.feed(clean)
     reader.close()
     return reader.finish()
 
@@ -88,9 +90,20 @@ _VOID = frozenset(
 _STRUCK_TAGS = frozenset({"s", "strike", "del"})
 _STRUCK_STYLE = re.compile(r"text-decoration(?:-line)?\s*:[^;]*line-through", re.IGNORECASE)
 _HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)|opacity\s*:\s*0\s*(?:;|$)",
+    r"display\s*:\s*none|(?:visibility\s*:\s*(?:hidden|collapse))|mso-hide\s*:\s*all|opacity\s*:\s*0?(?:\.[0-2]\d*|\.?0*)\s*(?:;|!|$)|"
+    r"(?<!-)font(?:-size)?\s*:[^;]*?(?<![\d.#])(?:0(?:\.\d+)?|\.\d+|[0-3](?:\.\d+)?\s*(?:px|pt)|\d(?:\.\d+)?%|[0-2]?\d%)\s*(?:px|pt|r?em|%|vw)?\s*(?:;|!|/|$)|"
+    r"(?:left|right|top|bottom|text-indent|margin(?:-\w+)?)\s*:[^;]*-\s*\d{3,}|(?<![\w-])(?:max-)?(?:height|width)\s*:\s*0(?:px|pt|em|%)?\s*(?:;|!|$)|"
+    r"clip(?:-path)?\s*:|transform\s*:|(?<![\w-])color\s*:\s*transparent|filter\s*:",
     re.IGNORECASE,
 )
+_WHITE = r"(?:white|snow|ivory|ghostwhite|whitesmoke|window|#f[\da-f]f[\da-f]f[\da-f]|#fff|rgba?\(\s*2[45]\d\s*,\s*2[45]\d\s*,\s*2[45]\d[^)]*\))"
+_WHITE_STYLE = re.compile(rf"(?<![\w-])color\s*:\s*{_WHITE}(?![\w-])", re.IGNORECASE)
+_WHITE_VALUE = re.compile(_WHITE, re.IGNORECASE)
+_BACKGROUND = re.compile(r"(?<![\w-])background(?:-color)?\s*:\s*([^;]+)", re.IGNORECASE)
+_STYLE_SHEET = re.compile(r"<style\b[^>]*>(.*?)(?:</style\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_RULE = re.compile(r"([^{}]{1,2000})\{([^{}]*)\}")
+_WRITES = re.compile(r"(?<![\w-])content\s*:\s*[\"']?[^\"';\s]", re.IGNORECASE)
+_QUIETLY = frozenset(["script", "style", "head", "title"])  # what stands in these was never for reading
 _DEEPEST = 200
 
 
@@ -100,6 +113,7 @@ class _Open:
     hidden: bool
     struck: bool
     quoted: bool
+    backed: bool  # on a coloured ground, where white can be read
 
 
 @dataclass(slots=True)
@@ -116,8 +130,9 @@ class _Lists:
 
 
 class _Reader(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, hidden_names: frozenset[str]) -> None:
         super().__init__(convert_charrefs=True)
+        self._hidden_names = hidden_names
         self._open: list[_Open] = []
         self._lists = _Lists()
         self._lines: list[Line] = []
@@ -134,7 +149,8 @@ class _Reader(HTMLParser):
             return
         if len(self._open) >= _DEEPEST:
             raise ValueError("HTML is nested too deeply")
-        self._open.append(_opened(tag, values))
+        backed = any(one.backed for one in self._open)
+        self._open.append(_opened(tag, values, self._hidden_names, backed))
         self._list_item(tag, values)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -152,6 +168,8 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if any(one.hidden for one in self._open):
+            if re.search(r"\w", data) and not any(one.tag in _QUIETLY for one in self._open):
+                self._now.append(HIDDEN)
             return
         text = re.sub(r"[ \t\r\n\f\v]+", " ", data)
         struck = any(one.struck for one in self._open)
@@ -186,13 +204,56 @@ class _Reader(HTMLParser):
         self._now.clear()
 
 
-def _opened(tag: str, values: dict[str, str]) -> _Open:
+def _hidden_names(html: str) -> frozenset[str]:
+    """What the style sheets hide, or write words of their own into: tags, `.classes` and `#ids`."""
+    found: set[str] = set()
+    for sheet in _STYLE_SHEET.findall(html):
+        for selectors, declared in _RULE.findall(re.sub(r"/\*.*?\*/|<!--|-->", " ", sheet, flags=re.DOTALL)):
+            writes = ":before" in selectors or ":after" in selectors
+            if (
+                _HIDDEN_STYLE.search(declared)
+                or (_WHITE_STYLE.search(declared) and not _has_ground(declared, ""))
+                or (writes and _WRITES.search(declared))
+            ):
+                for one in selectors.split(","):
+                    last = (one.split() or [""])[-1].partition(":")[0].lower()
+                    found.update(re.findall(r"[.#]?[\w-]+", last)[-1:] or ["*"])
+    return frozenset(found)
+
+
+def _has_ground(style: str, colour: str) -> bool:
+    grounds = [*_BACKGROUND.findall(style), *([colour] if colour else [])]
+    return any(
+        not _WHITE_VALUE.match(one.strip()) and one.strip().lower() not in {"none", "transparent", "inherit"}
+        for one in grounds
+    )
+
+
+def _is_hidden(tag: str, values: dict[str, str], hidden_names: frozenset[str], backed: bool) -> bool:
     style = values.get("style", "")
+    names = {"*", tag, "#" + values.get("id", "").lower()}
+    names |= {"." + one for one in values.get("class", "").lower().split()}
+    white = _WHITE_STYLE.search(style) or (
+        tag == "font" and _WHITE_VALUE.fullmatch(values.get("color", "").strip())
+    )
+    return (
+        tag in _UNSEEN
+        or "hidden" in values
+        or bool(_HIDDEN_STYLE.search(style))
+        or not names.isdisjoint(hidden_names)
+        or (bool(white) and not backed)
+    )
+
+
+def _opened(tag: str, values: dict[str, str], hidden_names: frozenset[str], backed: bool) -> _Open:
+    style = values.get("style", "")
+    backed = backed or _has_ground(style, values.get("bgcolor", ""))
     return _Open(
         tag,
-        hidden=tag in _UNSEEN or "hidden" in values or bool(_HIDDEN_STYLE.search(style)),
+        hidden=_is_hidden(tag, values, hidden_names, backed),
         struck=tag in _STRUCK_TAGS or bool(_STRUCK_STYLE.search(style)),
         quoted=tag == "blockquote" and _is_quotation(values, style),
+        backed=backed,
     )
 
 

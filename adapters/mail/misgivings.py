@@ -75,6 +75,8 @@ def about_shape(opened: Opened, bodies: Sequence[Body], form: FormRead) -> list[
         for name in ("subject", "content-type", "to", "date", "message-id", "mime-version")
     ):
         doubts.append(("duplicate_fields", "A header field that may stand once stands twice."))
+    if any(body.page.hidden for body in bodies):
+        doubts.append(("hidden_text", "The mail holds text that its reader does not see."))
     if any(body.page.reordered for body in bodies):
         doubts.append(("reordered_text", "The text holds characters that change the order of reading."))
     if kinds.is_list_mail(opened):

@@ -90,9 +90,18 @@ def is_sign_off(line: str) -> bool:
     return _SIGN_OFF.fullmatch(line.strip(" _|-") or line.strip()) is not None
 
 
+# A face or a warning sign says something; a telephone beside a number, or a smile behind thanks, does not. A mark of its
+# own ("?", ":(") answers a question that nobody asked.
+_SAYS_BY_SIGN = re.compile(
+    "^[^\\w\\[]*[?:;()][^\\w\\[]*$|[\u203c\u2049\u2600-\u260d\u2610-\u26ff\u2700-\u2708\u270a-\u27bf\U0001f300-\U0001f30f\U0001f320-\U0001f332\U0001f334-"
+    "\U0001f3ea\U0001f3ec-\U0001f425\U0001f427-\U0001f44c\U0001f44e-\U0001f4da\U0001f4f2-\U0001f4ff\U0001f500-\U0001f5a4\U0001f5a9-\U0001f609\U0001f60b-\U0001f641\U0001f643-"
+    "\U0001f64e\U0001f650-\U0001faff]"
+)
+
+
 def is_pleasant(text: str) -> bool:
     """Every sentence of the text is a greeting, thanks, a sign-off, an offer of help or a pointer to the answers."""
-    if len(text) > 600:
+    if len(text) > 600 or _SAYS_BY_SIGN.search(text):
         return False
     whole = text.strip(" |")
     sentences = [part for part in re.split(r"(?<=[.!?:])\s+", whole) if part.strip()]

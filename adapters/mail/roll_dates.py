@@ -56,7 +56,7 @@ _BETWEEN = (
     r"|\s*(?:[-\u2013\u2014]{1,2}>?|=?>|\u2192|~)\s*(?:to\b|until\b)?|[,;](?=\s*(?:still|current|on\s|and\s+(?:is\s+)?still|remains))"
     r"|[,;]?\s*(?:and\s+)?(?:left(?:\s+on)?|ended|end(?:\s+date)?|leaving\s+date|date\s+(?:of\s+leaving|left)|leaver)\s*:?|(?=\s+(?:and\s+(?:is\s+)?)?still\s))\s*"
 )
-_FROM = r"(?:(?:on\s+(?:our\s+)?roll\s*)?(?:from|o|started(?:\s+on)?|start(?:\s+date)?|admitted(?:\s+on)?|date\s+of\s+admission|admission\s+date|joined(?:\s+on)?|between)?\s*[:\u2013-]?\s*)?"
+_FROM = r"(?:(?:on\s+(?:our\s+)?roll\s*)?(?:from|since|o|started(?:\s+on)?|start(?:\s+date)?|admitted(?:\s+on)?|date\s+of\s+admission|admission\s+date|joined(?:\s+on)?|between)?\s*[:\u2013-]?\s*)?"
 _PERIOD = re.compile(
     rf"{_FROM}(?P<first>{_DATE}){_BETWEEN}(?P<last>{_DATE}|{_PRESENT}){_NOTE}\s*[.;,]?", re.IGNORECASE
 )
@@ -67,6 +67,7 @@ _SINCE = re.compile(
 _GOES_ON = re.compile(
     r"still|current|remain|ongoing|present", re.IGNORECASE
 )  # beside a last date: a contradiction
+_SPACED = re.compile(r"(?<!\d)(\d{1,2}) ?/ ?(\d{1,2}) ?/ ?(\d{4})(?!\d)")
 _ONLY_FIRST = re.compile(rf"(?:from\s*:?\s*)?(?P<first>{_DATE})\s*[.,]?", re.IGNORECASE)
 
 
@@ -81,6 +82,7 @@ class Roll:
 def read_roll(text: str, written_on: date | None = None) -> Roll | None:
     """The period that `text` states and nothing else, or None. `written_on` is the day the mail says it was written."""
     squeezed = re.sub(r"\s+", " ", text.replace("\u2019", "'")).strip(" \t-:\u2013")
+    squeezed = _SPACED.sub(r"\1/\2/\3", squeezed)
     if len(squeezed) > 120:
         return None
     if match := _PERIOD.fullmatch(squeezed):

@@ -85,6 +85,9 @@ def suggest_school(text: str) -> str | None:
     squeezed = re.sub(r"\s+", " ", text.replace("\u2019", "'")).strip()[:600]
     if certain := read_previous_school(squeezed):
         return certain
+    bare = _PLAIN_NAME.fullmatch(squeezed) or _PLAIN_AFTER.search(squeezed)
+    if bare and not _NO_SCHOOL.search(bare["name"]) and not _NAMED.search(squeezed):
+        return bare["name"].strip()
     found = {name for name in map(_trimmed, _NAMED.findall(squeezed)) if not _GENERIC.match(name)}
     if len(found) == 1:
         return found.pop()
@@ -108,6 +111,11 @@ _NAMED = re.compile(
     rf"\b(?:(?:{_CAPITAL}|of|the|and|&|upon|y|yr)\s+){{0,7}}(?:School|Academy|College|Primary|Infants|Juniors|Nursery|Grammar|Secondary|High)\b(?:\s+(?:School|Academy|College|Primary))?"
     rf"|\bYsgol(?:\s+(?:{_CAPITAL}|y|yr)){{1,5}}"
 )
+
+
+_PLAIN = r"(?P<name>[A-Z\u00c0-\u017f][\w'\u2019-]+(?:\s(?:of|the|on|[A-Z\u00c0-\u017f][\w'\u2019-]*)){1,4})"
+_PLAIN_NAME = re.compile(rf"{_PLAIN}\.?")  # "Meadow View", without a word that schools have: only suggested
+_PLAIN_AFTER = re.compile(rf"\b[Pp]revious\s+school\s+(?:was|is)\s+{_PLAIN}(?=[.,;]|$)")
 
 
 def _trimmed(name: str) -> str:

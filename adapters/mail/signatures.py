@@ -101,9 +101,11 @@ _LITTLE = frozenset(
         "i",
     }
 )
+_TITLES = frozenset({"mr", "mrs", "ms", "miss", "dr", "rev", "prof", "sir", "fr", "sr"})
 _NO_NAMES = frozenset(
     {"of", "the", "and", "in", "on", "for", "at", "with", "as", "by", "to", "from", "off", "out"}
 )
+_FOR_ANOTHER = re.compile(r"\bp\.?\s?p\b|\bbehalf\b|\babsence\b|\bdictated\b", re.IGNORECASE)
 _SEPARATORS = re.compile(r"\s+[:|\u2022\u00b7/\u2013\u2014-]\s+|\s*\|\s*|\t+|,\s+|;\s+|\s*[()\[\]]\s*")
 
 
@@ -114,7 +116,7 @@ def is_alarming(text: str) -> bool:
 
 def is_signature_line(text: str, sender_words: frozenset[str]) -> bool:
     """A line that is one by itself: it needs no neighbour to be believed."""
-    if len(text) > 300:
+    if len(text) > 300 or _FOR_ANOTHER.search(text):
         return False
     if _POSTCODE.search(text) and is_place_line(re.sub(r"[|\u2022]", " ", _CONTACT.sub(" ", text))):
         return True
@@ -138,6 +140,15 @@ def is_somebodys_name(text: str) -> bool:
         and not is_alarming(text)
         and not any(word in _SMALL or word.lower() in _NO_NAMES for word in words)
     )
+
+
+def is_another_person(text: str, sender_words: frozenset[str]) -> bool:
+    """Whether the name under a mail is not the one that the mail was sent in, where it was sent in a person's name."""
+    signed = {word.lower() for word in re.findall(r"[^\W\d_]{2,}", text)} - _TITLES
+    personal = {word for word in sender_words if len(word) > 1} - _POST_WORDS - _CONTACT_WORDS - _TITLES
+    if len(personal) < 2 or len(signed) < 2 or any(_ORGANISATION.fullmatch(word) for word in sender_words):
+        return False
+    return not any(one[:2] == other[:2] for one in signed for other in personal)
 
 
 def is_place_line(text: str) -> bool:

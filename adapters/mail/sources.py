@@ -66,11 +66,25 @@ def body_of(one: Page, opened: Opened, expected: Expected, sender: Sender | None
     sheet = read_sheet(one, known, opened.written_on())
     names = f"{sender.shown_name} {sender.address.partition('@')[0]}" if sender else ""
     words = frozenset(re.findall(r"[^\W\d_]+", (names + " " + opened.one("from").partition("<")[0]).lower()))
-    added = additional_lines(one, sheet.rest, sheet.used, known, words)
+    added = [
+        *additional_lines(one, sheet.rest, sheet.used, known, words),
+        *_quoted_from_nowhere(one, sheet, frozenset(known)),
+    ]
     said = _said(one, sheet, frozenset(known), frozenset(added))
     return Body(
         one, sheet, (*added, *_slipped_in(one, sheet, _is_our_letter(one, sheet, known))), tuple(said)
     )
+
+
+def _quoted_from_nowhere(one: Page, sheet: Sheet, known: frozenset[int]) -> Iterator[str]:
+    """Quoted words of which nothing says who wrote them, and which are not our letter's: it may be a doubt that somebody had."""
+    for place, line in enumerate(one.lines):
+        if line.introduces:
+            return
+        if not line.depth or place in known or place in sheet.used:
+            continue
+        if telling(line.text) and not _is_ours(line.text) and not _is_harmless(line.text):
+            yield line.text
 
 
 def _said(one: Page, sheet: Sheet, known: frozenset[int], added: frozenset[str]) -> Iterator[str]:

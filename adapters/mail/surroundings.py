@@ -13,6 +13,7 @@ from adapters.mail.lines import Page
 from adapters.mail.pleasantries import THANKS, is_pleasant, is_sign_off
 from adapters.mail.signatures import (
     is_address_line,
+    is_another_person,
     is_place_line,
     is_signature_line,
     is_somebodys_name,
@@ -167,6 +168,8 @@ class _Sifter:
         if len(text.split()) <= 2 and is_place_line(text) and any(is_address_line(one) for one in beside):
             return True
         thanked = THANKS.sub("", text)
+        if is_another_person(thanked, self._words):
+            return False
         if self._names == 0 and self._signed <= 2 and is_somebodys_name(thanked):
             self._names += 1
             return True

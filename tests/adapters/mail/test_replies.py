@@ -96,8 +96,6 @@ COMPLETE: dict[str, tuple[bytes, Answers]] = {
     "HTML reply over an HTML quotation": (
         mail(html=f'<div>{SHORT.replace(chr(10), "<br>")}</div><div class="gmail_quote"><div class="gmail_attr">{ATTRIBUTION.replace("<", "&lt;").replace(">", "&gt;")}</div>'
              f'<blockquote class="gmail_quote" style="border-left:1px solid">{LETTER.replace(chr(10), "<br>")}</blockquote></div>'), PRESENT),
-    "HTML hidden preheader is not text": (
-        mail(html='<div style="display:none">a. 01/01/2001 to present</div>' + table("06/09/2021 to present", "Valley Primary School", "No")), PRESENT),
     "banner of the school's own mail system": (
         mail(f"{filled()}\n{OUTLOOK}\nCAUTION: This email originated from outside the school. Do not click links.\n\n{LETTER}"), PRESENT),
     "banner of our own mail system on top": (
@@ -187,6 +185,8 @@ DOUBTFUL: dict[str, Review] = {
     "None held behind the label": Review(mail(filled(held="None held")), ("unclear_answer",), False),
     "N is not a word": Review(mail(filled(held="N")), ("unclear_answer",), False),
     "not to our knowledge": Review(mail(filled(held="Not to our knowledge")), ("unclear_answer",)),
+    "text that HTML hides is no answer, and a person looks": Review(
+        mail(html='<div style="display:none">a. 01/01/2001 to present</div>' + table("06/09/2021 to present", "Valley Primary School", "No")), ("hidden_text",), False),
     "Welsh no": Review(mail(filled(held="Nac oes")), ("unclear_answer",), False),
     "yes and no": Review(mail(filled(held="Yes and No")), ("unclear_answer",)),
     "a look-alike letter in No": Review(mail(filled(held="N\u043e")), ("unclear_answer",)),

@@ -154,6 +154,7 @@ class ParallelProcess(StrEnum):
     HEALTH_SERIOUS_INCIDENT_REVIEW = "health-serious-incident-review"
     EDUCATION_CRITICAL_INCIDENT = "education-critical-incident"
     SAFEGUARDING_ADULTS_REVIEW = "safeguarding-adults-review"
+    CRIMINAL_PROCEEDINGS = "criminal-proceedings"
     OTHER = "other"
 
 

@@ -21,12 +21,13 @@ from adapters.mail.letter import (
     written_out,
 )
 from adapters.mail.paper import AnswerForm, paper
-from gateway.core.deliveries import Letter, LetterFile
+from gateway.core.deliveries import NOTICE, Letter, LetterFile
 
 FormMac = Callable[[str, str], str]  # of a letter's token and reference
 
 _WAITS = "Safeguarding gateway: a message waits, incident"
 _NOTICES = {"need-to-know": "Need To Know"}  # S0-26: these words, then only the incident's id
+_TOLD = "For your information"
 _RECEIVED = "received-"  # before a letter's reference: the gateway's own receipt for a reply
 _TAKING_BACK = frozenset({"withdraw", "recall-misdirected"})
 
@@ -44,6 +45,8 @@ def compose_letter(
         return _taken_back(document)
     if document["type"] == "acknowledgement" and str(document.get("reference", "")).startswith(_RECEIVED):
         return _receipt(str(document["reference"]).removeprefix(_RECEIVED))
+    if document["type"] == NOTICE:
+        return _told_alone(document)
     subject = notice_subject(_NOTICES.get(document["type"], _WAITS), document["incident"])
     text = (
         "A message about a safeguarding incident waits for your agency in the gateway.\n\n"
@@ -51,6 +54,16 @@ def compose_letter(
         "This e-mail carries no details on purpose.\n"
     )
     return Letter(subject, text, as_html(text))
+
+
+def _told_alone(document: Mapping[str, Any]) -> Letter:
+    """To someone who is to know of a matter and reads nothing of it: an elected member (S0-30)."""
+    text = (
+        f"The gateway holds a message of this kind: {document['of']}.\n\nIncident: {document['incident']}\n\n"
+        "You are told so that you know of it. It carries no details on purpose, and nothing is asked of you. "
+        "Whom to ask is in the council's own arrangements; please do not ask by e-mail.\n"
+    )
+    return Letter(notice_subject(_TOLD, document["incident"]), text, as_html(text))
 
 
 def _receipt(letter: str) -> Letter:

@@ -34,7 +34,7 @@ from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.transaction import Tx
 
-NEW_HOLIDAYS, EXTENDED = "holiday-list-changed", "extended"
+NEW_HOLIDAYS, EXTENDED, EARLIER = "holiday-list-changed", "extended", "earlier-start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +126,19 @@ def reschedule(
     due: Due,
     cause: str,
     fields: Mapping[str, str],
+    told_start_at: datetime | None = None,
 ) -> Stated:
-    """Give a duty another due instant: old and new, the cause and when stay with it; chases follow the new one."""
+    """Give a duty another due instant: old and new, the cause and when stay with it; chases follow the new one.
+
+    `told_start_at`: its clock began earlier than it was laid to, as somebody told since.
+    """
     plan = clocks.reminders(due, work.pack.calendar)
     change = {
         "old_due_at": _text(duty.due_at),
         "new_due_at": _text(due.due_at),
         "cause": cause,
         "at": _text(work.at),
-    }
+    } | ({"start_at": _text(told_start_at)} if told_start_at else {})
     duties.change(
         tx,
         duty.id,
@@ -163,7 +167,8 @@ def _counted(clock: Clock, duty: DutyRow, calendar: Calendar) -> Due | None:
     by_person = any(change["cause"] == EXTENDED for change in duty.due_changes or ())
     if by_person or clock.unit in (Unit.AS_SET, Unit.NONE):
         return None
-    return clocks.due_of_duty(clock, duty.start_at, calendar)
+    told = [str(change["start_at"]) for change in duty.due_changes or () if change["cause"] == EARLIER]
+    return clocks.due_of_duty(clock, min([duty.start_at, *map(datetime.fromisoformat, told)]), calendar)
 
 
 def _text(at: datetime | None) -> str:

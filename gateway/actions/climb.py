@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.actions.forward import is_stopped
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import DeliveryState
@@ -113,6 +114,12 @@ def is_over(tx: Tx, rule: LadderRule, row: DeliveryRow) -> bool:
 
 
 def _go_up(tx: Tx, parts: Parts, work: Work, row: DeliveryRow, rule: LadderRule, why: str) -> Rung | None:
+    incident = incidents.find(tx, row.partnership, row.incident) if row.incident else None
+    if incident is not None and is_stopped(work, incident, row.message_type, row.agency):
+        deliveries.change(
+            tx, row.id, rung_at=None
+        )  # under a police hold it goes out by no further way (G-11)
+        return None
     above = _passable(tx, parts, work, row, rungs_above(rule, row.rung))
     rung = above[0] if above else None
     if rung is None:

@@ -50,7 +50,7 @@ def collect_attachment(tx: Tx, parts: Parts, work: Work, asked: AttachmentCollec
     """A file of the delivery's message, its hand-over stated each time; Refused also while an officer withholds it."""
     row = _not_recalled(tx, asked.of)
     file = attachments.find(tx, row.partnership, asked.attachment)
-    if file is None or file.message != row.message:
+    if row.notice or file is None or file.message != row.message:
         raise Refused(ErrorCode.NOT_FOUND)
     if file.state != attachments.KEPT:
         detail = "An officer has not let this attachment go on, or it has been erased."

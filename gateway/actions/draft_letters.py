@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.actions.compose import Composition, compose
-from gateway.actions.forward import DO_NOT_CONTACT, Forwarded, delivery_row
+from gateway.actions.forward import DO_NOT_CONTACT, Forwarded, delivery_row, is_stopped
 from gateway.actions.hold import hold
 from gateway.actions.misdirection import against
 from gateway.actions.prove import Said
+from gateway.core.disclosure import POLICE_HOLD
 from gateway.core.identifiers import make_letter_reference
 from gateway.core.messages import Seat
 from gateway.core.receipts import Event
@@ -142,7 +143,9 @@ def _draft(tx: Tx, parts: Parts, work: Work, incident: Incident, letter: _Letter
             "token": f"{token}{parts.keys.token_mac(token)}",
         },
     )
-    reasons = (AWAITS_RELEASE, *letter.besides, *against(work.directory, letter.seat, work.at))
+    stopped = is_stopped(work, incident, letter.rule.message, letter.seat.agency)
+    besides = (*letter.besides, *((POLICE_HOLD,) if stopped else ()))
+    reasons = (AWAITS_RELEASE, *besides, *against(work.directory, letter.seat, work.at))
     hold(tx, work, incident.partnership, incident.id, ("delivery", row["id"]), reasons)
 
 

@@ -15,6 +15,7 @@ from gateway.core.clocks import Due
 from gateway.core.duties import UNANSWERED
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId, MessageId
+from gateway.core.officers import TwoOfficers
 from gateway.parts import Parts, Work
 from gateway.store import duties, holds, messages
 from gateway.store.duties import DutyRow
@@ -23,18 +24,22 @@ from gateway.store.transaction import Tx
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """Until when (an aware instant, included), and why: in the officer's words, committed to and kept nowhere in clear."""
+    """Until when (an aware instant, included), and why: in the officer's words, committed to and kept nowhere in clear.
+
+    One officer extends a duty once; whatever is more takes a second officer.
+    """
 
     duty: DutyId
     until: datetime
     officer: str
     reason: str
+    second_officer: str = ""
 
 
 def extend(tx: Tx, parts: Parts, work: Work, asked: Extension) -> Stated:
     """Move the due instant of an unanswered duty later; the receipt.
 
-    Refused when it is answered, statutory, without a limit, or when the instant is past or no later than the one it has. A
+    Refused for one officer alone when it was extended before, and when it is answered, statutory, without a limit, or when the instant is past or no later than the one it has. A
     duty that was missed already is open again; that it was missed stays in the ledger.
     """
     duty, incident = duties.find_locked(tx, asked.duty)
@@ -51,10 +56,13 @@ def extend(tx: Tx, parts: Parts, work: Work, asked: Extension) -> Stated:
             ErrorCode.NOT_ACCEPTABLE_STATE,
             detail="The new instant must be later than now and than the old one.",
         )
+    if any(change["cause"] == EXTENDED for change in duty.due_changes or ()):
+        TwoOfficers(asked.officer, asked.second_officer)
     due = Due(clock, duty.start_at, work.pack.calendar.local(asked.until).date(), asked.until)
     _settle_requests(tx, work, duty, asked.officer)
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)
     fields = {"officer": asked.officer, "words": asked.reason, "owner": f"{duty.role}@{duty.agency}"}
+    fields |= {"second_officer": asked.second_officer} if asked.second_officer else {}
     duties.change(tx, duty.id, due_inclusive=True)  # until 5pm means that 5pm itself is in time
     return reschedule(tx, parts, work, subject, duty, due, EXTENDED, fields)
     # A crash before the commit leaves the duty as it was; the officer asks again.

@@ -13,6 +13,7 @@ from gateway.actions.prove import Said
 from gateway.actions.tell_duty import duty_document
 from gateway.core import clocks
 from gateway.core.deliveries import DeliveryState
+from gateway.core.disclosure import POLICE_HOLD
 from gateway.core.duties import DutyState, event_time, next_chase_at, settled_state
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, Message, MessageId, Seat
@@ -39,7 +40,7 @@ from gateway.core.rules import (
     moment_values,
 )
 from gateway.parts import Work
-from gateway.store import deliveries, duties, incidents, messages
+from gateway.store import deliveries, duties, holds, incidents, messages
 from gateway.store.incidents import Incident
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
@@ -66,6 +67,9 @@ class Forwarded:
     duties: list[Mapping[str, Any]] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
+    withheld: list[Mapping[str, Any]] = field(
+        default_factory=list
+    )  # holds on deliveries that may not leave yet
 
     @property
     def recipients(self) -> list[str]:
@@ -85,6 +89,10 @@ class Forwarded:
     def record(self, tx: Tx) -> None:
         deliveries.owe(tx, [{**row, "rule": self.rule} for row in self.deliveries])
         duties.owe(tx, [{**row, "rule": self.rule} for row in self.duties])
+        owed = {row["id"] for row in self.deliveries}
+        for row in self.withheld:
+            if row["subject"] in owed:
+                holds.place(tx, row)
 
 
 def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> Forwarded:
@@ -166,15 +174,53 @@ def add_deliveries(
     now: Circumstances,
     result: Forwarded,
 ) -> None:
-    """A delivery for each seat that these recipients stand for; a seat that must not be told is an officer's question."""
-    seats = [_seats(work, each, now, result) for each in to]
-    for seat in dict.fromkeys(seat for found in seats for seat in found):
+    """A delivery for each seat that these recipients stand for; a seat that must not be told is an officer's question.
+
+    Whoever is to have the whole message and a notice of it has the message. What a police hold stops waits for its end.
+    """
+    is_notice: dict[Seat, bool] = {}
+    for each in to:
+        for seat in _seats(work, each, now, result):
+            is_notice[seat] = each.notice and is_notice.get(seat, True)
+    for seat, notice in is_notice.items():
         if is_avoided(now.avoided, seat.agency, seat.role):
             _gap(result, DO_NOT_CONTACT)  # an officer finds another recipient
         else:
-            result.deliveries.append(delivery_row(work, message, incident, seat))
+            owe_delivery(work, message, incident, seat, result, notice)
             if work.directory.is_deserted(seat, work.at):
                 _gap(result, EVERYBODY_ABSENT)
+
+
+def owe_delivery(
+    work: Work, message: Message, incident: Incident, seat: Seat, result: Forwarded, notice: bool = False
+) -> None:
+    """One delivery; what a police hold stops waits for an officer (G-11)."""
+    stopped = is_stopped(work, incident, message.type, seat.agency)
+    row = delivery_row(work, message, incident, seat, held=stopped, notice=notice)
+    result.deliveries.append(row)
+    if stopped:
+        result.withheld.append(_withheld(work, row))
+
+
+def is_stopped(work: Work, incident: Incident, message_type: str, to: AgencyId) -> bool:
+    """Whether such a message to this agency waits because of a police hold on the incident (G-11)."""
+    if incident.police_hold is None:
+        return False
+    agency = work.directory.agencies.get(to)
+    return work.pack.disclosure.stops(message_type, agency.kind if agency else None)
+
+
+def _withheld(work: Work, delivery: Mapping[str, Any]) -> dict[str, Any]:
+    """The hold of a delivery that may not leave yet."""
+    return {
+        "id": f"hld-{work.supply.take(13).hex()}",
+        "partnership": delivery["partnership"],
+        "incident": delivery["incident"],
+        "subject_kind": "delivery",
+        "subject": delivery["id"],
+        "reasons": [POLICE_HOLD],
+        "held_at": work.at,
+    }
 
 
 def _is_own(pack: Pack, moment: str, rule: DutyRule, message: Message) -> bool:
@@ -312,7 +358,7 @@ def _counts_as_received(work: Work, row: MessageRow) -> bool:
 
 
 def delivery_row(
-    work: Work, message: Message, incident: Incident, seat: Seat, held: bool = False
+    work: Work, message: Message, incident: Incident, seat: Seat, held: bool = False, notice: bool = False
 ) -> dict[str, Any]:
     way = work.directory.way_to(seat)
     return {
@@ -325,6 +371,7 @@ def delivery_row(
         "adapter": way.adapter,
         "priority": ORDINARY if message.type == "learning-digest" else URGENT,
         "pack_version": work.pack.version,
+        "notice": notice,
         "state": (DeliveryState.HELD if held else DeliveryState.PENDING).value,
         "attempt": 0,
         "created_at": work.at,
@@ -431,7 +478,8 @@ def involve(
 
     But nobody joins by being unknown to the directory, or by being named in a correction as having had a message wrongly.
     """
-    bound = [AgencyId(row["agency"]) for row in (*result.deliveries, *result.duties)]
+    told = (row for row in result.deliveries if not row["notice"])  # who has a notice alone takes no part
+    bound = [AgencyId(row["agency"]) for row in (*told, *result.duties)]
     wrongly = message.facts.agencies if message.type == CORRECTION else ()
     known = [agency for agency in message.facts.agencies if agency in work.directory.agencies]
     joining = (agency for agency in (message.agency, *bound, *known) if agency not in wrongly)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.actions.bring_forward import bring_forward
 from gateway.actions.decide_jointly import decide_jointly
 from gateway.actions.forward import Forwarded, forward
 from gateway.actions.hold import hold
@@ -32,4 +33,5 @@ def go_on(
     result.record(tx)
     for gap in result.gaps:
         hold(tx, work, message.partnership, incident.id, ("message", message.id), (gap,))
+    bring_forward(tx, parts, work, message, incident, route)
     decide_jointly(tx, parts, work, message, incident)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.actions.decided_on import message_of
-from gateway.actions.forward import Forwarded, delivery_row
+from gateway.actions.forward import Forwarded, owe_delivery
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, Seat
@@ -89,13 +89,13 @@ def _catch_up(tx: Tx, parts: Parts, work: Work, incident: Incident, guest: Agenc
     for row in messages.of_incident(tx, incident.partnership, incident.id):
         route = routes.get(row.rule) if row.decision == "forward" else None
         recalled = any(one.recalled_at for one in deliveries.of_message(tx, row.id))
-        seats = [Seat(guest, to.role) for to in (route.deliver if route else ()) if to.whom is Whom.GUESTS]
-        seats = [seat for seat in seats if not is_avoided(avoided, seat.agency, seat.role)]
-        if recalled or not seats or row.agency == guest:
+        to = [one for one in (route.deliver if route else ()) if one.whom is Whom.GUESTS]
+        to = [one for one in to if not is_avoided(avoided, guest, one.role)]
+        if recalled or not to or row.agency == guest:
             continue
-        result = Forwarded(
-            row.rule, [delivery_row(work, message_of(row, work), incident, seat) for seat in seats]
-        )
+        result = Forwarded(row.rule)
+        for one in to:
+            owe_delivery(work, message_of(row, work), incident, Seat(guest, one.role), result, one.notice)
         subject = Subject(row.id, incident.partnership, incident.id, work.key)
         said = Said(Event.ROUTED, {"rule": row.rule, "recipients": " ".join(result.recipients)})
         prove(tx, parts, work, subject, [said])

@@ -8,7 +8,7 @@ from gateway.actions.climb import TELEPHONE
 from gateway.actions.decided_on import message_of
 from gateway.actions.doubts import doubts, forbidden
 from gateway.actions.draft_letters import LETTER_RULE
-from gateway.actions.forward import Forwarded, add_duties, circumstances
+from gateway.actions.forward import Forwarded, add_duties, circumstances, is_stopped
 from gateway.actions.go_on import go_on
 from gateway.actions.hold import hold
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
@@ -54,6 +54,9 @@ def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
     if incident is not None and incident.state != "open":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is closed or erased.")
     must_know(tx, held.partnership, held.incident, asked.officer, work.at)
+    if not asked.refuse and _is_stopped(tx, work, held, incident):
+        detail = "The incident is under a police hold: two officers lift that first, or refuse this."
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
     against = () if asked.refuse else misdirections(tx, work.directory, work.at, work.key, held)
     if held.settled_at is None and (unconfirmed := [one for one in against if one not in asked.confirmed]):
         detail = f"Confirm each reason against sending it, or refuse it: {', '.join(unconfirmed)}."
@@ -76,6 +79,13 @@ def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
         mail.change_raw(tx, held.subject, state="settled")
     return held
     # A crash before the commit leaves the hold as it was; the officer clicks again.
+
+
+def _is_stopped(tx: Tx, work: Work, held: HoldRow, incident: Incident | None) -> bool:
+    delivery = deliveries.find(tx, DeliveryId(held.subject)) if held.subject_kind == "delivery" else None
+    if delivery is None or incident is None or delivery.state is not DeliveryState.HELD:
+        return False
+    return is_stopped(work, incident, delivery.message_type, delivery.agency)
 
 
 def _reason(asked: Release) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.actions.dismiss_guest import dismiss_guest
+from gateway.actions.hold_disclosure import HoldLifting, lift_police_hold
 from gateway.actions.invite_guest import GuestChange, invite_guest
 from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
@@ -189,10 +190,17 @@ def _unrestrict(
     return lift_restriction(tx, parts, work, Lifting(incident, officers))
 
 
+def _lift_police_hold(
+    tx: Tx, parts: Parts, work: Work, incident: IncidentId, fields: Fields, officers: TwoOfficers
+) -> object:
+    return lift_police_hold(tx, parts, work, HoldLifting(incident, officers, fields["reason"]))
+
+
 ACTS: Mapping[str, Act] = {
     "waive-duty": Act("Waive a duty", ("duty", "reason"), Needs.DECIDE, _waive),
     "recall-message": Act("Take a message back", ("message", "reason"), Needs.DECIDE, _recall),
     "invite-guest": Act("Let an agency take part as a guest", ("agency", "reason"), Needs.DECIDE, _invite),
     "dismiss-guest": Act("End a guest agency's part", ("agency", "reason"), Needs.DECIDE, _dismiss),
+    "lift-police-hold": Act("Lift the police hold", ("reason",), Needs.DECIDE, _lift_police_hold),
     "unrestrict": Act("Let every officer open the incident", ("reason",), Needs.RESTRICT, _unrestrict),
 }

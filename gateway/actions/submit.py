@@ -18,6 +18,7 @@ from gateway.actions.doubts import CONFIRMATION, doubts, forbidden, letter_answe
 from gateway.actions.forward import Forwarded
 from gateway.actions.go_on import go_on
 from gateway.actions.hold import hold
+from gateway.actions.hold_disclosure import hold_if_said
 from gateway.actions.index_children import BlindChild, index_children
 from gateway.actions.name_attachments import Named, name_attachments, withheld
 from gateway.actions.prove import Said, Stated, Subject, prove
@@ -224,6 +225,7 @@ def _accept(
     incident: Incident,
     decision: Forward | Hold,
 ) -> Accepted:
+    incident = hold_if_said(tx, parts, work, message, incident)
     recorded: list[tuple[Accepted, Forwarded]] = []
     files = name_attachments(tx, parts, work, message, asked.attachments)
 

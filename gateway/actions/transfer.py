@@ -144,7 +144,7 @@ def _receive(
     opened = incidents.newly_opened(
         there.incident, there.pack.partnership, chain, there.pack.version, work.at
     )
-    values = opened | {"legal_hold": left.legal_hold}
+    values = opened | {"legal_hold": left.legal_hold, "police_hold": left.police_hold}
     incidents.open_new(tx, values)
     incident = Incident(**values)
     subject = Subject(incident.chain, incident.partnership, incident.id, own.key)

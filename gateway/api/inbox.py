@@ -80,7 +80,7 @@ async def get_inbox(door: Door, request: Request) -> Response:
 async def get_delivery(door: Door, request: Request) -> Response:
     """One delivery with the message it carries; stated as a hand-over to the agency's system.
 
-    `payload` is the sender's exact bytes; the receipt's disclosure lets the recipient check them.
+    A notice has the members of the list alone. `payload` is the sender's exact bytes; the receipt's disclosure lets the recipient check them.
     """
     principal = await door.reader(request, READ)
     row = await find_delivery(door, principal, request)
@@ -88,6 +88,8 @@ async def get_delivery(door: Door, request: Request) -> Response:
         AgencyId(principal.agency), tuple(sorted(principal.partnerships)), row.id, principal.client_id
     )
     row = await door.parts.perform(collect, asked, row.partnership, row.incident)
+    if row.notice:
+        return JSONResponse(_item(row), headers=HEADERS)  # who is told, and reads nothing (S0-30)
     message, files = await door.parts.store.read(
         lambda tx: (
             messages.find(tx, [row.partnership], row.message),
@@ -195,6 +197,7 @@ def _item(row: DeliveryRow) -> dict[str, Any]:
         "incident": row.incident,
         "partnership": row.partnership,
         "role": row.role,
+        "notice": row.notice,
         "created_at": _text(row.created_at),
         "opened_at": _text(row.opened_at) if row.opened_at else None,
         "recalled_at": _text(row.recalled_at) if row.recalled_at else None,

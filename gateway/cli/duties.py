@@ -187,16 +187,20 @@ def extend(
     ],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; sealed with the incident.")],
     officer: Officer,
+    second_officer: Annotated[
+        str, typer.Option(metavar="NAME", help="Who agrees; needed when it was extended before.")
+    ] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Give an agency more time. The original due date stays for the figures; what the law sets cannot be extended.
+    """Give an agency more time: once on one officer's word, again on two. The original due date stays for the figures; what
+    the law sets cannot be extended.
 
     Example: gateway duties extend dty-… --until 2026-12-04T17:00+00:00 --reason "Records are at the archive" --officer "W. Stave"
     """
     until_at = read_instant(until)
     if isinstance(until_at, TimeFault):
         raise typer.BadParameter(f"--until is no instant ({until_at.value}): 2026-12-04T17:00+00:00")
-    told = run(_extend(duty, until_at, reason, officer))
+    told = run(_extend(duty, until_at, reason, officer, second_officer))
     line = f"{duty} is due by {told['duty']['due_at']}, originally by {told['duty']['original_due_at']}"
     answer(told, [f"{line}; receipt {told['receipt']}"], as_json)
 
@@ -282,10 +286,10 @@ async def _waive(duty: str, reason: str, officers: TwoOfficers) -> dict[str, Any
     return {"duty": row.id, "state": DutyState.WAIVED.value, "receipt": stated.id}
 
 
-async def _extend(duty: str, until: datetime, reason: str, officer: str) -> dict[str, Any]:
+async def _extend(duty: str, until: datetime, reason: str, officer: str, second: str) -> dict[str, Any]:
     async with opened() as parts:
         row = await _find(parts, duty)
-        asked = Extension(row.id, until, officer, reason)
+        asked = Extension(row.id, until, officer, reason, second)
         stated = await parts.perform(extend_one, asked, row.partnership, row.incident)
         after = await _find(parts, duty)
     return {"duty": duty_document(after), "receipt": stated.id}

@@ -86,6 +86,8 @@ REASONS = {
     "no-such-letter": "it answers none of the letters we sent that school",
     "incident-closed": "its incident is closed or erased: answer the school, then refuse it",
     "answers-unknown-message": "it names no message that the sender knows, and the sender owes several answers",
+    "police-hold": "the incident is under a police hold: it may go once two officers have lifted that",
+    "earlier-start": "it tells that it was known earlier: what the law sets is due sooner, see the duties",
     "first-fan-out": "it is the first of its kind to go out to the agencies of this incident: are they the right ones?",
     "could-not-be-taken": "reading it failed several times",
     "auth-failed": "that it comes from who it says could not be shown",

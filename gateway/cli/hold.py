@@ -1,4 +1,5 @@
-"""`gateway hold`: a legal hold keeps an incident from being erased, whatever its retention class says."""
+"""`gateway hold`: a legal hold keeps an incident from being erased, whatever its retention class says; a police hold keeps
+what the rules name from being disclosed."""
 
 from __future__ import annotations
 
@@ -6,13 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.actions.hold_disclosure import HoldLifting, PoliceHold, lift_police_hold, place_police_hold
 from gateway.actions.hold_legally import LegalHold, lift_legal_hold, place_legal_hold
 from gateway.cli.officer import partnership_of
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
 from gateway.core.messages import IncidentId
+from gateway.core.officers import TwoOfficers
 from gateway.store import incidents, overview
 
-app = typer.Typer(help="Legal holds: what must not be erased.", no_args_is_help=True)
+app = typer.Typer(
+    help="Holds: what must not be erased, and what must not be disclosed.", no_args_is_help=True
+)
 
 One = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's id, SI-….")]
 Reason = Annotated[
@@ -42,15 +47,45 @@ def lift(
     answer(told, [f"{incident} is under no legal hold any more, receipt {told['receipt']}"], as_json)
 
 
+@app.command()
+def police(incident: One, reason: Reason, officer: Officer, as_json: JsonFlag = False) -> None:
+    """Stop disclosure of an incident: letters and messages that the rules name wait from now on. One officer.
+
+    Example: gateway hold police SI-7K3M-9QPX-2D --reason criminal-proceedings --officer "W. Stave"
+    """
+    told = run(_stop(PoliceHold(IncidentId(incident), officer, reason)))
+    answer(told, [f"{incident} is under a police hold from now on, receipt {told['receipt']}"], as_json)
+
+
+@app.command()
+def lift_police(
+    incident: One, reason: Reason, officer: Officer, second_officer: SecondOfficer, as_json: JsonFlag = False
+) -> None:
+    """End a police hold. What waited goes out only when somebody releases it. Two officers.
+
+    Example: gateway hold lift-police SI-7K3M-9QPX-2D --reason proceedings-ended --officer "W. Stave" --second-officer "C. Reed"
+    """
+    both = TwoOfficers(officer, second_officer)
+    told = run(_let(HoldLifting(IncidentId(incident), both, reason)))
+    lines = [f"{incident} is under no police hold any more, receipt {told['receipt']}"]
+    answer(told, [*lines, "What waited is in `gateway held list`"], as_json)
+
+
 @app.command("list")
 def list_holds(as_json: JsonFlag = False) -> None:
-    """List the incidents under a legal hold.
+    """List the incidents under a legal hold or a police hold.
 
     Example: gateway hold list
     """
     found = run(_list())
     lines = [f"{one['incident']}  {one['partnership']}, {one['state']}" for one in found]
-    answer({"legal_holds": found}, lines or ["Nothing is under a legal hold."], as_json)
+    stopped = run(_list_stopped())
+    lines += [
+        f"{one['incident']}  {one['partnership']}, {one['state']}, POLICE HOLD: {one['reason']}"
+        for one in stopped
+    ]
+    told = {"legal_holds": found, "police_holds": stopped}
+    answer(told, lines or ["Nothing is under a legal hold or a police hold."], as_json)
 
 
 async def _set(asked: LegalHold, *, is_placed: bool) -> dict[str, Any]:
@@ -65,3 +100,28 @@ async def _list() -> list[dict[str, Any]]:
     async with opened() as parts:
         found = await parts.store.read(lambda tx: incidents.held_legally(tx, overview.partnerships(tx)))
     return [{"incident": one.id, "partnership": one.partnership, "state": one.state} for one in found]
+
+
+async def _stop(asked: PoliceHold) -> dict[str, Any]:
+    async with opened() as parts:
+        partnership = await partnership_of(parts, asked.incident)
+        stated = await parts.perform(place_police_hold, asked, partnership, asked.incident)
+    return {"incident": asked.incident, "police_hold": asked.reason, "receipt": stated.id}
+
+
+async def _let(asked: HoldLifting) -> dict[str, Any]:
+    async with opened() as parts:
+        partnership = await partnership_of(parts, asked.incident)
+        stated = await parts.perform(lift_police_hold, asked, partnership, asked.incident)
+    return {"incident": asked.incident, "police_hold": None, "receipt": stated.id}
+
+
+async def _list_stopped() -> list[dict[str, Any]]:
+    async with opened() as parts:
+        found = await parts.store.read(
+            lambda tx: incidents.held_from_disclosure(tx, overview.partnerships(tx))
+        )
+    return [
+        {"incident": one.id, "partnership": one.partnership, "state": one.state, "reason": one.police_hold}
+        for one in found
+    ]

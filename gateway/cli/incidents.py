@@ -232,6 +232,7 @@ def _document(found: Incident, pairs: Sequence[LikenessRow]) -> dict[str, Any]:
         "partnership": found.partnership,
         "state": found.state,
         "label": found.label,
+        "police_hold": found.police_hold,
         "outcome": (found.outcome or {}).get("outcome"),
         "opened_at": found.opened_at.isoformat(),
         "linked": sorted(pair.other(found.id) for pair in pairs if pair.state == LINKED),
@@ -241,6 +242,8 @@ def _document(found: Incident, pairs: Sequence[LikenessRow]) -> dict[str, Any]:
 
 def _line(told: Mapping[str, Any]) -> str:
     parts = [f"{told['id']}  {told['state']:<8} {told['label'] or 'no label yet'}, since {told['opened_at']}"]
+    if told["police_hold"]:
+        parts.append(f"UNDER A POLICE HOLD ({told['police_hold']})")
     if told["linked"]:
         parts.append(f"linked to {', '.join(told['linked'])}")
     if told["possible_duplicates"]:

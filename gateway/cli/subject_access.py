@@ -17,11 +17,12 @@ from gateway.actions.find_incidents_of_child import ChildSought, find_incidents_
 from gateway.actions.view import Viewing, view
 from gateway.cli.incidents import ask_child, read_child
 from gateway.cli.session import JsonFlag, Officer, answer, opened, run, stop
+from gateway.core.disclosure import POLICE_HOLD
 from gateway.core.errors import Refused
 from gateway.core.identity import Identity
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.parts import Parts
-from gateway.store import overview
+from gateway.store import incidents, overview
 from keys.signing import write_secret
 
 REDACT = """Before this leaves the house:
@@ -31,7 +32,8 @@ REDACT = """Before this leaves the house:
    parent, whoever reported, staff. Redact it, or write down why it may be disclosed (DPA 2018, Schedule 2, paragraph 16).
 3. See whether an exemption applies: serious harm (Schedule 3), a criminal investigation, legal privilege. Ask your information
    governance officer.
-4. "not_opened" lists what could not be shown: erased, restricted to others, or damaged.
+4. "not_opened" lists what was not shown: erased, restricted to others, damaged, or under a police hold. Ask the police what of
+   that may be disclosed; two officers lift the hold with "gateway hold lift-police".
 5. Destroy this folder when the answer has been given.
 """
 
@@ -101,7 +103,11 @@ async def _open(
     out: Path,
     index: dict[str, Any],
 ) -> None:
-    """One incident: on record first, then read on one snapshot, then written."""
+    """One incident: on record first, then read on one snapshot, then written. Under a police hold none of it (G-11)."""
+    known = await parts.store.read(lambda tx: incidents.find(tx, partnership, incident))
+    if known is not None and known.police_hold is not None:
+        index["not_opened"].append({"incident": incident, "why": POLICE_HOLD})
+        return
     viewing = Viewing(officer, partnership, incident, opened="subject-access")
     try:
         await parts.perform(view, viewing, partnership, incident)

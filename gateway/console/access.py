@@ -7,16 +7,17 @@ from typing import Any
 
 from starlette.responses import Response
 
+from gateway.actions.hold_disclosure import PoliceHold, place_police_hold
 from gateway.actions.override_restriction import Override, override_restriction
 from gateway.actions.restrict_incident import Admission, Restriction, admit_officer, restrict_incident
 from gateway.actions.watch_use import LONDON, bounds
 from gateway.console import reading
 from gateway.console.door import Console, Visit
-from gateway.console.officer_words import OVERRIDE_REASONS, RESTRICTION_REASONS, USES
+from gateway.console.officer_words import HOLD_REASONS, OVERRIDE_REASONS, RESTRICTION_REASONS, USES
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
-from gateway.store import access, officers
+from gateway.store import access, incidents, officers
 
 MOST_SHOWN = 100
 MOST_WORDS = 500
@@ -51,10 +52,19 @@ async def get_incident_access(console: Console, visit: Visit) -> Response:
             "restriction": access.restriction(tx, partnership, wanted),
             "admissions": access.admissions(tx, partnership, wanted),
             "people": [row.name for row in officers.every(tx) if row.is_active],
+            "police_hold": (found := incidents.find(tx, partnership, wanted)) and found.police_hold,
         }
     )
-    reasons = RESTRICTION_REASONS
-    return page(visit, "incident_access.html", here="incidents", incident=wanted, reasons=reasons, **shown)
+    words: dict[str, Any] = {"reasons": RESTRICTION_REASONS, "hold_reasons": HOLD_REASONS}
+    return page(visit, "incident_access.html", here="incidents", incident=wanted, **words, **shown)
+
+
+async def post_police_hold(console: Console, visit: Visit) -> Response:
+    """Stop what the rules name from being disclosed; a second officer must agree to its end (G-11)."""
+    wanted, partnership = await _where(console, visit)
+    asked = PoliceHold(wanted, visit.signed_in.name, _chosen(visit, HOLD_REASONS))
+    await console.parts.perform(place_police_hold, asked, partnership, wanted)
+    return go(f"/incidents/{wanted}/access")
 
 
 async def post_restrict(console: Console, visit: Visit) -> Response:

@@ -72,6 +72,11 @@ async def post_unrestrict(console: Console, visit: Visit) -> Response:
     return await ask(console, visit, "unrestrict", IncidentId(visit.path("incident")))
 
 
+async def post_lift_police_hold(console: Console, visit: Visit) -> Response:
+    """Ask a second officer to let disclosure go on by the rules (G-11)."""
+    return await ask(console, visit, "lift-police-hold", IncidentId(visit.path("incident")))
+
+
 async def ask(console: Console, visit: Visit, act: str, incident: IncidentId) -> Response:
     """Ask a second officer for `act`; its fields are those of the visitor's form."""
     officer = visit.signed_in

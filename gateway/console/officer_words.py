@@ -44,6 +44,11 @@ RESTRICTION_REASONS: dict[str, str] = {
     "media-interest": "The press is interested",
     "about-an-agency-or-officer": "It is about an agency's staff or an officer",
 }
+HOLD_REASONS: dict[str, str] = {
+    "criminal-proceedings": "The police ask: criminal proceedings are under way",
+    "sub-judice": "A court asks, or the matter is before one",
+    "police-hold": "The police said so in their message",
+}
 USES: Mapping[str, str] = {
     "searched": "searches for a child",
     "opened": "incidents, messages and held things opened",

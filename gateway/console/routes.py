@@ -85,6 +85,10 @@ ROUTES: tuple[Route, ...] = (
     Route("/incidents/{incident}/access/restrict", POST, Needs.RESTRICT, access.post_restrict),
     Route("/incidents/{incident}/access/admit", POST, Needs.RESTRICT, access.post_admit),
     Route("/incidents/{incident}/override", POST, Needs.OVERRIDE, access.post_override),
+    Route("/incidents/{incident}/access/police-hold", POST, Needs.DECIDE, access.post_police_hold),
+    Route(
+        "/incidents/{incident}/access/lift-police-hold", POST, Needs.DECIDE, approvals.post_lift_police_hold
+    ),
     Route("/incidents/{incident}/access/unrestrict", POST, Needs.RESTRICT, approvals.post_unrestrict),
     Route("/approvals", GET, Needs.AGREE, approvals.get_approvals),
     Route("/approvals/{proposal}", GET, Needs.AGREE, approvals.get_approval),

@@ -129,6 +129,8 @@ REASONS = {
     "reopened-by-late-arrival": "Something came after it was closed: it is open again",
     "declined": "The recipient declined it",
     "answers-unknown-message": "It names no message that the sender knows, and the sender owes several answers",
+    "police-hold": "The incident is under a police hold: it may go once two officers have lifted that",
+    "earlier-start": "It tells that it was known earlier: what the law sets is due sooner, see the duties",
     "first-fan-out": "It is the first of its kind to go out to the agencies of this incident: see that they are the right ones",
     "could-not-be-taken": "Reading it failed several times",
     "data-keys-destroyed": "Its content was erased",

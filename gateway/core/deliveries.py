@@ -129,6 +129,9 @@ class DeliveryState(Enum):
     CANCELLED = "cancelled"
 
 
+NOTICE = (
+    "notice"  # in place of a message's type: its recipient is told of it and gets none of its content (S0-30)
+)
 OUR_FAULT = "our-fault"  # the reason of a try that failed by a fault of this house
 
 FINAL_STATES = frozenset(DeliveryState) - {DeliveryState.HELD, DeliveryState.PENDING}

@@ -221,6 +221,14 @@ class Event(Enum):
         "Erasure was barred from now on; nothing about the content itself.",
     )
     LEGAL_HOLD_LIFTED = ("LegalHoldLifted", "Erasure is possible again; not that anything was erased.")
+    POLICE_HOLD_PLACED = (
+        "PoliceHoldPlaced",
+        "Disclosure was stopped from now on, as the rules say; not that nothing was disclosed before.",
+    )
+    POLICE_HOLD_LIFTED = (
+        "PoliceHoldLifted",
+        "Two officers ended the stop on disclosure; not that what waited has been sent.",
+    )
     EVIDENCE_EXPORTED = ("EvidenceExported", "An evidence bundle was made; not where it went afterwards.")
     REGISTER_EXPORTED = (
         "RegisterExported",

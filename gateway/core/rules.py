@@ -16,6 +16,7 @@ from datetime import date, datetime
 from enum import Enum
 
 from gateway.core.clocks import Clock, Stage
+from gateway.core.disclosure import DisclosureHold
 from gateway.core.errors import ErrorCode
 from gateway.core.ladder import LadderRule
 from gateway.core.messages import AgencyId, AgencyKind, Facts, Message, MessageId, PartnershipId, RoleId
@@ -77,12 +78,14 @@ class Whom(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """A role, and which of its seats. `when` and `unless` narrow by the message's coded facts."""
+    """A role, and which of its seats. `when` and `unless` narrow by the message's coded facts. `notice`: they are told
+    that there is such a message and in which incident, and get nothing of its content (S0-30)."""
 
     role: RoleId
     whom: Whom = Whom.SEAT
     when: Codes = field(default_factory=dict)
     unless: Codes = field(default_factory=dict)
+    notice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +245,7 @@ class Pack:
     periodic: tuple[Periodic, ...] = ()
     ladders: tuple[LadderRule, ...] = ()  # without any, what is not collected is chased by its duty alone
     retention: tuple[Retention, ...] = ()  # without any, nothing comes due for erasure
+    disclosure: DisclosureHold = field(default_factory=DisclosureHold)  # what a police hold stops (G-11)
 
     def is_statutory(self, clock: str) -> bool:
         """Whether the law sets this clock. One that an earlier version had is not the law's: no pack may lack those."""

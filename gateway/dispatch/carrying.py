@@ -16,7 +16,7 @@ from gateway.actions.deliver import Attempted, deliver
 from gateway.actions.tell_managers import ALERT, alert_letter
 from gateway.actions.tell_old_address import DIRECTORY_CHANGE, notice_letter
 from gateway.actions.tell_receipt import MAIL_RECEIPT, receipt_letter
-from gateway.core.deliveries import OUR_FAULT, Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
+from gateway.core.deliveries import NOTICE, OUR_FAULT, Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
 from gateway.core.routing import Directory
@@ -124,6 +124,9 @@ async def _letter(
         return _OWN_LETTERS[message.type](document["body"])
     if address is None:
         return None, None
+    if row.notice:
+        notice = {"type": NOTICE, "of": row.message_type, "incident": row.incident}
+        return address, parts.compose({}, notice, None)
     document["incident"] = row.incident  # the message that opens an incident cannot name it itself
     known = await parts.store.read(lambda tx: mail.letter_of_message(tx, message.id))
     pack = (await parts.partnerships.snapshot(row.partnership)).pack

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.core.clocks import Clock, Unit
+from gateway.core.disclosure import ALWAYS_GO
 from gateway.core.ladder import ORDER
 from gateway.core.messages import AgencyKind
 from gateway.core.retention import RetentionClass
@@ -108,6 +109,7 @@ def contradictions(pack: Pack, text: Text) -> Iterator[Problem]:
     yield from _unheld(pack, text)
     yield from _acting(pack, text)
     yield from _retention(pack, text)
+    yield from _disclosure(pack, text)
 
 
 def _laid(pack: Pack) -> Iterator[_Laid]:
@@ -484,6 +486,23 @@ def _acting(pack: Pack, text: Text) -> Iterator[Problem]:
             yield text.problem(
                 what, "Name a message that brings actions_due_at", f'id = "{route.id}"', "acting"
             )
+
+
+def _disclosure(pack: Pack, text: Text) -> Iterator[Problem]:
+    """What a police hold stops must be a message, and never one that must always go (G-11)."""
+    for message in sorted(pack.disclosure.messages - (MESSAGE_TYPES - ALWAYS_GO)):
+        what = f"a police hold cannot stop {message}"
+        yield text.problem(
+            what,
+            "Name types of Messages, but no correction, chase or acknowledgement",
+            "[disclosure]",
+            f'"{message}"',
+        )
+    known = {code for route in pack.routes for code in codes_of(route.message) or ()}
+    for code in sorted(set(pack.disclosure.when) - known):
+        yield text.problem(
+            f"[disclosure] when: no message here has the code {code}", "See Messages", "[disclosure]", code
+        )
 
 
 def _retention(pack: Pack, text: Text) -> Iterator[Problem]:

@@ -12,11 +12,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.core.clocks import Stage
+from gateway.core.disclosure import DisclosureHold
 from gateway.core.errors import Misconfigured
 from gateway.core.ladder import LadderRule, Rung, Until
 from gateway.core.messages import AgencyKind, PartnershipId, RoleId
@@ -78,9 +79,11 @@ class _To(_Closed):
     whom: Whom = Whom.SEAT
     when: _Codes = {}
     unless: _Codes = {}
+    content: Literal["whole", "notice"] = "whole"
 
     def value(self) -> Recipients:
-        return Recipients(RoleId(self.role), self.whom, _codes(self.when), _codes(self.unless))
+        notice = self.content == "notice"
+        return Recipients(RoleId(self.role), self.whom, _codes(self.when), _codes(self.unless), notice)
 
 
 def _recipients(deliver: Sequence[_To | str]) -> tuple[Recipients, ...]:
@@ -254,6 +257,18 @@ class _Retention(_Closed):
         return Retention(self.kind, self.years, _codes(self.when), frozenset(self.received), self.clause)
 
 
+class _Disclosure(_Closed):
+    messages: list[str]
+    to: list[AgencyKind] = [AgencyKind.SCHOOL]
+    placed_by: list[AgencyKind] = [AgencyKind.POLICE]
+    when: _Codes = {}
+    clause: str
+
+    def value(self) -> DisclosureHold:
+        kinds = frozenset(self.to), frozenset(self.placed_by)
+        return DisclosureHold(frozenset(self.messages), *kinds, _codes(self.when))
+
+
 class _Scope(_Closed):
     places: list[str] = []
 
@@ -277,6 +292,7 @@ class _Rules(_Closed):
     chase: list[_Chase] = []
     ladder: list[_Ladder] = []
     retention: list[_Retention] = []
+    disclosure: _Disclosure | None = None
 
 
 def names() -> list[str]:
@@ -376,6 +392,7 @@ def _build(
         deputies={RoleId(one.role): tuple(RoleId(role) for role in one.by) for one in rules.deputy},
         periodic=tuple(periodic.value() for periodic in rules.periodic),
         retention=tuple(one.value() for one in rules.retention),
+        disclosure=rules.disclosure.value() if rules.disclosure else DisclosureHold(),
     )
 
 

@@ -36,6 +36,7 @@ class DeliveryRow:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     recalled_at: datetime | None
+    notice: bool
     copies: str | None
     to_deputy: bool
     rung: Rung | None
@@ -68,6 +69,7 @@ _NAMES = (
     "acknowledged_at",
     "acknowledged_by",
     "recalled_at",
+    "notice",
     "copies",
     "to_deputy",
     "rung",
@@ -225,6 +227,17 @@ def rungs_due(tx: Tx, now: datetime, most: int) -> list[DeliveryRow]:
     """Whose next rung is due, the longest waiting first."""
     query = _ALL.where(t.delivery.c.rung_at <= now).order_by(t.delivery.c.rung_at).limit(most)
     return [_delivery(row) for row in tx.execute(query)]
+
+
+def hold_unless_leased(tx: Tx, delivery: DeliveryId, at: datetime) -> bool:
+    """Stop a delivery that has not left; False when a worker has it in hand, or it waits or is final already."""
+    free = or_(t.delivery.c.lease_until.is_(None), t.delivery.c.lease_until <= at)
+    done = tx.execute(
+        update(t.delivery)
+        .where(t.delivery.c.id == delivery, t.delivery.c.state == DeliveryState.PENDING.value, free)
+        .values(state=DeliveryState.HELD.value, next_at=None, lease_until=None)
+    )
+    return done.rowcount == 1
 
 
 def of_message(tx: Tx, message: MessageId) -> list[DeliveryRow]:

@@ -27,6 +27,7 @@ class Incident:
     opened_at: datetime
     legal_hold: bool
     erased_at: datetime | None
+    police_hold: str | None = None  # why disclosure waits, a code (G-11)
     ended_at: datetime | None = None  # since when it is closed or transferred
 
     @property
@@ -52,6 +53,7 @@ _COLUMNS = [
         "opened_at",
         "legal_hold",
         "erased_at",
+        "police_hold",
         "ended_at",
     )
 ]
@@ -129,6 +131,7 @@ def newly_opened(
         "opened_at": at,
         "legal_hold": False,
         "erased_at": None,
+        "police_hold": None,
         "ended_at": None,
     }
 
@@ -177,6 +180,13 @@ def ended_before(tx: Tx, partnership: PartnershipId, before: datetime) -> list[I
 def held_legally(tx: Tx, partnerships: Sequence[str]) -> list[Incident]:
     """Every incident under a legal hold, by its id."""
     where = (t.incident.c.partnership.in_(partnerships), t.incident.c.legal_hold.is_(True))
+    rows = tx.execute(select(*_COLUMNS).where(*where).order_by(t.incident.c.id))
+    return [found for row in rows if (found := _incident(row))]
+
+
+def held_from_disclosure(tx: Tx, partnerships: Sequence[str]) -> list[Incident]:
+    """Every incident under a police hold, by its id."""
+    where = (t.incident.c.partnership.in_(partnerships), t.incident.c.police_hold.is_not(None))
     rows = tx.execute(select(*_COLUMNS).where(*where).order_by(t.incident.c.id))
     return [found for row in rows if (found := _incident(row))]
 

@@ -194,6 +194,7 @@ incident = Table(
     Column("outcomes", JSON, nullable=False),  # every decision reached, coded, in order
     Column("opened_at", Instant, nullable=False),
     Column("legal_hold", Boolean, nullable=False, default=False),
+    Column("police_hold", Text),  # why disclosure waits, a code; null while none does
     Column("ended_at", Instant),  # since when it is closed or transferred: retention counts from here
     Column("erased_at", Instant),
     Column("transferred_to", Text),  # another incident here (SI-…), or the council that took it over
@@ -352,6 +353,9 @@ delivery = Table(
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", Text),  # person, system
     Column("recalled_at", Instant),  # taken back: its content is handed out no more
+    Column(
+        "notice", Boolean, nullable=False, default=False
+    ),  # says that there is a message, hands out none of it
     Column("copies", Text),  # what the recipient says became of copies: destroyed, returned
     ForeignKeyConstraint(["message"], ["message.id"]),
     Index("delivery_due", "state", "next_at"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.dispatch.timetable import chase_due
 from gateway.store import duties, log
 from gateway.store.duties import DutyRow
+from tests.actions.arrangements import arrange
 from tests.actions.scene import (
     HOSPITALS,
     TUESDAY_COB,
@@ -107,6 +109,38 @@ async def test_an_extension_after_the_due_was_missed_opens_the_duty_and_its_due_
     dues = [body["due_at"] for body in found if body["duty"] == duty.id and body["stage"] == "due"]
     assert dues == ["2026-11-09T17:00:00Z", "2026-11-13T17:00:00Z"]
     assert len(await entries_named(house, "DeadlineMissed")) >= 2
+
+
+async def test_one_officer_extends_a_duty_once_and_two_officers_again(house: House) -> None:
+    referral, duty = await asked_for_a_return(house)
+    await give_time(house, duty)
+    later = Extension(duty.id, UNTIL + timedelta(days=7), "Winifred Stave", "Not found yet.")
+    for alone in ("", " winifred  stave"):
+        again = replace(later, second_officer=alone)
+        assert await refused(house, extend, again, duty) is ErrorCode.NOT_PERMITTED
+    both = replace(later, second_officer="Desmond Quill")
+    await house.parts.perform(extend, both, duty.partnership, duty.incident)
+    after = await duty_of(house, referral, "agency-responder", "information-return")
+    assert after.due_at == both.until
+
+
+async def test_k12_an_earlier_awareness_told_later_brings_the_notification_forward(house: House) -> None:
+    """Both instants stay on record, an officer hears, and no later awareness ever moves it back."""
+    received = 'moments = ["referral_received_at"'
+    await arrange(house, "", (f'{received}, "aware_at"]', f"{received}]"))
+    referral = await refer(house)
+    duty = await duty_of(house, referral, "dsp-la", "sin-record")
+    told = house.example("referral")["body"]["incident"]
+    for at in ("2026-10-29T10:00:00Z", "2026-11-01T10:00:00Z"):
+        body = {"incident": told | {"incident_at": "2026-10-28T10:00:00Z", "aware_at": at}}
+        await refer(house, body=body, incident=referral["incident"])
+        after = duty_document(await duty_of(house, referral, "dsp-la", "sin-record"))
+        assert after["due_at"] == "2026-11-06T00:00:00Z"
+        assert after["start_at"] == duty_document(duty)["start_at"]
+    (change,) = after["due_changes"]
+    assert (change["cause"], change["start_at"]) == ("earlier-start", "2026-10-29T10:00:00Z")
+    assert (await reasons(house)).count("earlier-start") == 1
+    assert coarse_reason((await entries_named(house, "DutyRescheduled"))[0]) == "earlier-start"
 
 
 async def test_what_the_law_sets_is_never_extended(house: House) -> None:

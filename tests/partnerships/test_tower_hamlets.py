@@ -378,6 +378,8 @@ async def test_the_panel_sits_when_the_meeting_was_held_not_when_it_was_announce
     await decide(stage, told, "met")
     await notify(stage, told)
     asked = await stage.answer(UNIT, "information-request", told, {"agencies": [POLICE]})
+    (first,) = [hold for hold in await stage.held() if "first-fan-out" in hold.reasons]  # G-06
+    await stage.release(first)
     assert await stage.told(asked) == [f"agency-responder@{POLICE}"]
     assert await stage.laid(told, "B14") == {"agency-responder: information-return": "2026-11-30T17:00:00Z"}
     back = await stage.answer(POLICE, "information-return", asked)

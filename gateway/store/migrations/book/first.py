@@ -277,6 +277,7 @@ def upgrade() -> None:
         sa.Column("outcomes", sa.JSON(), nullable=False),
         sa.Column("opened_at", sa.Text(), nullable=False),
         sa.Column("legal_hold", sa.Boolean(), nullable=False),
+        sa.Column("police_hold", sa.Text(), nullable=True),
         sa.Column("ended_at", sa.Text(), nullable=True),
         sa.Column("erased_at", sa.Text(), nullable=True),
         sa.Column("transferred_to", sa.Text(), nullable=True),
@@ -639,6 +640,7 @@ def upgrade() -> None:
         sa.Column("acknowledged_at", sa.Text(), nullable=True),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
         sa.Column("recalled_at", sa.Text(), nullable=True),
+        sa.Column("notice", sa.Boolean(), nullable=False),
         sa.Column("copies", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["message"],

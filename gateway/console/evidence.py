@@ -58,6 +58,13 @@ async def post_bundle(console: Console, visit: Visit) -> Response:
     return Response(bundle, media_type="application/zip", headers=headers)
 
 
+async def get_policy(console: Console, visit: Visit) -> Response:
+    """What a stranger checks a bundle with: our public keys and who confirms the log. It holds no secret and nothing of an incident."""
+    policy = await console.parts.store.read(lambda tx: own_policy(console.parts, peers_of(tx)))
+    headers = {"Content-Disposition": 'attachment; filename="policy.json"'}
+    return Response(json.dumps(policy, indent=2).encode(), media_type="application/json", headers=headers)
+
+
 async def _named(console: Console, visit: Visit) -> tuple[IncidentId, PartnershipId]:
     incident, officer = IncidentId(visit.path("incident")), visit.signed_in
     return incident, await console.parts.store.read(lambda tx: reading.partnership_of(tx, officer, incident))

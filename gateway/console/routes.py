@@ -97,6 +97,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/audit", GET, Needs.SEE_ACCESS, audit.get_audit),
     Route("/access", GET, Needs.SEE_ACCESS, access.get_access),
     Route("/incidents/{incident}/evidence/check", POST, Needs.OPEN_CONTENT, evidence.post_check),
+    Route("/policy.json", GET, Needs.EXPORT, evidence.get_policy),
     Route("/incidents/{incident}/evidence", POST, Needs.EXPORT, evidence.post_bundle),
     Route("/rules", GET, Needs.SEE_LISTS, rules.get_rules),
     Route("/rules/{partnership}", GET, Needs.SEE_LISTS, rules.get_pack),

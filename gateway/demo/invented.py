@@ -37,19 +37,21 @@ def referral(at: datetime, reference: str) -> dict[str, Any]:
     return document
 
 
-def near_miss(at: datetime, reference: str) -> dict[str, Any]:
-    """Another matter, for the live incident that is left to look at: another child, another place."""
-    document = referral(at, reference)
+def other_referral(at: datetime, reference: str, child: tuple[str, str, str]) -> dict[str, Any]:
+    """Another matter, for the live incidents that are left to look at; the child by given name, family name and birth."""
+    document, (given, family, born_on) = referral(at, reference), child
     document["author"] = {"name": "Oluwaseun Hartfield", "post": "Named Nurse for Safeguarding Children"}
     document["lawful_basis"] = "public-task-health"
     children = document["body"]["children"][:1]
     children[0] |= {
-        "given_names": "Peregrine",
-        "family_name": "Placeholder",
+        "given_names": given,
+        "family_name": family,
+        "date_of_birth": born_on,
         "other_names": [],
-        "nhs_number": "9990000026",
+        "nhs_number": None,
+        "nhs_number_absence": "not-available",
     }
-    children[0] |= {"date_of_birth": "2019-09-09", "related_people": [], "upn": None}
+    children[0] |= {"related_people": [], "upn": None}
     document["body"]["children"] = children
     return document
 

@@ -34,7 +34,8 @@ from gateway.demo.partnership import (
     enrol,
 )
 from gateway.demo.stage import Ports, Stage, prepare_folder, set_up
-from gateway.demo.story import OFFICER, Cast, Step, StepFailed, leave_one_open, play
+from gateway.demo.story import OFFICER, Cast, Step, StepFailed, play
+from gateway.demo.week import leave_a_week
 from gateway.dispatch import intake
 from gateway.moving_clock import MovingClock
 from gateway.serving import Gateway, build, listening, running
@@ -69,7 +70,7 @@ async def perform(asked: Demonstration) -> list[Step]:
         cast = await assemble(asked, folder, start_at, stack)
         try:
             await play(cast)
-            await leave_one_open(cast, system_clock())
+            await leave_a_week(cast, system_clock())
         except (StepFailed, AgencyProblem, Unreachable, TimeoutError) as fault:
             step = Step(str(fault) or "no answer came in time", False)
             cast.steps.append(step)

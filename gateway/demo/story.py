@@ -334,14 +334,6 @@ async def prove_and_erase(cast: Cast) -> None:
     cast.done("Everything that was ever accepted is accounted for: nothing unexplained")
 
 
-async def leave_one_open(cast: Cast, real: datetime) -> str:
-    """Move the clock to now and leave a second, live incident to look at; its id."""
-    cast.stage.clock.move_to(real)
-    answer = await cast.clients[HOSPITALS].submit(invented.near_miss(cast.now, "NSH-SG-LIVE-1"))
-    cast.done(f"A second incident is open to look at: {answer['incident']}", answer["receipt"]["id"])
-    return str(answer["incident"])
-
-
 async def _reply(cast: Cast, school: School, letter: Any, writer: str, words: str) -> None:
     """The school's server sends to ours over STARTTLS; ours checks DKIM and hands it to the gateway."""
     raw = school.reply(letter, writer, words)

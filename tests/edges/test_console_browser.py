@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from gateway.ledger import verify
 from tests.edges.browser import DOUBLED, PHONE, Person, chromium, person
 from tests.edges.test_console import COUNCIL, ICB, POLICE, decide, refer, the_hold
 from tests.gateway_house import House, gateway_house
@@ -160,6 +163,38 @@ async def test_without_javascript_everything_is_there(stage: Stage) -> None:
         await page.get_by_text("that day itself is not counted").first.wait_for()
 
 
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_an_inspector_asks_for_evidence_and_what_leaves_is_checked_by_a_stranger(
+    stage: Stage, tmp_path: Path, javascript: bool
+) -> None:
+    """Found by its reference, checked in the page, taken away; bundle and policy verify with the verifier alone."""
+    async with person(stage.browser, stage.house, javascript=javascript) as someone:
+        page = someone.page
+        await page.get_by_role("link", name="Search").click()
+        await page.get_by_label("Reference").fill(stage.incident)
+        await page.get_by_label("Reference").press("Enter")
+        await page.get_by_role("heading", name=f"Incident {stage.incident}").wait_for()
+        await _press(someone, "Check the evidence")
+        await page.get_by_text("The evidence holds").first.wait_for()
+        await page.get_by_role("link", name="Back to incident").click()
+        await _take(someone, tmp_path / "evidence.zip", "button", "Take it away with content")
+        await _take(someone, tmp_path / "policy.json", "link", "the policy")
+    policy = verify.load_policy((tmp_path / "policy.json").read_bytes())
+    finding = verify.verify_bundle((tmp_path / "evidence.zip").read_bytes(), policy)
+    assert finding.verdict == "VALID", finding
+    assert finding.content == "matches"
+
+
+async def test_an_inspector_s_evidence_is_reached_by_keyboard_alone(stage: Stage, tmp_path: Path) -> None:
+    async with person(stage.browser, stage.house) as someone:
+        await someone.open(f"/incidents/{stage.incident}")
+        await _tab_to(someone, "Take it away with content")
+        async with someone.page.expect_download() as taken:
+            await someone.page.keyboard.press("Enter")
+        await (await taken.value).save_as(tmp_path / "evidence.zip")
+        assert (tmp_path / "evidence.zip").read_bytes().startswith(b"PK")
+
+
 async def test_today_tells_of_what_is_new_while_it_is_open_and_moves_no_focus(stage: Stage) -> None:
     async with person(stage.browser, stage.house) as someone:
         page = someone.page
@@ -190,6 +225,12 @@ async def test_a_page_with_all_that_it_loads_is_light(stage: Stage) -> None:
         someone.page.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", 0))))
         await someone.open("/incidents")
         assert sum(sizes) < MOST_BYTES
+
+
+async def _take(someone: Person, path: Path, role: Literal["button", "link"], name: str) -> None:
+    async with someone.page.expect_download() as taken:
+        await someone.page.get_by_role(role, name=name).click()
+    await (await taken.value).save_as(path)
 
 
 async def _press(someone: Person, name: str) -> None:

@@ -1,0 +1,81 @@
+"""A week's work for whoever looks at the console after the demonstration: live incidents that stand at different points.
+
+Everything goes through the partners' own clients, at the days on which it is said to have happened: one decided, with letters that wait
+for a person and agencies that were asked; one that a partner has not decided on in time; one new; and one that may be about a child
+who is known already. Nobody in it exists.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.demo import invented
+from gateway.demo.partnership import BUSINESS_UNIT, COUNCIL, HOSPITALS, ICB, POLICE
+from gateway.demo.story import Cast
+
+DECIDERS = (
+    (COUNCIL, "dsp-la", ("Philippa Marlowe", "Director of Children's Services")),
+    (POLICE, "dsp-police", ("Alasdair Holt", "Chief Superintendent")),
+    (ICB, "dsp-icb", ("Imelda Farrow", "Chief Nurse")),
+)
+KNOWN = ("Peregrine", "Placeholder", "2019-09-09")
+
+
+async def leave_a_week(cast: Cast, real: datetime) -> list[str]:
+    """Play the last days up to now; the incidents' ids, the newest last."""
+    earliest, middle, yesterday = _mornings(real, 3)
+    cast.stage.clock.move_to(max(earliest, cast.now))
+    decided = await _decided(cast)
+    cast.stage.clock.move_to(max(middle, cast.now))
+    late = await _refer(cast, POLICE, "NP-WEEK-2", ("Isolde", "Quillfeather", "2013-02-11"))
+    await _decide(cast, late, DECIDERS[0])
+    cast.stage.clock.move_to(max(yesterday, cast.now))
+    fresh = await _refer(cast, HOSPITALS, "NSH-WEEK-3", ("Barnaby", "Oxtongue", "2021-06-30"))
+    cast.stage.clock.move_to(real)
+    again = await _refer(cast, HOSPITALS, "NSH-WEEK-4", KNOWN)
+    found = [str(each["incident"]) for each in (decided, late, fresh, again)]
+    cast.done(f"A week's work is left to look at in the console: incidents {', '.join(found)}")
+    return found
+
+
+async def _decided(cast: Cast) -> dict[str, Any]:
+    """All three decided; two agencies asked, one answered."""
+    referral = await _refer(cast, POLICE, "NP-WEEK-1", KNOWN)
+    for each in DECIDERS:
+        cast.stage.clock.move_to(cast.now + timedelta(minutes=30))
+        await _decide(cast, referral, each)
+    request = invented.message(
+        "information-request", cast.now, "SBU-WEEK-1", referral["incident"], agencies=[POLICE, HOSPITALS]
+    )
+    asked = await cast.clients[BUSINESS_UNIT].submit(request)
+    answer = invented.message(
+        "information-return", cast.now, "NSH-WEEK-1", referral["incident"], in_reply_to=asked["id"]
+    )
+    await cast.clients[HOSPITALS].submit(answer)
+    return referral
+
+
+async def _refer(cast: Cast, agency: str, reference: str, child: tuple[str, str, str]) -> dict[str, Any]:
+    answer: dict[str, Any] = await cast.clients[agency].submit(
+        invented.other_referral(cast.now, reference, child)
+    )
+    return answer
+
+
+async def _decide(cast: Cast, referral: dict[str, Any], who: tuple[str, str, tuple[str, str]]) -> None:
+    agency, seat, person = who
+    reference = f"WEEK-{seat}-{referral['incident']}"
+    document = invented.decision(cast.now, reference, referral["incident"], referral["id"], seat, person)
+    await cast.clients[agency].submit(document)
+
+
+def _mornings(real: datetime, count: int) -> list[datetime]:
+    """The last working mornings before a day, the earliest first."""
+    found: list[datetime] = []
+    day = real
+    while len(found) < count:
+        day -= timedelta(days=1)
+        if day.weekday() < 5:
+            found.insert(0, day.replace(hour=9, minute=30, second=0, microsecond=0))
+    return found

@@ -7,8 +7,10 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -320,3 +322,51 @@ async def test_metrics_and_readiness_say_for_how_long_the_log_waits(
             assert (await operator.get("/readyz")).json()["log_pending_seconds"] == 0
     assert "gateway_log_anchored_size 0.0" in before
     assert "gateway_log_pending_seconds 0.0" in after
+
+
+KILLED = """
+import asyncio, dataclasses, json, os, signal, sys
+from gateway.app import build_parts
+from gateway.dispatch import anchoring
+from gateway.settings import Settings
+
+async def main(settings, answers):
+    parts = build_parts(Settings(**settings))
+    left = [answers]
+
+    async def ask(*question):
+        told = await parts.ask_notary(*question)
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return told
+
+    await anchoring.anchor_newest(dataclasses.replace(parts, ask_notary=ask))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main(json.loads(sys.argv[1]), int(sys.argv[2])))
+"""
+
+
+async def test_a_kill_between_any_two_steps_of_anchoring_takes_no_checkpoint_back(
+    notaries: Notaries, witness: WitnessProcess, tmp_path: Path
+) -> None:
+    """After the witness's signature, after the stamp, and after both are kept: whoever comes next goes on from there."""
+    async with quiet_house(tmp_path, **notaries.settings(witness)) as house:
+        given = house.parts.settings.model_dump_json(exclude_unset=True)
+        kept: list[int] = []
+        for answers in (1, 2, 0):
+            size = await grown(house.parts)
+            command = [sys.executable, "-c", KILLED, given, str(answers)]
+            done = await asyncio.to_thread(
+                subprocess.run, command, check=False, capture_output=True, text=True, timeout=60
+            )
+            assert done.returncode == -signal.SIGKILL, done.stderr
+            assert witness.size(ISSUER) == size, "what the witness signed it remembers"
+            newest = await house.parts.store.read(log.newest_anchor)
+            kept.append(newest[0] if newest else 0)
+        assert kept == [0, 0, size]
+        await grown(house.parts)
+        confirmed = await anchor_newest(house.parts)
+        assert confirmed is not None
+        assert confirmed.size == size + 1 == witness.size(ISSUER)

@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import dns.exception
-import dns.resolver
-
 from adapters.mail.authenticity import aligned
 
 MOST_SIGNATURES = 5
@@ -51,6 +48,9 @@ def names_in(raw: bytes) -> tuple[str, ...]:
 
 def resolver(address: str) -> LookUp:
     """Looks names up with the machine's own resolver (`system`) or the one at `address[:port]`. Blocks for seconds."""
+    import dns.exception  # loaded only where signatures are checked again
+    import dns.resolver
+
     asking = dns.resolver.Resolver(configure=address == "system")
     if address != "system":
         host, _, port = address.rpartition(":") if address.count(":") == 1 else (address, "", "53")

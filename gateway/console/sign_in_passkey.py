@@ -9,27 +9,11 @@ from __future__ import annotations
 
 import json
 import secrets
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
 from starlette.responses import Response
-from webauthn import (
-    base64url_to_bytes,
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
-from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from gateway.actions.change_officer import say_officer_changed
 from gateway.actions.prove import Occasion
@@ -41,11 +25,11 @@ from gateway.store import officers, sessions
 from gateway.store.officers import OfficerRow, PasskeyRow
 from gateway.store.transaction import Tx
 
+if TYPE_CHECKING:
+    from gateway.console.passkeys import Asked, NewPasskey
+
 GET, CREATE = "passkey", "invitation"
-SERVICE = "Safeguarding gateway"
 MOST_PASSKEYS = 10
-_ALWAYS_VERIFIED = UserVerificationRequirement.REQUIRED
-_IMPOSSIBLE = (WebAuthnException, ValueError, TypeError, KeyError)  # what the library says of bad answers
 
 _log = structlog.get_logger()
 
@@ -55,11 +39,9 @@ async def get_passkey(console: Console, visit: Visit) -> Response:
     if console.provider is not None:
         return sign_in_page(console, visit, failed="not-set-up", status=404)
     secret = secrets.token_urlsafe(32)
-    options = options_to_json(
-        generate_authentication_options(
-            rp_id=_site(console), challenge=_challenge(secret), user_verification=_ALWAYS_VERIFIED
-        )
-    )
+    from gateway.console import passkeys
+
+    options = passkeys.options_to_sign_in(_asked(console, secret))
     response = page(visit, "passkey.html", options=options)
     await begin_try(console, GET, secret, response)
     return response
@@ -103,18 +85,11 @@ async def get_invitation(console: Console, visit: Visit) -> Response:
         return _failed(console, visit, "invitation")
     have = await console.parts.store.read(lambda tx: officers.passkeys_of(tx, row.key))
     secret = secrets.token_urlsafe(32)
-    made = generate_registration_options(
-        rp_id=_site(console),
-        rp_name=SERVICE,
-        user_name=row.name,
-        user_id=bytes.fromhex(console.parts.keys.fingerprint("passkey", row.key.encode())),
-        challenge=_challenge(secret),
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=_ALWAYS_VERIFIED
-        ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=base64url_to_bytes(each.id)) for each in have],
-    )
-    response = page(visit, "invitation.html", options=options_to_json(made), token=token, name=row.name)
+    from gateway.console import passkeys
+
+    handle = bytes.fromhex(console.parts.keys.fingerprint("passkey", row.key.encode()))
+    made = passkeys.options_to_make(_asked(console, secret), row.name, handle, [each.id for each in have])
+    response = page(visit, "invitation.html", options=made, token=token, name=row.name)
     await begin_try(console, CREATE, secret, response)
     return response
 
@@ -127,15 +102,15 @@ async def post_invitation(console: Console, visit: Visit) -> Response:
     if made is None:
         return _failed(console, visit, "passkey")
     now, seed = console.parts.clock(), secrets.token_bytes(32)
-    link, named = digest(visit.form.get("token", "")), bytes_to_base64url(made.credential_id)
+    link = digest(visit.form.get("token", ""))
 
     def keep(tx: Tx) -> bool:
         row = _invited(tx, sessions.use_link(tx, link, sessions.INVITATION, now))
-        if row is None or officers.passkey(tx, named) is not None:
+        if row is None or officers.passkey(tx, made.id) is not None:
             return False
         if len(officers.passkeys_of(tx, row.key)) >= MOST_PASSKEYS:
             return False
-        key = PasskeyRow(named, row.key, made.credential_public_key, made.sign_count, now, None)
+        key = PasskeyRow(made.id, row.key, made.public_key, made.sign_count, now, None)
         officers.add_passkey(tx, key)
         say_officer_changed(tx, console.parts, Occasion(now, Supply(seed)), row.name, "passkey-added")
         return True
@@ -153,36 +128,26 @@ def _invited(tx: Tx, link: sessions.LinkRow | None) -> OfficerRow | None:
     return row if row is not None and row.is_active else None
 
 
-def _made(console: Console, visit: Visit) -> VerifiedRegistration | None:
-    """What the browser made, once it holds."""
-    try:
-        return verify_registration_response(
-            credential=visit.form.get("credential", ""),
-            expected_challenge=_challenge(try_secret(console, visit)),
-            expected_rp_id=_site(console),
-            expected_origin=origin(console.parts.settings.console_address),
-            require_user_verification=True,
-        )
-    except _IMPOSSIBLE:
-        return None
+def _made(console: Console, visit: Visit) -> NewPasskey | None:
+    from gateway.console import passkeys
+
+    asked = _asked(console, try_secret(console, visit))
+    return passkeys.made(asked, visit.form.get("credential", ""))
 
 
 def _checked(console: Console, visit: Visit, said: str, known: PasskeyRow) -> int | None:
-    """The authenticator's counter, when the answer holds; a counter that went back means a copy, and does not."""
-    try:
-        return int(
-            verify_authentication_response(
-                credential=said,
-                expected_challenge=_challenge(try_secret(console, visit)),
-                expected_rp_id=_site(console),
-                expected_origin=origin(console.parts.settings.console_address),
-                credential_public_key=known.public_key,
-                credential_current_sign_count=known.sign_count,
-                require_user_verification=True,
-            ).new_sign_count
-        )
-    except _IMPOSSIBLE:
-        return None
+    from gateway.console import passkeys
+
+    asked = _asked(console, try_secret(console, visit))
+    return passkeys.counted(asked, said, known.public_key, known.sign_count)
+
+
+def _asked(console: Console, secret: str) -> Asked:
+    """One try of one browser: its secret makes the challenge."""
+    from gateway.console import passkeys
+
+    address = console.parts.settings.console_address
+    return passkeys.Asked(_site(console), origin(address), derived(secret, "challenge").encode())
 
 
 async def _use_try(console: Console, visit: Visit, kind: str) -> bool:
@@ -190,10 +155,6 @@ async def _use_try(console: Console, visit: Visit, kind: str) -> bool:
     if not secret:
         return False
     return await console.parts.store.transact(lambda tx: sessions.use_try(tx, digest(secret), kind, now))
-
-
-def _challenge(secret: str) -> bytes:
-    return derived(secret, "challenge").encode()
 
 
 def _site(console: Console) -> str:

@@ -21,7 +21,6 @@ from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.ledger import sealing, verify
 from gateway.ledger import summary as words
-from gateway.ledger.summary_pdf import pdf
 from gateway.store import log
 from gateway.store.log import AnchorRow, CheckpointRow, EntryRow
 from gateway.store.transaction import Tx
@@ -248,6 +247,8 @@ def _summaries(gathered: Gathered, disclosures: Mapping[str, Sequence[str]]) -> 
 
 
 def _written(blocks: Sequence[words.Block]) -> dict[str, bytes]:
+    from gateway.ledger.summary_pdf import pdf  # it draws: loaded when something is drawn
+
     return {"SUMMARY.html": words.page(blocks).encode(), "SUMMARY.pdf": pdf(blocks)}
 
 

@@ -85,10 +85,10 @@ class ValkeyServer:
 @contextmanager
 def postgres_server(*, fsync: bool = False) -> Iterator[PostgresServer]:
     """Run a PostgreSQL of its own on a private socket; `fsync=True` for tests of durability."""
-    with _folder() as folder:
-        programs = _postgres_programs(folder)
+    with server_folder() as folder:
+        programs = postgres_programs(folder)
         data = folder / "data"
-        _run_once(
+        run_once(
             [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"],
             ["--no-sync", "--no-instructions"],
         )
@@ -113,7 +113,7 @@ def postgres_server(*, fsync: bool = False) -> Iterator[PostgresServer]:
 @contextmanager
 def valkey_server(port: int | None = None) -> Iterator[ValkeyServer]:
     """Run a Valkey of its own on a loopback port: the one given (of one that died), else a free one."""
-    with _folder() as folder:
+    with server_folder() as folder:
         program = _valkey_program(folder)
         for attempts_left in reversed(range(5)):
             try:
@@ -149,7 +149,7 @@ class _DidNotStart(Exception):
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def server_folder() -> Iterator[Path]:
     """A short-named folder (socket paths hold 107 bytes) that belongs to the server's user."""
     folder = Path(tempfile.mkdtemp(prefix="gw-"))
     if os.geteuid() == 0:
@@ -169,9 +169,9 @@ def _running(command: list[Any], folder: Path, stop: signal.Signals) -> Iterator
             stderr=log,
             stdin=subprocess.DEVNULL,
             cwd=folder,
-            env=_environment(),
+            env=environment(),
             start_new_session=True,  # Ctrl-C reaches pytest, which then stops the server in order
-            **_as_unprivileged(),
+            **as_unprivileged(),
         )
     try:
         yield process
@@ -199,30 +199,30 @@ def _wait_until(
     raise _DidNotStart((folder / "server.log").read_text(errors="replace")[-2000:])
 
 
-def _run_once(command: list[Any], options: list[str]) -> None:
+def run_once(command: list[Any], options: list[str]) -> None:
     done = subprocess.run(
         [str(part) for part in command] + options,
         capture_output=True,
         cwd="/",
-        env=_environment(),
+        env=environment(),
         check=False,
-        **_as_unprivileged(),
+        **as_unprivileged(),
     )
     if done.returncode:
         raise _DidNotStart(done.stderr.decode(errors="replace")[-2000:])
 
 
-def _as_unprivileged() -> dict[str, Any]:
+def as_unprivileged() -> dict[str, Any]:
     if os.geteuid() != 0:
         return {}
     return {"user": UNPRIVILEGED_UID, "group": UNPRIVILEGED_UID, "extra_groups": []}
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _postgres_programs(folder: Path) -> Path:
+def postgres_programs(folder: Path) -> Path:
     chosen = os.environ.get("GATEWAY_TEST_POSTGRES_BIN")
     if chosen:
         return _require(Path(chosen), "initdb", "GATEWAY_TEST_POSTGRES_BIN")
@@ -276,9 +276,9 @@ def _is_reachable(program: Path) -> bool:
             [str(program), "--version"],
             capture_output=True,
             cwd="/",
-            env=_environment(),
+            env=environment(),
             check=False,
-            **_as_unprivileged(),
+            **as_unprivileged(),
         )
     except OSError:
         return False

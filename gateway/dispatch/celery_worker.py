@@ -133,9 +133,13 @@ class _House:
     """One worker process: its parts and the event loop on which their connections stay open."""
 
     def __init__(self) -> None:
-        self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self.parts = build_parts(Settings.load())
-        self.runner.run(reapply_erasures(self.parts))
+        self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        try:
+            self.runner.run(reapply_erasures(self.parts))
+        except BaseException:
+            self.leave()  # the database is away: every task that comes meanwhile tries anew, and must leave nothing behind
+            raise
 
     def leave(self) -> None:
         self.runner.run(close(self.parts))

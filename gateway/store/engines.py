@@ -21,6 +21,8 @@ from gateway.core.errors import Misconfigured, Unavailable
 
 EngineName = Literal["sqlite", "postgresql"]
 
+IDLE_WAITS = 6  # a transaction that says nothing for so many waits for a lock is ended by the server
+
 
 def open_engine(url: str, *, busy_timeout_seconds: float = 5) -> Engine:
     """An engine for a SQLite file (created, for its owner only) or PostgreSQL (not yet connected to).
@@ -195,10 +197,24 @@ def _enter_wal(connection: sqlite3.Connection, until: float) -> None:
 
 
 def _postgresql_settings(busy_timeout_seconds: float) -> dict[str, Any]:
+    """What the server is told of us, and what our driver does. A process of ours that vanished (its machine, its network) or that
+    was stopped in the middle holds its locks until the server ends it: everybody else would be refused meanwhile."""
+    server = {
+        # Named because an operator's default of "off" would break the promise of a receipt.
+        "synchronous_commit": "on",
+        "lock_timeout": int(busy_timeout_seconds * 1000),
+        "idle_in_transaction_session_timeout": int(IDLE_WAITS * busy_timeout_seconds * 1000),
+        "tcp_keepalives_idle": 10,
+        "tcp_keepalives_interval": 5,
+        "tcp_keepalives_count": 3,
+    }
     return {
-        # synchronous_commit is named because an operator's default of "off" would break the promise of a receipt.
-        "options": f"-c synchronous_commit=on -c lock_timeout={int(busy_timeout_seconds * 1000)}",
-        # A server that vanished without a word is a lost connection after these seconds, not a wait for ever.
+        "options": " ".join(f"-c {name}={value}" for name, value in server.items()),
+        # A server that vanished without a word is a lost connection after these seconds, not a wait for ever: what was sent
+        # and is not acknowledged, and a question that was acknowledged and is not answered (by default asked after 2 hours).
         "connect_timeout": 5,
         "tcp_user_timeout": 15_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
     }

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -25,13 +26,15 @@ import trustme
 
 from gateway.agency.client import AgencyClient
 from gateway.app import build_parts, close, system_clock
+from gateway.core.errors import Unavailable
 from gateway.core.messages import AgencyId, IncidentId
 from gateway.demo import invented
 from gateway.demo.partnership import AGENCIES, HOSPITALS, POLICE
 from gateway.settings import Settings
-from keys.signing import FileSigner
+from keys import custody as key_ring
+from keys.signing import DEVELOPMENT_PREFIX, FileSigner
 from tests.journeys.deployment import client_tls, eventually, number_of, set_up
-from tests.journeys.mortal_gateway import command, environment
+from tests.journeys.mortal_gateway import command, environment, toml
 from tests.journeys.test_kill import inhabit, partners_web_server
 from tests.partner_agency import WebhookServer
 from tests.servers import PostgresServer, free_port, valkey_server
@@ -236,3 +239,28 @@ async def test_messages_through_the_broker_carry_nothing_about_anybody(
     assert document["headers"]["task"] == CARRY
     assert document["headers"]["expires"] is not None
     assert json.loads(base64.b64decode(document["body"]))[:2] == [[], {}]
+
+
+def test_a_worker_that_finds_no_database_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every task that comes while the database is away would otherwise leave a dozen threads and a loop."""
+    from gateway.dispatch.celery_worker import _House  # celery takes half a second
+
+    key_ring.create(tmp_path / "keys", DEVELOPMENT_PREFIX)
+    nowhere = f"postgresql+psycopg://nobody@/none?host={tmp_path}"
+    file = tmp_path / "gateway.toml"
+    values = {
+        "mode": "development",
+        "var_dir": str(tmp_path),
+        "keys_dir": str(tmp_path / "keys"),
+        "database_url": nowhere,
+        "custody_url": f"{nowhere}2",
+    }
+    file.write_text(toml(values))
+    monkeypatch.setenv("GATEWAY_SETTINGS_FILE", str(file))
+    before = threading.active_count()
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            _House()
+    assert threading.active_count() == before

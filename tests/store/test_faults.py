@@ -162,6 +162,32 @@ async def test_a_connection_lost_during_commit_is_unknown_and_never_re_run(postg
     assert await postgres_store.transact(keep(3)) == 3
 
 
+async def test_a_transaction_that_stands_still_is_ended_and_keeps_nobody_out_for_long(
+    postgres_store: Store, postgres_url: str
+) -> None:
+    """A process that was stopped, or whose machine went, in the middle: its locks go with its session."""
+    await postgres_store.transact(keep(1, "old"))
+    paused = Store.open(postgres_url, METADATA, busy_timeout_seconds=0.1)
+    gate = Gate()
+
+    def hold(tx: Tx) -> None:
+        tx.execute(sa.update(note).where(note.c.id == 1).values(text="never"))
+        gate(tx)
+        tx.execute(sa.update(note).where(note.c.id == 1).values(text="never again"))
+
+    holding = asyncio.ensure_future(paused.transact(hold))
+    await gate.is_entered()
+    await postgres_store.transact(
+        lambda tx: tx.execute(sa.update(note).where(note.c.id == 1).values(text="new")) and None
+    )
+    gate.open()
+    with pytest.raises(Unavailable):
+        await holding
+    texts = await postgres_store.read(lambda tx: tx.execute(sa.select(note.c.text)).scalars().all())
+    assert texts == ["new"]
+    await paused.aclose()
+
+
 async def test_no_server_is_unavailable(tmp_path: Path) -> None:
     store = Store.open(f"postgresql://postgres@/book?host={tmp_path}", METADATA)
     fn = Counted(keep(1))

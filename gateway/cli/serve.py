@@ -72,8 +72,8 @@ def _settings() -> Settings:
     if not settings.var_dir.is_dir():
         raise Misconfigured("GATEWAY_VAR_DIR is not there: run `gateway init`, then `gateway migrate`")
     for which, url in databases.items():
-        if not migrations.is_current(url, which):
-            raise Misconfigured(f"the {which} database is not up to date: run `gateway migrate`")
+        if trouble := migrations.trouble(url, which):
+            raise Misconfigured(f"the {which} database {trouble}")
     return settings
 
 

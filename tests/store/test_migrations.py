@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import asyncio
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,8 +18,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from gateway.store import engines
-from gateway.store.migrations import Which, first, is_current, metadata, migrate, version_table
-from gateway.store.transaction import Store
+from gateway.store import tables as t
+from gateway.store.migrations import (
+    KNOWN,
+    Which,
+    first,
+    is_current,
+    metadata,
+    migrate,
+    trouble,
+    version_table,
+)
+from gateway.store.transaction import Store, Tx
 from tests import servers
 
 HISTORIES: tuple[Which, ...] = get_args(Which)
@@ -125,3 +139,85 @@ def test_no_text_has_a_length_that_one_engine_alone_would_hold_to() -> None:
     ]
     kinds = [(column, getattr(column.type, "impl_instance", column.type)) for column in columns]
     assert [str(column) for column, kind in kinds if getattr(kind, "length", None) is not None] == []
+
+
+LATER = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "{revision}", "custody_first", None, None
+
+
+def upgrade() -> None:
+    op.add_column("data_key", sa.Column("note", sa.Text()))
+    op.create_index("data_key_note", "data_key", ["note"])
+    op.create_table("further", sa.Column("id", sa.Text(), primary_key=True))
+"""
+
+
+def later(folder: Path, revision: str) -> list[Path]:
+    """The folder of a later release's revisions: one that adds a column, an index and a table."""
+    folder.mkdir()
+    (folder / "later.py").write_text(LATER.format(revision=revision))
+    return [folder]
+
+
+@pytest.mark.parametrize("which", HISTORIES)
+def test_every_revision_of_this_release_is_known_to_it(which: Which) -> None:
+    folder = Path(first.__file__).parent / which
+    named = {re.findall(r'^revision = "(.+)"', file.read_text(), re.M)[0] for file in folder.glob("*.py")}
+    assert named == KNOWN[which]
+
+
+async def test_processes_of_both_releases_write_while_an_additive_revision_is_made(
+    database_url: str, tmp_path: Path
+) -> None:
+    """A rolling upgrade: from the first revision up, on a database in use; the older release may even be started again."""
+    migrate(database_url, "custody")
+    older = Store.open(database_url, metadata("custody"), busy_timeout_seconds=10)
+    stop = asyncio.Event()
+
+    async def write_for_ever(name: str) -> int:
+        done = 0
+        while not stop.is_set():
+            await older.transact(partial(add_key, f"{name}-{done}"))
+            done += 1
+        return done
+
+    writing = [asyncio.create_task(write_for_ever(str(number))) for number in range(3)]
+    await asyncio.to_thread(migrate, database_url, "custody", later(tmp_path / "later", "custody_1_note"))
+    newer = Store.open(database_url, newer_tables(), busy_timeout_seconds=10)
+    await newer.transact(lambda tx: add_key("newer", tx, note="known to the newer release alone"))
+    await older.transact(partial(add_key, "older"))
+    stop.set()
+    written = sum(await asyncio.gather(*writing))
+    assert await newer.read(lambda tx: tx.execute(sa.text("SELECT count(*) FROM data_key")).scalar_one()) == (
+        written + 2
+    )
+    assert trouble(database_url, "custody") is None
+    assert not is_current(database_url, "custody")
+    await asyncio.gather(older.aclose(), newer.aclose())
+
+
+def test_an_older_release_is_not_started_beside_a_generation_it_does_not_know(
+    database_url: str, tmp_path: Path
+) -> None:
+    assert trouble(database_url, "custody") == "is not up to date: run `gateway migrate`"
+    migrate(database_url, "custody", later(tmp_path / "later", "custody_2_note"))
+    assert "newer release" in str(trouble(database_url, "custody"))
+
+
+def newer_tables() -> sa.MetaData:
+    """What the later release knows of the table."""
+    tables = sa.MetaData()
+    columns = [
+        sa.Column(column.name, column.type, primary_key=column.primary_key) for column in t.data_key.columns
+    ]
+    sa.Table("data_key", tables, *columns, sa.Column("note", sa.Text))
+    return tables
+
+
+def add_key(name: str, tx: Tx, note: str | None = None) -> None:
+    row = {"id": name, "master": "master-1", "created_at": datetime(2026, 11, 2, tzinfo=UTC)}
+    table = t.data_key if note is None else newer_tables().tables["data_key"]
+    tx.execute(sa.insert(table), row | ({} if note is None else {"note": note}))

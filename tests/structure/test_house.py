@@ -97,10 +97,12 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_no_test_waits_a_fixed_time() -> None:
-    """A pause stands inside a loop that looks again; anywhere else it hopes that the other side is done."""
+    """A pause stands inside a loop that looks again; anywhere else it hopes that the other side is done. In the harness of faults a
+    pause is itself the fault: how long a line is cut, a disk full, a process stopped."""
     assert not [
         f"{source.name}:{line}"
         for source in suite()
+        if not source.name.startswith("tests/journeys/faults/")
         for line in _pauses(source.tree) - _pauses_in_loops(source.tree)
     ]
 

@@ -61,6 +61,9 @@ def in_force(tx: Tx) -> BankHolidays:
 
 def change_calendar(tx: Tx, parts: Parts, occasion: Occasion, asked: CalendarChange) -> Stated:
     """Put the list in force; the receipt. Refused when it says nothing new, or when an open duty would lose its date."""
+    tx.take_turns(
+        "calendar"
+    )  # else two lists at once would each be joined to the one before, and both be in force
     before = in_force(tx)
     listed = joined(before, asked.listed)
     if listed.divisions == before.divisions and listed.covers_until == before.covers_until:

@@ -71,6 +71,7 @@ def add_officer(tx: Tx, parts: Parts, occasion: Occasion, asked: NewOfficer) -> 
     name = tidy_name(asked.name)
     if not name or len(name) > MOST_CHARACTERS or not asked.roles:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Name the officer, and at least one role.")
+    tx.take_turns(f"officer:{name_key(name)}")
     if officers.find(tx, name) is not None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="There is an officer of this name already.")
     if asked.subject is not None and officers.of_subject(tx, asked.subject) is not None:
@@ -134,7 +135,10 @@ def invite_officer(tx: Tx, parts: Parts, occasion: Occasion, asked: Invitation) 
 
 
 def known_officer(tx: Tx, name: str) -> OfficerRow:
-    """The officer of that name; Refused(not-found) when there is none."""
+    """The officer of that name, as the last one left it who changed something there; Refused(not-found) when there is none."""
+    tx.take_turns(
+        f"officer:{name_key(name)}"
+    )  # else two invitations at once would both be good, and a role be judged as it was
     row = officers.find(tx, name)
     if row is None:
         raise Refused(

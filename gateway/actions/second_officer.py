@@ -12,8 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gateway.actions.close_incident import Closing, close_incident
 from gateway.actions.dismiss_guest import dismiss_guest
+from gateway.actions.end_retention import Approval, approve_erasure
 from gateway.actions.hold_disclosure import HoldLifting, lift_police_hold
+from gateway.actions.hold_legally import LegalHold, lift_legal_hold
 from gateway.actions.invite_guest import GuestChange, invite_guest
 from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
@@ -196,11 +199,40 @@ def _lift_police_hold(
     return lift_police_hold(tx, parts, work, HoldLifting(incident, officers, fields["reason"]))
 
 
+def _close(
+    tx: Tx, parts: Parts, work: Work, incident: IncidentId, fields: Fields, officers: TwoOfficers
+) -> object:
+    answer = Closing(
+        incident, officers.first, fields["reason"], "not-required", fields["because"], officers.second
+    )
+    return close_incident(tx, parts, work, answer)
+
+
+def _lift_hold(
+    tx: Tx, parts: Parts, work: Work, incident: IncidentId, fields: Fields, officers: TwoOfficers
+) -> object:
+    return lift_legal_hold(
+        tx, parts, work, LegalHold(incident, officers.first, fields["reason"], officers.second)
+    )
+
+
+def _erase(
+    tx: Tx, parts: Parts, work: Work, incident: IncidentId, fields: Fields, officers: TwoOfficers
+) -> object:
+    """Ordered here; the timetable destroys the data keys at its next round."""
+    return approve_erasure(tx, parts, work, Approval(incident, officers))
+
+
 ACTS: Mapping[str, Act] = {
     "waive-duty": Act("Waive a duty", ("duty", "reason"), Needs.DECIDE, _waive),
     "recall-message": Act("Take a message back", ("message", "reason"), Needs.DECIDE, _recall),
     "invite-guest": Act("Let an agency take part as a guest", ("agency", "reason"), Needs.DECIDE, _invite),
     "dismiss-guest": Act("End a guest agency's part", ("agency", "reason"), Needs.DECIDE, _dismiss),
     "lift-police-hold": Act("Lift the police hold", ("reason",), Needs.DECIDE, _lift_police_hold),
+    "close-not-required": Act(
+        "Close an incident: the law requires nothing", ("reason", "because"), Needs.DECIDE, _close
+    ),
+    "lift-legal-hold": Act("Lift a legal hold", ("reason",), Needs.DECIDE, _lift_hold),
+    "confirm-erasure": Act("Erase what has been kept long enough", ("reason",), Needs.DECIDE, _erase),
     "unrestrict": Act("Let every officer open the incident", ("reason",), Needs.RESTRICT, _unrestrict),
 }

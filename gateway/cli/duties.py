@@ -6,23 +6,20 @@ who recorded it (X-29). Nothing here has a power of its own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.actions.acknowledge import Acknowledgement, acknowledge
+from gateway.actions.answer_for_agency import Told, acknowledge_for, answer_for
 from gateway.actions.decide_jointly import reached, tally_of
 from gateway.actions.explain import Explanation
 from gateway.actions.explain import explain as explain_one
 from gateway.actions.extend import Extension
 from gateway.actions.extend import extend as extend_one
-from gateway.actions.submit import Accepted
-from gateway.actions.take import Speaker, prepare, take
 from gateway.actions.tell_duty import duty_document
 from gateway.actions.view_duty import DutyViewing, view_duty
 from gateway.actions.waive import Waiver
@@ -40,40 +37,22 @@ from gateway.cli.session import (
     opened,
     run,
 )
-from gateway.core.duties import UNANSWERED, DutyState
-from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.core.duties import DutyState
+from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId, IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
-from gateway.core.rules import ACKNOWLEDGEMENT, Pack
+from gateway.core.rules import Pack
 from gateway.core.working_days import TimeFault, read_instant
 from gateway.parts import Parts
-from gateway.store import deliveries, duties, incidents
+from gateway.store import duties, incidents
 from gateway.store.duties import DutyRow
 from gateway.store.transaction import Tx
-from schemas import read_message
 
 TRIAGE = "triage-decision"
 
 app = typer.Typer(help="Who owes what by when.", no_args_is_help=True)
 
 DutyArgument = Annotated[str, typer.Argument(metavar="DUTY", help="The duty's id, as listed.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Triage:
-    """A safeguarding partner's decision, as it was told by telephone."""
-
-    outcome: str | None
-    criteria_met: str | None
-    decided_by: str | None
-    post: str | None
-    reasons: str | None
-
-    def is_given(self) -> bool:
-        return None not in (self.outcome, self.criteria_met, self.decided_by, self.post, self.reasons)
-
-    def is_absent(self) -> bool:
-        return (self.outcome, self.criteria_met, self.decided_by, self.post, self.reasons) == (None,) * 5
 
 
 @app.command("list")
@@ -157,20 +136,22 @@ def complete(
     Example: gateway duties complete dty-… --outcome sin-and-rapid-review --criteria-met yes --decided-by "H. Sorley"
     --post "Director of Nursing" --reasons "Told by telephone." --officer "W. Stave"
     """
-    triage = Triage(outcome, criteria_met, decided_by, post, reasons)
-    if acknowledged_by is not None and triage.is_absent() and answer_file is None:
+    short = (outcome, criteria_met, reasons, decided_by, post)
+    if acknowledged_by is not None and not any(short) and answer_file is None:
         done = run(_acknowledge(duty, officer, acknowledged_by))
         answer(
             done, [f"Acknowledged, receipt {done['receipt']}; the duty is {done['duty']['state']}"], as_json
         )
         return
-    if not (triage.is_given() if answer_file is None else triage.is_absent()):
+    if not all(short) if answer_file is None else any(short):
         raise typer.BadParameter(
             "give --answer FILE.json, or all of --outcome --criteria-met --decided-by --post --reasons, "
             "or --acknowledged-by alone"
         )
     try:
-        said: Triage | bytes = triage if answer_file is None else answer_file.read_bytes()
+        said: Told | bytes = (
+            Told(*(str(one) for one in short)) if answer_file is None else answer_file.read_bytes()
+        )
     except OSError as fault:
         raise typer.BadParameter(f"--answer cannot be read: {fault.strerror}") from None
     told = run(_complete(duty, officer, said))
@@ -316,32 +297,15 @@ async def _acknowledge(duty: str, officer: str, name: str) -> dict[str, Any]:
     """That a person at the agency has the message, as the agency's own acknowledgement would say it."""
     async with opened() as parts:
         row = await _find(parts, duty)
-        asked = row.message
-        if asked is None or row.expects != ACKNOWLEDGEMENT or row.state not in UNANSWERED:
-            detail = "This duty expects no acknowledgement, or is answered already."
-            raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
-        sent = await parts.store.read(lambda tx: deliveries.of_message(tx, asked))
-        theirs = [one for one in sent if one.agency == row.agency]
-        wanted = next((one for one in theirs if one.role == row.role), next(iter(theirs), None))
-        if wanted is None:
-            detail = "The message was not sent to this agency: send it first, then record that they have it."
-            raise Refused(ErrorCode.NOT_FOUND, detail=detail)
-        partnerships = (str(row.partnership),)
-        said = Acknowledgement(
-            row.agency, partnerships, wanted.id, "person", row.role, name, recorded_by=officer
-        )
-        stated = await parts.perform(acknowledge, said, row.partnership, row.incident)
+        stated = await acknowledge_for(parts, row, name, officer)
         after = await _find(parts, duty)
     return {"duty": duty_document(after), "message": row.message, "receipt": stated.id}
 
 
-async def _complete(duty: str, officer: str, said: Triage | bytes) -> dict[str, Any]:
+async def _complete(duty: str, officer: str, said: Told | bytes) -> dict[str, Any]:
     async with opened() as parts:
         row = await _find(parts, duty)
-        if row.state not in UNANSWERED:
-            raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This duty is answered or waived already.")
-        raw = said if isinstance(said, bytes) else _triage_document(parts, row, said)
-        taken = await _take(parts, row, raw, officer)
+        taken = await answer_for(parts, row, said, officer)
         after = await _find(parts, duty)
     return {
         "duty": duty_document(after),
@@ -350,53 +314,6 @@ async def _complete(duty: str, officer: str, said: Triage | bytes) -> dict[str, 
         "decision": taken.decision,
         "receipt": taken.receipt_id,
     }
-
-
-async def _take(parts: Parts, row: DutyRow, raw: bytes, officer: str) -> Accepted:
-    """The message through the one door, as the agency's, when it is what the duty expects."""
-    envelope = read_message(raw)
-    expected = {"type": row.expects, "incident": row.incident, "partnership": row.partnership}
-    wrong = [name for name, value in expected.items() if getattr(envelope, name) != value]
-    if wrong:
-        faults = tuple(FieldError(f"/{name}", "not-of-this-duty") for name in wrong)
-        raise Refused(ErrorCode.INVALID_MESSAGE, faults)
-    speaker = Speaker(row.agency, frozenset({row.partnership}), recorded_by=officer)
-    return await take(parts, await prepare(parts, raw, envelope, speaker))
-
-
-def _triage_document(parts: Parts, row: DutyRow, said: Triage) -> bytes:
-    """A triage decision for the duty's own seat, told by telephone at this moment."""
-    if row.expects != TRIAGE:
-        raise Refused(
-            ErrorCode.INVALID_MESSAGE,
-            detail=f"This duty expects {row.expects}: give it with --answer FILE.json.",
-        )
-    now = parts.clock().isoformat()
-    person = {"name": said.decided_by, "post": said.post}
-    document = {
-        "type": TRIAGE,
-        "version": 1,
-        "partnership": row.partnership,
-        "reference": f"by-telephone-{row.id}",
-        "incident": row.incident,
-        "in_reply_to": row.message,
-        "created_at": now,
-        "author": person,
-        "lawful_basis": "legal-obligation",
-        "marking": "OFFICIAL-SENSITIVE",
-        "attachments": [],
-        "do_not_contact": [],
-        "body": {
-            "seat": row.role,
-            "decided_by": person,
-            "criteria_met": said.criteria_met,
-            "outcome": said.outcome,
-            "reasons": said.reasons,
-            "decided_at": now,
-            "means": "telephone",
-        },
-    }
-    return json.dumps(document, ensure_ascii=False).encode()
 
 
 async def _find(parts: Parts, duty: str) -> DutyRow:

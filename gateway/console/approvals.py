@@ -5,6 +5,7 @@ Other pages ask with `ask`: they name an act of `actions.second_officer.ACTS` an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -77,12 +78,15 @@ async def post_lift_police_hold(console: Console, visit: Visit) -> Response:
     return await ask(console, visit, "lift-police-hold", IncidentId(visit.path("incident")))
 
 
-async def ask(console: Console, visit: Visit, act: str, incident: IncidentId) -> Response:
-    """Ask a second officer for `act`; its fields are those of the visitor's form."""
+async def ask(
+    console: Console, visit: Visit, act: str, incident: IncidentId, given: Mapping[str, str] | None = None
+) -> Response:
+    """Ask a second officer for `act`; its fields are those of the visitor's form, and what is `given` by the page."""
     officer = visit.signed_in
     _must_may(visit, act)
     partnership = await console.parts.store.read(lambda tx: reading.partnership_of(tx, officer, incident))
-    asked = Asking(incident, act, {name: visit.form.get(name, "") for name in ACTS[act].fields}, officer.name)
+    typed = {**visit.form, **(given or {})}
+    asked = Asking(incident, act, {name: typed.get(name, "") for name in ACTS[act].fields}, officer.name)
     await console.parts.perform(ask_second, asked, partnership, incident)
     return go("/approvals?done=asked")
 

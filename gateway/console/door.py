@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BASE = "/console"
 FORM_TOKEN = "form_token"
 FORM_LIMIT_BYTES = 65_536
-MOST_FIELDS = 50
+MOST_FIELDS = 400  # the longest form is that of a referral with several children
 TOUCH_EVERY = timedelta(seconds=30)
 WARNED_BEFORE = timedelta(minutes=20)  # a warning stands on every page from so long before a session's end
 

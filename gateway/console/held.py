@@ -45,6 +45,11 @@ ANSWER_FIELDS = ("roll_from", "roll_to", "previous_school", "additional_informat
 YES_NO = {"yes": True, "no": False}
 
 
+VOUCHED: Mapping[str | None, str] = {
+    "signature": "Signed by its sender, and the signature holds.",
+    "domain": "The sender's domain vouches for it. That says nothing about who sat at the keyboard.",
+    None: "Nothing shows that it is from its sender: telephone before you rely on it.",
+}
 NOT_SHOWN = "This e-mail cannot be shown safely. Ask the technical team to look at it."
 
 
@@ -64,6 +69,9 @@ class Words:
     rests_on: tuple[tuple[str, str], ...] = ()
     proposals: tuple[tuple[str, str], ...] = ()
     folded: tuple[tuple[bool, str], ...] = ()
+    vouched: str = ""
+    raw: str = ""
+    files: tuple[str, ...] = ()
 
 
 async def get_held(console: Console, visit: Visit) -> Response:
@@ -202,6 +210,9 @@ async def _words_of_mail(parts: Parts, read: HeldRead) -> Words:
         rests_on=tuple(found.get("rests_on", {}).items()),
         proposals=tuple(proposed),
         folded=await asyncio.to_thread(folded, text),
+        vouched=VOUCHED.get(found.get("vouched_by"), ""),
+        raw="" if raw.kind == "unreadable" else content[:MOST_CHARACTERS].decode("utf-8", "replace"),
+        files=tuple(str(one.get("name", "")) for one in found.get("files") or ()),
     )
 
 

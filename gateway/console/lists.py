@@ -1,4 +1,4 @@
-"""Lists over all incidents: duties, deliveries, failing partners. They show ids and codes only and leave no entry."""
+"""Lists over all incidents: duties, failing partners. They show ids and codes only and leave no entry."""
 
 from __future__ import annotations
 
@@ -48,10 +48,6 @@ DUTY_LISTS: Mapping[str, DutyList] = {
         overview.unacknowledged,
     ),
 }
-DELIVERY_LISTS: Mapping[str, tuple[str, ...]] = {
-    "failed": overview.FAILED,
-    **{state: (state,) for state in words.DELIVERY_STATES},
-}
 
 
 async def get_duties(console: Console, visit: Visit) -> Response:
@@ -79,29 +75,6 @@ async def get_duties(console: Console, visit: Visit) -> Response:
         "onward_to": onward(visit, f"/duties/{name}", rows, last, total),
     }
     return page(visit, "duties.html", here="today", listing=wanted, **shown)
-
-
-async def get_deliveries(console: Console, visit: Visit) -> Response:
-    """Deliveries in one state, newest first; those that failed unless another state is asked for."""
-    name = visit.request.path_params.get("state", "failed")
-    if name not in DELIVERY_LISTS:
-        raise Refused(ErrorCode.NOT_FOUND)
-    within, after = visit.signed_in.partnerships, place(visit)
-
-    def read(tx: Tx) -> tuple[Any, dict[str, int]]:
-        rows = overview.deliveries(tx, within, DELIVERY_LISTS[name], after)
-        return rows, overview.deliveries_by_state(tx, within)
-
-    rows, counts = await console.parts.store.read(read)
-    figures = {each: sum(counts.get(state, 0) for state in states) for each, states in DELIVERY_LISTS.items()}
-    last = Place(rows[ROWS - 1].created_at, rows[ROWS - 1].id) if len(rows) > ROWS else None
-    shown: dict[str, Any] = {
-        "rows": rows[:ROWS],
-        "onward_to": onward(visit, f"/deliveries/{name}", rows, last, figures[name]),
-        "figures": figures,
-        "names": agency_names(await snapshots(console, visit.signed_in)),
-    }
-    return page(visit, "deliveries.html", here="deliveries", name=name, **shown)
 
 
 async def get_partners(console: Console, visit: Visit) -> Response:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.actions.decide_jointly import tally_of
+from gateway.actions.need_to_know import must_know
 from gateway.console import words
 from gateway.console.door import Officer
 from gateway.core.errors import ErrorCode, Refused
@@ -89,6 +90,13 @@ def partnership_of(tx: Tx, officer: Officer, incident: str) -> PartnershipId:
     if found is None or found not in officer.partnerships:
         raise Refused(ErrorCode.NOT_FOUND)
     return found
+
+
+def must_open(tx: Tx, officer: Officer, partnership: PartnershipId, wanted: str | None, at: datetime) -> None:
+    """Refused when what is asked for is not one of the officer's, or its incident is restricted to others."""
+    if partnership not in officer.partnerships:
+        raise Refused(ErrorCode.NOT_FOUND)
+    must_know(tx, partnership, IncidentId(wanted) if wanted else None, officer.name, at)
 
 
 def is_seen(tx: Tx, officer: Officer, incident: str) -> bool:

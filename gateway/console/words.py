@@ -145,7 +145,7 @@ REASONS = {
     "attachment-unreadable": "It brings a file that is not built as such files are",
     "attachment-unscannable": "It brings a file that the virus scanner could not look through",
     "attachment-not-scanned": "It brings a file, and no virus scanner is set up",
-    "telephone-them": "Nothing else reached anybody: ring them, see gateway tasks",
+    "telephone-them": "Nothing else reached anybody: ring them",
     "not-taken-up": "Nobody has collected or answered it in time",
     "not-delivered": "It could not be delivered",
     "letter-came-back": "The letter came back: find another reader, telephone the school",
@@ -236,8 +236,15 @@ REASONS = {
 
 # A person has to ring somebody: nothing that the gateway can send will do.
 CALL_REASONS = frozenset(
-    {"ring-out-of-hours", "everybody-absent", "answer-taken-back", "nobody-to-ring", "address-not-enrolled"}
-    | {"unknown-school", "nobody-to-write-to", "school-closed", "bounce"}
+    {
+        "telephone-them",
+        "ring-out-of-hours",
+        "everybody-absent",
+        "answer-taken-back",
+        "nobody-to-ring",
+        "address-not-enrolled",
+    }
+    | {"address-not-enrolled", "unknown-school", "nobody-to-write-to", "school-closed", "bounce"}
 )
 WAIT_KINDS: Mapping[str, str] = {
     "calls": "Phone calls to make",
@@ -357,6 +364,15 @@ def day_ends_at(now: datetime) -> datetime:
     """The instant at which London's day ends."""
     tomorrow = now.astimezone(LONDON).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(0), tzinfo=LONDON).astimezone(UTC)
+
+
+def age(now: datetime, at: datetime) -> str:
+    """How long ago, in the largest whole unit: "3 hours", "1 day"."""
+    minutes = max(0, int((now - at).total_seconds() // 60))
+    for size, unit in ((60 * 24, "day"), (60, "hour")):
+        if minutes >= size:
+            return f"{minutes // size} {unit}{'' if minutes // size == 1 else 's'}"
+    return f"{minutes} minute{'' if minutes == 1 else 's'}" if minutes else "just now"
 
 
 def left(now: datetime, due_at: datetime | None, calendar: Calendar | None) -> Tag:

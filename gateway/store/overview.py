@@ -148,14 +148,23 @@ def soonest_due(tx: Tx, within: Sequence[str], day: Day, most: int) -> list[Duty
 
 
 def deliveries(
-    tx: Tx, within: Sequence[str], states: Sequence[str], after: Place | None = None
+    tx: Tx,
+    within: Sequence[str],
+    states: Sequence[str],
+    after: Place | None = None,
+    agency: str = "",
+    adapter: str = "",
 ) -> list[DeliveryLine]:
-    """One page of deliveries in any of these states and one more, newest first."""
+    """One page of deliveries in any of these states and one more, newest first; of one agency or one way where named."""
     found: list[DeliveryLine] = []
     created_at, key = t.delivery.c.created_at, t.delivery.c.id
     for partnership in within:
         for state in states:
             query = _DELIVERIES.where(t.delivery.c.partnership == partnership, t.delivery.c.state == state)
+            if agency:
+                query = query.where(t.delivery.c.agency == agency)
+            if adapter:
+                query = query.where(t.delivery.c.adapter == adapter)
             if after is not None:
                 same = and_(created_at == after.at, key < after.id)
                 query = query.where(created_at <= after.at, or_(created_at < after.at, same))

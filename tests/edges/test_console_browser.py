@@ -48,7 +48,7 @@ class Stage:
             f"/held/{self.hold}",
             "/deliveries",
             "/deliveries/delivered",
-            "/partners",
+            "/partners/failing",
             "/search",
             "/account",
             "/access",

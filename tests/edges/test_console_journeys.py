@@ -1,0 +1,243 @@
+"""What an officer does in a day, in real Chromium: by mouse, by the keyboard alone, and with JavaScript off.
+
+One deployment and one browser serve the module; each journey has matters of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator
+
+from gateway.core.deliveries import DeliveryState
+from gateway.core.duties import DutyState
+from gateway.dispatch import intake
+from gateway.store import deliveries, holds, mail
+from gateway.store.transaction import Tx
+from tests.actions.scene import ICB, decide_all, deliveries_of, duty_of, let_go, refer
+from tests.edges.browser import DOUBLED, PHONE, Person, chromium, person
+from tests.edges.test_console import the_hold
+from tests.gateway_house import House, gateway_house
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="module")]
+WAYS = ("mouse", "keyboard", "without-javascript")
+MOST_TABS = 120
+
+
+@dataclass(frozen=True)
+class Stage:
+    house: House
+    browser: Browser
+
+
+@dataclass(frozen=True)
+class Hand:
+    """How this person works: with the mouse, or with Tab, Enter, Space and what is typed alone."""
+
+    someone: Person
+    way: str
+
+    async def follow(self, words: str) -> None:
+        await self._act(self.someone.page.get_by_role("link", name=words).first, "Enter")
+
+    async def press(self, words: str) -> None:
+        await self._act(self.someone.page.get_by_role("button", name=words).first, "Enter")
+
+    async def tick(self, words: str) -> None:
+        target = self.someone.page.get_by_label(words).first
+        if self.way != "keyboard":
+            await target.check()
+            return
+        group = await target.get_attribute("name")
+        for _ in range(MOST_TABS):  # Tab goes to a group of radio buttons, the arrows within it
+            in_group = await self.someone.page.evaluate(
+                "group => document.activeElement.name === group", group
+            )
+            if in_group and await target.is_checked():
+                return
+            await self.someone.page.keyboard.press("ArrowUp" if in_group else "Tab")
+        raise AssertionError(f"the keyboard does not reach {words!r}")
+
+    async def write(self, label: str, text: str) -> None:
+        target = self.someone.page.get_by_label(label).first
+        if self.way == "keyboard":
+            await self._reach(target)
+            await self.someone.page.keyboard.press("ControlOrMeta+a")
+            await self.someone.page.keyboard.type(text)
+        else:
+            await target.fill(text)
+
+    async def choose(self, label: str, words: str) -> None:
+        target = self.someone.page.get_by_label(label).first
+        if self.way == "keyboard":
+            await self._reach(target)
+            await self.someone.page.keyboard.type(words)
+        else:
+            await target.select_option(words)
+
+    async def sees(self, words: str) -> None:
+        await self.someone.page.get_by_text(words).first.wait_for()
+
+    async def _act(self, target: Locator, key: str) -> None:
+        await target.wait_for()
+        if self.way == "keyboard":
+            await self._reach(target)
+            async with self.someone.page.expect_navigation():
+                await self.someone.page.keyboard.press(key)
+        else:
+            await target.click()
+            await self.someone.page.wait_for_load_state("load")
+
+    async def _reach(self, target: Locator) -> None:
+        """By Tab alone, from wherever the focus is; it must be seen where it is."""
+        for _ in range(MOST_TABS):
+            if await target.evaluate("it => it === document.activeElement"):
+                assert await target.evaluate("it => it.matches(':focus-visible')")
+                return
+            await self.someone.page.keyboard.press("Tab")
+        raise AssertionError(f"the keyboard does not reach {target}")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with gateway_house(tmp_path_factory.mktemp("journeys")) as house, chromium() as browser:
+        yield Stage(house, browser)
+
+
+@pytest_asyncio.fixture(params=WAYS, loop_scope="module")
+async def hand(stage: Stage, request: pytest.FixtureRequest) -> AsyncIterator[Hand]:
+    """An officer on today's page."""
+    javascript = request.param != "without-javascript"
+    async with person(stage.browser, stage.house, javascript=javascript) as someone:
+        yield Hand(someone, request.param)
+
+
+async def test_a_reply_needs_confirming(stage: Stage, hand: Hand) -> None:
+    """S2-22: from today's figure to the e-mail's words, and the answer as the officer read it."""
+    await a_reply_waits(stage.house)
+    await hand.someone.page.reload()
+    await hand.follow("replies to read")
+    await hand.follow("An e-mail that came")
+    await hand.press("Open what it says")
+    await hand.sees("He joined in September.")
+    await hand.sees("Nothing shows that it is from its sender")
+    await hand.write("On roll from", "2025-09")
+    await hand.write("On roll until", "present")
+    await hand.write("Previous school", "not_applicable")
+    await hand.tick("Yes")
+    await hand.press("Record this answer")
+    await hand.sees("The answer is recorded.")
+    assert [
+        one for one in await stage.house.parts.store.read(holds.open_holds) if one.subject_kind == "mail"
+    ] == []
+
+
+async def test_a_partner_is_failing(stage: Stage, hand: Hand) -> None:
+    """S4-22: from today's figure to the delivery, its error in plain words, whom to ring, and tried again."""
+    referral = await refer(stage.house)
+    row = next(one for one in await deliveries_of(stage.house, referral["id"]) if one.agency == ICB)
+    await stage.house.parts.store.transact(lambda tx: fail(tx, row.id))
+    await hand.someone.page.reload()
+    await hand.follow("failed deliveries")
+    await hand.sees("was not found on the network")
+    await hand.follow("Referral of a potential serious incident")
+    await hand.sees("Telephone them")
+    await hand.press("Try it again now")
+    await hand.sees("It is tried again now, under the same id.")
+    after = await stage.house.parts.store.read(lambda tx: deliveries.find(tx, row.id))
+    assert after is not None
+    assert after.state is not DeliveryState.FAILED_PARTNER
+
+
+async def test_a_duty_is_about_to_be_missed(stage: Stage, hand: Hand) -> None:
+    """S4-06, X-29: from today to the duty, whom to ring, and the decision that they tell, read back and recorded."""
+    referral = await refer(stage.house)
+    duty = await duty_of(stage.house, referral, "dsp-icb", "triage-decision")
+    await hand.someone.open(f"/incidents/{referral['incident']}")
+    await hand.follow("Triage decision of the delegated safeguarding partners owed by NHS Northshire")
+    await hand.sees("Telephone them")
+    await hand.choose("Are the criteria for notification met?", "No")
+    await hand.choose("What is to be done", "No further action")
+    await hand.write("Reasons, as they told them", "Told by telephone.")
+    await hand.write("Who decided", "Q. Placeholder")
+    await hand.write("In what post", "Director of Nursing")
+    await hand.press("Record the decision")
+    await hand.sees("Recorded, as the agency's own word taken down by you.")
+    after = await duty_of(stage.house, referral, "dsp-icb", "triage-decision")
+    assert after.id == duty.id
+    assert after.state in (DutyState.MET, DutyState.MET_LATE)
+
+
+async def test_the_pages_for_work_have_no_barrier_and_none_scrolls_sideways(stage: Stage) -> None:
+    """S4-22 is no use to who cannot read it: WCAG 2.2 AA by axe, 320 pixels wide, 200 % zoom."""
+    referral = await refer(stage.house)
+    incident = referral["incident"]
+    duty = await duty_of(stage.house, referral, "dsp-icb", "triage-decision")
+    row = (await deliveries_of(stage.house, referral["id"]))[0]
+    await stage.house.parts.store.transact(lambda tx: fail(tx, row.id))
+    await stage.house.parts.store.transact(
+        lambda tx: holds.place(tx, call_about(stage.house, incident, row.id))
+    )
+    paths = (
+        "/calls",
+        "/calls/hld-call",
+        "/deliveries",
+        f"/deliveries?agency={ICB}",
+        f"/delivery/{row.id}",
+        "/partners",
+        f"/partners/south-tyneside/{ICB}",
+        "/referral?entries=2",
+        f"/incidents/{incident}/change",
+        f"/incidents/{incident}/duties/{duty.id}",
+        f"/incidents/{incident}/duties/{duty.id}/answer",
+    )
+    async with person(stage.browser, stage.house) as someone:
+        for path in paths:
+            await someone.open(path)
+            assert "Sorry" not in await someone.page.get_by_role("heading", level=1).inner_text(), path
+            assert await someone.barriers() == [], path
+            for window in (DOUBLED, PHONE):
+                await someone.page.set_viewport_size(window)
+                assert await someone.goes_beyond() == [], (path, window)
+            await someone.page.set_viewport_size({"width": 1280, "height": 900})
+        assert someone.complaints == []
+
+
+def fail(tx: Tx, delivery: Any) -> None:
+    deliveries.change(tx, delivery, state=DeliveryState.FAILED_PARTNER.value, last_reason="dns")
+
+
+def call_about(house: House, incident: str, delivery: str) -> dict[str, Any]:
+    """A call to make, as the last rung of the ladder asks for it."""
+    return {
+        "id": "hld-call",
+        "partnership": "south-tyneside",
+        "incident": incident,
+        "subject_kind": "delivery",
+        "subject": delivery,
+        "reasons": ["telephone-them", "not-taken-up"],
+        "held_at": house.clock(),
+    }
+
+
+async def a_reply_waits(house: House) -> None:
+    """A letter was released and the school's answer needs a person."""
+    referral = await refer(house)
+    await decide_all(house, referral)
+    held = await the_hold(house, "delivery")
+    await let_go(house, held)
+    sent = await house.parts.store.read(lambda tx: deliveries.find(tx, held.subject))  # type: ignore[arg-type]
+    assert sent is not None
+    letter = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, sent.message))
+    assert letter is not None
+    raw = (
+        f"From: dsl@harbour-view.example\r\nTo: letters@council.example\r\nSubject: Re: {letter.reference}\r\n\r\n"
+        "He joined in September.\r\n\r\nOn Monday the council wrote:\r\n> When was he on roll?\r\n"
+    ).encode()
+    to = f"letters+{letter.token}@council.example"
+    await intake.keep(house.parts, "mailbox", raw, envelope_to=to, arrived_at=house.clock())
+    await the_hold(house, "mail")

@@ -10,7 +10,7 @@ from gateway.store.transaction import Tx
 
 def anchor(tx: Tx, parts: Parts, confirmed: AnchorRow) -> bool:
     """False when another process anchored this checkpoint first. ValueError when it is not a checkpoint of this log."""
-    sealed = log.checkpoint_of_size(tx, confirmed.size)
+    sealed = log.checkpoint_of_size(tx, confirmed.log, confirmed.size)
     if sealed is None or sealed.root != confirmed.root or not confirmed.note.startswith(sealed.note):
         raise ValueError("only the log's own checkpoints are anchored")
     return log.add_anchor(tx, confirmed)

@@ -16,11 +16,12 @@ from gateway.core.messages import AgencyId, IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.ledger.appending import disclosures_label
 from gateway.ledger.bundle import Gathered, build_bundle, gather
-from gateway.ledger.checkpoint import log_key
+from gateway.ledger.checkpoint import log_key, origin_at
 from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
 from gateway.ledger.verify import unb64url
 from gateway.parts import Parts, Work
 from gateway.store import attachments, clients, incidents, log, mail, messages
+from gateway.store.log import CheckpointRow
 from gateway.store.transaction import Tx
 from keys.custody import TimedKeys
 from keys.sealing import CannotOpen, DataKey
@@ -60,17 +61,20 @@ def read_bundle(
     partnership: PartnershipId,
     incident: IncidentId,
     key: DataKey | None,
-    pinned: Sequence[int] = (),
+    pinned: Sequence[tuple[str, int]] = (),
     reader: AgencyId | None = None,
 ) -> bytes:
     """The bundle of one incident on one snapshot. Without `key` (erased, or withheld) it has neither content nor disclosures.
 
     For a `reader` there is no content either, and of each receipt only what is about that agency itself is opened.
-    `pinned` are sizes of checkpoints that the reader holds; Refused(not-found) when the log never signed one of that size.
+    `pinned` are checkpoints that the reader holds, each by its log's name (empty: the log in use) and size;
+    Refused(not-found) when the log never signed one of that size.
     """
-    if any(log.checkpoint_of_size(tx, size) is None for size in pinned):
+    held = [_held(tx, parts, name, size) for name, size in pinned]
+    if None in held:
         raise Refused(ErrorCode.NOT_FOUND, detail="The log signed no checkpoint of this size.")
-    gathered = gather(tx, partnership, incident, pinned, anchored=parts.settings.is_anchored)
+    with_these = [(row.log, row.size) for row in held if row is not None]
+    gathered = gather(tx, partnership, incident, with_these, anchored=parts.settings.is_anchored)
     disclosures = {} if key is None else _open_disclosures(gathered, key)
     if reader is not None:
         disclosures, key = (
@@ -80,7 +84,7 @@ def read_bundle(
     contents = {} if key is None else _contents(tx, gathered, partnership, incident, key)
     files = {} if key is None else _attachments(tx, parts, partnership, incident)
     mails = {} if key is None else _mails(tx, parts, gathered, partnership, incident, disclosures)
-    policy = own_policy(parts, peers_of(tx))
+    policy = own_policy(parts, peers_of(tx), log.origins(tx))
     return build_bundle(
         gathered,
         disclosures=disclosures,
@@ -89,6 +93,12 @@ def read_bundle(
         attachments=files,
         mails=mails,
     )
+
+
+def _held(tx: Tx, parts: Parts, name: str, size: int) -> CheckpointRow | None:
+    newest = log.latest_checkpoint(tx)
+    origin = f"{parts.settings.issuer}/ledger/{name}" if name or newest is None else newest.log
+    return log.checkpoint_of_size(tx, origin, size)
 
 
 _OF_READER = frozenset(  # neither who else was told or owes something, nor which officer did what
@@ -134,12 +144,19 @@ def peers_of(tx: Tx) -> dict[str, list[str]]:
     return {agency: sorted(set(keys)) for agency, keys in found.items() if keys}
 
 
-def own_policy(parts: Parts, peers: Mapping[str, Sequence[str]] | None = None) -> dict[str, object]:
-    """What to verify this deployment's bundles with. For information: a verifier's trust comes from another path."""
-    issuer, keys = parts.settings.issuer, parts.keys
-    logs = [log_key(issuer, signer) for signer, _ in keys.timed["log"].keys]
+def own_policy(
+    parts: Parts, peers: Mapping[str, Sequence[str]] | None = None, origins: Sequence[str] = ()
+) -> dict[str, object]:
+    """What to verify this deployment's bundles with: the logs so far (`origins`), this year's and the next one's, so that
+    partners and witnesses have its key before the year turns. For information: a verifier's trust comes from another path."""
+    issuer, keys, at = parts.settings.issuer, parts.keys, parts.clock()
+    coming = (origin_at(issuer, when, None) for when in (at, at + timedelta(days=366)))
+    logs = [
+        log_key(origin, signer)
+        for origin in dict.fromkeys((*origins, *coming))
+        for signer, _ in keys.timed["log"].keys
+    ]
     return make_policy(
-        issuer,
         issuer,
         logs,
         _windows(keys.timed["receipts"]),

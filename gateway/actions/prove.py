@@ -59,8 +59,9 @@ def prove(
     subject: Subject,
     said: Sequence[Said],
     at: datetime | None = None,
+    after: Anchor | None = None,
 ) -> list[Stated]:
-    """Append statements to a subject's chain, in the order given.
+    """Append statements to a subject's chain, in the order given; `after` is the newest anchored checkpoint unless given.
 
     Without a data key (after erasure, for a refused message, for matters of the deployment) nothing is committed to: the
     event and its coarse reason stand alone.
@@ -85,7 +86,7 @@ def prove(
         incident=subject.incident,
         seal=None if key is None else key.seal,
         data_key=None if key is None else key.id,
-        after=_after(tx, parts),
+        after=after or _after(tx, parts),
     )
     return [Stated(e.id, e.jws, d.disclosures) for e, d in zip(entries, drafts, strict=True)]
 

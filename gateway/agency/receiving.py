@@ -80,7 +80,7 @@ def _policy(jws: str, jwks: Mapping[str, Any], issuer: str | None) -> verify.Pol
     if issuer is None:
         issuer = str(verify.strict_json(verify.unb64url(jws.split(".")[1]))["iss"])
     keys = {key["kid"]: verify.ReceiptKey(_public(key), _ALWAYS, None, None) for key in jwks["keys"]}
-    return verify.Policy(issuer, "", (), (), 0, "none", keys, (), timedelta(0))
+    return verify.Policy(issuer, (), (), 0, "none", keys, (), timedelta(0))
 
 
 def _public(jwk: Mapping[str, str]) -> ec.EllipticCurvePublicKey:

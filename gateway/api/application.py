@@ -55,6 +55,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/inbox/{delivery}/decline", inbox.post_decline),
     ("GET", "/v1/log/checkpoint", receipts.get_checkpoint),
     ("GET", "/v1/log/tile/{tile:path}", receipts.get_tile),
+    ("GET", "/v1/log/{log}/checkpoint", receipts.get_checkpoint),
+    ("GET", "/v1/log/{log}/tile/{tile:path}", receipts.get_tile),
 )
 PUBLIC = frozenset({"/v1/receipts/jwks", "/v1/receipts/policy", "/openapi.json", "/docs"})
 

@@ -16,7 +16,7 @@ from gateway.core.messages import AgencyId
 from gateway.ledger import sealing
 from gateway.oauth.resource import Principal
 from gateway.store import log
-from gateway.store.log import CheckpointRow, EntryRow
+from gateway.store.log import EntryRow
 from gateway.store.transaction import Tx
 
 _TILE = re.compile(r"([0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
@@ -49,35 +49,46 @@ async def get_jwks(door: Door, request: Request) -> Response:
 
 async def get_policy(door: Door, request: Request) -> Response:
     """The policy to verify with, for information: trust comes from a copy that reached you on another path."""
-    return JSONResponse(own_policy(door.parts), headers=HEADERS | {"Cache-Control": "public, max-age=300"})
+    origins = await door.parts.store.read(log.origins)
+    return JSONResponse(
+        own_policy(door.parts, origins=origins), headers=HEADERS | {"Cache-Control": "public, max-age=300"}
+    )
 
 
 async def get_checkpoint(door: Door, request: Request) -> Response:
-    """The newest signed tree head (C2SP tlog-checkpoint), with its witnesses' lines if it has any; auditors only."""
+    """The newest signed tree head (C2SP tlog-checkpoint) of the log in use, or of the year that is named, with its witnesses'
+    lines if it has any; auditors only."""
     await door.reader(request, LOG)
-    note = await door.parts.store.read(_newest_note)
+    note = await door.parts.store.read(lambda tx: _newest_note(tx, _origin(door, request)))
     if note is None:
         raise Refused(ErrorCode.NOT_FOUND)
     return PlainTextResponse(note, headers=HEADERS)
 
 
-def _newest_note(tx: Tx) -> str | None:
-    newest = log.latest_checkpoint(tx)
+def _origin(door: Door, request: Request) -> str | None:
+    """Of the log that the address names; None: the log in use."""
+    name = request.path_params.get("log")
+    return None if name is None else f"{door.parts.settings.issuer}/ledger/{name}"
+
+
+def _newest_note(tx: Tx, origin: str | None) -> str | None:
+    newest = log.latest_checkpoint(tx, origin)
     if newest is None:
         return None
-    confirmed = log.anchor_of_size(tx, newest.size)
+    confirmed = log.anchor_of_size(tx, newest.log, newest.size)
     return newest.note if confirmed is None else confirmed.note
 
 
 async def get_tile(door: Door, request: Request) -> Response:
-    """A tile of the log (C2SP tlog-tiles); witnesses and auditors only."""
+    """A tile of the log in use, or of the year that is named (C2SP tlog-tiles); witnesses and auditors only."""
     await door.reader(request, LOG)
     match = _TILE.fullmatch(request.path_params["tile"])
     if match is None:
         raise Refused(ErrorCode.NOT_FOUND)
     level, number = int(match[1]), int(match[2].replace("x", "").replace("/", ""))
     width = int(match[3]) if match[3] else 256
-    tile = await door.parts.store.read(lambda tx: sealing.served_tile(tx, level, number, width))
+    origin = _origin(door, request)
+    tile = await door.parts.store.read(lambda tx: sealing.served_tile(tx, origin, level, number, width))
     if tile is None:
         raise Refused(ErrorCode.NOT_FOUND)
     return Response(tile, headers=HEADERS, media_type="application/octet-stream")
@@ -92,11 +103,10 @@ def _own_entry(tx: Tx, principal: Principal, wanted: str) -> EntryRow:
 
 def _proof(tx: Tx, principal: Principal, wanted: str) -> str | None:
     entry = _own_entry(tx, principal, wanted)
-    if entry.leaf_index is None:
+    if entry.log is None or entry.leaf_index is None:
         return None
-    under = log.latest_checkpoint(tx)
-    if (confirmed := log.anchor_holding(tx, entry.leaf_index)) is not None:
-        under = CheckpointRow(confirmed.size, confirmed.root, confirmed.note, confirmed.anchored_at)
+    confirmed = log.anchor_holding(tx, entry.log, entry.leaf_index)
+    under = confirmed or log.latest_checkpoint(tx, entry.log)
     if under is None or entry.leaf_index >= under.size:
         return None
     return sealing.prove(tx, entry.leaf_index, under)

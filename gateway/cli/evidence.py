@@ -64,9 +64,10 @@ def export(
         ),
     ] = None,
     pinned: Annotated[
-        list[int],
+        list[str],
         typer.Option(
-            metavar="SIZE", help="Size of a checkpoint that the reader holds: how the log grew from it."
+            metavar="[YEAR/]SIZE",
+            help="Size of a checkpoint that the reader holds, of this year's log unless given: how the log grew from it.",
         ),
     ] = [],  # noqa: B006 - typer reads it, nothing changes it
     as_json: JsonFlag = False,
@@ -147,7 +148,7 @@ def write_policy(
 
 
 async def _export(
-    incident: str, officer: str, with_content: bool, pinned: list[int], reader: str | None
+    incident: str, officer: str, with_content: bool, pinned: list[str], reader: str | None
 ) -> bytes:
     """State the export, seal until nothing waits, then read one snapshot."""
     from gateway.actions.export import Export, read_bundle
@@ -168,17 +169,27 @@ async def _export(
         await parts.perform(state_export, asked, partnership, named)
         await seal_waiting(parts)
         key = await parts.key_of(named) if with_content else None
+        held = [_held(one) for one in pinned]
         return await parts.store.read(
-            lambda tx: read_bundle(tx, parts, partnership, named, key, pinned, only_for)
+            lambda tx: read_bundle(tx, parts, partnership, named, key, held, only_for)
         )
+
+
+def _held(text: str) -> tuple[str, int]:
+    """SIZE or YEAR/SIZE as a log's name and a size."""
+    name, _, size = text.rpartition("/")
+    if not size.isdecimal():
+        raise typer.BadParameter("--pinned takes a size, or a year and a size as in 2026/1050")
+    return name, int(size)
 
 
 async def _policy() -> dict[str, Any]:
     from gateway.actions.export import own_policy, peers_of
     from gateway.cli.session import opened
+    from gateway.store import log
 
     async with opened() as parts:
-        return own_policy(parts, await parts.store.read(peers_of))
+        return own_policy(parts, await parts.store.read(peers_of), await parts.store.read(log.origins))
 
 
 def _write(out: Path, content: bytes) -> None:

@@ -6,12 +6,15 @@ As with bundles, what makes an export is imported only when one is made: checkin
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.ledger import absence as checker
 from gateway.ledger import verify as verifier
+
+if TYPE_CHECKING:
+    from gateway.parts import Parts
 
 Pinned = Annotated[
     list[Path],
@@ -75,31 +78,44 @@ def absence(
 
 
 async def _log(folder: Path, officer: str, second_officer: str) -> int:
-    """State the export, seal until nothing waits, then write leaf after leaf as far as the newest checkpoint reaches."""
+    """State the export, seal until nothing waits, then write log after log, leaf after leaf as far as its newest checkpoint reaches."""
     from gateway.actions.export_log import export_log
     from gateway.cli.session import opened, settle
     from gateway.core.officers import TwoOfficers
     from gateway.dispatch.timetable import seal_waiting
     from gateway.ledger import log_export
     from gateway.store import log as rows
-    from gateway.store.transaction import Tx
 
     officers = TwoOfficers(officer, second_officer)
     async with opened() as parts:
         log_export.begin(folder)
         await settle(parts, export_log, officers)
         await seal_waiting(parts)
-        newest = await parts.store.read(rows.latest_checkpoint)
-        assert newest is not None  # the export itself was just sealed
-        for first in range(0, newest.size, log_export.AT_ONCE):
-            count = min(log_export.AT_ONCE, newest.size - first)
+        *earlier, current = await parts.store.read(rows.origins)  # the export itself was just sealed
+        leaves = 0
+        for origin in earlier:
+            within = folder / checker.EARLIER / verifier.label(origin)
+            log_export.begin_log(within)
+            leaves += await _write_log(parts, within, origin)
+        return leaves + await _write_log(parts, folder, current)
 
-            def read(tx: Tx, first: int = first, count: int = count) -> list[bytes]:
-                return rows.statements(tx, first, count)
 
-            log_export.add_leaves(folder, await parts.store.read(read))
-        log_export.add_checkpoint(folder, newest)
-        if (anchored := await parts.store.read(rows.newest_anchor)) is not None:
-            row = await parts.store.read(lambda tx: rows.anchor_of_size(tx, anchored[0]))
-            log_export.add_checkpoint(folder, row or newest)
-        return newest.size
+async def _write_log(parts: Parts, folder: Path, origin: str) -> int:
+    """Every leaf of one log, its newest checkpoint and its newest anchored one; how many leaves."""
+    from gateway.ledger import log_export
+    from gateway.store import log as rows
+    from gateway.store.transaction import Tx
+
+    newest = await parts.store.read(lambda tx: rows.latest_checkpoint(tx, origin))
+    assert newest is not None  # a log is known by its checkpoints
+    for first in range(0, newest.size, log_export.AT_ONCE):
+        count = min(log_export.AT_ONCE, newest.size - first)
+
+        def read(tx: Tx, first: int = first, count: int = count) -> list[bytes]:
+            return rows.statements(tx, origin, first, count)
+
+        log_export.add_leaves(folder, await parts.store.read(read))
+    log_export.add_checkpoint(folder, newest)
+    if (anchored := await parts.store.read(lambda tx: rows.newest_anchor_of(tx, origin))) is not None:
+        log_export.add_checkpoint(folder, anchored)
+    return newest.size

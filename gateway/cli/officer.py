@@ -88,7 +88,9 @@ async def _reconcile() -> tuple[dict[str, Any], list[str]]:
 
 async def _hold_against(folder: Path) -> tuple[dict[str, Any], list[str]]:
     async with opened() as parts:
-        policy = load_policy(json.dumps(own_policy(parts)).encode())
+        policy = load_policy(
+            json.dumps(own_policy(parts, origins=await parts.store.read(log.origins))).encode()
+        )
         kept = _receipts(folder, policy)
         genuine = {one["id"]: one for one in kept if one["genuine"]}
         known = await parts.store.read(lambda tx: log.known(tx, list(genuine)))

@@ -81,7 +81,7 @@ async def _bundle(
         await asyncio.sleep(0.1)
     key = await parts.key_of(incident) if with_content else None
     bundle = await parts.store.read(lambda tx: read_bundle(tx, parts, partnership, incident, key))
-    policy = await parts.store.read(lambda tx: own_policy(parts, peers_of(tx)))
+    policy = await parts.store.read(lambda tx: own_policy(parts, peers_of(tx), log.origins(tx)))
     return bundle, json.dumps(policy).encode()
 
 

@@ -304,6 +304,10 @@ class Event(Enum):
         "Heartbeat",
         "The gateway was running and counted its open work; not that the count is complete.",
     )
+    LOG_CONTINUED = (
+        "LogContinued",
+        "A new log follows on the last checkpoint of the one before, which it names; nothing about the events in either.",
+    )
     RENEWAL = ("Renewal", "Older evidence was stamped anew; nothing about the events themselves.")
 
     def __init__(self, text: str, meaning: str) -> None:

@@ -18,7 +18,7 @@ from gateway.core.errors import Misconfigured
 from gateway.core.notaries import COSIGNATURES, STAMP_QUERY
 from gateway.ledger import sealing
 from gateway.ledger.anchoring import Witness, WrongTime, own_line, read_stamp, stamp_request, submission
-from gateway.ledger.checkpoint import log_key, sign_checkpoint
+from gateway.ledger.checkpoint import log_key, origin_at, sign_checkpoint
 from gateway.ledger.tree import EMPTY_ROOT
 from gateway.ledger.verify import Invalid
 from gateway.parts import Parts
@@ -51,15 +51,15 @@ class Seen:
 
 
 async def anchor_newest(parts: Parts) -> AnchorRow | None:
-    """Have the newest checkpoint confirmed and keep it; None when it is already, or not everybody needed answers.
+    """Have the newest checkpoint confirmed and keep it; None when it is already, or not everybody needed answers. After the
+    turn of a year the old log's last one comes first, and the new log's with the next turn.
 
     RolledBack when a witness contradicts us.
     """
     if not parts.settings.is_anchored:
         return None
-    newest = await parts.store.read(log.latest_checkpoint)
-    done = await parts.store.read(log.newest_anchor)
-    if newest is None or (done is not None and done[0] >= newest.size):
+    newest = await parts.store.read(log.next_to_anchor)
+    if newest is None:
         return None
     seen = await ask_witnesses(parts, newest)
     refuse_if_contradicted(seen, newest.size)
@@ -72,14 +72,19 @@ async def anchor_newest(parts: Parts) -> AnchorRow | None:
     if parts.notaries.stamp_urls and not tokens:
         _log.error("log.pending", size=newest.size, stamps=0, needed=1)
         return None
-    confirmed = AnchorRow(newest.size, newest.root, note, tokens, parts.clock())
+    confirmed = AnchorRow(newest.number, newest.log, newest.size, newest.root, note, tokens, parts.clock())
     return confirmed if await _keep(parts, confirmed) else None
 
 
 async def compare_with_witnesses(parts: Parts) -> list[Seen]:
-    """What every witness says about our newest checkpoint; of an empty log, about an empty tree."""
-    newest = await parts.store.read(log.latest_checkpoint)
-    return await ask_witnesses(parts, newest or _empty(parts, parts.clock()))
+    """What every witness says about our newest checkpoint; of a log that is not begun here, about an empty tree: a book of the
+    old year would else find out only after it began this year's log a second time."""
+    newest, at = await parts.store.read(log.latest_checkpoint), parts.clock()
+    due = origin_at(parts.settings.issuer, at, newest.log if newest else None)
+    seen = [] if newest is None else await ask_witnesses(parts, newest)
+    if newest is None or newest.log != due:
+        seen += await ask_witnesses(parts, _empty(parts, due, at))
+    return seen
 
 
 async def must_not_be_rolled_back(parts: Parts) -> bool:
@@ -120,10 +125,10 @@ async def ask_witnesses(parts: Parts, checkpoint: CheckpointRow) -> list[Seen]:
 async def _ask(parts: Parts, witness: Witness, checkpoint: CheckpointRow) -> Seen:
     """Submit as if it had seen our newest anchored checkpoint; if it saw another one it says which, and is asked again."""
     name = witness.key.name
-    done = await parts.store.read(log.newest_anchor)
-    old = min(done[0], checkpoint.size) if done else 0
+    done = await parts.store.read(lambda tx: log.newest_anchor_of(tx, checkpoint.log))
+    old = min(done.size, checkpoint.size) if done else 0
     for _ in range(2):
-        proof = await _proof(parts, old, checkpoint.size)
+        proof = await _proof(parts, checkpoint.log, old, checkpoint.size)
         body = submission(old, proof, checkpoint.note)
         told = await parts.ask_notary(f"{witness.url}/add-checkpoint", body, COSIGNATURES)
         if told.status != 409:
@@ -132,7 +137,7 @@ async def _ask(parts: Parts, witness: Witness, checkpoint: CheckpointRow) -> See
         if theirs is None:
             return Seen(name, trouble="not-a-witness")
         if theirs > checkpoint.size:
-            return await _ahead(parts, name, theirs)
+            return await _ahead(parts, name, checkpoint.log, theirs)
         if theirs == old:
             return Seen(name, trouble=SAW_OTHER, size=theirs)
         old = theirs
@@ -147,15 +152,15 @@ async def _ask(parts: Parts, witness: Witness, checkpoint: CheckpointRow) -> See
     return _believed(parts, witness, checkpoint, told.body)
 
 
-async def _ahead(parts: Parts, name: str, theirs: int) -> Seen:
+async def _ahead(parts: Parts, name: str, origin: str, theirs: int) -> Seen:
     """It saw more than what we asked about: another process of ours was faster, or this book is an older one."""
-    newest = await parts.store.read(log.latest_checkpoint)
+    newest = await parts.store.read(lambda tx: log.latest_checkpoint(tx, origin))
     is_ours = newest is not None and newest.size >= theirs
     return Seen(name, trouble="busy" if is_ours else SAW_MORE, size=theirs)
 
 
 def _believed(parts: Parts, witness: Witness, checkpoint: CheckpointRow, answer: bytes) -> Seen:
-    logs = [log_key(parts.settings.issuer, signer) for signer, _ in parts.keys.timed["log"].keys]
+    logs = [log_key(checkpoint.log, signer) for signer, _ in parts.keys.timed["log"].keys]
     try:
         return Seen(witness.key.name, own_line(witness, logs, checkpoint.note, answer, parts.clock()))
     except Invalid:
@@ -164,10 +169,10 @@ def _believed(parts: Parts, witness: Witness, checkpoint: CheckpointRow, answer:
         return Seen(witness.key.name, trouble="clock")
 
 
-async def _proof(parts: Parts, old: int, size: int) -> list[bytes]:
+async def _proof(parts: Parts, origin: str, old: int, size: int) -> list[bytes]:
     if not 0 < old < size:
         return []
-    return await parts.store.read(lambda tx: sealing.prove_consistency(tx, old, size))
+    return await parts.store.read(lambda tx: sealing.prove_consistency(tx, origin, old, size))
 
 
 def _size(body: bytes) -> int | None:
@@ -175,11 +180,10 @@ def _size(body: bytes) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= 19 else None
 
 
-def _empty(parts: Parts, at: datetime) -> CheckpointRow:
+def _empty(parts: Parts, origin: str, at: datetime) -> CheckpointRow:
     """Signed only to be compared: an empty tree is the beginning of every log."""
-    return CheckpointRow(
-        0, EMPTY_ROOT, sign_checkpoint(parts.keys.log, parts.settings.issuer, 0, EMPTY_ROOT), at
-    )
+    note = sign_checkpoint(parts.keys.log, origin, 0, EMPTY_ROOT)
+    return CheckpointRow(0, origin, 0, EMPTY_ROOT, note, at)
 
 
 async def _stamps(parts: Parts, note: str) -> tuple[bytes, ...]:

@@ -40,7 +40,7 @@ from gateway.store import (
 )
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
-from gateway.store.log import Overtaken
+from gateway.store.log import CheckpointRow, Overtaken
 from gateway.store.transaction import Tx
 
 AT_ONCE = 1000
@@ -53,9 +53,13 @@ async def seal_waiting(parts: Parts) -> int:
     """Seal until nothing waits; the size of the tree, or 0 when nothing was sealed."""
     size = 0
     while True:
-        at = parts.clock()
+        at, seed = parts.clock(), secrets.token_bytes(32)
+
+        def sealed(tx: Tx, at: datetime = at, seed: bytes = seed) -> CheckpointRow | None:
+            return seal(tx, parts, Occasion(at, Supply(seed)))
+
         try:
-            made = await parts.store.transact(lambda tx, at=at: seal(tx, parts, at), shared=False)  # type: ignore[misc]
+            made = await parts.store.transact(sealed, shared=False)
         except Overtaken:
             continue
         if made is None:

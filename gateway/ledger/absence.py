@@ -32,7 +32,7 @@ try:
 except ImportError:  # alone, in the folder of a log
     verify = importlib.import_module("verify")
 
-LEAVES = "leaves.jsonl"
+LEAVES, EARLIER = "leaves.jsonl", "earlier"
 LONGEST_LINE = verify.LIMIT_STATEMENT_BYTES + 1
 
 
@@ -91,21 +91,36 @@ def check_absence(
 ) -> Answer:
     """Whether the log in `folder` states `event` of `ref` before an aware instant; Unreadable when it is no log."""
     policy = verify.with_pinned(policy, pinned)
+    chain, latest, leaves = Chain(ref), "", 0
+    closed: tuple[int, str] | None = None
     try:
-        heads = _heads(folder, policy)
-        chain, latest = Chain(ref), ""
-        with (folder / LEAVES).open("rb") as lines:
-            for leaf, statement in _covered(lines, heads, policy):
-                latest = max(latest, statement["time"])
-                if statement["ref"] == ref:
-                    chain.add(statement, leaf)
+        for one in (*sorted((folder / EARLIER).glob("*")), folder):
+            heads = _heads(one, policy)
+            tree = Tree()
+            with (one / LEAVES).open("rb") as lines:
+                for leaf, statement in _covered(lines, tree, heads, policy):
+                    if tree.size == 1:
+                        _check_link(statement, closed)
+                    latest = max(latest, statement["time"])
+                    if statement["ref"] == ref:
+                        chain.add(statement, leaf)
+            closed = (tree.size, tree.root().hex())
+            leaves += heads[-1].size
     except verify.Invalid as fault:
         return Answer("INVALID", None, str(fault), 0)
     except OSError as fault:
         raise verify.Unreadable(
             f"the folder is not a log: {LEAVES} or checkpoints/ cannot be read"
         ) from fault
-    return _answer(chain, event, before, heads[-1], latest, policy)
+    return _answer(chain, event, before, heads[-1], latest, policy, leaves)
+
+
+def _check_link(first: dict[str, Any], closed: tuple[int, str] | None) -> None:
+    """A log's first leaf names the last state of the one before: all of it was read, and nothing follows on it."""
+    after = first.get("after", {})
+    begun = (after.get("size"), after.get("root")) if first["event"] == verify.LINK else None
+    if begun != closed:
+        raise verify.Invalid("a log does not begin at the last state of the one before it")
 
 
 def _heads(folder: Path, policy: verify.Policy) -> list[verify.Checkpoint]:
@@ -113,26 +128,26 @@ def _heads(folder: Path, policy: verify.Policy) -> list[verify.Checkpoint]:
     files = {f"checkpoints/{path.name}": path.read_bytes() for path in (folder / "checkpoints").iterdir()}
     heads = []
     for name in (name for name in files if name.endswith(".note")):
-        head = verify.open_checkpoint(files[name], policy.origin, policy.logs, policy.witnesses, 0)
+        head = verify.open_checkpoint(files[name], policy.logs, policy.witnesses, 0)
         if len(head.cosigned_at) < policy.quorum:
             continue  # witnesses have not signed this one yet: an earlier one has to do
         if name != f"checkpoints/{head.size}.note":
             raise verify.Invalid("a checkpoint's file is not named by its size")
-        heads.append(verify._stamped(head, files, policy))
+        heads.append(verify._stamped(head, name.removesuffix(".note"), files, policy))
     if not heads:
         raise verify.Invalid("there is no checkpoint that the policy believes")
     return sorted(heads, key=lambda head: (head.stamped_at is not None or not policy.is_stamped, head.size))
 
 
 def _covered(
-    lines: Iterable[bytes], heads: Sequence[verify.Checkpoint], policy: verify.Policy
+    lines: Iterable[bytes], tree: Tree, heads: Sequence[verify.Checkpoint], policy: verify.Policy
 ) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Every leaf with its statement as far as the last of `heads` reaches; its root, and every other known one, is recomputed."""
     known: dict[int, set[bytes]] = {}
-    signed: list[verify.Checkpoint | verify.Pinned] = [*heads, *policy.pinned]
+    pinned = [pin for pin in policy.pinned if pin.origin == heads[-1].origin]
+    signed: list[verify.Checkpoint | verify.Pinned] = [*heads, *pinned]
     for one in signed:
         known.setdefault(one.size, set()).add(one.root)
-    tree = Tree()
     for line in lines:
         leaf = line.removesuffix(b"\n")
         if len(line) > LONGEST_LINE or leaf == line:
@@ -154,13 +169,19 @@ def _statement(leaf: bytes, policy: verify.Policy) -> dict[str, Any]:
 
 
 def _answer(
-    chain: Chain, event: str, before: datetime, head: verify.Checkpoint, latest: str, policy: verify.Policy
+    chain: Chain,
+    event: str,
+    before: datetime,
+    head: verify.Checkpoint,
+    latest: str,
+    policy: verify.Policy,
+    leaves: int,
 ) -> Answer:
     times = [one["time"] for one in chain.found if one["event"] == event]
     early = [time for time in times if verify.instant(time) < before]
     if early:
-        return Answer("VALID", False, f"the log states it at {early[0]}", head.size)
-    rests = f"{head.size} leaves, all of them under the checkpoint"
+        return Answer("VALID", False, f"the log states it at {early[0]}", leaves)
+    rests = f"{leaves} leaves, all of them under the checkpoint"
     seen = _seen(head, policy)
     rests += f" that others saw at {seen.isoformat()}" if seen else ", whose time is the gateway's own claim"
     pins = len(policy.pinned)
@@ -171,19 +192,19 @@ def _answer(
     )
     if not chain.found:
         return Answer(
-            "PROVISIONAL", True, f"no leaf has this ref at all: is it the right one? Read: {rests}", head.size
+            "PROVISIONAL", True, f"no leaf has this ref at all: is it the right one? Read: {rests}", leaves
         )
     if (seen or verify.instant(latest)) < before:
         return Answer(
-            "PROVISIONAL", True, f"the log does not reach past the instant yet. Read: {rests}", head.size
+            "PROVISIONAL", True, f"the log does not reach past the instant yet. Read: {rests}", leaves
         )
     if policy.is_stamped and head.stamped_at is None:
         return Answer(
-            "PROVISIONAL", True, f"the time-stamp is pending or was not checked. Read: {rests}", head.size
+            "PROVISIONAL", True, f"the time-stamp is pending or was not checked. Read: {rests}", leaves
         )
     later = f"it is stated later, at {times[0]}; " if times else ""
     return Answer(
-        "VALID", True, f"no leaf states it before the instant; {later}this rests on {rests}", head.size
+        "VALID", True, f"no leaf states it before the instant; {later}this rests on {rests}", leaves
     )
 
 

@@ -82,7 +82,7 @@ def parse_submission(body: bytes) -> tuple[int, list[bytes], bytes]:
 def own_line(witness: Witness, logs: Sequence[VerifierKey], note: str, answer: bytes, now: datetime) -> str:
     """The witness's line out of its answer; Invalid when its signature does not hold, WrongTime when it is not of now."""
     whole = note.encode() + answer
-    head = open_checkpoint(whole, logs[0].name, logs, [witness.key], 1)
+    head = open_checkpoint(whole, logs, [witness.key], 1)
     if abs(head.cosigned_at[0] - now) > CLOCKS_APART:
         raise WrongTime
     wanted = (witness.key.name, witness.key.id)

@@ -132,5 +132,6 @@ def _row(made: Draft, entry: Entry, seal: Seal | None) -> dict[str, object]:
         "statement": entry.statement,
         "jws": entry.jws,
         "disclosures": sealed,
+        "log": None,
         "leaf_index": None,
     }

@@ -25,81 +25,123 @@ from gateway.store import log
 from gateway.store.log import AnchorRow, CheckpointRow, EntryRow
 from gateway.store.transaction import Tx
 
+Place = tuple[str, int]  # a log's origin and a size of it
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """What the ledger has about an incident, read on one snapshot.
 
     `entries` stand in the order of the bundle. `proofs` are by entry id; an entry without one is not sealed yet.
-    `checkpoints` are notes by size; `consistency` holds hashes by (smaller, larger) size; `stamps` are the time-stamps over
-    checkpoints by size.
+    `checkpoints` are notes, `stamps` the time-stamps over them, `consistency` the hashes that lead from one to the largest of
+    its log. `links` are the first entries of logs that follow another, each with its proof, by origin.
     """
 
     incident: IncidentId
     entries: tuple[EntryRow, ...]
     proofs: Mapping[str, str]
-    checkpoints: Mapping[int, str]
-    consistency: Mapping[tuple[int, int], Sequence[bytes]]
-    stamps: Mapping[int, Sequence[bytes]] = field(default_factory=dict)
+    checkpoints: Mapping[Place, str]
+    consistency: Mapping[tuple[str, int, int], Sequence[bytes]]
+    stamps: Mapping[Place, Sequence[bytes]] = field(default_factory=dict)
+    links: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+Head = CheckpointRow | AnchorRow
 
 
 def gather(
     tx: Tx,
     partnership: PartnershipId,
     incident: IncidentId,
-    consistent_with: Sequence[int] = (),
+    consistent_with: Sequence[Place] = (),
     *,
     anchored: bool = False,
 ) -> Gathered:
-    """Read an incident's entries, their proofs, and how the newest checkpoint follows on earlier ones.
+    """Read an incident's entries, their proofs, and how the newest checkpoint of each log follows on earlier ones.
 
-    Each entry is proved under the newest checkpoint; with `anchored` under the first one after it that witnesses signed and
-    authorities stamped, and not at all while there is none. Earlier ones are those that statements were made after, and the
-    sizes in `consistent_with` (what the asker pinned).
+    Each entry is proved under its log's newest checkpoint; with `anchored` under the first one after it that witnesses signed
+    and authorities stamped, and not at all while there is none. Earlier ones are those that statements were made after, and
+    those in `consistent_with` (what the asker pinned). Where they are of several logs, the links between these are there too.
     """
     entries = _in_order(log.entries_of_incident(tx, partnership, incident))
-    newest = log.latest_checkpoint(tx)
-    if newest is None:
-        return Gathered(incident, entries, {}, {}, {})
-    sealed = {entry.leaf_index: entry.id for entry in entries if entry.leaf_index is not None}
-    if anchored:
-        heads = {row.size: row for index in sealed if (row := log.anchor_holding(tx, index)) is not None}
-    else:
-        heads = {newest.size: AnchorRow(newest.size, newest.root, newest.note, (), newest.sealed_at)}
-    proofs = _proofs(tx, sealed, sorted(heads.values(), key=lambda head: head.size))
-    for size in _anchors(entries) | set(consistent_with):
-        if (named := _named(tx, size, anchored=anchored)) is not None:
-            heads.setdefault(size, named)
-    last = max(heads, default=0)
-    earlier = {size for size in {*heads, *consistent_with} if 0 < size < last}
+    heads: dict[Place, Head] = {}
+    proofs: dict[str, str] = {}
+    for origin in sorted({entry.log for entry in entries if entry.log is not None}):
+        sealed = {e.leaf_index: e.id for e in entries if e.log == origin and e.leaf_index is not None}
+        holding = _holding(tx, origin, sealed, anchored=anchored)
+        proofs |= _proofs(tx, sealed, holding)
+        heads |= {(head.log, head.size): head for head in holding}
+    places = {place for after in _anchors(entries) if (place := _place(tx, after)) is not None}
+    for place in sorted(places | set(consistent_with)):
+        if (named := _named(tx, place, anchored=anchored)) is not None:
+            heads.setdefault(place, named)
+    links = _links(tx, heads, anchored=anchored) if heads else {}
+    largest = {head.log: head for head in sorted(heads.values(), key=lambda head: head.size)}
+    earlier = sorted(
+        (origin, size)
+        for origin, size in {*heads, *consistent_with}
+        if origin in largest and 0 < size < largest[origin].size
+    )
     return Gathered(
         incident,
         entries,
         proofs,
-        {size: head.note for size, head in heads.items()},
-        {(size, last): sealing.prove_consistency(tx, size, last) for size in sorted(earlier)},
-        {size: head.tokens for size, head in heads.items() if head.tokens},
+        {place: head.note for place, head in heads.items()},
+        {
+            (origin, size, largest[origin].size): sealing.prove_consistency(
+                tx, origin, size, largest[origin].size
+            )
+            for origin, size in earlier
+        },
+        {place: head.tokens for place, head in heads.items() if isinstance(head, AnchorRow) and head.tokens},
+        {origin: (entry.jws, sealing.prove(tx, 0, largest[origin])) for origin, entry in links.items()},
     )
 
 
-def _proofs(tx: Tx, sealed: Mapping[int, str], heads: Sequence[AnchorRow]) -> dict[str, str]:
+def _holding(tx: Tx, origin: str, indices: Collection[int], *, anchored: bool) -> list[Head]:
+    """The checkpoints of one log under which its leaves are proved, the smallest first."""
+    if not anchored:
+        newest = log.latest_checkpoint(tx, origin)
+        return [] if newest is None else [newest]
+    found = {row.size: row for one in indices if (row := log.anchor_holding(tx, origin, one)) is not None}
+    return [found[size] for size in sorted(found)]
+
+
+def _proofs(tx: Tx, sealed: Mapping[int, str], heads: Sequence[Head]) -> dict[str, str]:
     """Each entry under the first of the heads (in order of size) that holds it."""
     proofs: dict[str, str] = {}
     before = 0
     for head in heads:
         mine = [index for index in sealed if before <= index < head.size]
-        under = CheckpointRow(head.size, head.root, head.note, head.anchored_at)
-        proofs |= {sealed[index]: proof for index, proof in sealing.prove_all(tx, mine, under).items()}
+        proofs |= {sealed[index]: proof for index, proof in sealing.prove_all(tx, mine, head).items()}
         before = head.size
     return proofs
 
 
-def _named(tx: Tx, size: int, *, anchored: bool) -> AnchorRow | None:
+def _place(tx: Tx, after: tuple[int, str]) -> Place | None:
+    row = log.checkpoint_of_root(tx, after[0], bytes.fromhex(after[1]))
+    return None if row is None else (row.log, row.size)
+
+
+def _named(tx: Tx, place: Place, *, anchored: bool) -> Head | None:
     """A checkpoint that a statement was made after or that somebody holds, as it was anchored; else as the log signed it."""
-    confirmed, row = log.anchor_of_size(tx, size), log.checkpoint_of_size(tx, size)
-    if confirmed is not None or row is None or anchored:
-        return confirmed
-    return AnchorRow(row.size, row.root, row.note, (), row.sealed_at)
+    confirmed = log.anchor_of_size(tx, *place)
+    return confirmed if confirmed is not None or anchored else log.checkpoint_of_size(tx, *place)
+
+
+def _links(tx: Tx, heads: dict[Place, Head], *, anchored: bool) -> dict[str, EntryRow]:
+    """The entries that join the logs of `heads`, to which the last checkpoint of each log but the newest is added."""
+    logs = log.origins(tx)
+    there = sorted(logs.index(origin) for origin, _ in heads)
+    links = {}
+    for number in range(there[0], there[-1]):
+        last, first = log.latest_checkpoint(tx, logs[number]), log.first_leaf(tx, logs[number + 1])
+        assert last is not None  # a log is known by its checkpoints
+        assert first is not None
+        if (closed := _named(tx, (last.log, last.size), anchored=anchored)) is not None:
+            heads[last.log, last.size] = closed
+        links[logs[number + 1]] = first
+    return links
 
 
 def build_bundle(
@@ -137,14 +179,28 @@ def build_bundle(
     files |= {f"payloads/{entry}.bin": content for entry, content in contents.items()}
     files |= _peer_files(disclosures, mails or {})
     files |= {f"attachments/{one}.bin": content for one, content in attachments.items()}
-    files |= {f"checkpoints/{size}.note": note.encode() for size, note in gathered.checkpoints.items()}
-    for size, tokens in gathered.stamps.items():
-        names = (f"checkpoints/{size}.tsr", f"checkpoints/{size}-2.tsr")
-        files |= dict(zip(names, tokens, strict=False))
-    for (size1, size2), path in gathered.consistency.items():
-        files[f"consistency/{size1}-{size2}.txt"] = b"".join(base64.b64encode(one) + b"\n" for one in path)
+    files |= _history(gathered)
     chains = [entry.chain for entry in gathered.entries]
     return store_zip(files | {"manifest.json": manifest(gathered.incident, chains, files)})
+
+
+def _history(gathered: Gathered) -> dict[str, bytes]:
+    """Checkpoints, what stamps them, and how they hang together; of several logs, each file is named by its log too."""
+    files: dict[str, bytes] = {}
+    several = len({origin for origin, _ in gathered.checkpoints}) > 1
+    prefix = {origin: f"{verify.label(origin)}_" if several else "" for origin, _ in gathered.checkpoints}
+    for (origin, size), note in gathered.checkpoints.items():
+        name = f"checkpoints/{prefix[origin]}{size}"
+        files[f"{name}.note"] = note.encode()
+        tokens = gathered.stamps.get((origin, size), ())
+        files |= dict(zip((f"{name}.tsr", f"{name}-2.tsr"), tokens, strict=False))
+    for (origin, size1, size2), path in gathered.consistency.items():
+        lines = b"".join(base64.b64encode(one) + b"\n" for one in path)
+        files[f"consistency/{prefix[origin]}{size1}-{size2}.txt"] = lines
+    for origin, (jws, proof) in gathered.links.items():
+        name = f"links/{verify.label(origin)}"
+        files |= {f"{name}.jws": jws.encode(), f"{name}.proof": proof.encode()}
+    return files
 
 
 def disclose(bundle: bytes, entry: str, fields: Collection[str]) -> bytes:
@@ -215,9 +271,9 @@ def _in_order(entries: Sequence[EntryRow]) -> tuple[EntryRow, ...]:
     return tuple(entry for _, entry in sorted(keyed, key=lambda pair: pair[0]))
 
 
-def _anchors(entries: Sequence[EntryRow]) -> set[int]:
+def _anchors(entries: Sequence[EntryRow]) -> set[tuple[int, str]]:
     statements = (json.loads(entry.statement) for entry in entries)
-    return {one["after"]["size"] for one in statements if "after" in one}
+    return {(one["after"]["size"], one["after"]["root"]) for one in statements if "after" in one}
 
 
 def _check_contents(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gateway.ledger.verify import (
     LOG_KEY,
     WITNESS_KEY,
     VerifierKey,
     cosigned_message,
+    label,
     open_checkpoint,
     parse_checkpoint_text,
     parse_note,
@@ -29,6 +30,7 @@ __all__ = [
     "cosignature",
     "log_key",
     "open_checkpoint",
+    "origin_at",
     "parse_checkpoint_text",
     "parse_note",
     "parse_proof",
@@ -37,6 +39,12 @@ __all__ = [
     "sign_checkpoint",
     "witness_key",
 ]
+
+
+def origin_at(issuer: str, at: datetime, last: str | None) -> str:
+    """The log to seal in at an aware instant: one for each year in UTC; never an earlier one than `last`, the log in use."""
+    year = f"{issuer}/ledger/{at.astimezone(UTC).year}"
+    return year if last is None or label(last) < label(year) else last
 
 
 def log_key(origin: str, signer: Signer) -> VerifierKey:

@@ -22,6 +22,8 @@ reasons and salted digests. Still keep it close: it shows how many incidents the
 
   leaves.jsonl             a statement a line, the bytes that are hashed; line N (from 0) is leaf N
   checkpoints/SIZE.note    the log's signed states (C2SP tlog-checkpoint); SIZE.tsr is a time-stamp over one
+  earlier/YEAR/            the logs of earlier years, each the same way; the first leaf of a log names the last state of
+                           the one before
   verify.py, absence.py    to check it without the gateway, with Python 3.11 or later and the package `cryptography`
 
 That something is not stated before an instant, for instance an acknowledgement before a deadline:
@@ -35,12 +37,17 @@ REF is the chain of the message or incident, as its evidence bundle names it. PO
 
 def begin(folder: Path) -> None:
     """Make the folder with all that is no leaf or checkpoint; FileExistsError when it is there already."""
-    folder.mkdir(mode=0o700)
-    (folder / "checkpoints").mkdir()
+    begin_log(folder)
     (folder / "README.txt").write_text(README)
     for program in (verify, absence):
         name = Path(str(program.__file__))
         (folder / name.name).write_bytes(name.read_bytes())
+
+
+def begin_log(folder: Path) -> None:
+    """Make the folder of one log."""
+    folder.mkdir(mode=0o700, parents=folder.parent.name == absence.EARLIER)
+    (folder / "checkpoints").mkdir()
 
 
 def add_leaves(folder: Path, statements: Iterable[bytes]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from gateway.ledger.statement import Anchor, written
+from gateway.ledger.statement import written
 from gateway.ledger.verify import VerifierKey
 
 
@@ -37,7 +37,6 @@ class ReceiptKeyWindow:
 
 def make_policy(
     issuer: str,
-    origin: str,
     logs: Sequence[VerifierKey],
     receipt_keys: Sequence[ReceiptKeyWindow],
     *,
@@ -45,24 +44,24 @@ def make_policy(
     quorum: int = 0,
     timestamps: Literal["none", "required"] = "none",
     tsa: StampersNamed = StampersNamed("", ()),
-    pinned: Sequence[Anchor] = (),
     skew_seconds: int = 60,
     peers: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, object]:
     """The policy as a JSON value of the form `policy/1`; `verify.load_policy` reads it.
+
+    `logs` are the keys of every log, each named by its log's origin: one key that signs several is there for each.
 
     `peers` are the thumbprints (RFC 7638) of the keys with which agencies sign their acknowledgements, by agency.
     """
     return {
         "v": "policy/1",
         "issuer": issuer,
-        "origin": origin,
         "log": [str(key) for key in logs],
         "witnesses": [str(key) for key in witnesses],
         "quorum": quorum,
         "timestamps": timestamps,
         "receipt_keys": [_key(key) for key in receipt_keys],
-        "pinned": [{"size": pin.size, "root": pin.root, "seen": None} for pin in pinned],
+        "pinned": [],
         "skew_seconds": skew_seconds,
         "peers": [{"agency": agency, "keys": sorted(keys)} for agency, keys in sorted((peers or {}).items())],
         "tsa": {

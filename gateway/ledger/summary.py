@@ -49,6 +49,7 @@ What is here:
   peer/*.jws          what recipients signed with their own keys, named by the receipt that commits to it
   peer/*.eml          mails as they came, named by the receipt of their arrival: open them with care; they hold personal data
   checkpoints/, consistency/   the signed states of the log, and that each follows on the earlier ones
+  links/              where there are several logs (one a year): that each begins at the last state of the one before
 
 By hand: `jose jws ver -i receipts/0000.jws -k keys/KEY.jwk -O-` shows a statement; any C2SP tool reads a proof.
 

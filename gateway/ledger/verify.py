@@ -7,7 +7,8 @@ reach you on another path than the bundle: nothing inside the bundle is believed
 What is checked, in this order: the zip and its manifest; each receipt (compact JWS, RFC 7515, ES256; a canonical JSON
 statement, RFC 8785); the chain of each `ref` without gaps; the disclosures (RFC 9901 digests); each proof that the
 statement is a leaf of the log (C2SP tlog-proof, RFC 9162 section 2.1.3); the signatures on its checkpoint (C2SP
-signed-note, tlog-checkpoint, tlog-cosignature); that all checkpoints are of one history (RFC 9162 section 2.1.4); if the
+signed-note, tlog-checkpoint, tlog-cosignature); that all checkpoints of a log are of one history (RFC 9162 section 2.1.4)
+and that each log (there is one a year) begins by naming the last checkpoint of the one before (links/); if the
 policy asks for them, the time-stamps (RFC 3161) over the checkpoint files, between which each claimed time must lie; key
 windows and revocations at those times; that each payload and attachment is the one that was committed to; and that what
 recipients and mail systems said themselves (peer/) is what the receipts commit to, a recipient's acknowledgement signed by
@@ -48,7 +49,8 @@ LIMIT_SIGNATURES = 64
 LOG_KEY, WITNESS_KEY = 0x01, 0x04  # C2SP signed-note and tlog-cosignature signature types
 PATHS = re.compile(
     r"manifest\.json|README\.txt|SUMMARY\.html|verify\.py|policy\.example\.json|receipts/[0-9]{4,6}\.(jws|proof|disclosures)"
-    r"|checkpoints/[1-9][0-9]{0,18}(\.note|(-2)?\.tsr)|consistency/[1-9][0-9]{0,18}-[1-9][0-9]{0,18}\.txt"
+    r"|checkpoints/([a-z0-9-]{1,32}_)?[1-9][0-9]{0,18}(\.note|(-2)?\.tsr)"
+    r"|consistency/([a-z0-9-]{1,32}_)?[1-9][0-9]{0,18}-[1-9][0-9]{0,18}\.txt|links/[a-z0-9-]{1,32}\.(jws|proof)"
     r"|SUMMARY\.pdf|peer/ev-[0-9a-f]{32}\.(jws|eml)"
     r"|payloads/ev-[0-9a-f]{32}\.bin|attachments/att-[a-z2-7]{26}\.bin|keys/[A-Za-z0-9_-]{1,64}\.(jwk|vkey)"
 )
@@ -82,7 +84,6 @@ COMMITMENT = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in ba
 POLICY_MEMBERS = {
     "v": str,
     "issuer": str,
-    "origin": str,
     "log": list,
     "witnesses": list,
     "quorum": int,
@@ -94,6 +95,7 @@ POLICY_MEMBERS = {
     "tsa": dict,
 }
 TSA_MEMBERS = {"roots": str, "policies": list, "max_window_seconds": int}
+LINK = "LogContinued"  # what begins a log that follows another
 NEEDS_REASON = re.compile(".*(Failure|Rejection|Expiry|Missed|Held|Waived|Revoked)")
 
 
@@ -299,7 +301,8 @@ def parse_vkey(text: str) -> VerifierKey:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A tree head whose signatures held. `cosigned_at` has one instant for each witness that was counted, earliest first.
+    """A tree head whose signatures held, of the log named `origin`. `cosigned_at` has one instant for each witness that was
+    counted, earliest first.
 
     `stamped_at` is the earliest instant at which an authority of the policy saw it; None unless the policy asks for that.
     """
@@ -308,6 +311,7 @@ class Checkpoint:
     root: bytes
     cosigned_at: tuple[datetime, ...] = ()
     stamped_at: datetime | None = None
+    origin: str = ""
 
     @property
     def seen_at(self) -> tuple[datetime, ...]:
@@ -353,14 +357,16 @@ def parse_checkpoint_text(text: bytes) -> tuple[str, int, bytes]:
 
 
 def open_checkpoint(
-    note: bytes, origin: str, logs: Iterable[VerifierKey], witnesses: Iterable[VerifierKey], quorum: int
+    note: bytes, logs: Iterable[VerifierKey], witnesses: Iterable[VerifierKey], quorum: int
 ) -> Checkpoint:
-    """The tree head, if a log key and at least `quorum` different witnesses signed it."""
+    """The tree head, if a key of its log and at least `quorum` different witnesses signed it. A log's key signs for the one
+    log whose origin is its name."""
     text, signatures = parse_note(note)
-    found_origin, size, root = parse_checkpoint_text(text)
-    if found_origin != origin:
+    origin, size, root = parse_checkpoint_text(text)
+    own = [key for key in logs if key.name == origin]
+    if not own:
         raise Invalid("the checkpoint is of another log")
-    known = {(key.name, key.id): key for key in [*logs, *witnesses]}
+    known = {(key.name, key.id): key for key in [*own, *witnesses]}
     signed: dict[VerifierKey, datetime | None] = {}
     for name, key_id, signature in signatures:
         key = known.get((name, key_id))
@@ -377,7 +383,12 @@ def open_checkpoint(
             times[key.name] = max(at, times.get(key.name, at))
     if len(times) < quorum:
         raise Invalid("too few witnesses signed the checkpoint")
-    return Checkpoint(size, root, tuple(sorted(times.values())))
+    return Checkpoint(size, root, tuple(sorted(times.values())), origin=origin)
+
+
+def label(origin: str) -> str:
+    """What a log is called among those of one deployment: the last part of its origin, as 2026."""
+    return origin.rpartition("/")[2]
 
 
 def cosigned_message(text: bytes, timestamp: int) -> bytes:
@@ -424,11 +435,12 @@ class ReceiptKey:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A checkpoint that the holder of the policy saw itself; `seen` is when."""
+    """A checkpoint that the holder of the policy saw itself; `seen` is when, `origin` its log."""
 
     size: int
     root: bytes
     seen: datetime | None
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,10 +458,9 @@ NOBODY_STAMPS = Stampers((), (), timedelta(days=1))
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Whom to believe. `skew` is how far two honest clocks may differ."""
+    """Whom to believe. `skew` is how far two honest clocks may differ. The name of each log's key is that log's origin."""
 
     issuer: str
-    origin: str
     logs: tuple[VerifierKey, ...]
     witnesses: tuple[VerifierKey, ...]
     quorum: int
@@ -477,8 +488,15 @@ def load_policy(raw: bytes) -> Policy:
     kinds = [key.kind for key in policy.logs], [key.kind for key in policy.witnesses]
     if not policy.logs or set(kinds[0]) != {LOG_KEY} or set(kinds[1]) - {WITNESS_KEY}:
         raise Unreadable("the policy's log and witness keys are not of their kinds")
-    if len({key.public for key in keys}) != len(keys):
+    witnesses = {key.public for key in policy.witnesses}
+    if (
+        len(set(keys)) != len(keys)
+        or len(witnesses) != len(policy.witnesses)
+        or witnesses & {key.public for key in policy.logs}
+    ):
         raise Unreadable("the policy names one key twice")
+    if not {pin.origin for pin in policy.pinned} <= {key.name for key in policy.logs}:
+        raise Unreadable("a pinned checkpoint is of a log that the policy does not name")
     if not 0 <= policy.quorum <= len(policy.witnesses) or policy.timestamps not in ("none", "required"):
         raise Unreadable("the policy's quorum or timestamps cannot be met")
     return policy
@@ -499,13 +517,12 @@ def _read_policy(data: dict[str, Any]) -> Policy:
         raise ValueError("two receipt keys have one id")
     return Policy(
         issuer=data["issuer"],
-        origin=data["origin"],
         logs=tuple(parse_vkey(line) for line in data["log"]),
         witnesses=tuple(parse_vkey(line) for line in data["witnesses"]),
         quorum=data["quorum"],
         timestamps=data["timestamps"],
         receipt_keys=receipt_keys,
-        pinned=tuple(_read_pin(pin) for pin in data["pinned"]),
+        pinned=tuple(_read_pin(pin, data["log"]) for pin in data["pinned"]),
         skew=_seconds(data["skew_seconds"]),
         stampers=_read_stampers(data["tsa"]),
         peers=peers,
@@ -536,11 +553,14 @@ def _seconds(count: int) -> timedelta:
     return timedelta(seconds=count)
 
 
-def _read_pin(data: dict[str, Any]) -> Pinned:
+def _read_pin(data: dict[str, Any], logs: list[str]) -> Pinned:
+    """One of the only log, unless it says of which."""
     root = bytes.fromhex(data["root"])
     if not _whole(data["size"]) or len(root) != 32:
         raise ValueError("not a checkpoint")
-    return Pinned(data["size"], root, _maybe_instant(data.get("seen")))
+    origins = {parse_vkey(line).name for line in logs}
+    origin = data["origin"] if "origin" in data or len(origins) > 1 else origins.pop()
+    return Pinned(data["size"], root, _maybe_instant(data.get("seen")), origin)
 
 
 def _read_key(data: dict[str, Any]) -> ReceiptKey:
@@ -570,6 +590,11 @@ class Receipt:
     disclosed: dict[str, Any] = field(default_factory=dict)
     index: int | None = None  # None: signed, but no proof that it is in the log
     checkpoint: Checkpoint | None = None
+
+    @property
+    def origin(self) -> str:
+        """Of the log that holds it; empty while none is shown to."""
+        return self.checkpoint.origin if self.checkpoint else ""
 
     @property
     def time(self) -> datetime:
@@ -928,7 +953,7 @@ def _read_receipt(name: str, files: dict[str, bytes], policy: Policy) -> Receipt
         add_disclosures(receipt, files[name + ".disclosures"])
     if name + ".proof" in files:
         index, path, note = parse_proof(files[name + ".proof"])
-        checkpoint = open_checkpoint(note, policy.origin, policy.logs, policy.witnesses, policy.quorum)
+        checkpoint = open_checkpoint(note, policy.logs, policy.witnesses, policy.quorum)
         if not verify_inclusion(receipt.leaf, index, checkpoint.size, path, checkpoint.root):
             raise Invalid("the proof does not lead from the statement to the checkpoint's root")
         receipt.index, receipt.checkpoint = index, checkpoint
@@ -936,7 +961,7 @@ def _read_receipt(name: str, files: dict[str, bytes], policy: Policy) -> Receipt
 
 
 def check_chains(receipts: list[Receipt]) -> None:
-    """Each `ref` is one chain: numbered from 1 without gaps, each naming the one before, put in the log in that order."""
+    """Each `ref` is one chain: numbered from 1 without gaps, each naming the one before."""
     if len({receipt.statement["id"] for receipt in receipts}) != len(receipts):
         raise Invalid("two receipts have one id")
     last: dict[str, Receipt] = {}
@@ -946,30 +971,101 @@ def check_chains(receipts: list[Receipt]) -> None:
             raise Invalid("a chain has a gap, a repetition or is out of order")
         if receipt.statement["prev"] != (before.leaf.hex() if before else ""):
             raise Invalid("a receipt does not name the one before it")
-        if before and receipt.index is not None and (before.index is None or receipt.index <= before.index):
-            raise Invalid("receipts went into the log in an impossible order")
         last[receipt.statement["ref"]] = receipt
 
 
 def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> list[Window]:
-    """All checkpoints are of one history, which holds what the policy pinned; times and keys agree with it."""
-    heads = [receipt.checkpoint for receipt in receipts if receipt.checkpoint is not None]
-    for name in files:
-        if name.endswith(".note"):
-            head = open_checkpoint(files[name], policy.origin, policy.logs, policy.witnesses, policy.quorum)
-            if name != f"checkpoints/{head.size}.note":
-                raise Invalid("a checkpoint's file is not named by its size")
-            heads.append(_stamped(head, files, policy))
-    roots: dict[int, bytes] = {}
-    known: list[Checkpoint | Pinned] = [*heads, *policy.pinned]
-    for one in known:
-        if roots.get(one.size, one.root) != one.root:
-            raise Invalid("two checkpoints of one size have different roots")
-        roots[one.size] = one.root
-    if heads:
-        _check_consistency(roots, max(head.size for head in heads), files)
+    """All checkpoints of a log are of one history, which holds what the policy pinned, and each log follows on the one
+    before; times and keys agree with it."""
+    links = _read_links(files, policy)
+    heads = [one.checkpoint for one in (*receipts, *links) if one.checkpoint is not None]
+    notes = {
+        name: open_checkpoint(files[name], policy.logs, policy.witnesses, policy.quorum)
+        for name in files
+        if name.endswith(".note")
+    }
+    origins = {head.origin for head in (*heads, *notes.values())}
+    for name, head in notes.items():
+        if name != f"checkpoints/{_prefix(head.origin, origins)}{head.size}.note":
+            raise Invalid("a checkpoint's file is not named by its size")
+        heads.append(_stamped(head, name.removesuffix(".note"), files, policy))
+    proofs: dict[str, Sequence[Checkpoint | Pinned]] = {}
+    for origin in origins:
+        proofs |= _pairs(origin, _prefix(origin, origins), heads, policy.pinned)
+    if {name for name in files if name.startswith("consistency/")} != set(proofs):
+        raise Invalid("a consistency proof between two checkpoints is missing or belongs to none")
+    for name, (one, newest) in proofs.items():
+        _check_consistency(one, newest, files[name])
     _check_stamps_belong(files)
+    check_order(receipts, check_links(links, heads, origins))
     return [_check_time(receipt, heads, policy) for receipt in receipts]
+
+
+def _prefix(origin: str, origins: set[str]) -> str:
+    """Where a bundle holds checkpoints of several logs, their files are named by the log too."""
+    return f"{label(origin)}_" if len(origins) > 1 else ""
+
+
+def _pairs(
+    origin: str, prefix: str, heads: Sequence[Checkpoint], pinned: Sequence[Pinned]
+) -> dict[str, Sequence[Checkpoint | Pinned]]:
+    """What has to be shown of one log's checkpoints: each with the newest, by the name of the file that shows it."""
+    by_size: dict[int, Checkpoint | Pinned] = {}
+    known: list[Checkpoint | Pinned] = [*heads, *pinned]
+    for one in (one for one in known if one.origin == origin):
+        if by_size.setdefault(one.size, one).root != one.root:
+            raise Invalid("two checkpoints of one size have different roots")
+    newest = max(head.size for head in heads if head.origin == origin)
+    if max(by_size) > newest:
+        raise Invalid("the log is shorter than a checkpoint that the policy pinned")
+    return {
+        f"consistency/{prefix}{size}-{newest}.txt": (one, by_size[newest])
+        for size, one in by_size.items()
+        if size != newest
+    }
+
+
+def _read_links(files: dict[str, bytes], policy: Policy) -> list[Receipt]:
+    """The first leaves of logs that follow another, each shown to be the first."""
+    links = []
+    for name in sorted({name.rpartition(".")[0] for name in files if name.startswith("links/")}):
+        link = _read_receipt(name, {f"{name}.jws": b"", **files}, policy)
+        if link.index != 0 or name != f"links/{label(link.origin)}" or link.statement["event"] != LINK:
+            raise Invalid("a link between two logs is not shown to be the first leaf of its log")
+        links.append(link)
+    return links
+
+
+def check_links(links: list[Receipt], heads: list[Checkpoint], origins: set[str]) -> list[str]:
+    """The logs in their order: each but the first begins by naming the last checkpoint of the one before."""
+    last = {head.root.hex(): head for head in sorted(heads, key=lambda head: head.size)}
+    ends = {head.origin: head for head in last.values()}
+    follows: dict[str, str] = {}
+    for link in links:
+        after = link.statement.get("after", {})
+        named = last.get(after.get("root", ""))
+        if named is None or named.size != after["size"] or ends[named.origin] is not named:
+            raise Invalid(
+                "a log's first leaf names something else than the last checkpoint of a log before it"
+            )
+        follows[named.origin] = link.origin
+    order = sorted(origins - set(follows.values()))[:1]
+    while order and order[-1] in follows:
+        order.append(follows[order[-1]])
+    if set(order) != origins:
+        raise Invalid("the link between two logs is missing")
+    return order
+
+
+def check_order(receipts: list[Receipt], logs: list[str]) -> None:
+    """Each chain was put in the log, and in the logs one after another, in its own order; what is not in one yet comes last."""
+    last: dict[str, tuple[int, int]] = {}
+    for receipt in receipts:
+        ref, number = receipt.statement["ref"], receipt.statement["seq"]
+        place = (len(logs), number) if receipt.index is None else (logs.index(receipt.origin), receipt.index)
+        if place <= last.get(ref, (-1, 0)):
+            raise Invalid("receipts went into the log in an impossible order")
+        last[ref] = place
 
 
 def _check_stamps_belong(files: dict[str, bytes]) -> None:
@@ -978,9 +1074,8 @@ def _check_stamps_belong(files: dict[str, bytes]) -> None:
         raise Invalid("a time-stamp belongs to no checkpoint")
 
 
-def _stamped(head: Checkpoint, files: dict[str, bytes], policy: Policy) -> Checkpoint:
+def _stamped(head: Checkpoint, name: str, files: dict[str, bytes], policy: Policy) -> Checkpoint:
     """The head with the earliest of its time-stamps, if the policy asks for them: each that is there must hold."""
-    name = f"checkpoints/{head.size}"
     tokens = [files[one] for one in (f"{name}.tsr", f"{name}-2.tsr") if one in files]
     if not policy.is_stamped or not tokens or not _can_check_stamps(policy):
         return head
@@ -1017,20 +1112,13 @@ def check_stamp(token: bytes, note: bytes, stampers: Stampers) -> datetime:
     return stamp.gen_time
 
 
-def _check_consistency(roots: dict[int, bytes], newest: int, files: dict[str, bytes]) -> None:
-    if max(roots) > newest:
-        raise Invalid("the log is shorter than a checkpoint that the policy pinned")
-    needed = {f"consistency/{size}-{newest}.txt": size for size in roots if size != newest}
-    there = {name for name in files if name.startswith("consistency/")}
-    if there != set(needed):
-        raise Invalid("a consistency proof between two checkpoints is missing or belongs to none")
-    for name, size in needed.items():
-        try:
-            path = [unb64(line) for line in files[name].decode().removesuffix("\n").split("\n")]
-        except ValueError:
-            path = []
-        if not verify_consistency(size, newest, roots[size], roots[newest], path):
-            raise Invalid("two checkpoints are not of one history")
+def _check_consistency(one: Checkpoint | Pinned, newest: Checkpoint | Pinned, lines: bytes) -> None:
+    try:
+        path = [unb64(line) for line in lines.decode().removesuffix("\n").split("\n")]
+    except ValueError:
+        path = []
+    if not verify_consistency(one.size, newest.size, one.root, newest.root, path):
+        raise Invalid("two checkpoints are not of one history")
 
 
 def _check_time(receipt: Receipt, heads: list[Checkpoint], policy: Policy) -> Window:
@@ -1082,7 +1170,7 @@ def _check_key(
 
 
 def _holds(receipt: Receipt, head: Checkpoint | Pinned) -> bool:
-    return receipt.index is not None and receipt.index < head.size
+    return receipt.index is not None and receipt.origin == head.origin and receipt.index < head.size
 
 
 def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
@@ -1117,10 +1205,10 @@ def with_pinned(policy: Policy, notes: Iterable[bytes]) -> Policy:
     pins = []
     for note in notes:
         try:
-            head = open_checkpoint(note, policy.origin, policy.logs, policy.witnesses, 0)
+            head = open_checkpoint(note, policy.logs, policy.witnesses, 0)
         except Invalid as fault:
             raise Unreadable("a pinned checkpoint is not one that the policy's log signed") from fault
-        pins.append(Pinned(head.size, head.root, None))
+        pins.append(Pinned(head.size, head.root, None, head.origin))
     return replace(policy, pinned=(*policy.pinned, *pins))
 
 

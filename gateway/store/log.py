@@ -1,15 +1,16 @@
 """The ledger's rows: entries, the chains they form, the tiles of the tree and its checkpoints.
 
-Invariant: a leaf index is given once, without gaps, in one transaction with the tiles and the checkpoint that hold it. The
-unique index on `entry.leaf_index` is what stops a second sequencer: every batch begins at the size before it, so two
-batches on one base always meet there, whatever locks either of them believes it holds. The later one waits for the
-earlier one's commit, and then finds a checkpoint that it did not build on.
+A deployment has one log a year, named by its origin; each is a tree of its own. Invariant: a leaf index is given once in its
+log, without gaps, in one transaction with the tiles and the checkpoint that hold it. Checkpoints are numbered over all logs, and
+that number is what stops a second sequencer: every batch takes the number after the checkpoint that it read, so two batches on one
+base always meet there, whatever locks either of them believes it holds, and also when one goes on in the old log and the other
+begins a new one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +39,7 @@ class ChainHead:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """An entry as it stands. `disclosures` are sealed under `data_key`; `leaf_index` is None until it is sealed."""
+    """An entry as it stands. `disclosures` are sealed under `data_key`; `log` and `leaf_index` are None until it is sealed."""
 
     id: str
     partnership: PartnershipId | None
@@ -52,11 +53,16 @@ class EntryRow:
     jws: str
     disclosures: bytes | None
     data_key: str | None
+    log: str | None
     leaf_index: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
+    """A signed state of a log (`log` is its origin). `number` counts the checkpoints of all logs, from 1."""
+
+    number: int
+    log: str
     size: int
     root: bytes
     note: str
@@ -67,6 +73,8 @@ class CheckpointRow:
 class AnchorRow:
     """A checkpoint that others confirmed: its note with witnesses' lines, and the time-stamps over it (one or two, or none)."""
 
+    number: int
+    log: str
     size: int
     root: bytes
     note: str
@@ -96,14 +104,18 @@ _UNSEALED = Prepared(
 _NUMBER = Prepared(
     update(t.entry)
     .where(t.entry.c.id == bindparam("entry"), t.entry.c.leaf_index.is_(None))
-    .values(leaf_index=bindparam("index"))
+    .values(log=bindparam("of"), leaf_index=bindparam("index"))
 )
 _NUMBERED = Prepared(
-    select(t.entry.c.id).where(t.entry.c.leaf_index >= bindparam("first")).order_by(t.entry.c.leaf_index)
+    select(t.entry.c.id)
+    .where(t.entry.c.log == bindparam("of"), t.entry.c.leaf_index >= bindparam("first"))
+    .order_by(t.entry.c.leaf_index)
 )
 _CHECKPOINT = select(*t.checkpoint.c)
 _ANCHOR = select(*t.anchor.c)
-_NEWEST_ANCHOR = Prepared(select(t.anchor.c.size, t.anchor.c.root).order_by(t.anchor.c.size.desc()).limit(1))
+_NEWEST_ANCHOR = Prepared(
+    select(t.anchor.c.size, t.anchor.c.root).order_by(t.anchor.c.number.desc()).limit(1)
+)
 
 
 # --- chains and entries ----------------------------------------------------------------------------------------------
@@ -119,7 +131,10 @@ def start_chain(
     tx: Tx, ref: str, partnership: PartnershipId | None, incident: IncidentId | None, seq: int, head: str
 ) -> None:
     values = {"ref": ref, "partnership": partnership, "incident": incident, "seq": seq, "head": head}
-    tx.execute(_START, values)
+    try:
+        tx.execute(_START, values)
+    except IntegrityError as fault:
+        raise Overtaken("the chain was begun by another transaction") from fault
 
 
 def advance_chain(tx: Tx, ref: str, was: int, now: int, head: str) -> bool:
@@ -237,42 +252,57 @@ def unsealed_since(tx: Tx) -> datetime | None:
     return tx.execute(select(func.min(few.c.at))).scalar_one()  # type: ignore[no-any-return]
 
 
-def number_leaves(tx: Tx, first: int, entries: Sequence[str]) -> None:
-    """Give leaf indices from `first` on; Overtaken when one is taken or an entry has one."""
-    rows = [{"entry": entry, "index": first + place} for place, entry in enumerate(entries)]
+def number_leaves(tx: Tx, of: str, first: int, entries: Sequence[str]) -> None:
+    """Give leaf indices of a log from `first` on; Overtaken when one is taken or an entry has one."""
+    rows = [{"entry": entry, "of": of, "index": first + place} for place, entry in enumerate(entries)]
     try:
         tx.execute(_NUMBER, rows)
     except IntegrityError as fault:
         raise Overtaken("another sequencer gave these leaf indices") from fault
-    given = [row[0] for row in tx.execute(_NUMBERED, {"first": first})]
+    given = [row[0] for row in tx.execute(_NUMBERED, {"of": of, "first": first})]
     if given != list(entries):
         raise Overtaken("another sequencer sealed some of these entries")
 
 
-def statements(tx: Tx, first: int, count: int) -> list[bytes]:
-    """The statements at the leaf indices from `first` on, in order."""
+def statements(tx: Tx, of: str, first: int, count: int) -> list[bytes]:
+    """The statements at a log's leaf indices from `first` on, in order."""
     index = t.entry.c.leaf_index
-    query = select(t.entry.c.statement).where(index >= first, index < first + count).order_by(index)
-    return [row.statement for row in tx.execute(query)]
+    query = select(t.entry.c.statement).where(t.entry.c.log == of, index >= first, index < first + count)
+    return [row.statement for row in tx.execute(query.order_by(index))]
 
 
-def read_tiles(tx: Tx, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-    """The tiles at these (level, number) places that exist."""
+def first_leaf(tx: Tx, of: str) -> EntryRow | None:
+    """The entry that begins a log; in every log but the first it names the last checkpoint of the log before."""
+    row = tx.execute(_ENTRY.where(t.entry.c.log == of, t.entry.c.leaf_index == 0)).first()
+    return None if row is None else EntryRow(**row._mapping)
+
+
+def read_tiles(tx: Tx, of: str, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    """A log's tiles at these (level, number) places that exist."""
     wanted = or_(*(and_(t.tile.c.level == level, t.tile.c.number == number) for level, number in places))
-    query = select(t.tile.c.level, t.tile.c.number, t.tile.c.hashes).where(wanted)
+    query = select(t.tile.c.level, t.tile.c.number, t.tile.c.hashes).where(t.tile.c.log == of, wanted)
     return {(row.level, row.number): row.hashes for row in tx.execute(query)}
 
 
-def write_tiles(tx: Tx, tiles: Mapping[tuple[int, int], bytes], existing: Iterable[tuple[int, int]]) -> None:
-    """Insert tiles, replacing those that `existing` names (partial ones that grew)."""
+def write_tiles(
+    tx: Tx, of: str, tiles: Mapping[tuple[int, int], bytes], existing: Iterable[tuple[int, int]]
+) -> None:
+    """Insert a log's tiles, replacing those that `existing` names (partial ones that grew)."""
     there = set(existing)
     grown = [_tile(place, hashes) for place, hashes in tiles.items() if place in there]
     fresh = [_tile(place, hashes) for place, hashes in tiles.items() if place not in there]
     if grown:
-        here = and_(t.tile.c.level == bindparam("at_level"), t.tile.c.number == bindparam("at_number"))
+        here = and_(
+            t.tile.c.log == of,
+            t.tile.c.level == bindparam("at_level"),
+            t.tile.c.number == bindparam("at_number"),
+        )
         tx.execute(update(t.tile).where(here).values(hashes=bindparam("content")), grown)
     if fresh:
-        rows = [{"level": r["at_level"], "number": r["at_number"], "hashes": r["content"]} for r in fresh]
+        rows = [
+            {"log": of, "level": r["at_level"], "number": r["at_number"], "hashes": r["content"]}
+            for r in fresh
+        ]
         tx.execute(insert(t.tile), rows)
 
 
@@ -283,38 +313,53 @@ def _tile(place: tuple[int, int], hashes: bytes) -> dict[str, Any]:
 # --- checkpoints -----------------------------------------------------------------------------------------------------
 
 
-def latest_checkpoint(tx: Tx) -> CheckpointRow | None:
-    row = tx.execute(_CHECKPOINT.order_by(t.checkpoint.c.size.desc()).limit(1)).first()
-    return None if row is None else CheckpointRow(**row._mapping)
+def latest_checkpoint(tx: Tx, of: str | None = None) -> CheckpointRow | None:
+    """The newest checkpoint of a log; without one, of the log in use."""
+    query = _CHECKPOINT if of is None else _CHECKPOINT.where(t.checkpoint.c.log == of)
+    return _checkpoint(tx, query.order_by(t.checkpoint.c.number.desc()).limit(1))
 
 
-def checkpoint_of_size(tx: Tx, size: int) -> CheckpointRow | None:
-    row = tx.execute(_CHECKPOINT.where(t.checkpoint.c.size == size)).first()
-    return None if row is None else CheckpointRow(**row._mapping)
+def checkpoint_of_size(tx: Tx, of: str, size: int) -> CheckpointRow | None:
+    return _checkpoint(tx, _CHECKPOINT.where(t.checkpoint.c.log == of, t.checkpoint.c.size == size))
 
 
-def add_checkpoint(tx: Tx, previous_size: int, row: CheckpointRow) -> None:
-    """Add a checkpoint if the newest one is still of `previous_size` (compare and swap), else Overtaken."""
-    values = {"size": row.size, "root": row.root, "note": row.note, "sealed_at": row.sealed_at}
-    try:
-        tx.execute(insert(t.checkpoint), values)
-    except IntegrityError as fault:
-        raise Overtaken("another sequencer made a checkpoint of this size") from fault
-    size = t.checkpoint.c.size
-    ends = tx.execute(select(size).where(size >= previous_size).order_by(size).limit(3)).scalars().all()
-    if ends != ([previous_size, row.size] if previous_size else [row.size]):
+def checkpoint_of_root(tx: Tx, size: int, root: bytes) -> CheckpointRow | None:
+    """The checkpoint that a statement names: a root is of one log only."""
+    return _checkpoint(tx, _CHECKPOINT.where(t.checkpoint.c.size == size, t.checkpoint.c.root == root))
+
+
+def origins(tx: Tx) -> list[str]:
+    """The deployment's logs by their origins, the oldest first."""
+    began = func.min(t.checkpoint.c.number)
+    query = select(t.checkpoint.c.log).group_by(t.checkpoint.c.log).order_by(began)
+    return list(tx.execute(query).scalars())
+
+
+def add_checkpoint(tx: Tx, row: CheckpointRow) -> None:
+    """Add a checkpoint if its number is the next one (compare and swap), else Overtaken."""
+    newest = tx.execute(select(func.max(t.checkpoint.c.number))).scalar() or 0
+    if row.number != newest + 1:
         raise Overtaken("another sequencer made a newer checkpoint")
+    try:
+        tx.execute(insert(t.checkpoint), asdict(row))
+    except IntegrityError as fault:
+        raise Overtaken("another sequencer made a checkpoint on the same one") from fault
+
+
+def _checkpoint(tx: Tx, query: Select[Any]) -> CheckpointRow | None:
+    row = tx.execute(query).first()
+    return None if row is None else CheckpointRow(**row._mapping)
 
 
 # --- anchors: checkpoints that others confirmed ------------------------------------------------------------------------
 
 
 def add_anchor(tx: Tx, row: AnchorRow) -> bool:
-    """Keep an anchored checkpoint; False when one of that size is there already: what was kept never changes."""
-    if anchor_of_size(tx, row.size) is not None:
+    """Keep an anchored checkpoint; False when it is there already: what was kept never changes."""
+    if anchor_of_size(tx, row.log, row.size) is not None:
         return False
-    first, second = (*row.tokens, None, None)[:2]
-    values = {"size": row.size, "root": row.root, "note": row.note, "anchored_at": row.anchored_at}
+    values = asdict(row)
+    first, second = (*values.pop("tokens"), None, None)[:2]
     try:
         tx.execute(insert(t.anchor), values | {"token": first, "second_token": second})
     except IntegrityError as fault:
@@ -323,18 +368,24 @@ def add_anchor(tx: Tx, row: AnchorRow) -> bool:
 
 
 def newest_anchor(tx: Tx) -> tuple[int, bytes] | None:
-    """Size and root of the newest anchored checkpoint."""
+    """Size and root of the newest anchored checkpoint of all logs."""
     row = tx.execute(_NEWEST_ANCHOR).first()
     return None if row is None else (row[0], row[1])
 
 
-def anchor_of_size(tx: Tx, size: int) -> AnchorRow | None:
-    return _anchor(tx, _ANCHOR.where(t.anchor.c.size == size))
+def newest_anchor_of(tx: Tx, of: str) -> AnchorRow | None:
+    """The newest anchored checkpoint of one log."""
+    return _anchor(tx, _ANCHOR.where(t.anchor.c.log == of).order_by(t.anchor.c.size.desc()).limit(1))
 
 
-def anchor_holding(tx: Tx, index: int) -> AnchorRow | None:
-    """The first anchored checkpoint whose tree holds the leaf at `index`: the one that bounds its time most closely."""
-    return _anchor(tx, _ANCHOR.where(t.anchor.c.size > index).order_by(t.anchor.c.size).limit(1))
+def anchor_of_size(tx: Tx, of: str, size: int) -> AnchorRow | None:
+    return _anchor(tx, _ANCHOR.where(t.anchor.c.log == of, t.anchor.c.size == size))
+
+
+def anchor_holding(tx: Tx, of: str, index: int) -> AnchorRow | None:
+    """The first anchored checkpoint whose tree holds a log's leaf at `index`: the one that bounds its time most closely."""
+    held = _ANCHOR.where(t.anchor.c.log == of, t.anchor.c.size > index)
+    return _anchor(tx, held.order_by(t.anchor.c.size).limit(1))
 
 
 def _anchor(tx: Tx, query: Select[Any]) -> AnchorRow | None:
@@ -342,16 +393,27 @@ def _anchor(tx: Tx, query: Select[Any]) -> AnchorRow | None:
     if row is None:
         return None
     tokens = tuple(token for token in (row.token, row.second_token) if token is not None)
-    return AnchorRow(row.size, row.root, row.note, tokens, row.anchored_at)
+    return AnchorRow(row.number, row.log, row.size, row.root, row.note, tokens, row.anchored_at)
+
+
+def next_to_anchor(tx: Tx) -> CheckpointRow | None:
+    """The newest checkpoint of the oldest log that has one later than every anchored one; None when nothing waits.
+
+    The old log's last checkpoint is anchored before any of the new log's: none of its leaves stays unconfirmed.
+    """
+    row = tx.execute(_unanchored().limit(1)).first()
+    return None if row is None else latest_checkpoint(tx, row.log)
 
 
 def oldest_unanchored(tx: Tx) -> datetime | None:
-    """When the first checkpoint was sealed that is larger than every anchored one; None when nothing waits."""
-    done = newest_anchor(tx)
-    size = t.checkpoint.c.size
-    query = select(t.checkpoint.c.sealed_at).where(size > (done[0] if done else 0)).order_by(size).limit(1)
-    row = tx.execute(query).first()
+    """When the first checkpoint was sealed that is later than every anchored one; None when nothing waits."""
+    row = tx.execute(_unanchored().limit(1)).first()
     return None if row is None else row.sealed_at
+
+
+def _unanchored() -> Select[Any]:
+    done = select(func.coalesce(func.max(t.anchor.c.number), 0)).scalar_subquery()
+    return _CHECKPOINT.where(t.checkpoint.c.number > done).order_by(t.checkpoint.c.number)
 
 
 def forget_disclosures(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> None:

@@ -584,10 +584,11 @@ entry = Table(
     Column("jws", Text, nullable=False),
     Column("disclosures", LargeBinary),  # salts and values, sealed under the incident's data key
     Column("data_key", Text),
-    Column("leaf_index", BigInteger),  # null until sealed
+    Column("log", Text),  # the origin of the log that it is a leaf of; null until sealed
+    Column("leaf_index", BigInteger),  # in that log; null until sealed
     UniqueConstraint("chain", "seq", name="entry_chain"),
     Index("entry_by_incident", "partnership", "incident", "at"),
-    Index("entry_leaf", "leaf_index", unique=True, **_where("leaf_index IS NOT NULL")),
+    Index("entry_leaf", "log", "leaf_index", unique=True, **_where("leaf_index IS NOT NULL")),
     Index("entry_unsealed", "leaf_index", **_where("leaf_index IS NULL")),
 )
 
@@ -606,31 +607,38 @@ chain = Table(
 tile = Table(
     "tile",
     book,
+    Column("log", Text, primary_key=True),
     Column("level", Integer, primary_key=True),
     Column("number", BigInteger, primary_key=True),
     Column("hashes", LargeBinary, nullable=False),  # up to 256 × 32 bytes
 )
 
-# Editing it: as `tile`. One row per sealed batch; `size` is the compare-and-swap guard of the sequencer.
+# Editing it: as `tile`. One row per sealed batch, numbered over all logs; `number` is the compare-and-swap guard of the sequencer.
 checkpoint = Table(
     "checkpoint",
     book,
-    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("log", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),
     Column("sealed_at", Instant, nullable=False),
+    UniqueConstraint("log", "size", name="checkpoint_of_log"),
 )
 
 # Editing it: show other signatures than witnesses and authorities gave; the verifier refuses them. A row never changes.
 anchor = Table(
     "anchor",
     book,
-    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # the checkpoint's
+    Column("log", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),  # with its witnesses' lines, as it was stamped
     Column("token", LargeBinary),  # RFC 3161 responses over the note
     Column("second_token", LargeBinary),
     Column("anchored_at", Instant, nullable=False),
+    UniqueConstraint("log", "size", name="anchor_of_log"),
 )
 
 # Editing it: unwrap nothing (the master key is elsewhere); deleting a row makes content unreadable for ever.

@@ -53,7 +53,7 @@ class Witnessing:
         if keys is None:
             return Answer(404, "this witness does not watch that log\n")
         try:
-            open_checkpoint(note, origin, keys, [], 0)
+            open_checkpoint(note, keys, [], 0)
         except Invalid:
             return Answer(403, "the log's signature is missing or false\n")
         if old > size:

@@ -151,7 +151,7 @@ def _fill(file: Path, count: int) -> None:
                 ],
             )
         root = tree.root_hash(read, count)
-        row = CheckpointRow(count, root, sign_checkpoint(LOG, ORIGIN, count, root), NOW)
+        row = CheckpointRow(1, ORIGIN, count, root, sign_checkpoint(LOG, ORIGIN, count, root), NOW)
         connection.execute(
             sa.insert(tables.checkpoint),
             {"size": row.size, "root": row.root, "note": row.note, "sealed_at": row.sealed_at},

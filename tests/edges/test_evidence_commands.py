@@ -130,7 +130,7 @@ async def test_a_checkpoint_that_somebody_else_kept_must_lead_to_the_evidence(
     bundle, policy = await exported(house, referral["incident"], "--pinned", str(kept.size))
     asked = ("evidence", "verify", str(bundle), "--policy", str(policy), "--pinned", str(note))
     assert (await gateway(house, *asked))["verdict"] == "VALID"
-    other = sign_checkpoint(house.parts.keys.log, house.parts.settings.issuer, kept.size, bytes(32))
+    other = sign_checkpoint(house.parts.keys.log, kept.log, kept.size, bytes(32))
     note.write_text(other)
     status, out, _ = await attempt(house, *asked, "--json")
     assert (status, json.loads(out)["reason"]) == (

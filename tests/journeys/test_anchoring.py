@@ -24,13 +24,13 @@ from gateway.actions.anchor import anchor
 from gateway.actions.export import own_policy, read_bundle
 from gateway.actions.prove import Occasion, Said, Subject, prove
 from gateway.api.operator import operator_app
-from gateway.app import build_parts, close
+from gateway.app import build_parts, close, system_clock
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.dispatch.anchoring import RolledBack, anchor_newest, compare_with_witnesses
 from gateway.dispatch.timetable import beat_when_due, seal_waiting
 from gateway.ledger import verify
-from gateway.ledger.checkpoint import log_key
+from gateway.ledger.checkpoint import log_key, origin_at
 from gateway.parts import Parts, Supply
 from gateway.serving import build, running
 from gateway.settings import Settings
@@ -42,7 +42,7 @@ from tests.command_line import attempt, gateway
 from tests.gateway_house import House, RealTime, gateway_house
 from tests.notaries import POLICY, StampAuthority, WitnessHere, WitnessProcess, make_witness, stamp_authority
 
-ISSUER = "gateway.example"
+ORIGIN = origin_at("gateway.example", system_clock(), None)  # houses here run on real time
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Notaries:
     def witness(self, folder: Path, kind: type[WitnessProcess] = WitnessHere) -> WitnessProcess:
         """A witness of the log whose keys lie in `folder`; they are made here."""
         custody.create(folder / "keys", DEVELOPMENT_PREFIX)
-        vkey = str(log_key(ISSUER, custody.load(folder / "keys").log))
+        vkey = str(log_key(ORIGIN, custody.load(folder / "keys").log))
         return make_witness(folder / "witness", "witness.police.example", [vkey], kind)
 
     def settings(self, *witnesses: WitnessProcess, stamped: bool = True) -> dict[str, Any]:
@@ -127,7 +127,7 @@ async def test_an_incident_between_two_anchored_checkpoints_is_valid_and_its_tim
         notaries.authority.is_down = False
         second = await anchor_newest(house.parts)
         assert second is not None
-        assert second.size == witness.size(ISSUER)
+        assert second.size == witness.size(ORIGIN)
         assert await anchor_newest(house.parts) is None, "what is anchored is not asked about again"
         whole = await verdict(house, answer["incident"])
     assert pending[0] == "PROVISIONAL"
@@ -180,7 +180,7 @@ async def test_a_book_restored_to_an_older_state_does_not_start(
 ) -> None:
     async with set_back_one_entry(notaries, witness, tmp_path) as settings:
         said = await refused_to_start(settings)
-        assert f"witness.police.example (saw-more: {witness.size(ISSUER)} entries)" in said
+        assert f"witness.police.example (saw-more: {witness.size(ORIGIN)} entries)" in said
         assert '"event": "log.contradicted"' in capfd.readouterr().err
 
 
@@ -238,7 +238,7 @@ async def test_a_witness_killed_at_any_point_goes_on_where_it_was(notaries: Nota
         await grown(house.parts)
         assert await anchor_newest(house.parts) is None, "pending while it is away"
         witness.start()
-        assert witness.size(ISSUER) == size, "what it signed it remembers"
+        assert witness.size(ORIGIN) == size, "what it signed it remembers"
         assert await anchor_newest(house.parts)
         witness.kill()
 
@@ -253,7 +253,7 @@ async def test_a_witness_that_signed_what_we_did_not_keep_is_asked_again(
         await grown(house.parts)
         confirmed = await anchor_newest(house.parts)
         assert confirmed is not None
-        assert confirmed.size == witness.size(ISSUER)
+        assert confirmed.size == witness.size(ORIGIN)
 
 
 async def test_what_is_anchored_never_changes(
@@ -265,7 +265,7 @@ async def test_what_is_anchored_never_changes(
         assert confirmed is not None
         changed = dataclasses.replace(confirmed, note=confirmed.note + "— other.example AAAAAAAA\n")
         assert not await house.parts.store.transact(lambda tx: anchor(tx, house.parts, changed))
-        assert await house.parts.store.read(lambda tx: log.anchor_of_size(tx, size)) == confirmed
+        assert await house.parts.store.read(lambda tx: log.anchor_of_size(tx, ORIGIN, size)) == confirmed
         foreign = dataclasses.replace(changed, size=size + 1)
         with pytest.raises(ValueError, match="own checkpoints"):
             await house.parts.store.transact(lambda tx: anchor(tx, house.parts, foreign))

@@ -26,6 +26,7 @@ from tests.ledger.stamping import POLICY, Authority
 
 ISSUER = "gateway.example"
 ORIGIN = "gateway.example/ledger/2026"
+NEXT_YEAR = "gateway.example/ledger/2027"
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 COSIGNED = START + timedelta(hours=2)
 PAYLOAD = b'{"type":"referral","invented":true}'
@@ -136,6 +137,9 @@ class Scene:
         self.indices = list(self.positions)  # what their proofs say
         self.unsealed: set[int] = set()
         self.older: list[int] = []  # sizes of earlier checkpoints in the bundle
+        self.turn: int | None = None  # from this receipt on all stand in the next year's log
+        self.next_year = NEXT_YEAR
+        self.link: dict[str, Any] = {}  # what the link between the two logs says otherwise
         self.log = LOG
         self.origin = ORIGIN
         self.cosigned_at = COSIGNED
@@ -144,7 +148,6 @@ class Scene:
         self.witnesses = dict(WITNESSES)
         self.policy = make_policy(
             ISSUER,
-            ORIGIN,
             [log_key(ORIGIN, LOG)],
             [ReceiptKeyWindow(RECEIPTS.public_jwk(), START - timedelta(days=1))],
             witnesses=[witness_key(name, signer) for name, signer in WITNESSES.items()],
@@ -205,10 +208,12 @@ class Scene:
     def zip(self) -> bytes:
         self.payload_bytes = self._payloads()
         leaves = list(self.foreign)
-        for position, payload in zip(self.positions, self.payload_bytes, strict=True):
+        old = list(zip(self.positions, self.payload_bytes, strict=True))[: self.turn]
+        for position, payload in old:
             leaves[position] = tree.leaf_hash(payload)
         self.leaves = leaves
-        files = self.on_files(self._files(leaves))
+        made = self._files(leaves) if self.turn is None else self._files_over_new_year(leaves, self.turn)
+        files = self.on_files(made)
         listed = self.on_listed(files | {"manifest.json": self._manifest(files)})
         return self.on_zip(bundle.store_zip(listed))
 
@@ -260,6 +265,31 @@ class Scene:
             files[name] = stamp(files[name.removesuffix(".tsr").removesuffix("-2") + ".note"])
         return files
 
+    def _files_over_new_year(self, leaves: list[bytes], turn: int) -> dict[str, bytes]:
+        """The old log as it is closed, and the new one: the link, other leaves, and the receipts from `turn` on."""
+        before, size = self.origin, len(leaves)
+        root = tree.root_hash(Memory(leaves), size).hex()
+        first = statement(90, Event.LOG_CONTINUED, "log-2027", 1, [], reason="follows-2026")
+        encoded = canonical(first | {"after": {"root": root, "size": size}} | self.link)
+        mine = self.payload_bytes[turn:]
+        fresh = [tree.leaf_hash(one) for one in (encoded, b"a foreign leaf", *mine)]
+        unsealed, self.unsealed = self.unsealed, {*range(turn, len(self.payload_bytes))}
+        files = {
+            name.replace("checkpoints/", "checkpoints/2026_"): content
+            for name, content in self._files(leaves).items()
+        }
+        self.unsealed, self.origin = unsealed, self.next_year
+        note, read = self.note(fresh, len(fresh)), Memory(fresh)
+        self.origin = before
+        files[f"checkpoints/{verify.label(self.next_year)}_{len(fresh)}.note"] = note.encode()
+        for number in range(len(mine)):
+            path = tree.inclusion_proof(read, number + 2, len(fresh))
+            files[f"receipts/{turn + number:04d}.proof"] = proof_text(number + 2, path, note).encode()
+        path = tree.inclusion_proof(read, 0, len(fresh))
+        files["links/2027.jws"] = sign_statement(encoded, RECEIPTS).encode()
+        files["links/2027.proof"] = proof_text(0, path, note).encode()
+        return files
+
     def _manifest(self, files: dict[str, bytes]) -> bytes:
         value = {
             "v": "bundle/1",
@@ -270,6 +300,13 @@ class Scene:
         }
         changed = self.on_manifest(value)
         return changed if isinstance(changed, bytes) else json.dumps(changed).encode()
+
+
+def over_new_year(scene: Scene) -> Scene:
+    """The scene with its last two receipts in the next year's log, whose key the policy names."""
+    scene.turn = 4
+    scene.policy["log"].append(str(log_key(NEXT_YEAR, LOG)))
+    return scene
 
 
 STAMPED_FIRST = START - timedelta(minutes=30)  # the checkpoint that every statement names

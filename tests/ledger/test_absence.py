@@ -149,6 +149,11 @@ def log_cut_below_what_somebody_else_saw(log: Log) -> None:
     log.policy["pinned"] = [{"size": 13, "root": "11" * 32, "seen": None}]
 
 
+@case("a log does not begin at the last state of the one before it")
+def log_that_follows_one_which_is_not_there(log: Log) -> None:
+    log.statements[0]["event"] = verify.LINK
+
+
 @case("a leaf is a statement of another issuer")
 def leaf_of_another_issuer(log: Log) -> None:
     log.statements[7]["iss"] = "other.example"
@@ -255,7 +260,7 @@ def test_an_anchored_checkpoint_counts_where_the_newest_has_no_witnesses_yet(tmp
     """The newest is signed by the log alone; what witnesses signed before it carries the answer."""
     log = Log()
     log.write(tmp_path / "first")
-    anchored, log.witnesses = AnchorRow(9, b"", log.note(9), (), START), {}
+    anchored, log.witnesses = AnchorRow(2, ORIGIN, 9, b"", log.note(9), (), START), {}
     log.write(tmp_path / "log")
     log_export.add_checkpoint(tmp_path / "log", anchored)
     policy = verify.load_policy(json.dumps(log.policy).encode())
@@ -276,7 +281,7 @@ def test_leaf_by_leaf_every_root_is_the_trees(tmp_path: Path) -> None:
 def test_the_program_runs_alone_in_the_folder_of_the_log(tmp_path: Path) -> None:
     log = Log()
     log.write(tmp_path / "log")
-    log_export.add_checkpoint(tmp_path / "log", CheckpointRow(12, b"", log.note(12), START))
+    log_export.add_checkpoint(tmp_path / "log", CheckpointRow(3, ORIGIN, 12, b"", log.note(12), START))
     (tmp_path / "policy.json").write_text(json.dumps(log.policy))
     asked = [".", "--ref", "msg-one", "--event", "Closed", "--before", "2026-11-20T12:00:00Z"]
     for changed, status in (

@@ -10,14 +10,18 @@ from datetime import timedelta
 import pytest
 
 from gateway.core.messages import IncidentId
+from gateway.core.receipts import Event
 from gateway.ledger import sealing, verify
+from gateway.ledger.appending import append
 from gateway.ledger.bundle import build_bundle, gather
 from gateway.ledger.checkpoint import cosignature, log_key, witness_key
 from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
+from gateway.ledger.statement import Anchor, draft
 from gateway.store import log
 from gateway.store.log import AnchorRow, CheckpointRow
+from tests.ledger.conftest import ISSUER as SIGNED_BY
 from tests.ledger.conftest import NORTH, NOW, Begin, log_one
-from tests.ledger.scene import AUTHORITY, ISSUER, LOG, ORIGIN, OTHER_AUTHORITY, RECEIPTS, WITNESSES
+from tests.ledger.scene import AUTHORITY, ISSUER, LOG, NEXT_YEAR, ORIGIN, OTHER_AUTHORITY, RECEIPTS, WITNESSES
 from tests.ledger.stamping import POLICY
 
 NAME, SIGNER = next(iter(WITNESSES.items()))
@@ -28,7 +32,7 @@ def confirmed(made: CheckpointRow, *, stamps: int = 1) -> AnchorRow:
     at = made.sealed_at
     note = made.note + cosignature(SIGNER, NAME, made.note, at)
     tokens = tuple(one.stamp(note.encode(), at) for one in (AUTHORITY, OTHER_AUTHORITY)[:stamps])
-    return AnchorRow(made.size, made.root, note, tokens, at)
+    return AnchorRow(made.number, made.log, made.size, made.root, note, tokens, at)
 
 
 def sealed_three_times(begin: Begin) -> list[CheckpointRow]:
@@ -46,7 +50,6 @@ def sealed_three_times(begin: Begin) -> list[CheckpointRow]:
 def policy(*roots: str) -> dict[str, object]:
     return make_policy(
         ISSUER,
-        ORIGIN,
         [log_key(ORIGIN, LOG)],
         [ReceiptKeyWindow(RECEIPTS.public_jwk(), NOW - timedelta(days=1))],
         witnesses=[witness_key(NAME, SIGNER)],
@@ -65,7 +68,7 @@ def test_an_anchor_is_kept_once_and_comes_back_as_it_was(begin: Begin) -> None:
         assert log.add_anchor(tx, row)
         assert not log.add_anchor(tx, confirmed(first, stamps=1))
     with begin() as tx:
-        assert log.anchor_of_size(tx, first.size) == row
+        assert log.anchor_of_size(tx, ORIGIN, first.size) == row
         assert log.newest_anchor(tx) == (first.size, first.root)
         assert log.oldest_unanchored(tx) == NOW + timedelta(minutes=1)
 
@@ -76,7 +79,7 @@ def test_a_leaf_is_held_by_the_first_anchor_after_it(begin: Begin) -> None:
         for head in (made[0], made[2]):
             log.add_anchor(tx, confirmed(head))
     with begin() as tx:
-        held = [log.anchor_holding(tx, index) for index in range(4)]
+        held = [log.anchor_holding(tx, ORIGIN, index) for index in range(4)]
     assert [one and one.size for one in held] == [1, 3, 3, None]
 
 
@@ -122,3 +125,35 @@ def test_nothing_anchored_is_nothing_proved_and_still_a_bundle(begin: Begin) -> 
     assert (
         verify.verify_bundle(bundle, verify.load_policy(json.dumps(whom).encode())).verdict == "PROVISIONAL"
     )
+
+
+def test_over_new_year_the_old_logs_last_checkpoint_is_anchored_first_and_the_bundle_leads_over_both(
+    begin: Begin,
+) -> None:
+    *_, closed = sealed_three_times(begin)
+    with begin() as tx:
+        named = Anchor(closed.size, closed.root.hex())
+        one = draft(Event.LOG_CONTINUED, "log-2027", NOW, {}, reason="follows-2026")
+        kept = {"partnership": None, "incident": None, "seal": None, "data_key": None}
+        link = append(tx, SIGNED_BY, one, **kept, after=named)  # type: ignore[arg-type]
+        begun = sealing.seal(tx, LOG, NEXT_YEAR, NOW, link=(link.id, link.statement))
+        assert begun is not None
+        log_one(tx, "one-chain", 240, INCIDENT)
+    with begin() as tx:
+        latest = sealing.seal(tx, LOG, NEXT_YEAR, NOW + timedelta(minutes=5))
+        assert latest is not None
+        assert (begun.size, latest.size, latest.number) == (1, 2, 5)
+    turns = []
+    with begin() as tx:
+        while (head := log.next_to_anchor(tx)) is not None:
+            turns.append((head.log, head.size))
+            log.add_anchor(tx, confirmed(head))
+        gathered = gather(tx, NORTH, INCIDENT, anchored=True)
+    assert turns == [(ORIGIN, 3), (NEXT_YEAR, 2)]
+    whom = policy(AUTHORITY.root) | {
+        "log": [str(log_key(origin, LOG)) for origin in (ORIGIN, NEXT_YEAR)],
+        "timestamps": "none",
+    }
+    bundle = build_bundle(gathered, disclosures={}, contents={}, policy=whom)
+    finding = verify.verify_bundle(bundle, verify.load_policy(json.dumps(whom).encode()))
+    assert (finding.verdict, finding.receipts) == ("VALID", 4), finding.reason

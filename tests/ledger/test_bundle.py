@@ -35,7 +35,7 @@ INCIDENT = IncidentId("SI-7K3M-9QPX-2D")
 KEY = DataKey("dk-1", b"k" * 32)
 PAYLOAD = b'{"type":"referral","invented":true}'
 POLICY = make_policy(
-    "gateway.example", ORIGIN, [log_key(ORIGIN, LOG)], [ReceiptKeyWindow(RECEIPTS.public_jwk(), START)]
+    "gateway.example", [log_key(ORIGIN, LOG)], [ReceiptKeyWindow(RECEIPTS.public_jwk(), START)]
 )
 
 
@@ -184,7 +184,7 @@ def test_an_asker_gets_consistency_with_the_checkpoint_that_it_pinned(begin: Beg
         pinned = sealed(tx)
         submitted(tx)
         sealed(tx)
-        gathered = gather(tx, NORTH, INCIDENT, consistent_with=[pinned.size])
+        gathered = gather(tx, NORTH, INCIDENT, consistent_with=[(ORIGIN, pinned.size)])
     policy = {**POLICY, "pinned": [{"size": pinned.size, "root": pinned.root.hex()}]}
     assert (
         verdict(build_bundle(gathered, disclosures={}, contents={}, policy=POLICY), policy).verdict == "VALID"

@@ -24,7 +24,8 @@ from gateway.store.transaction import Store, Tx
 from tests.ledger.conftest import NORTH, NOW, Begin, log_one
 from tests.ledger.scene import LOG, ORIGIN
 
-KEYS = [log_key(ORIGIN, LOG)]
+NEXT_YEAR = ORIGIN.replace("2026", "2027")
+KEYS = [log_key(origin, LOG) for origin in (ORIGIN, NEXT_YEAR)]
 
 
 def seal_now(tx: Tx, limit: int = sealing.BATCH) -> CheckpointRow | None:
@@ -36,22 +37,22 @@ def fill(tx: Tx, count: int, chain: str = "chain") -> None:
         log_one(tx, f"{chain}-{number % 7}", number)
 
 
-def check_all(begin: Begin) -> CheckpointRow:
+def check_all(begin: Begin, origin: str = ORIGIN) -> CheckpointRow:
     """Every sealed entry is proved under the newest checkpoint; every checkpoint is of one history with it."""
     with begin() as tx:
-        newest = log.latest_checkpoint(tx)
+        newest = log.latest_checkpoint(tx, origin)
         assert newest is not None
-        opened = open_checkpoint(newest.note.encode(), ORIGIN, KEYS, [], 0)
+        opened = open_checkpoint(newest.note.encode(), KEYS, [], 0)
         assert (opened.size, opened.root) == (newest.size, newest.root)
-        statements = log.statements(tx, 0, newest.size)
+        statements = log.statements(tx, origin, 0, newest.size)
         assert len(statements) == newest.size
         for index, statement in enumerate(statements):
             found, path, _ = parse_proof(sealing.prove(tx, index, newest).encode())
             assert verify_inclusion(tree.leaf_hash(statement), found, newest.size, path, newest.root)
         for size in range(1, newest.size):
-            older = log.checkpoint_of_size(tx, size)
+            older = log.checkpoint_of_size(tx, origin, size)
             if older is not None:
-                path = sealing.prove_consistency(tx, size, newest.size)
+                path = sealing.prove_consistency(tx, origin, size, newest.size)
                 assert verify_consistency(size, newest.size, older.root, newest.root, path)
     return newest
 
@@ -145,27 +146,51 @@ def test_a_leaf_index_is_given_once(begin: Begin) -> None:
     with begin() as tx:
         fill(tx, 2)
         ids = [entry for entry, _ in log.unsealed(tx, 10)]
-        log.number_leaves(tx, 0, ids[:1])
+        log.number_leaves(tx, ORIGIN, 0, ids[:1])
     with pytest.raises(Overtaken), begin() as tx:
-        log.number_leaves(tx, 0, ids[1:])
+        log.number_leaves(tx, ORIGIN, 0, ids[1:])
     with pytest.raises(Overtaken), begin() as tx:
-        log.number_leaves(tx, 1, ids)
+        log.number_leaves(tx, ORIGIN, 1, ids)
 
 
 def test_a_checkpoint_is_added_only_on_top_of_the_one_that_was_read(begin: Begin) -> None:
-    def row(size: int) -> CheckpointRow:
-        return CheckpointRow(size, bytes(32), "note", NOW)
+    def row(number: int, size: int, origin: str = ORIGIN) -> CheckpointRow:
+        return CheckpointRow(number, origin, size, bytes(32), "note", NOW)
 
     with begin() as tx:
-        log.add_checkpoint(tx, 0, row(5))
-    for previous, size in [(0, 7), (4, 7), (6, 7)]:
+        log.add_checkpoint(tx, row(1, 5))
+    for number, size in [(0, 7), (1, 7), (3, 7), (2, 5)]:
         with pytest.raises(Overtaken), begin() as tx:
-            log.add_checkpoint(tx, previous, row(size))
-    with pytest.raises(Overtaken), begin() as tx:
-        log.add_checkpoint(tx, 5, row(5))
+            log.add_checkpoint(tx, row(number, size))
     with begin() as tx:
-        log.add_checkpoint(tx, 5, row(7))
-        assert log.latest_checkpoint(tx) == row(7)
+        log.add_checkpoint(tx, row(2, 7))
+        assert log.latest_checkpoint(tx) == row(2, 7)
+    with pytest.raises(Overtaken), begin() as tx:
+        log.add_checkpoint(tx, row(2, 1, NEXT_YEAR))
+    with begin() as tx:
+        log.add_checkpoint(tx, row(3, 1, NEXT_YEAR))
+        assert log.latest_checkpoint(tx) == row(3, 1, NEXT_YEAR)
+        assert log.latest_checkpoint(tx, ORIGIN) == row(2, 7)
+
+
+def test_who_goes_on_in_the_old_log_and_who_begins_a_new_one_meet(begin: Begin) -> None:
+    """The same base for both, as when two clocks differ at New Year: the second one changes nothing."""
+    with begin() as tx:
+        fill(tx, 3)
+        assert seal_now(tx) is not None
+    with begin() as tx:
+        waits = log_one(tx, "link")
+        assert seal(tx, LOG, NEXT_YEAR, NOW, link=(waits.id, waits.statement)) is not None
+        log_one(tx, "one")
+    with pytest.raises(Overtaken), begin() as tx:
+        seal_now(tx)
+    with (
+        pytest.raises(Overtaken),
+        begin() as paused,
+    ):  # it read the old log as the newest, and then the other one committed
+        log.add_checkpoint(paused, CheckpointRow(2, ORIGIN, 4, bytes(32), "note", NOW))
+    assert check_all(begin, NEXT_YEAR).size == 1
+    assert check_all(begin, ORIGIN).size == 3
 
 
 @pytest.mark.parametrize("hashes", [b"\x00" * 96, b"", None])
@@ -185,15 +210,15 @@ def test_nothing_is_signed_on_top_of_tiles_that_were_changed(begin: Begin, hashe
 def test_tiles_and_entries_are_served_only_as_far_as_the_newest_checkpoint(begin: Begin) -> None:
     with begin() as tx:
         fill(tx, 300)
-        assert sealing.served_tile(tx, 0, 0, 256) is None
+        assert sealing.served_tile(tx, ORIGIN, 0, 0, 256) is None
         seal_now(tx)
         fill(tx, 5, "unsealed")
     with begin() as tx:
-        tile = sealing.served_tile(tx, 0, 1, 44)
+        tile = sealing.served_tile(tx, ORIGIN, 0, 1, 44)
         assert tile is not None
         assert len(tile) == 44 * 32
-        assert len(sealing.served_tile(tx, 0, 0, 256) or b"") == 8192
-        assert len(sealing.served_tile(tx, 1, 0, 1) or b"") == 32
+        assert len(sealing.served_tile(tx, ORIGIN, 0, 0, 256) or b"") == 8192
+        assert len(sealing.served_tile(tx, ORIGIN, 1, 0, 1) or b"") == 32
         refused = [
             (0, 1, 45),
             (0, 1, 256),
@@ -204,11 +229,11 @@ def test_tiles_and_entries_are_served_only_as_far_as_the_newest_checkpoint(begin
             (0, 0, 257),
             (63, 0, 1),
         ]
-        assert [sealing.served_tile(tx, *place) for place in refused] == [None] * len(refused)
-        bundle = sealing.served_entries(tx, 1, 44)
+        assert [sealing.served_tile(tx, ORIGIN, *place) for place in refused] == [None] * len(refused)
+        bundle = sealing.served_entries(tx, ORIGIN, 1, 44)
         assert bundle is not None
-        assert bundle[2 : 2 + int.from_bytes(bundle[:2], "big")] == log.statements(tx, 256, 1)[0]
-        assert sealing.served_entries(tx, 1, 45) is None
+        assert bundle[2 : 2 + int.from_bytes(bundle[:2], "big")] == log.statements(tx, ORIGIN, 256, 1)[0]
+        assert sealing.served_entries(tx, ORIGIN, 1, 45) is None
 
 
 def test_an_older_checkpoint_still_proves_its_leaves(begin: Begin) -> None:
@@ -219,7 +244,7 @@ def test_an_older_checkpoint_still_proves_its_leaves(begin: Begin) -> None:
         seal_now(tx)
         assert first is not None
         index, path, note = parse_proof(sealing.prove(tx, 4, first).encode())
-        leaf = tree.leaf_hash(log.statements(tx, 4, 1)[0])
+        leaf = tree.leaf_hash(log.statements(tx, ORIGIN, 4, 1)[0])
     assert note.decode() == first.note
     assert verify_inclusion(leaf, index, 10, path, first.root)
 

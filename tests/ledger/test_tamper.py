@@ -23,7 +23,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.ledger import verify
-from gateway.ledger.checkpoint import cosignature, log_key, witness_key
+from gateway.ledger.checkpoint import cosignature, witness_key
 from gateway.ledger.statement import commitment, disclosure
 from gateway.ledger.verify import b64url, canonical
 from keys.signing import FileSigner
@@ -31,6 +31,7 @@ from tests.ledger.scene import (
     AUTHORITY,
     COSIGNED,
     MAIL,
+    NEXT_YEAR,
     ORIGIN,
     OTHER_AUTHORITY,
     OTHER_LOG,
@@ -44,6 +45,7 @@ from tests.ledger.scene import (
     Scene,
     consistency_text,
     entry_id,
+    over_new_year,
     public_part,
     root_of,
     stamp_at,
@@ -600,8 +602,12 @@ def witness_whose_time_is_beyond_all_calendars(scene: Scene) -> None:
 @case("the checkpoint is of another log")
 def checkpoint_of_another_log(scene: Scene) -> None:
     scene.origin = "other.example/ledger"
-    scene.policy["log"].append(str(log_key("other.example/ledger", OTHER_LOG)))
     scene.log = OTHER_LOG
+
+
+@case("the log's signature on the checkpoint is missing")
+def checkpoint_signed_by_the_key_of_another_year(scene: Scene) -> None:
+    over_new_year(scene).on_note = lambda note: note.replace(f"— {NEXT_YEAR} ", f"— {ORIGIN} ")
 
 
 @case("the checkpoint's size is not a plain number")
@@ -701,6 +707,58 @@ def consistency_proof_that_belongs_to_none(scene: Scene) -> None:
 def consistency_proof_not_in_base64(scene: Scene) -> None:
     scene.older = [100]
     scene.on_files = lambda files: files | {"consistency/100-300.txt": b"not base64"}
+
+
+# --- one log a year --------------------------------------------------------------------------------------------------
+
+NO_LINK = "a link between two logs is not shown to be the first leaf of its log"
+NOT_THE_LAST = "a log's first leaf names something else than the last checkpoint of a log before it"
+
+
+@case("the link between two logs is missing")
+def link_left_out(scene: Scene) -> None:
+    over_new_year(scene).on_files = lambda files: {n: c for n, c in files.items() if "links/" not in n}
+
+
+@case(NO_LINK)
+def link_that_is_not_shown_to_be_the_first_leaf(scene: Scene) -> None:
+    over_new_year(scene).on_files = lambda files: {n: c for n, c in files.items() if n != "links/2027.proof"}
+
+
+@case(NO_LINK)
+def link_under_another_logs_name(scene: Scene) -> None:
+    def change(files: dict[str, bytes]) -> dict[str, bytes]:
+        return {name.replace("links/2027", "links/2028"): content for name, content in files.items()}
+
+    over_new_year(scene).on_files = change
+
+
+@case(NO_LINK)
+def link_that_states_something_else(scene: Scene) -> None:
+    over_new_year(scene).link = {"event": "Routed"}
+
+
+@case(NOT_THE_LAST)
+def link_to_a_checkpoint_that_is_not_there(scene: Scene) -> None:
+    """As one of another log would be."""
+    over_new_year(scene).link = {"after": {"root": "33" * 32, "size": 300}}
+
+
+@case(NOT_THE_LAST)
+def link_to_a_root_of_another_size(scene: Scene) -> None:
+    over_new_year(scene).link = {"after": {"root": root_of(scene, 300), "size": 299}}
+
+
+@case(NOT_THE_LAST)
+def old_log_that_went_on_after_the_new_one_began(scene: Scene) -> None:
+    root = root_of(over_new_year(scene), 280)
+    scene.older = [280]
+    scene.link = {"after": {"root": root, "size": 280}}
+
+    def change(files: dict[str, bytes]) -> dict[str, bytes]:
+        return {name.replace("consistency/", "consistency/2026_"): content for name, content in files.items()}
+
+    scene.on_files = change
 
 
 # --- times and keys --------------------------------------------------------------------------------------------------

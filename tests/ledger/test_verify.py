@@ -26,6 +26,7 @@ from keys.signing import Algorithm, FileSigner
 from tests.ledger.scene import (
     AUTHORITY,
     LOG,
+    NEXT_YEAR,
     ORIGIN,
     OTHER_LOG,
     STAMPED_FIRST,
@@ -34,6 +35,7 @@ from tests.ledger.scene import (
     WITNESSES,
     Scene,
     entry_id,
+    over_new_year,
     root_of,
     stamp_at,
     stamped,
@@ -238,6 +240,31 @@ def test_a_revoked_key_counts_for_what_witnesses_had_seen_before() -> None:
     assert played(scene)[0] == "VALID"
 
 
+def test_a_bundle_over_new_year_is_valid_under_both_logs_and_only_with_the_new_logs_key() -> None:
+    scene = over_new_year(Scene())
+    assert scene.play().verdict == "VALID"
+    scene.policy["log"].pop()
+    assert scene.play().reason.endswith("the checkpoint is of another log")
+
+
+def test_a_pin_says_of_which_log_it_is_and_holds_for_that_one_alone() -> None:
+    scene = over_new_year(Scene())
+    scene.policy["pinned"] = [{"origin": NEXT_YEAR, "size": 300, "root": root_of(scene, 300)}]
+    assert "shorter than a checkpoint" in scene.play().reason
+    scene.policy["pinned"][0]["origin"] = ORIGIN
+    assert scene.play().verdict == "VALID"
+
+
+def test_a_chain_never_goes_back_to_an_earlier_log() -> None:
+    def receipt(seq: int, index: int, origin: str) -> verify.Receipt:
+        head = verify.Checkpoint(400, bytes(32), origin=origin)
+        return verify.Receipt({"ref": "one", "seq": seq}, b"", index=index, checkpoint=head)
+
+    verify.check_order([receipt(1, 300, ORIGIN), receipt(2, 5, NEXT_YEAR)], [ORIGIN, NEXT_YEAR])
+    with pytest.raises(verify.Invalid, match="impossible order"):
+        verify.check_order([receipt(1, 5, NEXT_YEAR), receipt(2, 300, ORIGIN)], [ORIGIN, NEXT_YEAR])
+
+
 def test_a_revoked_key_counts_for_what_a_pinned_checkpoint_held_before() -> None:
     scene = Scene()
     seen = "2026-11-20T10:00:00.000Z"
@@ -291,6 +318,8 @@ def _policies() -> list[tuple[str, Change]]:
             "vkey of another id",
             put("log", [f"{ORIGIN}+00000000+" + str(log_key(ORIGIN, LOG)).split("+", 2)[2]]),
         ),
+        ("one log key twice", lambda policy: policy["log"].append(policy["log"][0])),
+        ("pin of a log without a key", put("pinned", [{"origin": NEXT_YEAR, "size": 3, "root": "00" * 32}])),
         ("vkey not base64", put("log", [f"{ORIGIN}+00000000+%%"])),
         ("vkey without parts", put("log", ["key"])),
         ("vkey that is empty", put("log", [f"{ORIGIN}+00000000+"])),

@@ -63,7 +63,7 @@ def test_what_continues_the_last_checkpoint_is_signed_and_remembered(witness: Wi
         answer = witness.add_checkpoint(body)
         assert answer.status == 200
         note = parse_submission(body)[2] + answer.body.encode()
-        head = open_checkpoint(note, ORIGIN, [log_key(ORIGIN, LOG)], [witness_key(NAME, SIGNER)], 1)
+        head = open_checkpoint(note, [log_key(ORIGIN, LOG)], [witness_key(NAME, SIGNER)], 1)
         assert (head.size, head.cosigned_at) == (size, (START,))
         last = witness.memory.last(ORIGIN)
         assert last is not None

@@ -38,13 +38,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "anchor",
-        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("log", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("token", sa.LargeBinary(), nullable=True),
         sa.Column("second_token", sa.LargeBinary(), nullable=True),
         sa.Column("anchored_at", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("size"),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("log", "size", name="anchor_of_log"),
     )
     op.create_table(
         "attachment",
@@ -106,11 +109,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "checkpoint",
-        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("log", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("sealed_at", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("size"),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("log", "size", name="checkpoint_of_log"),
     )
     op.create_table(
         "client",
@@ -192,6 +198,7 @@ def upgrade() -> None:
         sa.Column("jws", sa.Text(), nullable=False),
         sa.Column("disclosures", sa.LargeBinary(), nullable=True),
         sa.Column("data_key", sa.Text(), nullable=True),
+        sa.Column("log", sa.Text(), nullable=True),
         sa.Column("leaf_index", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("chain", "seq", name="entry_chain"),
@@ -200,7 +207,7 @@ def upgrade() -> None:
     op.create_index(
         "entry_leaf",
         "entry",
-        ["leaf_index"],
+        ["log", "leaf_index"],
         unique=True,
         sqlite_where=sa.text("leaf_index IS NOT NULL"),
         postgresql_where=sa.text("leaf_index IS NOT NULL"),
@@ -585,10 +592,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "tile",
+        sa.Column("log", sa.Text(), nullable=False),
         sa.Column("level", sa.Integer(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("hashes", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("level", "number"),
+        sa.PrimaryKeyConstraint("log", "level", "number"),
     )
     op.create_table(
         "watermark",

@@ -1013,7 +1013,8 @@ def _pairs(
     by_size: dict[int, Checkpoint | Pinned] = {}
     known: list[Checkpoint | Pinned] = [*heads, *pinned]
     for one in (one for one in known if one.origin == origin):
-        if by_size.setdefault(one.size, one).root != one.root:
+        first = by_size.setdefault(one.size, one)
+        if first.root != one.root:
             raise Invalid("two checkpoints of one size have different roots")
     newest = max(head.size for head in heads if head.origin == origin)
     if max(by_size) > newest:

@@ -139,6 +139,7 @@ class Scene:
         self.older: list[int] = []  # sizes of earlier checkpoints in the bundle
         self.turn: int | None = None  # from this receipt on all stand in the next year's log
         self.next_year = NEXT_YEAR
+        self.link_at = 0  # which leaf of the new log it is
         self.link: dict[str, Any] = {}  # what the link between the two logs says otherwise
         self.log = LOG
         self.origin = ORIGIN
@@ -272,7 +273,8 @@ class Scene:
         first = statement(90, Event.LOG_CONTINUED, "log-2027", 1, [], reason="follows-2026")
         encoded = canonical(first | {"after": {"root": root, "size": size}} | self.link)
         mine = self.payload_bytes[turn:]
-        fresh = [tree.leaf_hash(one) for one in (encoded, b"a foreign leaf", *mine)]
+        fresh = [tree.leaf_hash(one) for one in (b"a foreign leaf", *mine)]
+        fresh.insert(self.link_at, tree.leaf_hash(encoded))
         unsealed, self.unsealed = self.unsealed, {*range(turn, len(self.payload_bytes))}
         files = {
             name.replace("checkpoints/", "checkpoints/2026_"): content
@@ -285,9 +287,9 @@ class Scene:
         for number in range(len(mine)):
             path = tree.inclusion_proof(read, number + 2, len(fresh))
             files[f"receipts/{turn + number:04d}.proof"] = proof_text(number + 2, path, note).encode()
-        path = tree.inclusion_proof(read, 0, len(fresh))
+        path = tree.inclusion_proof(read, self.link_at, len(fresh))
         files["links/2027.jws"] = sign_statement(encoded, RECEIPTS).encode()
-        files["links/2027.proof"] = proof_text(0, path, note).encode()
+        files["links/2027.proof"] = proof_text(self.link_at, path, note).encode()
         return files
 
     def _manifest(self, files: dict[str, bytes]) -> bytes:

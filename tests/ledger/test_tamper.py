@@ -721,7 +721,13 @@ def link_left_out(scene: Scene) -> None:
 
 
 @case(NO_LINK)
-def link_that_is_not_shown_to_be_the_first_leaf(scene: Scene) -> None:
+def link_that_is_the_second_leaf(scene: Scene) -> None:
+    """What stands before it would belong to no log before."""
+    over_new_year(scene).link_at = 1
+
+
+@case(NO_LINK)
+def link_without_its_proof(scene: Scene) -> None:
     over_new_year(scene).on_files = lambda files: {n: c for n, c in files.items() if n != "links/2027.proof"}
 
 
@@ -746,7 +752,8 @@ def link_to_a_checkpoint_that_is_not_there(scene: Scene) -> None:
 
 @case(NOT_THE_LAST)
 def link_to_a_root_of_another_size(scene: Scene) -> None:
-    over_new_year(scene).link = {"after": {"root": root_of(scene, 300), "size": 299}}
+    root = root_of(over_new_year(scene), 300)
+    scene.link = {"after": {"root": root, "size": 299}}
 
 
 @case(NOT_THE_LAST)

@@ -362,11 +362,11 @@ async def test_a_kill_between_any_two_steps_of_anchoring_takes_no_checkpoint_bac
                 subprocess.run, command, check=False, capture_output=True, text=True, timeout=60
             )
             assert done.returncode == -signal.SIGKILL, done.stderr
-            assert witness.size(ISSUER) == size, "what the witness signed it remembers"
+            assert witness.size(ORIGIN) == size, "what the witness signed it remembers"
             newest = await house.parts.store.read(log.newest_anchor)
             kept.append(newest[0] if newest else 0)
         assert kept == [0, 0, size]
         await grown(house.parts)
         confirmed = await anchor_newest(house.parts)
         assert confirmed is not None
-        assert confirmed.size == size + 1 == witness.size(ISSUER)
+        assert confirmed.size == size + 1 == witness.size(ORIGIN)

@@ -51,6 +51,9 @@ class Sheet:
     last_label: int | None
 
 
+_TRAILS_OFF = re.compile(
+    r"\b(?:yes|no)\s*[-\u2013\u2014:,;]+\s*$", re.IGNORECASE
+)  # "No -": something was to follow
 _HINT = re.compile(r"\(?\s*(?:please\s+use\s+)?dd\s*/\s*mm\s*/\s*yy(?:yy)?\s*\)?", re.IGNORECASE)
 
 
@@ -95,6 +98,10 @@ class _Behind:
         first, last = self._line(label.start), self._line(max(label.start, label.end - 1))
         stop = following.start if following else len(self.text)
         same = _HINT.sub("", self.text[label.end : stop].partition("\n")[0]).strip(" \t:-\u2013\u2014>=")
+        if label.question is Question.HELD and _TRAILS_OFF.search(
+            self.text[label.end : stop].partition("\n")[0]
+        ):
+            same += " \u2026"
         same = "" if same == "/" else same  # both words are struck out
         below = self._below(last, self._line(stop) if following else len(self.page.lines))
         used = set(range(first, last + 1))

@@ -16,7 +16,7 @@ _OF_CHILD = (
 _NO_MORE = rf"(?:we\s+(?:do\s+not|don't)(?:\s+hold(?:\s+any)?(?:\s+{_KIND}?records?)?{_OF_CHILD})?|(?:there\s+are\s+)?no\s+{_KIND}?records?(?:\s+(?:are\s+)?held)?{_OF_CHILD}|we\s+hold\s+no\s+{_KIND}?records?{_OF_CHILD})"
 _YES_MORE = rf"(?:we\s+do(?:\s+hold\s+{_KIND}?records?)?{_OF_CHILD}|{_KIND}?records?\s+(?:are\s+)?held{_OF_CHILD}|we\s+(?:do\s+)?(?:hold|have)\s+{_KIND}?records?{_OF_CHILD})"
 _ONE_WORD = re.compile(
-    r"[/\s'\"\u2018\u2019\u201c\u201d(\[]*(yes|no)(?!\.\.|\s*[()\[])[/\s.!'\"\u2018\u2019\u201c\u201d)\]]*",
+    r"[/\s'\"\u2018\u2019\u201c\u201d(\[]*(yes|no)(?!\s*\.\.|\s*[()\[])[/\s.!'\"\u2018\u2019\u201c\u201d)\]]*",
     re.IGNORECASE,
 )
 _TYPED_AFTER = re.compile(

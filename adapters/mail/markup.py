@@ -28,6 +28,8 @@ def html_lines(html: str) -> list[Line]:
     clean = html.replace(STRUCK, "").replace(KEPT, "").replace(HIDDEN, "")
     reader = _Reader(_hidden_names(clean))
     reader.feed(clean)
+    if _FROM_ELSEWHERE.search(clean):  # what it would hide or write is not known
+        reader.handle_elsewhere()
     reader.close()
     return reader.finish()
 
@@ -93,7 +95,7 @@ _HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|(?:visibility\s*:\s*(?:hidden|collapse))|mso-hide\s*:\s*all|opacity\s*:\s*0?(?:\.[0-2]\d*|\.?0*)\s*(?:;|!|$)|"
     r"(?<!-)font(?:-size)?\s*:[^;]*?(?<![\d.#])(?:0(?:\.\d+)?|\.\d+|[0-3](?:\.\d+)?\s*(?:px|pt)|\d(?:\.\d+)?%|[0-2]?\d%)\s*(?:px|pt|r?em|%|vw)?\s*(?:;|!|/|$)|"
     r"(?:left|right|top|bottom|text-indent|margin(?:-\w+)?)\s*:[^;]*-\s*\d{3,}|(?<![\w-])(?:max-)?(?:height|width)\s*:\s*0(?:px|pt|em|%)?\s*(?:;|!|$)|"
-    r"clip(?:-path)?\s*:|transform\s*:|(?<![\w-])color\s*:\s*transparent|filter\s*:",
+    r"clip(?:-path)?\s*:|transform\s*:|(?<![\w-])color\s*:\s*transparent|filter\s*:|bidi-override",
     re.IGNORECASE,
 )
 _WHITE = r"(?:white|snow|ivory|ghostwhite|whitesmoke|window|#f[\da-f]f[\da-f]f[\da-f]|#fff|rgba?\(\s*2[45]\d\s*,\s*2[45]\d\s*,\s*2[45]\d[^)]*\))"
@@ -102,7 +104,8 @@ _WHITE_VALUE = re.compile(_WHITE, re.IGNORECASE)
 _BACKGROUND = re.compile(r"(?<![\w-])background(?:-color)?\s*:\s*([^;]+)", re.IGNORECASE)
 _STYLE_SHEET = re.compile(r"<style\b[^>]*>(.*?)(?:</style\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _RULE = re.compile(r"([^{}]{1,2000})\{([^{}]*)\}")
-_WRITES = re.compile(r"(?<![\w-])content\s*:\s*[\"']?[^\"';\s]", re.IGNORECASE)
+_FROM_ELSEWHERE = re.compile(r"@import\b|<link\b[^>]*stylesheet|<iframe\b|<textarea\b|<bdo\b", re.IGNORECASE)
+_WRITES = re.compile(r"(?<![\w-])content\s*:\s*[\"']?\s*[^\"';\s]", re.IGNORECASE)
 _QUIETLY = frozenset(["script", "style", "head", "title"])  # what stands in these was never for reading
 _DEEPEST = 200
 
@@ -166,6 +169,10 @@ class _Reader(HTMLParser):
         if places:
             del self._open[places[-1] :]
 
+    def handle_elsewhere(self) -> None:
+        self._end_line()
+        self._lines.append(Line(HIDDEN, 0))
+
     def handle_data(self, data: str) -> None:
         if any(one.hidden for one in self._open):
             if re.search(r"\w", data) and not any(one.tag in _QUIETLY for one in self._open):
@@ -212,6 +219,7 @@ def _hidden_names(html: str) -> frozenset[str]:
             writes = ":before" in selectors or ":after" in selectors
             if (
                 _HIDDEN_STYLE.search(declared)
+                or _STRUCK_STYLE.search(declared)
                 or (_WHITE_STYLE.search(declared) and not _has_ground(declared, ""))
                 or (writes and _WRITES.search(declared))
             ):

@@ -15,6 +15,7 @@ from adapters.mail.lines import Page
 from adapters.mail.opened import Opened, addresses
 from adapters.mail.secured import vouched
 from adapters.mail.sources import Body, Doubt, FormRead
+from adapters.mail.surroundings import telling
 from adapters.mail.vocabulary import words
 
 
@@ -39,6 +40,9 @@ def about_sender(opened: Opened, expected: Expected, base: Reading) -> list[Doub
         for found in re.findall(r"[^\s<>\"']+@[^\s<>\"']+", opened.one("from").rpartition("<")[0].lower())
     ):
         doubts.append(("misleading_name", "The name shown for the sender is another e-mail address."))
+    others = addresses([*opened.all("sender"), *opened.all("resent-from"), *opened.all("resent-sender")])
+    if shown and any(address.lower() != shown.address for address in others):
+        doubts.append(("sent_by_another", "The mail was sent by somebody else than it names as its writer."))
     reply_domains = {address.lower().rpartition("@")[2] for address in addresses(opened.all("reply-to"))}
     if shown and reply_domains - {shown.domain}:
         doubts.append(
@@ -118,6 +122,8 @@ def about_quotation(bodies: Sequence[Body], opened: Opened, expected: Expected, 
     ours += [expected.authserv_id] if expected.authserv_id else []
     ours = [domain for domain in ours if domain and not aligned(theirs, domain)]
     for body in bodies:
+        if any(_is_their_own_remark(body, place, ours) for place in body.sheet.rest):
+            return [("additional_information", "A mail of theirs that they quote says more: please read it.")]
         for answer in body.sheet.answers:
             if (answer.value is None and answer.guess is None) or not answer.quoted:
                 continue
@@ -128,6 +134,15 @@ def about_quotation(bodies: Sequence[Body], opened: Opened, expected: Expected, 
             if answer.depth > 1 or foreign or (len(writers) > 1 and None in writers):
                 return [("quoted_answers", "The answers stand in a mail that somebody else wrote.")]
     return []
+
+
+def _is_their_own_remark(body: Body, place: int, ours: Sequence[str]) -> bool:
+    """A telling line in a mail that they quote and that none of us wrote: a colleague's "I found a file"."""
+    line = body.page.lines[place]
+    if not line.quoted or line.introduces or not telling(line.text):
+        return False
+    writer = (list(_quoted_writers(body.page, place)) or [None])[-1]
+    return writer is not None and not any(aligned(writer, domain) for domain in ours)
 
 
 def about_subject(subject: str) -> list[Doubt]:

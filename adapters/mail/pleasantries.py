@@ -93,7 +93,7 @@ def is_sign_off(line: str) -> bool:
 # A face or a warning sign says something; a telephone beside a number, or a smile behind thanks, does not. A mark of its
 # own ("?", ":(") answers a question that nobody asked.
 _SAYS_BY_SIGN = re.compile(
-    "^[^\\w\\[]*[?:;()][^\\w\\[]*$|[\u203c\u2049\u2600-\u260d\u2610-\u26ff\u2700-\u2708\u270a-\u27bf\U0001f300-\U0001f30f\U0001f320-\U0001f332\U0001f334-"
+    "^[^\\w\\[]*[?:;()][^\\w\\[]*$|[\u203c\u2049\u2800-\u28ff\u2600-\u260d\u2610-\u26ff\u2700-\u2708\u270a-\u27bf\U0001f300-\U0001f30f\U0001f320-\U0001f332\U0001f334-"
     "\U0001f3ea\U0001f3ec-\U0001f425\U0001f427-\U0001f44c\U0001f44e-\U0001f4da\U0001f4f2-\U0001f4ff\U0001f500-\U0001f5a4\U0001f5a9-\U0001f609\U0001f60b-\U0001f641\U0001f643-"
     "\U0001f64e\U0001f650-\U0001faff]"
 )

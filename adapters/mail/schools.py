@@ -57,7 +57,7 @@ _NO_SCHOOL = re.compile(
     r"\b(?:we|i|he|she|they|it|think|believe|thought|not|unknown|unsure|sure|see|seen|attached|enclosed|but|however|"
     r"possibly|maybe|perhaps|probably|might|may|or|then|also|before|until|till|since|from|was|were|is|has|had|have|"
     r"yes|no|nil|concerns?|records?|tbc|tba|please|ask|check|applicable|never|same|above|below|details?|confidential|"
-    r"regards|previous|sincerely|faithfully|thanks?|exclu\w+|home|educated|abroad|overseas|various|several|multiple|both|previously|formerly|urn\s+unknown|protection|welfare|bruis\w*|abus\w*|neglect\w*|injur\w*|police|social|worker|mum|mam|dad|child)\b|[?;!@]|\b[abc][.)]\s",
+    r"regards|previous|sincerely|faithfully|thanks?|exclu\w+|home|educated|abroad|overseas|various|several|multiple|both|previously|formerly|urn\s+unknown|protection|welfare|bruis\w*|abus\w*|neglect\w*|injur\w*|police|social|worker|mum|mam|dad|child|safeguarding|file|files|received|hits?|him|her|his|stepdad|stepmum|partner|services)\b|[a-z]{3}\.\s+[A-Z]|[?;!@]|\b[abc][.)]\s",
     re.IGNORECASE,
 )
 _CAME_FROM = re.compile(

@@ -105,7 +105,10 @@ _TITLES = frozenset({"mr", "mrs", "ms", "miss", "dr", "rev", "prof", "sir", "fr"
 _NO_NAMES = frozenset(
     {"of", "the", "and", "in", "on", "for", "at", "with", "as", "by", "to", "from", "off", "out"}
 )
-_FOR_ANOTHER = re.compile(r"\bp\.?\s?p\b|\bbehalf\b|\babsence\b|\bdictated\b", re.IGNORECASE)
+_FOR_ANOTHER = re.compile(
+    r"\bp\.?\s?p\b|\bbehalf\b|\babsence\b|\bdictated\b|['\u2019]s\s+(?:pa|secretary|assistant|mum|dad|mother|father)\b",
+    re.IGNORECASE,
+)
 _SEPARATORS = re.compile(r"\s+[:|\u2022\u00b7/\u2013\u2014-]\s+|\s*\|\s*|\t+|,\s+|;\s+|\s*[()\[\]]\s*")
 
 
@@ -138,6 +141,7 @@ def is_somebodys_name(text: str) -> bool:
         1 <= len(words) <= 5
         and all(_NAME_TOKEN.fullmatch(word) for word in words)
         and not is_alarming(text)
+        and not _FOR_ANOTHER.search(text)
         and not any(word in _SMALL or word.lower() in _NO_NAMES for word in words)
     )
 

@@ -26,7 +26,7 @@ _WORDS = words("small_print")
 _NEVER = re.compile(
     r"\b(?:s?he|her|him|his|hers|mum|dad|mother|father|pupil|student|child(?!'s|ren)|(?:we|i) (?:do |also |did |still )*(?:hold|held|had|need|report\w*|have (?:received|been|had|information|reported|further|other|some|more))|"
     r"concern\w*|records? (?:of|on|for|about|that|which|show)|at risk|risk to (?!y)|protection (?:plan|file|record|concern|conference|register)|"
-    r"report (?:of|about|on)|known to|investigation)\b",
+    r"open the (?:file|records?)|report (?:of|about|on)|known to|investigation)\b",
     re.IGNORECASE,
 )
 _ORGANISATION = re.compile(

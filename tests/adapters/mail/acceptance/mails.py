@@ -84,7 +84,7 @@ def read(mail: bytes) -> Reading:
 @functools.cache
 def replies(file: str) -> tuple[Reply, ...]:
     """Every reply in FILE, which stands beside this module."""
-    return tuple(_reply(found) for found in _BLOCK.finditer((HERE / file).read_text(encoding="utf-8")))
+    return tuple(_reply(found) for found in _BLOCK.finditer((HERE / file).read_bytes().decode("utf-8")))
 
 
 def _reply(found: re.Match[str]) -> Reply:

@@ -18,7 +18,7 @@ def _said(reply: Reply) -> tuple[str, dict[str, Any], dict[str, Any]]:
     return reading["verdict"], answers, shown
 
 
-@pytest.mark.parametrize("file", ["never.txt"])
+@pytest.mark.parametrize("file", ["never.txt", "hostile.txt"])
 def test_no_doubtful_reply_is_recorded_without_a_person_s2_22(file: str) -> None:
     taken = [reply.name for reply in replies(file) if _said(reply)[0] == "complete"]
     assert not taken

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from email.utils import parseaddr
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
@@ -40,12 +40,12 @@ from adapters.notary import TOTAL_SECONDS as NOTARY_SECONDS
 from adapters.notary import ask_notary
 from adapters.scanner import ClamdScanner
 from adapters.webhook import WebhookAdapter
-from gateway.core.deliveries import Adapter, Letter
-from gateway.core.errors import Misconfigured
+from gateway.core.deliveries import Adapter, Letter, Posted
+from gateway.core.errors import Misconfigured, Unavailable, place_of
 from gateway.core.notaries import AskNotary, Told
 from gateway.core.published_keys import Fetched
 from gateway.core.replies import MailExpected, MailFile, MailReading
-from gateway.dispatch import intake
+from gateway.dispatch import intake, mesh_intake
 from gateway.ledger.anchoring import Notaries, read_witness
 from gateway.ledger.verify import NOBODY_STAMPS, read_stampers
 from gateway.moving_clock import MovingClock
@@ -59,7 +59,10 @@ from keys.letters import LetterKeys, load_letter_keys
 from keys.live import LiveRing
 from keys.opening import MailKeys, load_mail_keys
 
-MAILBOX = "mailbox"
+if TYPE_CHECKING:
+    from adapters.mesh import MeshAdapter
+
+MAILBOX, MESH = "mailbox", "mesh"
 TOKEN_SECONDS = 15.0  # longest time for one token of the mailbox's authorization server
 
 _log = structlog.get_logger()
@@ -164,7 +167,32 @@ def _adapters(settings: Settings, clock: Clock) -> dict[str, Adapter]:
     }
     if settings.smtp_url:
         found["mail"] = _mail_adapter(settings, clock)
+    if settings.mesh_url:
+        found["mesh"] = _mesh_adapter(settings, settings.mesh_url)
     return found
+
+
+def _mesh_adapter(settings: Settings, url: str) -> Adapter:
+    """Loaded only where it is set up: few deployments have it, and its client takes a while to import."""
+    from adapters.mesh import Account, MeshAdapter
+
+    assert settings.mesh_mailbox is not None  # the settings are checked: it is named whole
+    assert settings.mesh_workflow is not None
+    assert settings.mesh_password_file is not None
+    assert settings.mesh_shared_key_file is not None
+    pair = (settings.mesh_cert_file, settings.mesh_key_file)
+    return MeshAdapter(
+        Account(
+            url,
+            settings.mesh_mailbox,
+            settings.mesh_workflow,
+            settings.mesh_password_file,
+            settings.mesh_shared_key_file,
+            (str(pair[0]), str(pair[1])) if all(pair) else None,
+            str(settings.mesh_ca_file) if settings.mesh_ca_file else None,
+            settings.mesh_timeout_seconds,
+        )
+    )
 
 
 def _scanner(settings: Settings) -> ClamdScanner | None:
@@ -366,7 +394,8 @@ def _composer(ring: LiveRing) -> Compose:
 
 def ways_in_of(settings: Settings) -> frozenset[str]:
     """What must be read past a due instant before a silence is stated."""
-    return frozenset({MAILBOX}) if settings.imap_url else frozenset()
+    ways = {MAILBOX: settings.imap_url, MESH: settings.mesh_url}
+    return frozenset(way for way, url in ways.items() if url)
 
 
 def own_account(settings: Settings) -> Account:
@@ -428,6 +457,52 @@ async def watch_mailbox(parts: Parts, stop: threading.Event) -> None:
         poll_seconds=settings.imap_interval_seconds,
         retry_seconds=settings.imap_interval_seconds,
     )
+
+
+async def read_mesh_once(parts: Parts) -> int:
+    """Take what lies in our MESH mailbox; each is acknowledged only once the gateway has it durably. How many there were."""
+    from adapters.mesh import MeshAdapter, MeshFailed
+
+    adapter, read_from = parts.adapter(MESH), parts.clock()
+    assert isinstance(adapter, MeshAdapter)
+    try:
+        found = await adapter.arrived()
+        for posted in found:
+            await _take_one(parts, adapter, posted)
+        await mesh_intake.note_collected(parts, adapter.is_collected)
+    except MeshFailed as failed:
+        _log.error("mesh.trouble", reason=failed.reason)
+        return 0
+    if not found:
+        await parts.store.transact(lambda tx: mail_rows.set_watermark(tx, MESH, read_from))
+    return len(found)
+
+
+async def _take_one(parts: Parts, adapter: MeshAdapter, posted: Posted) -> None:
+    """One item: durable, answered, then acknowledged. A fault of ours leaves it at MESH and stops none behind it."""
+    try:
+        answer = await mesh_intake.take_posted(parts, posted)
+    except Unavailable:
+        raise
+    except Exception as fault:
+        _log.error("mesh.fault", item=posted.id, fault=type(fault).__name__, where=place_of(fault))
+        return
+    if answer is None or await adapter.answer(posted.sender, answer, f"answer-{posted.id}"):
+        await adapter.acknowledge(posted.id)
+
+
+async def watch_mesh(parts: Parts) -> None:
+    """Read our MESH mailbox again and again until cancelled; at once while something lay there."""
+    while True:
+        try:
+            found = await read_mesh_once(parts)
+        except (
+            Exception
+        ) as fault:  # one message that cannot be taken stays at MESH; the rest goes on next time
+            _log.error("mesh.fault", fault=type(fault).__name__, where=place_of(fault))
+            found = 0
+        if not found:
+            await asyncio.sleep(parts.settings.mesh_interval_seconds)
 
 
 def _keep(parts: Parts, loop: asyncio.AbstractEventLoop, found: RawMail) -> None:

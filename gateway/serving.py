@@ -25,7 +25,7 @@ from starlette.routing import Mount
 from gateway.api.application import agency_api
 from gateway.api.operator import operator_app
 from gateway.api.proxy import behind_the_proxy
-from gateway.app import build_parts, close, watch_mailbox, ways_in_of
+from gateway.app import MAILBOX, MESH, build_parts, close, watch_mailbox, watch_mesh, ways_in_of
 from gateway.console.application import console_app, console_site
 from gateway.console.door import BASE as CONSOLE
 from gateway.core.errors import Misconfigured
@@ -75,12 +75,16 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
         raise
     gateway.dispatch.start()
     stop = threading.Event()
-    watcher = asyncio.create_task(watch_mailbox(gateway.parts, stop)) if gateway.ways_in else None
+    watcher = asyncio.create_task(watch_mailbox(gateway.parts, stop)) if MAILBOX in gateway.ways_in else None
+    posted = asyncio.create_task(watch_mesh(gateway.parts)) if MESH in gateway.ways_in else None
     try:
         yield gateway
     finally:
         stop.set()
         await gateway.dispatch.stop()
+        if posted is not None:
+            posted.cancel()
+            await asyncio.wait([posted])
         if watcher is not None:
             await asyncio.wait_for(watcher, 30)
         await gateway.web.state.limits.aclose()

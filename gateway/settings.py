@@ -292,6 +292,22 @@ class Settings(BaseSettings):
     imap_client_secret_file: Path | None = Field(None, description="file with the secret of that client")
     imap_scope: str | None = Field(None, description="scope that the token must have")
 
+    # --- NHS MESH
+    mesh_url: str | None = Field(None, description="address of MESH; absent: nothing goes or comes by it")
+    mesh_mailbox: str | None = Field(None, description="our mailbox there")
+    mesh_workflow: str | None = Field(None, description="workflow id agreed with NHS England")
+    mesh_password_file: Path | None = Field(None, description="file with the mailbox's password")
+    mesh_shared_key_file: Path | None = Field(
+        None, description="file with the shared key of this environment of MESH"
+    )
+    mesh_cert_file: Path | None = Field(None, description="our certificate for MESH (PEM)")
+    mesh_key_file: Path | None = Field(None, description="its private key (PEM), readable by its owner alone")
+    mesh_ca_file: Path | None = Field(
+        None, description="authorities that MESH's certificate may have; absent: those of NHS England"
+    )
+    mesh_timeout_seconds: PositiveFloat = Field(60.0, description="longest wait for one answer of MESH")
+    mesh_interval_seconds: PositiveFloat = Field(30.0, description="how often our MESH mailbox is read")
+
     # --- webhooks, fetches and scanning
     scanner_url: str | None = Field(
         None, description="unix:/path or tcp://host:port of clamd; without it production takes no attachments"
@@ -493,6 +509,12 @@ class Settings(BaseSettings):
             "GATEWAY_IMAP_SCOPE, and takes the place of GATEWAY_IMAP_PASSWORD_FILE",
         )
         yield _must(
+            "MESH is named whole",
+            self._names_mesh(),
+            "GATEWAY_MESH_URL begins with https: and needs GATEWAY_MESH_MAILBOX, _WORKFLOW, _PASSWORD_FILE, _SHARED_KEY_FILE, "
+            "_CERT_FILE and _KEY_FILE",
+        )
+        yield _must(
             "officers sign in at one provider, over TLS",
             self._names_a_provider(),
             "GATEWAY_OIDC_ISSUER begins with https: and needs GATEWAY_OIDC_CLIENT_ID; GATEWAY_OIDC_ROLES_CLAIM needs "
@@ -504,6 +526,9 @@ class Settings(BaseSettings):
             "imap_password_file",
             "imap_client_secret_file",
             "oidc_client_secret_file",
+            "mesh_password_file",
+            "mesh_shared_key_file",
+            "mesh_key_file",
         ):
             yield self._private(name, 0o007)
 
@@ -517,6 +542,16 @@ class Settings(BaseSettings):
             host.netloc in self.fetch_development_hosts and not self.is_production
         )
         return is_tls and all(besides) and self.imap_password_file is None
+
+    def _names_mesh(self) -> bool:
+        """All that it needs, or nothing of it; without TLS on this machine alone, in development."""
+        named = (self.mesh_mailbox, self.mesh_workflow, self.mesh_password_file, self.mesh_shared_key_file)
+        certified = (self.mesh_cert_file, self.mesh_key_file)
+        if self.mesh_url is None:
+            return not any((*named, *certified))
+        url = urlsplit(self.mesh_url)
+        is_here = not self.is_production and url.scheme == "http" and url.hostname in LOOPBACK
+        return all(named) and (is_here or (url.scheme == "https" and all(certified)))
 
     def _names_a_provider(self) -> bool:
         """All that sign-in needs, or nothing of it; without TLS on this machine alone, in development."""

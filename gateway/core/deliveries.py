@@ -66,6 +66,22 @@ class Parcel:
     created_at: datetime
     letter: Letter | None = None
     secret: str | None = field(default=None, repr=False)
+    document: bytes | None = field(default=None, repr=False)  # the whole message, for ways that carry it
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What lay in a mailbox of ours: a message from `sender` there, or a report on one that we sent as `local_id`.
+
+    `told` is the far end's own word on it, for a report.
+    """
+
+    id: str
+    sender: str
+    is_report: bool
+    local_id: str | None
+    told: str
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ overtaken finds the fence moved on and records nothing. Everything is in the dat
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -88,7 +90,34 @@ async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
         address, letter = await _letter(parts, row, message, snapshot.directory)
         if address is None or letter is None:
             return Undeliverable("nobody-to-write-to", Fault.SYSTEM)
-    return await parts.adapter(row.way).deliver(_parcel(row, address, letter, secret))
+    parcel = _parcel(row, address, letter, secret)
+    if row.way == "mesh":
+        document = await _document(parts, row, message)
+        if document is None:
+            return Undeliverable("content-gone", Fault.SYSTEM)
+        parcel = replace(parcel, document=document)
+    return await parts.adapter(row.way).deliver(parcel)
+
+
+async def _document(parts: Parts, row: DeliveryRow, message: MessageRow) -> bytes | None:
+    """The message as the inbox hands it out: what it is, and the sender's exact words."""
+    key = await parts.key_by_id(message.data_key)
+    if key is None or message.sealed is None:
+        return None
+    raw = key.open(f"message:{message.id}", message.sealed)
+    told = {
+        "delivery": row.id,
+        "message": row.message,
+        "type": row.message_type,
+        "incident": row.incident,
+        "partnership": row.partnership,
+        "role": row.role,
+        "from": message.agency,
+        "content": json.loads(raw),
+        "payload": base64.b64encode(raw).decode(),
+        "receipt": {"id": message.receipt, "jws": message.answer["jws"]},
+    }
+    return json.dumps(told, ensure_ascii=False).encode()
 
 
 def _parcel(row: DeliveryRow, address: str | None, letter: Letter | None, secret: str | None) -> Parcel:

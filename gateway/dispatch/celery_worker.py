@@ -17,7 +17,7 @@ from typing import Any
 import uvloop
 from celery import Celery, signals
 
-from gateway.app import build_parts, close, own_account, read_mailbox_once, ways_in_of
+from gateway.app import build_parts, close, own_account, read_mailbox_once, read_mesh_once, ways_in_of
 from gateway.core.errors import Misconfigured
 from gateway.dispatch.anchoring import anchor_newest
 from gateway.dispatch.erasing import reapply_erasures
@@ -45,6 +45,7 @@ async def _read_mailbox(parts: Parts) -> None:
 Job = Callable[[Parts], Awaitable[object]]
 CARRY, SEAL, CHASE, HOUSEKEEP = "gateway.carry", "gateway.seal", "gateway.chase", "gateway.housekeep"
 MAILBOX, ANCHOR, BEAT = "gateway.mailbox", "gateway.anchor", "gateway.beat"
+MESH = "gateway.mesh"
 JOBS: dict[str, Job] = {
     CARRY: _carry_all,
     SEAL: seal_waiting,
@@ -53,6 +54,7 @@ JOBS: dict[str, Job] = {
     MAILBOX: _read_mailbox,
     ANCHOR: anchor_newest,
     BEAT: beat_when_due,
+    MESH: read_mesh_once,
 }
 
 
@@ -119,6 +121,8 @@ def _timetable(settings: Settings) -> dict[str, float]:
         HOUSEKEEP: HOUSEKEEPING_SECONDS,
         BEAT: HOUSEKEEPING_SECONDS,
     }
+    if settings.mesh_url:
+        table[MESH] = settings.mesh_interval_seconds
     if settings.is_anchored:
         table[ANCHOR] = settings.anchor_interval_seconds
     return {**table, MAILBOX: settings.imap_interval_seconds} if settings.imap_url else table

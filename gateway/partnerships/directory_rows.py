@@ -39,11 +39,12 @@ PEOPLE_COLUMNS = (
     "absent_until",
 )
 TERM_COLUMNS = ("agency", "term", "starts_on", "ends_on")
-ADAPTERS = ("inbox", "webhook", "mail")
+ADAPTERS = ("inbox", "webhook", "mail", "mesh")
 NOBODY, ALWAYS = "(nobody)", "always"
 LONGEST_CELL = 500
 MOST_RANK = 99
 
+_MESH_MAILBOX = re.compile(r"[A-Za-z0-9]{1,30}")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _TELEPHONE = re.compile(r"\+?[0-9 ()-]{5,30}(?: ?(?:ext|x)\.? ?[0-9]{1,6})?")
 _CODE = re.compile(r"[A-Za-z0-9-]{1,32}")
@@ -263,6 +264,11 @@ class Row:
             self._fault("adapter", f"the adapter is one of {', '.join(ADAPTERS)}")
         elif adapter == "mail":
             address = self._email("address") or ""  # the team mailbox, for when nobody is at work
+            if secret:
+                self._fault("secret", "only a webhook has one")
+        elif adapter == "mesh":
+            if not _MESH_MAILBOX.fullmatch(address):
+                self._fault("address", "a MESH mailbox's id is letters and digits, such as X26ABC1")
             if secret:
                 self._fault("secret", "only a webhook has one")
         elif adapter == "inbox":

@@ -240,6 +240,18 @@ def hold_unless_leased(tx: Tx, delivery: DeliveryId, at: datetime) -> bool:
     return done.rowcount == 1
 
 
+def uncollected(tx: Tx, adapter: str, since: datetime, most: int) -> list[DeliveryRow]:
+    """What went out by one way since then and nobody has taken, as far as we know; oldest first."""
+    query = _ALL.where(
+        t.delivery.c.state == DeliveryState.DELIVERED.value,
+        t.delivery.c.adapter == adapter,
+        t.delivery.c.opened_at.is_(None),
+        t.delivery.c.acknowledged_at.is_(None),
+        t.delivery.c.done_at >= since,
+    )
+    return [_delivery(row) for row in tx.execute(query.order_by(t.delivery.c.done_at).limit(most))]
+
+
 def of_message(tx: Tx, message: MessageId) -> list[DeliveryRow]:
     return [_delivery(row) for row in tx.execute(_ALL.where(t.delivery.c.message == message))]
 

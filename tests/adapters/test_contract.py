@@ -23,10 +23,12 @@ from adapters.mail.connections import Relay
 from adapters.mail.letter import Correspondence
 from adapters.mail.sending import MailAdapter
 from adapters.memory import Break, Deny, Fail, Lose, MemoryAdapter, Stall
+from adapters.mesh import MeshAdapter
 from adapters.webhook import WebhookAdapter
 from gateway.core.deliveries import Adapter, Delivered, Outcome, Parcel, Relayed, TryLater, Undeliverable
 from gateway.core.messages import DeliveryId
 from tests.adapters.far_end import far_end, loopback, trusting
+from tests.adapters.mesh_sandbox import OURS, THEIRS, mesh_sandbox
 from tests.adapters.parcels import AT, CONTENT, SECRET, a_parcel
 
 
@@ -122,10 +124,26 @@ async def relay() -> AsyncIterator[tuple[int, list[bytes], Path, Callable[[], No
     server.close()
 
 
+@asynccontextmanager
+async def by_mesh() -> AsyncIterator[Way]:
+    """NHS's own sandbox, behind a door that can be shut."""
+    async with mesh_sandbox() as sandbox:
+        adapter = MeshAdapter(sandbox.account(OURS))
+
+        async def breaks() -> None:
+            await adapter.aclose()
+            sandbox.shut()
+
+        parcel = replace(a_parcel(THEIRS, secret=None), document=b'{"content": {}}')
+        yield Way(adapter, parcel, lambda: sandbox.sent_to(THEIRS), breaks, is_thin=False)
+        await adapter.aclose()
+
+
 WAYS: dict[str, Callable[[], AbstractAsyncContextManager[Way]]] = {
     "inbox": by_inbox,
     "mail": by_mail,
     "memory": by_memory,
+    "mesh": by_mesh,
     "webhook": by_webhook,
 }
 

@@ -13,10 +13,11 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from adapters.fetch import Answer, Fetcher, FetchFailed
 from gateway.core.deliveries import Delivered, Fault, Outcome, Parcel, TryLater, Undeliverable
@@ -26,7 +27,50 @@ SECRET_BYTES = range(24, 65)  # Standard Webhooks, "Signature scheme": between 2
 
 # Reasons of the fetcher that the partner must mend at its end; all the others may pass by themselves.
 PARTNER_MUST_MEND = frozenset({"url-refused", "address-refused"})
+ANSWERED = frozenset({"rate-limited", "busy"})
+FAILURES_TO_REST, FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 5, 10, 300
+AT_ONCE, CROWDED_SECONDS = 24, 2.0
+
 LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+class Circuit:
+    """What this process knows of one endpoint: after failures in a row it rests, so that it costs others nothing.
+
+    Then one try is let through; if that succeeds it serves again, else it rests for longer. At most so many tries are under way
+    at once, whatever the endpoint does.
+    """
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._rests_until: datetime | None = None
+        self._under_way = 0
+
+    def shut_for(self, now: datetime) -> float | None:
+        """Seconds until it is worth trying; None: now."""
+        if self._under_way >= AT_ONCE:
+            return CROWDED_SECONDS
+        if self._rests_until is None:
+            return None
+        if now < self._rests_until:
+            return (self._rests_until - now).total_seconds()
+        return CROWDED_SECONDS if self._under_way else None  # one try finds out
+
+    def learn(self, outcome: Outcome, now: datetime) -> None:
+        """Only what looks like an endpoint in trouble counts; whoever answers for themselves is there."""
+        if not isinstance(outcome, TryLater) or outcome.reason in ANSWERED:
+            self._failures, self._rests_until = 0, None
+            return
+        self._failures += 1
+        if self._failures >= FAILURES_TO_REST:
+            doubled = FIRST_REST_SECONDS * (1 << min(self._failures - FAILURES_TO_REST, 10))
+            self._rests_until = now + timedelta(seconds=min(doubled, LONGEST_REST_SECONDS))
+
+    def __enter__(self) -> None:
+        self._under_way += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._under_way -= 1
 
 
 class WebhookAdapter:
@@ -38,6 +82,7 @@ class WebhookAdapter:
         self._fetcher = fetcher
         self._clock = clock
         self._public_url = public_url.rstrip("/")
+        self._circuits: dict[str, Circuit] = {}
 
     async def deliver(self, parcel: Parcel) -> Outcome:
         """One attempt; repeats carry the same id and body under a new timestamp and signature."""
@@ -47,10 +92,19 @@ class WebhookAdapter:
         if not keys:
             return Undeliverable("secret-unusable", Fault.SYSTEM)
         body = notice(parcel, self._public_url)
-        headers = signature_headers(parcel.delivery, self._clock(), body, keys)
+        now, circuit = self._clock(), self._circuits.setdefault(_endpoint(parcel.address), Circuit())
+        if (shut_for := circuit.shut_for(now)) is not None:
+            return TryLater("endpoint-resting", shut_for)
+        with circuit:
+            headers = signature_headers(parcel.delivery, now, body, keys)
+            outcome = await self._post(parcel.address, headers, body)
+        circuit.learn(outcome, now)
+        return outcome
+
+    async def _post(self, address: str, headers: Mapping[str, str], body: bytes) -> Outcome:
         try:
             answer = await self._fetcher.request(
-                "POST", parcel.address, headers={**headers, "Content-Type": "application/json"}, body=body
+                "POST", address, headers={**headers, "Content-Type": "application/json"}, body=body
             )
         except FetchFailed as failed:
             if failed.reason in PARTNER_MUST_MEND:
@@ -60,6 +114,15 @@ class WebhookAdapter:
 
     async def aclose(self) -> None:
         await self._fetcher.aclose()
+
+
+def _endpoint(address: str) -> str:
+    """Scheme, host and port: one machine that is down is down for all its paths."""
+    try:
+        parts = urlsplit(address)
+        return f"{parts.scheme}://{parts.netloc}".lower()
+    except ValueError:
+        return ""
 
 
 def notice(parcel: Parcel, public_url: str) -> bytes:

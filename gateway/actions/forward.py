@@ -39,6 +39,7 @@ from gateway.core.rules import (
     joint_decision,
     moment_values,
 )
+from gateway.core.urgency import is_urgent
 from gateway.parts import Work
 from gateway.store import deliveries, duties, holds, incidents, messages
 from gateway.store.incidents import Incident
@@ -49,7 +50,7 @@ NOTIFIED, WITHOUT_NOTIFICATION = (
     "sin_submitted_at",
     "without-notification",
 )  # what a clock's other start may depend on
-URGENT, ORDINARY = 3, 5
+IMMEDIATE, URGENT, ORDINARY = 1, 3, 5  # what cannot wait for a desk; incidents; digests
 DO_NOT_CONTACT = "do-not-contact"
 ENDED_BEFORE = "duty-ended-before"
 MORE_TIME, REQUESTED = "extension-request", "extension-requested"
@@ -369,7 +370,7 @@ def delivery_row(
         "agency": seat.agency,
         "role": seat.role,
         "adapter": way.adapter,
-        "priority": ORDINARY if message.type == "learning-digest" else URGENT,
+        "priority": _priority(message),
         "pack_version": work.pack.version,
         "notice": notice,
         "state": (DeliveryState.HELD if held else DeliveryState.PENDING).value,
@@ -377,6 +378,13 @@ def delivery_row(
         "created_at": work.at,
         "next_at": None if held else work.at,
     }
+
+
+def _priority(message: Message) -> int:
+    """In which class it is carried: what says that it cannot wait overtakes all else (G-03)."""
+    if message.type in ("learning-digest", "dsl-letter", "chase"):
+        return ORDINARY
+    return IMMEDIATE if is_urgent(message) else URGENT
 
 
 def add_duties(

@@ -30,18 +30,36 @@ from gateway.store.messages import MessageRow
 # Letters of the gateway's own, to an address that stands in them whatever the directory says by now.
 _OWN_LETTERS = {DIRECTORY_CHANGE: notice_letter, MAIL_RECEIPT: receipt_letter}
 
+AGENCY_SHARE = 4  # of what is carried at once, one agency gets at most this part
+SOON_SECONDS = 0.2  # so long a batch is waited for before the next is begun beside it
+
 _log = structlog.get_logger()
 
 
-async def carry_due(parts: Parts) -> int:
-    """Carry one batch of due deliveries; how many there were."""
-    now = parts.clock()
+async def carry_due(parts: Parts, under_way: set[asyncio.Task[None]] | None = None) -> int:
+    """Carry one batch of due deliveries; how many there were.
+
+    With `under_way` those that take long go on in it while others are carried: one far end that hangs keeps nobody waiting.
+    """
+    now, most = parts.clock(), parts.settings.deliveries_at_once
     until = now + timedelta(seconds=parts.settings.lease_seconds)
-    at_once = parts.settings.deliveries_at_once
-    claimed = await parts.store.transact(lambda tx: deliveries.claim(tx, now, until, at_once))
-    if claimed:
-        await asyncio.gather(*(_carry(parts, row) for row in claimed))
-    return len(claimed)
+    room = most - len(under_way or ())
+    if under_way and room <= 0:
+        await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+        return 1
+    each = max(1, most // AGENCY_SHARE)
+    claimed = await parts.store.transact(lambda tx: deliveries.claim(tx, now, until, room, each))
+    tasks = {asyncio.create_task(_carry(parts, row)) for row in claimed}
+    if not tasks:
+        return 0
+    if under_way is None:
+        await asyncio.gather(*tasks)
+        return len(tasks)
+    under_way |= tasks
+    for task in tasks:
+        task.add_done_callback(under_way.discard)
+    await asyncio.wait(tasks, timeout=SOON_SECONDS)
+    return len(tasks)
 
 
 async def _carry(parts: Parts, row: DeliveryRow) -> None:

@@ -44,9 +44,9 @@ _log = structlog.get_logger()
 Job = Callable[[], Awaitable[object]]
 
 
-async def carry_and_read(parts: Parts) -> bool:
-    """One round of what is due now; whether there was anything."""
-    carried = await carry_due(parts)
+async def carry_and_read(parts: Parts, under_way: set[asyncio.Task[None]] | None = None) -> bool:
+    """One round of what is due now; whether there was anything. What takes long may go on in `under_way`."""
+    carried = await carry_due(parts, under_way)
     read = await read_kept(parts)
     return bool(carried or read)
 
@@ -79,6 +79,7 @@ class Dispatch:
         self._ways_in = ways_in
         self._woken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._under_way: set[asyncio.Task[None]] = set()
         self.on_contradiction: Callable[[RolledBack], None] | None = None  # stops whatever serves here
 
     def start(self) -> None:
@@ -98,9 +99,10 @@ class Dispatch:
 
     async def stop(self) -> None:
         """Finish what runs; nothing is lost by stopping at any point."""
-        for task in self._tasks:
+        running = [*self._tasks, *self._under_way]
+        for task in running:
             task.cancel()
-        for task in self._tasks:
+        for task in running:
             with suppress(asyncio.CancelledError):
                 await task
 
@@ -109,7 +111,7 @@ class Dispatch:
         pause = self._parts.settings.sweep_interval_seconds
         while True:
             self._woken.clear()
-            busy = await self._guarded(lambda: carry_and_read(self._parts))
+            busy = await self._guarded(lambda: carry_and_read(self._parts, self._under_way))
             if not busy:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), pause)

@@ -82,13 +82,30 @@ _ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("
     t.message, t.message.c.id == t.delivery.c.message
 )
 _INSERT = Prepared(insert(t.delivery))
-_DUE = Prepared(
-    _ALL.where(
+_FREE = or_(t.delivery.c.lease_until.is_(None), t.delivery.c.lease_until <= bindparam("now"))
+_IN_TURN = (  # each agency's own queue within a priority: its first, then its second, and so on
+    select(
+        t.delivery.c.id,
+        t.delivery.c.priority,
+        t.delivery.c.next_at,
+        func.row_number()
+        .over(
+            partition_by=(t.delivery.c.priority, t.delivery.c.agency),
+            order_by=(t.delivery.c.next_at, t.delivery.c.id),
+        )
+        .label("turn"),
+    )
+    .where(
         t.delivery.c.state == DeliveryState.PENDING.value,
         t.delivery.c.next_at <= bindparam("now"),
-        or_(t.delivery.c.lease_until.is_(None), t.delivery.c.lease_until <= bindparam("now")),
+        _FREE,
     )
-    .order_by(t.delivery.c.priority, t.delivery.c.next_at)
+    .subquery("in_turn")
+)
+_DUE = Prepared(
+    _ALL.join(_IN_TURN, _IN_TURN.c.id == t.delivery.c.id)
+    .where(t.delivery.c.state == DeliveryState.PENDING.value, _FREE, _IN_TURN.c.turn <= bindparam("each"))
+    .order_by(_IN_TURN.c.priority, _IN_TURN.c.turn, _IN_TURN.c.next_at)
     .limit(bindparam("most"))
     .with_for_update(of=t.delivery, skip_locked=True)
 )
@@ -124,9 +141,15 @@ def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
         tx.wake()
 
 
-def claim(tx: Tx, now: datetime, lease_until: datetime, most: int) -> list[DeliveryRow]:
-    """Take due deliveries for one worker. The attempt number is the fence: `record` refuses a worker that lost it."""
-    found = [_delivery(row) for row in tx.execute(_DUE, {"now": now, "most": most})]
+def claim(
+    tx: Tx, now: datetime, lease_until: datetime, most: int, each: int | None = None
+) -> list[DeliveryRow]:
+    """Take due deliveries for one worker: the most urgent first, and among equals one agency after the other, so that a burst
+    to one starves nobody; of one agency at most `each`.
+
+    The attempt number is the fence: `record` refuses a worker that lost it.
+    """
+    found = [_delivery(row) for row in tx.execute(_DUE, {"now": now, "most": most, "each": each or most})]
     if found:
         tx.execute(_CLAIM, [{"claimed": row.id, "until": lease_until} for row in found])
     return [_with_attempt(row, row.attempt + 1) for row in found]

@@ -241,3 +241,26 @@ async def test_s4_19_word_of_the_message_that_opens_an_incident_names_the_incide
     assert letter is not None
     assert letter.subject == f"Safeguarding gateway: a message waits, incident {referral['incident']}"
     assert referral["incident"] in letter.text
+
+
+async def test_a_far_end_that_hangs_keeps_what_comes_after_it_from_nobody(tmp_path: Path) -> None:
+    """With the loop that serves: a second referral reaches everybody else while the first still hangs at one."""
+    async with gateway_house(tmp_path) as house:
+        await house.gateway.dispatch.stop()  # what it reads of the directory just now would be the old one
+        memory, until = MemoryAdapter(), asyncio.Event()
+        house.parts.adapters["memory"] = memory  # type: ignore[index]
+        await reach_by(house, ICB, "memory")
+        memory.tell(Stall(until), times=2)
+        house.gateway.dispatch.start()
+        first = await refer(house)
+        second = await refer(house)
+        while await others_wait(house, first) or await others_wait(house, second):
+            await asyncio.sleep(0.02)
+        states = [(await row_of(house, one)).state for one in (first, second)]
+        assert states == [DeliveryState.PENDING] * 2, "it hangs, and nobody waited for it"
+        until.set()
+
+
+async def others_wait(house: House, referral: Any) -> bool:
+    rows = await deliveries_of(house, referral["id"])
+    return any(row.state is DeliveryState.PENDING for row in rows if row.agency != ICB)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.fetch import Answer, Fetcher
-from adapters.webhook import WebhookAdapter, decode_secret, outcome_of, signature_headers
+from adapters.webhook import Circuit, WebhookAdapter, decode_secret, outcome_of, signature_headers
 from gateway.core.deliveries import Delivered, Fault, Outcome, TryLater, Undeliverable
 from tests.adapters.far_end import FarEnd, Received, far_end, loopback, trusting
 from tests.adapters.parcels import AT, SECRET, a_parcel
@@ -199,8 +199,37 @@ async def answered(status: int, headers: dict[str, str] | None = None) -> Outcom
 
 
 @asynccontextmanager
-async def webhook(end: FarEnd) -> AsyncIterator[WebhookAdapter]:
-    fetcher = Fetcher(tls=trusting(), resolve=loopback, development_hosts=[end.host])
+async def webhook(*ends: FarEnd) -> AsyncIterator[WebhookAdapter]:
+    fetcher = Fetcher(tls=trusting(), resolve=loopback, development_hosts=[end.host for end in ends])
     adapter = WebhookAdapter(fetcher, lambda: NOW, "https://gateway.example/")
     yield adapter
     await adapter.aclose()
+
+
+def test_an_endpoint_in_trouble_rests_then_one_try_finds_out_and_an_answer_opens_it_again() -> None:
+    circuit, later = Circuit(), TryLater("time-out")
+    for _ in range(4):
+        circuit.learn(later, NOW)
+    assert circuit.shut_for(NOW) is None
+    circuit.learn(later, NOW)
+    assert circuit.shut_for(NOW) == 10
+    after = NOW + timedelta(seconds=10)
+    assert circuit.shut_for(after) is None
+    with circuit:
+        assert circuit.shut_for(after), "one try at a time finds out"
+    circuit.learn(later, after)
+    assert circuit.shut_for(after) == 20, "it rests for longer each time"
+    circuit.learn(TryLater("rate-limited"), after)
+    assert circuit.shut_for(after) is None, "who answers is there"
+
+
+async def test_a_resting_endpoint_is_not_called_and_another_is() -> None:
+    async with far_end() as ill, far_end() as well:
+        for _ in range(5):
+            ill.says(503)
+        async with webhook(ill, well) as adapter:
+            for attempt in range(1, 8):
+                outcome = await adapter.deliver(a_parcel(ill.url, attempt=attempt))
+            assert outcome == TryLater("endpoint-resting", 10.0)
+            assert len(ill.received) == 5
+            assert isinstance(await adapter.deliver(a_parcel(well.url)), Delivered)

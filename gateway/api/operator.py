@@ -58,6 +58,12 @@ def _figures(tx: Tx, at: datetime) -> bytes:
     )
     for state, count in deliveries.counts_by_state(tx, COUNTED_TO).items():
         states.labels(state).set(count)
+    since = deliveries.waits_since(tx, at)
+    Gauge(
+        "gateway_delivery_waits_seconds",
+        "For how long a due delivery has been carried by nobody",
+        registry=registry,
+    ).set((at - since).total_seconds() if since else 0)
     Gauge("gateway_holds_open", "What waits for an officer", registry=registry).set(holds.count_open(tx))
     Gauge("gateway_receipts_unsealed", "Entries not yet under a checkpoint", registry=registry).set(
         log.count_unsealed(tx)

@@ -152,6 +152,17 @@ OUR_FAULT = "our-fault"  # the reason of a try that failed by a fault of this ho
 
 FINAL_STATES = frozenset(DeliveryState) - {DeliveryState.HELD, DeliveryState.PENDING}
 
+# Every move that there is. What arrived may still go up its ladder, or come back uncollected; what failed may be driven again.
+MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
+    DeliveryState.HELD: frozenset({DeliveryState.PENDING, DeliveryState.CANCELLED}),
+    DeliveryState.PENDING: FINAL_STATES,
+    DeliveryState.DELIVERED: frozenset({DeliveryState.PENDING, DeliveryState.FAILED_PARTNER}),
+    DeliveryState.RELAYED: frozenset({DeliveryState.PENDING}),
+    DeliveryState.FAILED_PARTNER: frozenset({DeliveryState.PENDING}),
+    DeliveryState.FAILED_SYSTEM: frozenset({DeliveryState.PENDING}),
+    DeliveryState.CANCELLED: frozenset(),
+}
+
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=4)
 PATIENCE = timedelta(days=4)

@@ -155,7 +155,7 @@ FINAL_STATES = frozenset(DeliveryState) - {DeliveryState.HELD, DeliveryState.PEN
 # Every move that there is. What arrived may still go up its ladder, or come back uncollected; what failed may be driven again.
 MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.HELD: frozenset({DeliveryState.PENDING, DeliveryState.CANCELLED}),
-    DeliveryState.PENDING: FINAL_STATES,
+    DeliveryState.PENDING: FINAL_STATES | {DeliveryState.HELD},
     DeliveryState.DELIVERED: frozenset({DeliveryState.PENDING, DeliveryState.FAILED_PARTNER}),
     DeliveryState.RELAYED: frozenset({DeliveryState.PENDING}),
     DeliveryState.FAILED_PARTNER: frozenset({DeliveryState.PENDING}),

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def _fill(file: Path, count: int) -> None:
             connection.execute(
                 sa.insert(tables.tile).prefix_with("OR REPLACE"),
                 [
-                    {"level": level, "number": number, "hashes": row}
+                    {"log": ORIGIN, "level": level, "number": number, "hashes": row}
                     for (level, number), row in tiles.grow(read, first, leaves).items()
                 ],
             )
@@ -154,7 +155,7 @@ def _fill(file: Path, count: int) -> None:
         row = CheckpointRow(1, ORIGIN, count, root, sign_checkpoint(LOG, ORIGIN, count, root), NOW)
         connection.execute(
             sa.insert(tables.checkpoint),
-            {"size": row.size, "root": row.root, "note": row.note, "sealed_at": row.sealed_at},
+            asdict(row),
         )
     engine.dispose()
 

@@ -264,7 +264,7 @@ async def test_sealing_runs_in_the_store_beside_appends(database_url: str) -> No
     assert newest.size == 150
 
 
-KILLED = """
+MORTAL = """
 import os, signal, sys
 from gateway.store.engines import open_engine
 from gateway.store.transaction import Tx
@@ -282,30 +282,53 @@ class Dying:
         self.left -= 1
         return self.tx.execute(*call)
 
-url, key, steps = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-connection = open_engine(url).connect()
-connection.exec_driver_sql("BEGIN")
-tx = Dying(Tx(connection, "sqlite" if url.startswith("sqlite") else "postgresql"), steps)
-seal(tx, FileSigner.load(key), "gateway.example/ledger/2026", datetime(2026, 11, 22, 10, 0, tzinfo=timezone.utc))
-if tx.left > 0:
-    print(steps - tx.left)
-    os.kill(os.getpid(), signal.SIGKILL)  # everything written, nothing committed
-connection.exec_driver_sql("COMMIT")
-os.kill(os.getpid(), signal.SIGKILL)
+def run(url, key, steps):
+    connection = open_engine(url).connect()
+    connection.exec_driver_sql("BEGIN")
+    tx = Dying(Tx(connection, "sqlite" if url.startswith("sqlite") else "postgresql"), steps)
+    seal(tx, FileSigner.load(key), "gateway.example/ledger/2026", datetime(2026, 11, 22, 10, 0, tzinfo=timezone.utc))
+    if tx.left > 0:
+        os.write(1, str(steps - tx.left).encode())
+        os.kill(os.getpid(), signal.SIGKILL)  # everything written, nothing committed
+    connection.exec_driver_sql("COMMIT")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+for line in sys.stdin:  # each in a process of its own, which dies; what is loaded is loaded once
+    child = os.fork()
+    if child == 0:
+        run(sys.argv[1], Path(sys.argv[2]), int(line))
+    ended = os.WTERMSIG(os.waitpid(child, 0)[1])
+    os.write(1, f" {ended}\\n".encode())
 """
 
 
-def kill_at(url: str, key: Path, steps: int) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, url, str(key), str(steps)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=Path(__file__).resolve().parents[2],
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    return done.stdout.strip()
+class Mortals:
+    """Processes that seal, each killed after so many statements."""
+
+    def __init__(self, url: str, key: Path) -> None:
+        self._mother = subprocess.Popen(
+            [sys.executable, "-c", MORTAL, url, str(key)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).resolve().parents[2],
+        )
+
+    def __enter__(self) -> Mortals:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mother.communicate(timeout=20)
+
+    def kill_at(self, steps: int) -> str:
+        """What it said: how many statements a seal has, if it came so far without the commit."""
+        assert self._mother.stdin
+        assert self._mother.stdout
+        self._mother.stdin.write(f"{steps}\n")
+        self._mother.stdin.flush()
+        said, signal_number = self._mother.stdout.readline().rstrip("\n").split(" ")
+        assert int(signal_number) == signal.SIGKILL
+        return said
 
 
 def test_a_kill_between_any_two_steps_of_a_seal_leaves_one_history(
@@ -318,14 +341,15 @@ def test_a_kill_between_any_two_steps_of_a_seal_leaves_one_history(
         fill(tx, 254)
         seal_now(tx)
         fill(tx, 5)
-    steps = int(kill_at(database_url, key, 99))
-    assert steps >= 8
-    for step in range(steps):
-        assert kill_at(database_url, key, step) == ""
-        with begin() as tx:
-            assert log.count_unsealed(tx) == 5
-    assert check_all(begin).size == 254
-    kill_at(database_url, key, steps)  # the last one dies right after its commit
+    with Mortals(database_url, key) as mortals:
+        steps = int(mortals.kill_at(99))
+        assert steps >= 8
+        for step in range(steps):
+            assert mortals.kill_at(step) == ""
+            with begin() as tx:
+                assert log.count_unsealed(tx) == 5
+        assert check_all(begin).size == 254
+        mortals.kill_at(steps)  # the last one dies right after its commit
     assert check_all(begin).size == 259
     with begin() as tx:
         assert seal_now(tx) is None

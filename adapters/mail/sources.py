@@ -131,11 +131,15 @@ def _slipped_in(one: Page, sheet: Sheet, is_known: bool) -> list[str]:
     if (
         is_known and not inside
     ):  # under a header block without marks, a sentence below our letter may be theirs
-        below = (one.lines[place] for place in sheet.rest)
         return [
             line.text
-            for line in below
-            if line.below and line.depth == 0 and not line.introduces and not _is_harmless(line.text)
+            for place, line in ((place, one.lines[place]) for place in sheet.rest)
+            if line.below
+            and line.depth == 0
+            and not line.introduces
+            and not _is_harmless(line.text)
+            # what asks for answers above the questions is the letter's own voice, in another wording than ours
+            and not (sheet.last_label is not None and place < sheet.last_label and _is_ours(line.text))
         ]
     if not inside or sheet.last_label is None:
         return []

@@ -377,3 +377,21 @@ def test_alternatives_inside_a_mixed_mail_are_read() -> None:
     )
     raw = mail("x").partition(b"Content-Type")[0] + multipart("mixed", bodies).encode()
     assert read(raw).answers == PRESENT
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "verdict"),
+    [
+        ("Please answer these in a reply to this e-mail:", "", Verdict.COMPLETE),
+        ("Please ask me about his bruises.", "", Verdict.NEEDS_REVIEW),
+        ("", "Please contact social care about him.", Verdict.NEEDS_REVIEW),
+    ],
+)
+def test_a_letter_quoted_in_other_words_is_still_the_letter_and_a_schools_own_words_are_not(
+    above: str, below: str, verdict: Verdict
+) -> None:
+    """Under Outlook's header block nothing marks what the school wrote there."""
+    letter = "\n\n".join(["Dear Ms Smith", above, A, B, C, "Yours sincerely\nAlex Adviser", below])
+    raw = mail(f"{filled()}\nRegards\n\n{OUTLOOK}\n{letter}")
+    expected = Expected(enrolled=(ENROLLED,), authserv_id=SERVER, letters=(LETTER,))
+    assert read_opened(open_mail(raw), expected).verdict is verdict

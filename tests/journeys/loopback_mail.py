@@ -37,6 +37,8 @@ class Letters:
 
     async def take(self, raw: bytes, envelope_to: str, envelope_from: str) -> None:
         letter = email.message_from_bytes(raw, policy=email.policy.default)
+        if letter["Auto-Submitted"] == "auto-replied":
+            return  # the receipt for a reply
         reference = letter_reference(letter)
         assert reference, "a letter has its reference in the subject"
         self.message_ids.setdefault(reference, []).append(str(letter["Message-ID"]))

@@ -131,19 +131,19 @@ async def _no_receipt_contradicts_another(town: Town, parts: Parts) -> dict[str,
 async def _log_verifies_whole(parts: Parts) -> dict[str, int]:
     """Every leaf hashed anew from its statement; the roots that were ever signed are those of the leaves before them."""
     total = await number_of(parts, "entry")
-    signed = await rows(parts, "SELECT size, root, note FROM checkpoint ORDER BY size")
+    signed = await rows(parts, "SELECT log, size, root, note FROM checkpoint ORDER BY size")
     assert signed, "something is sealed"
     assert signed[-1].size == total
     policy = verify.load_policy(json.dumps(own_policy(parts)).encode())
     for row in signed:
-        head = verify.open_checkpoint(row.note.encode(), policy.origin, policy.logs, (), 0)
+        head = verify.open_checkpoint(row.note.encode(), policy.logs, (), 0)
         assert (head.size, head.root) == (row.size, bytes(row.root))
     waiting = {row.size: row for row in signed}
     peaks: list[tuple[int, bytes]] = []
     size = 0
     for first in range(0, total, LEAVES_AT_ONCE):
         count = min(LEAVES_AT_ONCE, total - first)
-        leaves = await parts.store.read(lambda tx, f=first, c=count: log.statements(tx, f, c))  # type: ignore[misc]
+        leaves = await parts.store.read(lambda tx, f=first, c=count: log.statements(tx, signed[0].log, f, c))  # type: ignore[misc]
         assert len(leaves) == count
         for leaf in leaves:
             size += 1

@@ -28,7 +28,7 @@ run: env
 
 # Broken parts of Debian are a warning for an ordinary user and a failure in CI: the script decides.
 test: env parts npm mesh
-	$(BIN)/pytest -n $(WORKERS) --dist loadscope $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: env
 	$(BIN)/ruff format --check --quiet .

@@ -54,3 +54,8 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database of its own; the test runs once on each engine."""
     name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     return str(request.getfixturevalue(name))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole journeys first: each takes longer than hundreds of others, and would else run last with one process idle."""
+    items.sort(key=lambda item: "journeys" not in item.path.parts)

@@ -463,6 +463,12 @@ class Settings(BaseSettings):
             "SQLite serves one process: set GATEWAY_DATABASE_URL to PostgreSQL for workers on a broker",
         )
         yield self._keys_are_apart()
+        yield from self._checks_of_doors()
+        yield from self._checks_of_the_log()
+        yield from self._checks_of_keys()
+        yield from self._checks_of_others()
+
+    def _checks_of_doors(self) -> Iterator[Finding]:
         yield _must(
             "certificate and key go together",
             (self.tls_cert_file is None) == (self.tls_key_file is None),
@@ -474,6 +480,13 @@ class Settings(BaseSettings):
             or (not self.is_production and self.console_listen.rpartition(":")[0] in LOOPBACK),
             "GATEWAY_CONSOLE_LISTEN is a loopback address, in development only: production serves it over TLS",
         )
+        yield _must(
+            "certificates are taken from the proxy alone",
+            self.mtls_url is None or self._is_behind_a_proxy(),
+            "GATEWAY_MTLS_URL begins with https:, and needs GATEWAY_LISTEN=unix:/path and GATEWAY_PROXY_SECRET_FILE",
+        )
+
+    def _checks_of_the_log(self) -> Iterator[Finding]:
         yield _must(
             "enough witnesses for the quorum",
             (self.witness_quorum or 0) <= len(self.witnesses),
@@ -489,6 +502,8 @@ class Settings(BaseSettings):
             ),
             "GATEWAY_TIMESTAMP_URLS names one or two, and needs _TIMESTAMP_ROOTS_FILE and _TIMESTAMP_POLICIES",
         )
+
+    def _checks_of_keys(self) -> Iterator[Finding]:
         yield self._private("keys_dir", 0o077)
         yield self._private_keys()
         hardware = (self.pkcs11_module, self.pkcs11_token, self.pkcs11_pin_file)
@@ -497,11 +512,20 @@ class Settings(BaseSettings):
             all(hardware) or not any(hardware),
             "set GATEWAY_PKCS11_MODULE, GATEWAY_PKCS11_TOKEN and GATEWAY_PKCS11_PIN_FILE, or none of them",
         )
-        yield _must(
-            "certificates are taken from the proxy alone",
-            self.mtls_url is None or self._is_behind_a_proxy(),
-            "GATEWAY_MTLS_URL begins with https:, and needs GATEWAY_LISTEN=unix:/path and GATEWAY_PROXY_SECRET_FILE",
-        )
+        for name in (
+            "tls_key_file",
+            "smtp_password_file",
+            "imap_password_file",
+            "imap_client_secret_file",
+            "oidc_client_secret_file",
+            "mesh_password_file",
+            "mesh_shared_key_file",
+            "mesh_key_file",
+        ):
+            yield self._private(name, 0o007)
+
+    def _checks_of_others(self) -> Iterator[Finding]:
+        """Whom we sign in to, and who signs our officers in."""
         yield _must(
             "the mailbox is signed in to in one way",
             self._signs_in_one_way(),
@@ -520,17 +544,6 @@ class Settings(BaseSettings):
             "GATEWAY_OIDC_ISSUER begins with https: and needs GATEWAY_OIDC_CLIENT_ID; GATEWAY_OIDC_ROLES_CLAIM needs "
             "GATEWAY_OIDC_ROLES: value=officer, value=manager",
         )
-        for name in (
-            "tls_key_file",
-            "smtp_password_file",
-            "imap_password_file",
-            "imap_client_secret_file",
-            "oidc_client_secret_file",
-            "mesh_password_file",
-            "mesh_shared_key_file",
-            "mesh_key_file",
-        ):
-            yield self._private(name, 0o007)
 
     def _signs_in_one_way(self) -> bool:
         """By password, or by a token that a client of ours is given; never a token fetched in clear."""
@@ -633,6 +646,9 @@ class Settings(BaseSettings):
             self.operator_listen.rpartition(":")[0] in LOOPBACK or self.operator_listen.startswith("unix:"),
             "GATEWAY_OPERATOR_LISTEN is a loopback address or a socket",
         )
+        yield from self._checks_of_others_in_production()
+
+    def _checks_of_others_in_production(self) -> Iterator[Finding]:
         yield _must(
             "fetches go to public hosts over TLS only",
             not self.fetch_development_hosts,

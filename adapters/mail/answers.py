@@ -47,7 +47,6 @@ class Sheet:
     answers: tuple[Answer, ...]
     rest: tuple[int, ...]
     used: frozenset[int]  # the lines of labels and answers
-    first_label: int | None
     last_label: int | None
 
 
@@ -81,7 +80,7 @@ def read_sheet(page: Page, masked: Sequence[int] = (), written_on: date | None =
         used |= taken
     rest = tuple(n for n, line in enumerate(page.lines) if line.text and n not in used and n not in masked)
     at = [bisect_right(starts, label.start) - 1 for label in labels]
-    return Sheet(tuple(answers), rest, frozenset(used), min(at, default=None), max(at, default=None))
+    return Sheet(tuple(answers), rest, frozenset(used), max(at, default=None))
 
 
 @dataclass(frozen=True, slots=True)

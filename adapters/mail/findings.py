@@ -111,15 +111,6 @@ class Reading:
             "reasons": [*self.reasons, *self._in_words()],
         }
 
-    def for_officer(self) -> dict[str, object]:
-        """What an officer is shown beside the mail: the contract's JSON, and the words and proposals apart."""
-        return {
-            **self.contract(),
-            "reasons": list(self.reasons),
-            "rests_on": dict(self.rests_on),
-            "proposals": [asdict(one) for one in self.proposals],
-        }
-
     def _in_words(self) -> list[str]:
         """The words that suggestions rest on, and what is proposed, as sentences."""
         if self.verdict is not Verdict.NEEDS_REVIEW:

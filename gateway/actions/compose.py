@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.prove import Said
+from gateway.actions.say_own import OwnMessage, record_own
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, Facts, Message, MessageId, Seat
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import messages
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 from schemas import read_message
@@ -54,34 +54,21 @@ def compose(tx: Tx, parts: Parts, work: Work, incident: Incident, asked: Composi
         "recipients": " ".join(f"{seat.role}@{seat.agency}" for seat in asked.recipients),
         "payload_sha256": hashlib.sha256(raw).hexdigest(),
     }
-    subject = Subject(message.id, incident.partnership, incident.id, work.key)
-    receipt = prove(tx, parts, work, subject, [Said(Event.SUBMISSION_ACCEPTANCE, fields), *asked.said])[0]
-    messages.record(
-        tx,
-        {
-            "id": message.id,
-            "partnership": message.partnership,
-            "incident": message.incident,
-            "type": message.type,
-            "version": message.version,
-            "agency": message.agency,
-            "client": None,
-            "reference": message.reference,
-            "fingerprint": parts.keys.fingerprint("content", raw),
-            "idempotency_key": None,
-            "in_reply_to": message.in_reply_to,
-            "facts": messages.facts_document(message.facts),
-            "created_at": work.at,
-            "arrived_at": work.at,
-            "recorded_at": work.at,
-            "decision": "forward",
-            "rule": asked.rule,
-            "answer": {"duties": [], "jws": receipt.jws},
-            "receipt": receipt.id,
-            "sealed": work.key.seal(f"message:{message.id}", raw),
-            "data_key": work.key.id,
-        },
+    own = OwnMessage(
+        message.id,
+        message.partnership,
+        incident.id,
+        message.type,
+        message.agency,
+        message.reference,
+        asked.rule,
+        raw,
+        work.key,
+        message.facts,
+        message.version,
+        message.in_reply_to,
     )
+    record_own(tx, parts, work, own, [Said(Event.SUBMISSION_ACCEPTANCE, fields), *asked.said])
     return message
 
 

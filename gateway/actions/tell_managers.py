@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.actions.forward import URGENT
-from gateway.actions.prove import Said, Subject, prove
-from gateway.core.deliveries import DeliveryState, Letter
+from gateway.actions.prove import Said
+from gateway.actions.say_own import OwnMessage, owe_own, record_own
+from gateway.core.deliveries import Letter
 from gateway.core.identifiers import IdKind
-from gateway.core.messages import AgencyId, DeliveryId, Facts, MessageId, PartnershipId, RoleId
+from gateway.core.messages import AgencyId, Facts, MessageId, PartnershipId, RoleId
 from gateway.core.permissions import OfficerRole
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, messages, officers
+from gateway.store import messages, officers
 from gateway.store.officers import OfficerRow
 from gateway.store.transaction import Tx
 
@@ -120,66 +120,22 @@ def _own(parts: Parts) -> AgencyId:
 
 
 def _owe(tx: Tx, parts: Parts, work: Work, alert: Alert, to: str, reference: str) -> None:
+    """Record and owe it, unsealed: there is nothing in it to seal."""
     message = MessageId(work.supply.id(IdKind.MESSAGE))
     codes = {"kind": (alert.kind,), "reason": (alert.reason,), "path": (alert.path,), "to": (to,)}
     codes |= {name: (value,) for name, value in alert.facts.items()}
-    _record(tx, parts, work, message, codes, reference or message)
-    unit = next(iter(work.directory.seats_of(UNIT)), None)
-    owed = {
-        "id": DeliveryId(work.supply.id(IdKind.DELIVERY)),
-        "partnership": work.pack.partnership,
-        "incident": None,
-        "message": message,
-        "agency": unit.agency if unit else parts.settings.issuer,
-        "role": "officer",
-        "adapter": "mail",
-        "rule": ALERT,
-        "pack_version": None,  # no pack asks for it
-        "priority": URGENT,
-        "state": DeliveryState.PENDING.value,
-        "attempt": 0,
-        "created_at": work.at,
-        "next_at": max(alert.at or work.at, work.at),
-    }
-    deliveries.owe(tx, [owed])
-
-
-def _record(
-    tx: Tx,
-    parts: Parts,
-    work: Work,
-    message: MessageId,
-    codes: Mapping[str, tuple[str, ...]],
-    reference: str,
-) -> None:
-    """The message, unsealed: there is nothing in it to seal."""
-    partnership = work.pack.partnership
-    subject = Subject(message, partnership, None, None)
-    receipt = prove(tx, parts, work, subject, [Said(Event.SUBMISSION_ACCEPTANCE)])[0]
-    raw = json.dumps(codes).encode()
-    messages.record(
-        tx,
-        {
-            "id": message,
-            "partnership": partnership,
-            "incident": None,
-            "type": ALERT,
-            "version": 1,
-            "agency": parts.settings.issuer,
-            "client": None,
-            "reference": reference,
-            "fingerprint": parts.keys.fingerprint("content", raw),
-            "idempotency_key": None,
-            "in_reply_to": None,
-            "facts": messages.facts_document(Facts(codes=codes)),
-            "created_at": work.at,
-            "arrived_at": work.at,
-            "recorded_at": work.at,
-            "decision": "forward",
-            "rule": ALERT,
-            "answer": {"duties": [], "jws": receipt.jws},
-            "receipt": receipt.id,
-            "sealed": None,
-            "data_key": None,
-        },
+    own = OwnMessage(
+        message,
+        work.pack.partnership,
+        None,
+        ALERT,
+        _own(parts),
+        reference or message,
+        ALERT,
+        json.dumps(codes).encode(),
+        key=None,
+        facts=Facts(codes=codes),
     )
+    record_own(tx, parts, work, own, [Said(Event.SUBMISSION_ACCEPTANCE)])
+    unit = next(iter(work.directory.seats_of(UNIT)), None)
+    owe_own(tx, work, own, (unit.agency if unit else _own(parts), "officer"), ALERT, alert.at)

@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.actions.forward import URGENT
-from gateway.actions.prove import Occasion, Said, Subject, prove
+from gateway.actions.prove import Occasion, Said
+from gateway.actions.say_own import OwnMessage, owe_own, record_own
 from gateway.actions.submit import Accepted
-from gateway.core.deliveries import DeliveryState, Letter, LetterFile
+from gateway.core.deliveries import Letter, LetterFile
 from gateway.core.identifiers import IdKind
-from gateway.core.messages import AgencyId, DeliveryId, Facts, MessageId, PartnershipId
+from gateway.core.messages import AgencyId, DeliveryId, MessageId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.ledger.appending import disclosures_label
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, log, messages
+from gateway.store import log
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
 
@@ -43,27 +43,9 @@ def owe_receipt(tx: Tx, parts: Parts, occasion: Occasion | Work, told: Receipted
     """Owe the mail; None where this deployment sends none."""
     if "mail" not in parts.adapters:
         return None
-    message = MessageId(occasion.supply.id(IdKind.MESSAGE))
-    delivery = DeliveryId(occasion.supply.id(IdKind.DELIVERY))
-    _record(tx, parts, occasion, told, message)
-    owed = {
-        "id": delivery,
-        "partnership": told.partnership,
-        "incident": None,
-        "message": message,
-        "agency": told.agency,
-        "role": "*",
-        "adapter": "mail",
-        "rule": MAIL_RECEIPT,
-        "pack_version": None,  # no pack asks for it
-        "priority": URGENT,
-        "state": DeliveryState.PENDING.value,
-        "attempt": 0,
-        "created_at": occasion.at,
-        "next_at": occasion.at,
-    }
-    deliveries.owe(tx, [owed])
-    return delivery
+    own, fields = _mail(tx, parts, occasion, told)
+    record_own(tx, parts, occasion, own, [Said(Event.SUBMISSION_ACCEPTANCE, fields)])
+    return owe_own(tx, occasion, own, (told.agency, "*"), MAIL_RECEIPT)
 
 
 def receipt_letter(body: Mapping[str, Any]) -> tuple[str, Letter]:
@@ -81,7 +63,11 @@ def receipt_letter(body: Mapping[str, Any]) -> tuple[str, Letter]:
     return body["to"], Letter(subject, text, html="", files=(file,))
 
 
-def _record(tx: Tx, parts: Parts, occasion: Occasion | Work, told: Receipted, message: MessageId) -> None:
+def _mail(
+    tx: Tx, parts: Parts, occasion: Occasion | Work, told: Receipted
+) -> tuple[OwnMessage, dict[str, str]]:
+    """The message, and what its statement commits to."""
+    message = MessageId(occasion.supply.id(IdKind.MESSAGE))
     accepted = told.accepted
     body = {
         "to": told.to,
@@ -103,34 +89,10 @@ def _record(tx: Tx, parts: Parts, occasion: Occasion | Work, told: Receipted, me
         "recipients": f"*@{told.agency}:mail",
         "payload_sha256": hashlib.sha256(raw).hexdigest(),
     }
-    subject = Subject(message, told.partnership, None, told.key)
-    receipt = prove(tx, parts, occasion, subject, [Said(Event.SUBMISSION_ACCEPTANCE, fields)])[0]
-    messages.record(
-        tx,
-        {
-            "id": message,
-            "partnership": told.partnership,
-            "incident": None,
-            "type": MAIL_RECEIPT,
-            "version": 1,
-            "agency": told.agency,
-            "client": None,
-            "reference": message,
-            "fingerprint": parts.keys.fingerprint("content", raw),
-            "idempotency_key": None,
-            "in_reply_to": None,
-            "facts": messages.facts_document(Facts()),
-            "created_at": occasion.at,
-            "arrived_at": occasion.at,
-            "recorded_at": occasion.at,
-            "decision": "forward",
-            "rule": MAIL_RECEIPT,
-            "answer": {"duties": [], "jws": receipt.jws},
-            "receipt": receipt.id,
-            "sealed": told.key.seal(f"message:{message}", raw),
-            "data_key": told.key.id,
-        },
+    own = OwnMessage(
+        message, told.partnership, None, MAIL_RECEIPT, told.agency, message, MAIL_RECEIPT, raw, told.key
     )
+    return own, fields
 
 
 def _handed_out_before(tx: Tx, parts: Parts, told: Receipted) -> list[str]:

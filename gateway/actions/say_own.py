@@ -1,0 +1,104 @@
+"""What the gateway itself says: a message of its own, proved and recorded by the same row whoever it is for, and its delivery.
+
+Invariant: what is sealed is sealed under the key that its statement's commitments are sealed under; without a key there must be
+nothing in it to seal. Its sender's reference is its own, so nobody's repeat can meet it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.actions.forward import URGENT
+from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
+from gateway.core.deliveries import DeliveryState
+from gateway.core.identifiers import IdKind
+from gateway.core.messages import AgencyId, DeliveryId, Facts, IncidentId, MessageId, PartnershipId
+from gateway.parts import Parts, Work
+from gateway.store import deliveries, messages
+from gateway.store.transaction import Tx
+from keys.sealing import DataKey
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMessage:
+    """One message of the gateway's own. `raw` is kept sealed under `key`, or not at all where there is none."""
+
+    id: MessageId
+    partnership: PartnershipId
+    incident: IncidentId | None
+    type: str
+    agency: AgencyId | str  # in whose name it stands
+    reference: str
+    rule: str
+    raw: bytes
+    key: DataKey | None
+    facts: Facts = field(default_factory=Facts)
+    version: int = 1
+    in_reply_to: MessageId | None = None
+
+
+def record_own(
+    tx: Tx, parts: Parts, occasion: Occasion | Work, own: OwnMessage, said: Sequence[Said]
+) -> Stated:
+    """Prove and record it; its receipt, which is the first of what is `said`."""
+    subject = Subject(own.id, own.partnership, own.incident, own.key)
+    receipt = prove(tx, parts, occasion, subject, said)[0]
+    messages.record(
+        tx,
+        {
+            "id": own.id,
+            "partnership": own.partnership,
+            "incident": own.incident,
+            "type": own.type,
+            "version": own.version,
+            "agency": own.agency,
+            "client": None,
+            "reference": own.reference,
+            "fingerprint": parts.keys.fingerprint("content", own.raw),
+            "idempotency_key": None,
+            "in_reply_to": own.in_reply_to,
+            "facts": messages.facts_document(own.facts),
+            "created_at": occasion.at,
+            "arrived_at": occasion.at,
+            "recorded_at": occasion.at,
+            "decision": "forward",
+            "rule": own.rule,
+            "answer": {"duties": [], "jws": receipt.jws},
+            "receipt": receipt.id,
+            "sealed": None if own.key is None else own.key.seal(f"message:{own.id}", own.raw),
+            "data_key": None if own.key is None else own.key.id,
+        },
+    )
+    return receipt
+
+
+def owe_own(
+    tx: Tx,
+    occasion: Occasion | Work,
+    own: OwnMessage,
+    to: tuple[AgencyId | str, str],
+    rule: str,
+    not_before: datetime | None = None,
+) -> DeliveryId:
+    """Owe it by e-mail to an agency's role. No pack asks for it, so none is named."""
+    delivery = DeliveryId(occasion.supply.id(IdKind.DELIVERY))
+    owed = {
+        "id": delivery,
+        "partnership": own.partnership,
+        "incident": own.incident,
+        "message": own.id,
+        "agency": to[0],
+        "role": to[1],
+        "adapter": "mail",
+        "rule": rule,
+        "pack_version": None,
+        "priority": URGENT,
+        "state": DeliveryState.PENDING.value,
+        "attempt": 0,
+        "created_at": occasion.at,
+        "next_at": max(not_before or occasion.at, occasion.at),
+    }
+    deliveries.owe(tx, [owed])
+    return delivery

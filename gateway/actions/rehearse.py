@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from gateway.actions.decide_jointly import not_a_seat_of_the_sender, votes_of
@@ -16,7 +16,7 @@ from gateway.actions.forward import Forwarded, add_deliveries, add_duties, work_
 from gateway.actions.meet import decided_seats
 from gateway.core.duties import Vote, tally
 from gateway.core.errors import ErrorCode
-from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, RoleId, Seat
+from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, MessageId, RoleId, Seat
 from gateway.core.routing import Agency, Circumstances, Directory, Holder
 from gateway.core.rules import (
     Forward,
@@ -33,8 +33,10 @@ from gateway.core.rules import (
 )
 from gateway.parts import Supply, Work
 from gateway.store.incidents import Incident
+from schemas import Envelope, facts
 
 INCIDENT = IncidentId("SI-7K3M-9QPX-2D")  # the contract's example: stands for an incident that does not exist
+REHEARSED = MessageId("msg-rehearsal")
 SENDER, ASKER = AgencyId("assumed-sender"), AgencyId("assumed-asker")
 GUEST, RECEIVED_AS = AgencyId("assumed-guest"), RoleId("agency-responder")
 
@@ -107,6 +109,30 @@ def rehearse(
             return _forwarded(route.id, result, _follows(work, message, incident, real, moments))
         case _:
             assert_never(decision)
+
+
+def rehearsed_message(
+    pack: Pack, envelope: Envelope[Any], at: datetime | None, roles: frozenset[RoleId] = frozenset()
+) -> Message:
+    """The message as it would be on arrival `at` (aware; by default when it says it was written), from an assumed sender.
+
+    It is tried as if it named this partnership; its author holds `roles`.
+    """
+    read = facts(envelope)
+    return Message(
+        REHEARSED,
+        envelope.type,
+        envelope.version,
+        pack.partnership,
+        SENDER,
+        sender_kind(pack, envelope.type, read.codes) or AgencyKind.OTHER,
+        envelope.reference,
+        IncidentId(envelope.incident) if envelope.incident else None,
+        MessageId(envelope.in_reply_to) if envelope.in_reply_to else None,
+        (at or envelope.created_at).astimezone(UTC),
+        read,
+        roles,
+    )
 
 
 def sender_kind(pack: Pack, message_type: str, codes: Mapping[str, tuple[str, ...]]) -> AgencyKind | None:

@@ -9,8 +9,7 @@ import typer
 
 from gateway.actions.close_breach import NOT_REPORTABLE, REPORTED, BreachClosing, close_breach
 from gateway.actions.record_breach import Breach, BreachKind, record_breach
-from gateway.cli.officer import partnership_of
-from gateway.cli.session import JsonFlag, Officer, answer, opened, run
+from gateway.cli.session import JsonFlag, Officer, answer, on_incident, opened, run
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId
 from gateway.store import breaches, deliveries, duties, overview
@@ -110,9 +109,7 @@ def _instant(text: str) -> datetime:
 
 
 async def _open(asked: Breach) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        done = await parts.perform(record_breach, asked, partnership, asked.incident)
+    done = await on_incident(record_breach, asked)
     due_at = done.due_at.isoformat() if done.due_at else None
     return {"breach": done.breach, "incident": asked.incident, "receipt": done.receipt, "due_at": due_at}
 

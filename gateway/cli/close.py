@@ -11,8 +11,7 @@ from gateway.actions.close_incident import Closing
 from gateway.actions.close_incident import close_incident as close_one
 from gateway.actions.reopen import Reopening
 from gateway.actions.reopen import reopen as reopen_one
-from gateway.cli.officer import partnership_of
-from gateway.cli.session import JsonFlag, Officer, answer, opened, run
+from gateway.cli.session import JsonFlag, Officer, answer, on_incident, run
 from gateway.core.messages import IncidentId
 
 app = typer.Typer(no_args_is_help=True)
@@ -73,9 +72,7 @@ def reopen(incident: Incident, reason: Reason, officer: Officer, as_json: JsonFl
 
 
 async def _close(asked: Closing) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        done = await parts.perform(close_one, asked, partnership, asked.incident)
+    done = await on_incident(close_one, asked)
     return {
         "incident": asked.incident,
         "state": "closed",
@@ -85,7 +82,5 @@ async def _close(asked: Closing) -> dict[str, Any]:
 
 
 async def _reopen(asked: Reopening) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        stated = await parts.perform(reopen_one, asked, partnership, asked.incident)
+    stated = await on_incident(reopen_one, asked)
     return {"incident": asked.incident, "state": "open", "receipt": stated.id}

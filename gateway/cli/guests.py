@@ -8,8 +8,16 @@ import typer
 
 from gateway.actions.dismiss_guest import dismiss_guest
 from gateway.actions.invite_guest import GuestChange, invite_guest
-from gateway.cli.officer import partnership_of
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
+from gateway.cli.session import (
+    JsonFlag,
+    Officer,
+    SecondOfficer,
+    answer,
+    on_incident,
+    opened,
+    partnership_of,
+    run,
+)
 from gateway.core.messages import AgencyId, IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.store import incidents
@@ -76,9 +84,7 @@ def list_guests(incident: IncidentArgument, as_json: JsonFlag = False) -> None:
 
 
 async def _add(asked: GuestChange) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        done = await parts.perform(invite_guest, asked, partnership, asked.incident)
+    done = await on_incident(invite_guest, asked)
     return {
         "incident": asked.incident,
         "agency": asked.agency,
@@ -88,9 +94,7 @@ async def _add(asked: GuestChange) -> dict[str, Any]:
 
 
 async def _remove(asked: GuestChange) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        receipt = await parts.perform(dismiss_guest, asked, partnership, asked.incident)
+    receipt = await on_incident(dismiss_guest, asked)
     return {"incident": asked.incident, "agency": asked.agency, "receipt": receipt}
 
 

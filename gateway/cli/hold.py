@@ -9,8 +9,7 @@ import typer
 
 from gateway.actions.hold_disclosure import HoldLifting, PoliceHold, lift_police_hold, place_police_hold
 from gateway.actions.hold_legally import LegalHold, lift_legal_hold, place_legal_hold
-from gateway.cli.officer import partnership_of
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, on_incident, opened, run
 from gateway.core.messages import IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.store import incidents, overview
@@ -89,10 +88,7 @@ def list_holds(as_json: JsonFlag = False) -> None:
 
 
 async def _set(asked: LegalHold, *, is_placed: bool) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        action = place_legal_hold if is_placed else lift_legal_hold
-        stated = await parts.perform(action, asked, partnership, asked.incident)
+    stated = await on_incident(place_legal_hold if is_placed else lift_legal_hold, asked)
     return {"incident": asked.incident, "legal_hold": is_placed, "receipt": stated.id}
 
 
@@ -103,16 +99,12 @@ async def _list() -> list[dict[str, Any]]:
 
 
 async def _stop(asked: PoliceHold) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        stated = await parts.perform(place_police_hold, asked, partnership, asked.incident)
+    stated = await on_incident(place_police_hold, asked)
     return {"incident": asked.incident, "police_hold": asked.reason, "receipt": stated.id}
 
 
 async def _let(asked: HoldLifting) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        stated = await parts.perform(lift_police_hold, asked, partnership, asked.incident)
+    stated = await on_incident(lift_police_hold, asked)
     return {"incident": asked.incident, "police_hold": None, "receipt": stated.id}
 
 

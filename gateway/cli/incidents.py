@@ -22,7 +22,6 @@ from gateway.actions.link_incidents import link_incidents as link_two
 from gateway.actions.reindex import reindex
 from gateway.actions.view import Viewing, view
 from gateway.cli.held import in_words
-from gateway.cli.officer import partnership_of
 from gateway.cli.restricting import admit, restrict, unrestrict
 from gateway.cli.session import (
     PAGE,
@@ -34,6 +33,7 @@ from gateway.cli.session import (
     more,
     no_such_place,
     opened,
+    partnership_of,
     run,
 )
 from gateway.core.errors import ErrorCode, Refused

@@ -15,16 +15,14 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.actions.ask_the_law import asked_of_message
-from gateway.actions.rehearse import SENDER, assumed_directory, rehearse, sender_kind
+from gateway.actions.rehearse import assumed_directory, rehearse, rehearsed_message
 from gateway.actions.tell_rehearsal import told
 from gateway.cli.holidays_at_hand import SHIPPED, Listed
 from gateway.core.errors import ErrorCode, GatewayError, Refused
 from gateway.core.messages import (
     AgencyId,
     AgencyKind,
-    IncidentId,
     Message,
-    MessageId,
     PartnershipId,
     RoleId,
 )
@@ -36,9 +34,7 @@ from gateway.partnerships.vocabulary import ROLES
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import directory, tables
 from gateway.store.transaction import Store
-from schemas import Envelope, facts, read_message
-
-REHEARSED = MessageId("msg-rehearsal")
+from schemas import Envelope, read_message
 
 
 def folder_of(name: str) -> Path:
@@ -125,21 +121,7 @@ def _message(
     pack: Pack, envelope: Envelope[Any], known: Directory | None, sender: str | None, at: datetime | None
 ) -> Message:
     """The message as it would be on arrival; by default at the instant at which it says it was written."""
-    read = facts(envelope)
-    kind = sender_kind(pack, envelope.type, read.codes) or AgencyKind.OTHER
-    message = Message(
-        REHEARSED,
-        envelope.type,
-        envelope.version,
-        pack.partnership,
-        SENDER,
-        kind,
-        envelope.reference,
-        IncidentId(envelope.incident) if envelope.incident else None,
-        MessageId(envelope.in_reply_to) if envelope.in_reply_to else None,
-        (at or envelope.created_at).astimezone(UTC),
-        read,
-    )
+    message = rehearsed_message(pack, envelope, at)
     return _with_author(_from(message, known, sender), known, envelope.author.name)
 
 

@@ -14,8 +14,7 @@ from gateway.actions.restrict_incident import (
     lift_restriction,
     restrict_incident,
 )
-from gateway.cli.officer import partnership_of
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, on_incident, run
 from gateway.core.messages import IncidentId
 from gateway.core.officers import TwoOfficers
 
@@ -67,21 +66,15 @@ def unrestrict(
 
 
 async def _restrict(asked: Restriction) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        done = await parts.perform(restrict_incident, asked, partnership, asked.incident)
+    done = await on_incident(restrict_incident, asked)
     return {"incident": asked.incident, "receipt": done.id}
 
 
 async def _admit(asked: Admission) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        done = await parts.perform(admit_officer, asked, partnership, asked.incident)
+    done = await on_incident(admit_officer, asked)
     return {"incident": asked.incident, "officer": asked.admitted, "receipt": done.id}
 
 
 async def _lift(asked: Lifting) -> dict[str, Any]:
-    async with opened() as parts:
-        partnership = await partnership_of(parts, asked.incident)
-        done = await parts.perform(lift_restriction, asked, partnership, asked.incident)
+    done = await on_incident(lift_restriction, asked)
     return {"incident": asked.incident, "receipt": done.id}

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.end_retention import Approval, PastRetention, approve_erasure, past_retention
-from gateway.cli.officer import partnership_of
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, partnership_of, run
 from gateway.core.messages import IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.dispatch.erasing import complete_erasure

@@ -11,15 +11,17 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
 import typer
 
 from gateway.actions.prove import Occasion
 from gateway.app import build_parts, close
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
-from gateway.parts import Parts, Supply
+from gateway.core.messages import IncidentId, PartnershipId
+from gateway.parts import Parts, Supply, Work
 from gateway.settings import Settings, SettingsUnreadable
+from gateway.store import incidents
 from gateway.store.transaction import Tx
 
 Asked = TypeVar("Asked")
@@ -77,6 +79,31 @@ async def settle(
     done = await parts.store.transact(lambda tx: action(tx, parts, Occasion(at, Supply(seed)), asked))
     parts.partnerships.forget()
     return done
+
+
+class AboutIncident(Protocol):
+    """What is asked of one incident."""
+
+    @property
+    def incident(self) -> IncidentId: ...
+
+
+Matter = TypeVar("Matter", bound=AboutIncident)
+
+
+async def on_incident(action: Callable[[Tx, Parts, Work, Matter], Answer], asked: Matter) -> Answer:
+    """Run an action on an incident, with its data key, on a deployment that is opened for it; Refused when there is none."""
+    async with opened() as parts:
+        partnership = await partnership_of(parts, asked.incident)
+        return await parts.perform(action, asked, partnership, asked.incident)
+
+
+async def partnership_of(parts: Parts, incident: IncidentId) -> PartnershipId:
+    """The partnership of an incident; Refused when there is no such incident."""
+    found = await parts.store.read(lambda tx: incidents.partnership_of(tx, incident))
+    if found is None:
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    return found
 
 
 def stop(words: str, status: int) -> NoReturn:

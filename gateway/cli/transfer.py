@@ -8,8 +8,7 @@ import typer
 
 from gateway.actions.transfer import Receiving, Transfer
 from gateway.actions.transfer import transfer as transfer_one
-from gateway.cli.officer import partnership_of
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, partnership_of, run
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
 from gateway.parts import Parts

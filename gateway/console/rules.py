@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from gateway.actions.activate_pack import LOOKS_BACK, replay_here
 from gateway.actions.ask_the_law import asked_of_message
 from gateway.actions.change_calendar import in_force
-from gateway.actions.rehearse import SENDER, assumed_directory, rehearse, sender_kind
+from gateway.actions.rehearse import assumed_directory, rehearse, rehearsed_message
 from gateway.actions.replay import Replayed
 from gateway.actions.tell_rehearsal import told
 from gateway.console import words
@@ -26,7 +26,7 @@ from gateway.console.pages import page
 from gateway.console.words import LONDON, Tag
 from gateway.core.clocks import Clock, Due, Unit, due, target
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import AgencyKind, IncidentId, Message, MessageId, PartnershipId, RoleId
+from gateway.core.messages import PartnershipId, RoleId
 from gateway.core.rules import Pack
 from gateway.core.working_days import Calendar, CalendarEnds, Convention
 from gateway.partnerships import packs
@@ -35,7 +35,7 @@ from gateway.partnerships.vocabulary import ROLES
 from gateway.parts import Snapshot
 from gateway.store import holidays
 from gateway.store.transaction import Tx
-from schemas import facts, read_message
+from schemas import read_message
 from schemas.registry import example_path
 
 REVIEW_SOON = timedelta(days=60)
@@ -170,22 +170,8 @@ def tried_out(snapshot: Snapshot, raw: bytes, now: datetime | None) -> dict[str,
     Refused when it is not a message. It is tried as if it named this partnership.
     """
     pack, envelope = snapshot.pack, read_message(raw)
-    read = facts(envelope)
-    kind = sender_kind(pack, envelope.type, read.codes) or AgencyKind.OTHER
-    message = Message(
-        MessageId("msg-rehearsal"),
-        envelope.type,
-        envelope.version,
-        pack.partnership,
-        SENDER,
-        kind,
-        envelope.reference,
-        IncidentId(envelope.incident) if envelope.incident else None,
-        MessageId(envelope.in_reply_to) if envelope.in_reply_to else None,
-        (now or envelope.created_at).astimezone(UTC),
-        read,
-        frozenset(RoleId(role) for role in ROLES),
-    )
+    message = rehearsed_message(pack, envelope, now, frozenset(RoleId(role) for role in ROLES))
+    kind = message.agency_kind
     alike = [a for a, agency in sorted(snapshot.directory.agencies.items()) if agency.kind is kind]
     directory = snapshot.directory if alike else assumed_directory(pack, message)
     message = replace(message, agency=alike[0]) if alike else message

@@ -13,13 +13,11 @@ import typer
 from gateway.actions.erase import Erasure, begin_erasure
 from gateway.actions.export import own_policy
 from gateway.actions.reconcile import reconcile as reconcile_all
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
-from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import IncidentId, PartnershipId
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, partnership_of, run
+from gateway.core.messages import IncidentId
 from gateway.dispatch.erasing import complete_erasure
 from gateway.ledger.verify import Invalid, Policy, load_policy, open_receipt
-from gateway.parts import Parts
-from gateway.store import incidents, log
+from gateway.store import log
 from gateway.store.reconcile import Reconciliation
 
 MOST_SHOWN = 100
@@ -139,11 +137,3 @@ async def _erase(incident: IncidentId, reason: str, officer: str, second_officer
         named = await parts.perform(begin_erasure, asked, partnership, None)
         await complete_erasure(parts, partnership, incident)
     return {"incident": incident, "state": "erased", "keys_destroyed": len(named)}
-
-
-async def partnership_of(parts: Parts, incident: IncidentId) -> PartnershipId:
-    """The partnership of an incident; Refused when there is no such incident."""
-    found = await parts.store.read(lambda tx: incidents.partnership_of(tx, incident))
-    if found is None:
-        raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
-    return found

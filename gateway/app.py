@@ -9,7 +9,7 @@ import asyncio
 import ssl
 import sys
 import threading
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
@@ -21,6 +21,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.fetch import Fetcher
 from adapters.inbox import InboxAdapter
@@ -380,7 +382,7 @@ def _der(content: bytes) -> bytes:
     """A revocation list as DER, also when its file is PEM."""
     if b"-----BEGIN" not in content:
         return content
-    return b64decode(b"".join(line for line in content.splitlines() if not line.startswith(b"-----")))
+    return x509.load_pem_x509_crl(content).public_bytes(Encoding.DER)
 
 
 def _composer(ring: LiveRing) -> Compose:

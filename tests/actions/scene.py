@@ -17,7 +17,7 @@ from gateway.actions.release import Release, release
 from gateway.core.messages import AgencyId, IncidentId, RoleId, Seat
 from gateway.core.routing import Holder
 from gateway.demo.partnership import SOUTH_TYNESIDE
-from gateway.store import deliveries, directory, duties, holds, incidents, log, messages
+from gateway.store import deliveries, directory, duties, holds, incidents, log, mail, messages
 from gateway.store import tables as t
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.directory import WayRow
@@ -25,6 +25,7 @@ from gateway.store.duties import DutyRow
 from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
 from gateway.store.log import EntryRow
+from gateway.store.mail import LetterRow
 from tests.gateway_house import House
 
 POLICE, ICB, COUNCIL = "northshire-police", "northshire-icb", "south-tyneside-council"
@@ -204,3 +205,15 @@ async def reach_by(house: House, agency: str, adapter: str, role: str = "*") -> 
     way = WayRow(AgencyId(agency), RoleId(role), adapter, None, None)
     await house.parts.store.transact(lambda tx: directory.set_way(tx, SOUTH_TYNESIDE, way))
     house.parts.partnerships.forget()
+
+
+async def letter_to_the_school(house: House) -> tuple[dict[str, Any], LetterRow]:
+    """A referral on which all have decided, and its letter to the school, let go."""
+    referral = await refer(house)
+    await decide_all(house, referral)
+    for held in await waiting(house):
+        await let_go(house, held)
+    (letter,) = await sent_by_the_house(house, referral, "dsl-letter")
+    row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letter["id"]))
+    assert row is not None
+    return referral, row

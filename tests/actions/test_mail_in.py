@@ -26,14 +26,12 @@ from gateway.store import attachments, breaches, deliveries, mail, messages
 from gateway.store.mail import LetterRow
 from tests.actions.scene import (
     UNIT,
-    decide_all,
     deliveries_of,
     duties_of,
     entries_named,
-    let_go,
+    letter_to_the_school,
     refer,
     send,
-    sent_by_the_house,
     waiting,
 )
 from tests.adapters.mail.test_hostile import HOSTILE
@@ -102,14 +100,8 @@ async def mail_held(house: House) -> list[Any]:
 
 async def a_sent_letter(house: House) -> tuple[Any, LetterRow, str]:
     """The referral, the letter to the school, and the id of its delivery."""
-    referral = await refer(house)
-    await decide_all(house, referral)
-    for held in await waiting(house):
-        await let_go(house, held)
-    (letter,) = await sent_by_the_house(house, referral, "dsl-letter")
-    row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letter["id"]))
-    assert row is not None
-    (delivery,) = await deliveries_of(house, letter["id"])
+    referral, row = await letter_to_the_school(house)
+    (delivery,) = await deliveries_of(house, row.message)
     return referral, row, delivery.id
 
 

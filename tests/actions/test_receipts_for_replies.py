@@ -11,19 +11,8 @@ from gateway.core.replies import MailExpected, MailReading
 from gateway.dispatch import intake
 from gateway.dispatch.carrying import carry_due
 from gateway.store import mail
-from tests.actions.scene import SCHOOL, decide_all, let_go, reach_by, refer, sent_by_the_house, waiting
+from tests.actions.scene import SCHOOL, letter_to_the_school, reach_by, sent_by_the_house
 from tests.gateway_house import House
-
-
-async def letter_to(house: House) -> tuple[dict[str, Any], mail.LetterRow]:
-    referral = await refer(house)
-    await decide_all(house, referral)
-    for hold in await waiting(house):
-        await let_go(house, hold)
-    (letter,) = await sent_by_the_house(house, referral, "dsl-letter")
-    row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letter["id"]))
-    assert row is not None
-    return referral, row
 
 
 async def comes(house: House, row: mail.LetterRow, kind: str, words: str) -> None:
@@ -44,7 +33,7 @@ async def receipts(house: House, referral: dict[str, Any]) -> list[dict[str, Any
 
 async def test_the_first_reply_to_a_letter_has_a_receipt_and_the_second_none(house: House) -> None:
     await reach_by(house, SCHOOL, "mail")
-    referral, row = await letter_to(house)
+    referral, row = await letter_to_the_school(house)
     await comes(house, row, "reply", "We shall look.")
     (receipt,) = await receipts(house, referral)
     assert (receipt["reference"], receipt["body"]["by"]) == (f"received-{row.reference}", "system")
@@ -54,7 +43,7 @@ async def test_the_first_reply_to_a_letter_has_a_receipt_and_the_second_none(hou
 
 async def test_what_no_person_wrote_has_none(house: House) -> None:
     await reach_by(house, SCHOOL, "mail")
-    referral, row = await letter_to(house)
+    referral, row = await letter_to_the_school(house)
     for kind in ("auto_reply", "bounce", "read_receipt", "unrelated", "unreadable"):
         await comes(house, row, kind, f"This is a mail of the kind {kind}.")
         assert await receipts(house, referral) == [], kind
@@ -64,7 +53,7 @@ async def test_the_receipt_leaves_without_a_sender_that_could_be_answered_and_sa
     house: House,
 ) -> None:
     await reach_by(house, SCHOOL, "mail")
-    referral, row = await letter_to(house)
+    referral, row = await letter_to_the_school(house)
     memory = MemoryAdapter()
     parts = replace(house.parts, adapters={**house.parts.adapters, "mail": memory})
     await comes(house, row, "reply", "Robin was here.")

@@ -9,7 +9,6 @@ made once and kept under `var/bench`.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import inspect
 import os
 import random
@@ -36,7 +35,7 @@ from gateway.store import log, tables
 from gateway.store.log import CheckpointRow
 from gateway.store.transaction import Store, Tx
 from keys.signing import FileSigner
-from tests.bench.stored import KEPT
+from tests.bench.stored import kept_file
 
 BATCHES = (1, 16, 256)
 ENTRY_BYTES = 512
@@ -122,15 +121,7 @@ def _log_of(count: int) -> Path:
     made_with = "".join(
         str(CreateTable(one).compile(dialect=dialect)) for one in (tables.tile, tables.checkpoint)
     )
-    digest = hashlib.sha256((made_with + inspect.getsource(_fill)).encode()).hexdigest()[:12]
-    file = KEPT / f"log-{count}-{digest}.sqlite3"
-    if not file.exists():
-        KEPT.mkdir(parents=True, exist_ok=True)
-        begun = file.with_suffix(".begun")
-        begun.unlink(missing_ok=True)
-        _fill(begun, count)
-        os.replace(begun, file)
-    return file
+    return kept_file(f"log-{count}", made_with + inspect.getsource(_fill), lambda begun: _fill(begun, count))
 
 
 def _fill(file: Path, count: int) -> None:

@@ -118,15 +118,19 @@ def _book(count: int) -> Path:
     ]
     made_with = "".join(str(part.compile(dialect=dialect)) for part in (*parts, CreateTable(tables.incident)))
     made_with += "".join(map(inspect.getsource, (_fill, _duty, _incident)))
-    digest = hashlib.sha256(made_with.encode()).hexdigest()[:12]
-    file = KEPT / f"duties-{count}-{digest}.sqlite3"
+    return kept_file(f"duties-{count}", made_with, lambda begun: _fill(begun, count))
+
+
+def kept_file(name: str, made_with: str, fill: Callable[[Path], None]) -> Path:
+    """A database that takes long to fill, kept until what it is made with changes; older ones of its name go."""
+    file = KEPT / f"{name}-{hashlib.sha256(made_with.encode()).hexdigest()[:12]}.sqlite3"
     if not file.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
-        for older in KEPT.glob(f"duties-{count}-*"):
+        for older in KEPT.glob(f"{name}-*"):
             older.unlink()
         begun = file.with_suffix(".begun")
         begun.unlink(missing_ok=True)
-        _fill(begun, count)
+        fill(begun)
         os.replace(begun, file)
     return file
 

@@ -23,7 +23,7 @@ from gateway.core.replies import MailExpected, MailReading
 from gateway.dispatch.intake import read_kept
 from gateway.settings import Settings
 from gateway.store import mail
-from tests.actions.scene import decide_all, let_go, refer, sent_by_the_house, waiting
+from tests.actions.scene import letter_to_the_school, waiting
 from tests.gateway_house import House, gateway_house
 from tests.mail_servers import MailHouse, mailbox_server
 
@@ -122,13 +122,7 @@ async def test_a_reply_is_read_once_wherever_it_names_its_letter(house: House, n
     """In the house every mail from the mailbox comes without an envelope."""
     from gateway.dispatch import intake
 
-    referral = await refer(house)
-    await decide_all(house, referral)
-    for hold in await waiting(house):
-        await let_go(house, hold)
-    (letter,) = await sent_by_the_house(house, referral, "dsl-letter")
-    row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letter["id"]))
-    assert row is not None
+    referral, row = await letter_to_the_school(house)
     to = f"reply+{row.token}@council.example" if named_in == "address" else "replies@council.example"
     subject = f"Re: {row.reference}" if named_in == "subject" else "Re: your letter"
     words = f"Reference {row.reference}" if named_in == "text" else "We shall look."

@@ -36,9 +36,7 @@ def bring_forward(
     for duty in duties.of_incident(tx, incident.partnership, incident.id):
         if duty.state is not DutyState.OPEN or not work.pack.is_statutory(duty.clock) or duty.due_at is None:
             continue
-        clock = work.pack.clocks.get(duty.clock)
-        if clock is None or work.pack.version != duty.pack_version:
-            clock = clock_of(tx, duty)
+        clock = clock_of(tx, duty, work.pack)
         start_at = told.get(clock.start) or _put_right(work, duty, corrected.get(clock.start), clock.start)
         if start_at is None or start_at >= duty.start_at:
             continue

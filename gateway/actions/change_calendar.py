@@ -19,6 +19,7 @@ from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import DutyId, PartnershipId
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
+from gateway.core.rules import Pack
 from gateway.core.working_days import Calendar
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import (
@@ -113,7 +114,7 @@ def recount(tx: Tx, parts: Parts, work: Work, asked: Recount) -> Stated | None:
     duty, incident = duties.find_locked(tx, asked.duty)
     if duty is None or incident is None or incident.state != "open" or duty.state is not DutyState.OPEN:
         return None
-    due = _counted(clock_of(tx, duty), duty, work.pack.calendar)
+    due = _counted(clock_of(tx, duty, work.pack), duty, work.pack.calendar)
     if due is None or due.due_at is None or due.due_at == duty.due_at:
         return None
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)
@@ -157,8 +158,14 @@ def reschedule(
     return prove(tx, parts, work, subject, [said])[0]
 
 
-def clock_of(tx: Tx, duty: DutyRow) -> Clock:
-    """The clock that made the duty, whatever the pack in force has become since."""
+def clock_of(tx: Tx, duty: DutyRow, at_hand: Pack | None = None) -> Clock:
+    """The clock that made the duty, whatever the pack in force has become since.
+
+    The pack `at_hand` serves where it is that version: it was read when it was sound, whatever the stored text is now.
+    """
+    made_by = (duty.partnership, duty.pack_version)
+    if at_hand is not None and (at_hand.partnership, at_hand.version) == made_by:
+        return at_hand.clocks[duty.clock]
     row = pack_rows.version(tx, duty.partnership, duty.pack_version)
     if row is None:
         raise Misconfigured("the rule pack that made this duty is not on record")

@@ -48,7 +48,7 @@ def extend(tx: Tx, parts: Parts, work: Work, asked: Extension) -> Stated:
     if duty.state not in UNANSWERED or incident.state != "open" or duty.due_at is None:
         detail = "This duty is answered, has no limit, or its incident is closed."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
-    clock = clock_of(tx, duty)
+    clock = clock_of(tx, duty, work.pack)
     if clock.statutory or work.pack.clocks[duty.clock].statutory:
         raise Refused(ErrorCode.NOT_PERMITTED, detail="The law sets this duty: no officer can extend it.")
     if asked.until <= max(work.at, duty.due_at):

@@ -212,7 +212,8 @@ async def letter_to_the_school(house: House) -> tuple[dict[str, Any], LetterRow]
     referral = await refer(house)
     await decide_all(house, referral)
     for held in await waiting(house):
-        await let_go(house, held)
+        if (held.incident, held.subject_kind) == (referral["incident"], "delivery"):
+            await let_go(house, held)
     (letter,) = await sent_by_the_house(house, referral, "dsl-letter")
     row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letter["id"]))
     assert row is not None

@@ -148,7 +148,7 @@ async def test_a_partner_is_failing(stage: Stage, hand: Hand) -> None:
     await hand.someone.page.reload()
     await hand.follow("failed deliveries")
     await hand.sees("was not found on the network")
-    await hand.follow_to(f"/deliveries/{row.id}")
+    await hand.follow_to(f"/delivery/{row.id}")
     await hand.sees("Telephone them")
     await hand.press("Try it again now")
     await hand.sees("It is tried again now, under the same id.")

@@ -69,6 +69,8 @@ _LIST = "|".join(
         r"to\s+whom\s+(?:it|this)\s+may\s+concern|(?:our|your|my)\s+ref(?:erence)?\s*[:.]?\s*(?-i:[A-Z]{0,5}[/.-]?[\dA-Z]{0,4}[/.-]?\d{1,8})",
         r"(?:i|we)\s+would\s+be\s+(?:very\s+)?grateful\s+if\s+you\s+(?:could|would)\s+(?:please\s+)?(?:confirm|acknowledge)\s+(?:safe\s+)?receipt(?:\s+of\s+this(?:\s+e-?mail)?)?",
         r"(?:thanks|thank\s+you|diolch)\s+(?-i:[A-Z][a-z\u00df-\u017f'-]{1,15})(?:\s+(?-i:[A-Z][a-z\u00df-\u017f'-]{1,15}))?",
+        rf"as\s+requested(?:\s*,?\s*for\s+{_REF})?|(?:i\s+am\s+|we\s+are\s+)?happy\s+to\s+help(?:\s+further|\s+again)?(?:\s*,?\s*(?:please\s+)?(?:just\s+)?let\s+(?:me|us)\s+know)?",
+        r"(?:this\s+(?:message|e-?mail)\s+was\s+)?sent\s+(?:by\s+(?-i:[A-Z][\w'.&-]*(?:\s+[A-Z][\w'.&-]*){0,5}\s+(?:School|Academy|College|Nursery))\s+)?(?:using|via|from|with)\s+(?:arbor|bromcom|scholarpack|sims|parentmail|weduc)(?:\s+mis)?(?:\s+on\s+behalf\s+of\s+(?-i:[A-Z][\w'.&-]*(?:\s+[A-Z][\w'.&-]*){0,5}\s+(?:School|Academy|College|Nursery)))?",
         r"start\s+of\s+(?:reply|answers)|end\s+of\s+(?:reply|answers|message)|\W*",
     )
 )

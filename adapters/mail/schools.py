@@ -12,7 +12,8 @@ NOT_APPLICABLE = "not_applicable"
 
 _NONE = re.compile(
     r"(?:not\s+applicable|n\s*/\s*a|n\.\s?a\.?|na|none|no\s+previous\s+school|not\s+app(?:licable)?|dim|amherthnasol|ddim\s+yn\s+berthnasol|not_applicable)"
-    r"(?:\s*[,:(\u2013-]+\s*(?:not\s+applicable|no\s+previous\s+school|none|first\s+school)\)?)?\s*\.?",
+    r"(?:\s*[,:(\u2013-]+\s*(?:not\s+applicable|no\s+previous\s+school|none|(?:this\s+is\s+)?(?:(?:the\s+child's|the\s+pupil's|their|his|her)\s+)?first\s+school|"
+    r"(?:started|joined|began)\s+(?:with\s+us\s+|here\s+|us\s+)?in\s+(?:our\s+)?(?:reception|nursery))\)?)?\s*\.?",
     re.IGNORECASE,
 )
 _MAYBE_NONE = re.compile(
@@ -74,7 +75,7 @@ _SAINT = re.compile(r"\bSt\.?\s+[A-Z]|\bSaint\s+[A-Z]|\bOur\s+Lady\b|\bHoly\s+[A
 def read_previous_school(text: str) -> str | None:
     """A school's name as typed, "not_applicable", or None when it is neither for certain."""
     squeezed = re.sub(r"\s+", " ", text).strip(" \t-\u2013:")
-    if _NONE.fullmatch(squeezed):
+    if _NONE.fullmatch(squeezed.replace("\u2019", "'")):
         return NOT_APPLICABLE
     name = _CAME_FROM.sub("", squeezed).rstrip(" .,-")
     return name if _is_one_school(name) else None

@@ -18,16 +18,23 @@ def _said(reply: Reply) -> tuple[str, dict[str, Any], dict[str, Any]]:
     return reading["verdict"], answers, shown
 
 
-@pytest.mark.parametrize("file", ["never.txt", "hostile.txt"])
-def test_no_doubtful_reply_is_recorded_without_a_person_s2_22(file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "least"), [("never.txt", 100), ("hostile.txt", 100), ("never_later.txt", 80)]
+)
+def test_no_doubtful_reply_is_recorded_without_a_person_s2_22(file: str, least: int) -> None:
     taken = [reply.name for reply in replies(file) if _said(reply)[0] == "complete"]
     assert not taken
-    assert len({reply.name for reply in replies(file)}) == len(replies(file)) >= 100
+    assert len({reply.name for reply in replies(file)}) == len(replies(file)) >= least
 
 
-def test_clear_replies_are_read_right_and_most_need_no_person_s2_22() -> None:
-    """The figures are floors: of 91 clear replies all but one are read right and four in five are recorded at once."""
-    said = [(reply, *_said(reply)) for reply in replies("clear.txt")]
+@pytest.mark.parametrize("file", ["clear.txt", "clear_later.txt"])
+def test_clear_replies_are_read_right_and_most_need_no_person_s2_22(file: str) -> None:
+    """The figures are floors: all but one are read right and four in five are recorded at once.
+
+    First run of the later set, before anything was mended for it: 82 of 82 right, 62 (76 %) without a person, and none
+    of its 85 doubtful replies taken.
+    """
+    said = [(reply, *_said(reply)) for reply in replies(file)]
     wrong = [
         reply.name for reply, verdict, answers, _ in said if verdict == "complete" and answers != reply.says
     ]

@@ -1,7 +1,7 @@
 """The HTTP surface for agencies: every route in one table, each authenticated or listed as public.
 
-`/v1` is plain Starlette: its requests are read by our own strict readers, so FastAPI's layers would only be walked through.
-FastAPI serves the authorization server's endpoints.
+It is plain Starlette: every request is read by our own strict readers, so a larger framework's layers would only be walked
+through.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -24,8 +23,6 @@ from gateway.api.limits import LimitedByAddress, limits_of
 from gateway.api.openapi import docs_page, openapi_document
 from gateway.api.problems import HEADERS, guarded, problem
 from gateway.core.errors import ErrorCode
-from gateway.oauth import metadata
-from gateway.oauth.parts import OAuthParts
 from gateway.oauth.registry import parts_of_store
 from gateway.oauth.routes import oauth_routes
 from gateway.oauth.token_keys import SigningKeys
@@ -73,11 +70,11 @@ def agency_api(parts: Parts) -> Starlette:
         mtls_url=parts.settings.mtls_url,
         client_wait=limits.client_wait,
     )
-    door, authorization = Door(parts, oauth), _authorization_server(oauth)
+    door = Door(parts, oauth)
     routes = [
         Route(path, guarded(partial(handler, door)), methods=[method]) for method, path, handler in ROUTES
     ]  # messages first: every request looks for its route in this order
-    routes += [Route(path, authorization) for path in metadata.PATHS]
+    routes += oauth_routes(oauth)
     routes += [Route("/openapi.json", _openapi, methods=["GET"]), Route("/docs", _docs, methods=["GET"])]
     app = Starlette(
         routes=routes,
@@ -86,15 +83,6 @@ def agency_api(parts: Parts) -> Starlette:
     )
     app.state.limits = limits
     app.router.redirect_slashes = False
-    return app
-
-
-def _authorization_server(oauth: OAuthParts) -> FastAPI:
-    app = FastAPI(
-        title="Authorization server", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
-    )
-    app.include_router(oauth_routes(oauth))
-    app.add_exception_handler(HTTPException, _http_fault)
     return app
 
 

@@ -112,7 +112,10 @@ def open_token(
 
 
 def _segment(value: Mapping[str, object]) -> bytes:
-    return encode(json.dumps(value, separators=(",", ":")).encode())
+    return encode(_COMPACT.encode(value).encode())
+
+
+_COMPACT = json.JSONEncoder(separators=(",", ":"))  # one for all: json.dumps makes a new one each time
 
 
 def _our_key(header: dict[str, Any], keys: Mapping[str, PublicKey]) -> PublicKey:

@@ -15,14 +15,6 @@ INTROSPECT_PATH = "/oauth2/introspect"
 JWKS_PATH = "/oauth2/jwks"
 SERVER_METADATA_PATH = "/.well-known/oauth-authorization-server"
 RESOURCE_METADATA_PATH = "/.well-known/oauth-protected-resource"
-PATHS = (
-    SERVER_METADATA_PATH,
-    RESOURCE_METADATA_PATH,
-    JWKS_PATH,
-    TOKEN_PATH,
-    REVOKE_PATH,
-    INTROSPECT_PATH,
-)
 
 
 def server_metadata(parts: OAuthParts) -> dict[str, Any]:

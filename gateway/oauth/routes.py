@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from gateway.core.client_certificates import WARNED_BEFORE
 from gateway.core.errors import TooFast, Unavailable
@@ -43,30 +43,28 @@ _log = structlog.get_logger()
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def oauth_routes(parts: OAuthParts) -> APIRouter:
-    """A router with the metadata, the key set and the three endpoints; all six are public, the last three
-    authenticate the client themselves."""
-    router, server = APIRouter(tags=["oauth"]), Server(parts)
-    for path, document in (
-        (metadata.SERVER_METADATA_PATH, metadata.server_metadata),
-        (metadata.RESOURCE_METADATA_PATH, metadata.resource_metadata),
-        (metadata.JWKS_PATH, metadata.key_set),
-    ):
-        router.add_api_route(path, _published(document, parts), methods=["GET"], name=path.rsplit("/", 1)[-1])
-    for path, endpoint in (
-        (metadata.TOKEN_PATH, "token"),
-        (metadata.REVOKE_PATH, "revocation"),
-        (metadata.INTROSPECT_PATH, "introspection"),
-    ):
-        router.add_api_route(
-            path,
-            _endpoint(endpoint, server, parts),
-            methods=["POST"],
-            name=endpoint,
-            responses=_DOCUMENTED,
-            openapi_extra=_FORM,
-        )
-    return router
+def oauth_routes(parts: OAuthParts) -> list[Route]:
+    """The metadata, the key set and the three endpoints; all six are public, the last three authenticate the client
+    themselves."""
+    server = Server(parts)
+    return [
+        *(
+            Route(path, _endpoint(endpoint, server, parts), methods=["POST"])
+            for path, endpoint in (
+                (metadata.TOKEN_PATH, "token"),
+                (metadata.REVOKE_PATH, "revocation"),
+                (metadata.INTROSPECT_PATH, "introspection"),
+            )
+        ),
+        *(
+            Route(path, _published(document, parts), methods=["GET"])
+            for path, document in (
+                (metadata.SERVER_METADATA_PATH, metadata.server_metadata),
+                (metadata.RESOURCE_METADATA_PATH, metadata.resource_metadata),
+                (metadata.JWKS_PATH, metadata.key_set),
+            )
+        ),
+    ]
 
 
 def _published(document: Callable[[OAuthParts], dict[str, Any]], parts: OAuthParts) -> Handler:
@@ -209,39 +207,3 @@ def _not_now(status: int, retry_after_seconds: int) -> Response:
     error = OAuthError.TEMPORARILY_UNAVAILABLE
     body = {"error": error.word, "error_description": error.description}
     return JSONResponse(body, status, headers={**_PRIVATE, "Retry-After": str(retry_after_seconds)})
-
-
-_ERROR_SCHEMA = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
-}
-_DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {"application/json": {"schema": _ERROR_SCHEMA}}}
-    for status, text in (
-        (400, "The request, its scope or its DPoP proof is not right"),
-        (401, "The client is not authenticated"),
-        (429, "Too many requests; Retry-After says when to come again"),
-        (503, "Cannot answer now"),
-    )
-}
-_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "grant_type": {"type": "string"},
-                        "scope": {"type": "string"},
-                        "token": {"type": "string"},
-                        "client_id": {"type": "string"},
-                        "client_assertion_type": {"type": "string"},
-                        "client_assertion": {"type": "string"},
-                    },
-                }
-            }
-        },
-    }
-}

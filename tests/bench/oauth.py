@@ -29,7 +29,7 @@ from urllib.parse import urlencode
 import structlog
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from gateway.agency.client import compact_jws
 from gateway.core.messages import AgencyId
@@ -68,7 +68,7 @@ class Register:
     """A gateway's OAuth on a register of so many clients, of which the same few call."""
 
     parts: OAuthParts
-    web: FastAPI
+    web: Starlette
     callers: tuple[Caller, ...]
 
 
@@ -256,9 +256,7 @@ async def _register(store: Store, callers: Sequence[Caller], count: int) -> Regi
     await store.transact(write)
     keys_now = always(FileSigner.generate("token-1", "ES256"), ())
     parts = parts_of_store(store, public_url=URL, keys_now=keys_now, clock=lambda: datetime.now(UTC))
-    web = FastAPI()
-    web.include_router(oauth_routes(parts))
-    return Register(parts, web, tuple(callers))
+    return Register(parts, Starlette(routes=oauth_routes(parts)), tuple(callers))
 
 
 def _proof(caller: Caller, method: str, path: str, token: str | None = None) -> str:

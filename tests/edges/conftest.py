@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from gateway.core.errors import Unavailable
 from gateway.core.messages import AgencyId
@@ -77,10 +78,8 @@ class Door:
         return asyncio.run(self.store.transact(fn))
 
 
-def protected_app(parts: OAuthParts) -> FastAPI:
+def protected_app(parts: OAuthParts) -> Starlette:
     """What the edge of /v1 does with the room: authenticate, ask for a scope, burn, answer."""
-    app = FastAPI()
-    app.include_router(oauth_routes(parts))
 
     async def ping(request: Request) -> Response:
         try:
@@ -96,8 +95,7 @@ def protected_app(parts: OAuthParts) -> FastAPI:
             return JSONResponse({"code": "unavailable"}, 503)
         return JSONResponse({"client": principal.client_id, "scopes": sorted(principal.scopes)})
 
-    app.add_api_route("/v1/ping", ping, methods=["GET", "POST"])
-    return app
+    return Starlette(routes=[*oauth_routes(parts), Route("/v1/ping", ping, methods=["GET", "POST"])])
 
 
 def open_door(folder: Path, **changes: Any) -> Iterator[Door]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from gateway.actions.climb import heard_from
 from gateway.actions.hold import hold
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.actions.reopen import reopened_by
 from gateway.core.duties import settled_state
@@ -49,6 +50,8 @@ class Acknowledgement:
 def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Stated:
     """State the recipient's answer; a person's also meets a duty to acknowledge. Refused when it is not theirs."""
     row = locked_delivery(tx, asked.agency, asked.partnerships, asked.delivery)
+    if asked.recorded_by is not None:
+        must_know(tx, row.partnership, row.incident, asked.recorded_by, work.at)
     if row.acknowledged_by not in _MAY_FOLLOW[asked.by]:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This delivery has been answered already.")
     said = [_said(asked, row)]

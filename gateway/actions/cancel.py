@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.deliveries import FINAL_STATES
 from gateway.core.errors import ErrorCode, Refused
@@ -31,6 +32,7 @@ def cancel(tx: Tx, parts: Parts, work: Work, asked: Cancellation) -> Stated:
     row = deliveries.find(tx, asked.delivery)  # as it is under the lock
     if row is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no delivery of this id.")
+    must_know(tx, row.partnership, row.incident, asked.officer, work.at)
     if row.state in FINAL_STATES:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This delivery is done or given up already.")
     if not deliveries.cancel_unless_leased(tx, row.id, work.at):

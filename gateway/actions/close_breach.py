@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.duties import UNANSWERED, settled_state
 from gateway.core.errors import ErrorCode, Refused
@@ -35,6 +36,7 @@ def close_breach(tx: Tx, parts: Parts, work: Work, asked: BreachClosing) -> Stat
     found = breaches.find(tx, [work.pack.partnership], asked.breach)  # as it is under the lock
     if found is None or incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no breach of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officer, work.at, asked.second_officer)
     if found.state != "open":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This breach is closed already.")
     state = REPORTED if asked.ico_reference else NOT_REPORTABLE

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.actions.ask_the_law import found_in
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.actions.reopen import CLOSED
 from gateway.core.duties import UNANSWERED
@@ -53,6 +54,7 @@ def close_incident(tx: Tx, parts: Parts, work: Work, asked: Closing) -> Closed:
     incident = incidents.lock(tx, work.pack.partnership, asked.incident)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officer, work.at, asked.second_officer)
     if incident.state != "open":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This incident is not open.")
     if in_the_way := _unfinished(tx, incident):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from gateway.actions.erase import order_erasure
+from gateway.actions.need_to_know import must_know
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
 from gateway.core.officers import TwoOfficers
@@ -61,6 +62,7 @@ def approve_erasure(tx: Tx, parts: Parts, work: Work, asked: Approval) -> list[s
     incident = incidents.lock(tx, work.pack.partnership, asked.incident)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officers, work.at)
     if incident.state != "erasing" and not _is_past(tx, work.pack, incident, work.at):
         detail = "Its retention has not ended: see `gateway retention list`."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)

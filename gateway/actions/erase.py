@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Occasion, Said, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
@@ -45,7 +46,8 @@ def begin_erasure(tx: Tx, parts: Parts, work: Work, asked: Erasure) -> list[str]
     """Close the incident to new work; the ids of every data key to destroy. Refused under a legal hold."""
     if incidents.lock(tx, work.pack.partnership, asked.incident) is None:
         raise Refused(ErrorCode.NOT_FOUND)
-    TwoOfficers(asked.officer, asked.second_officer)  # Refused when both are one person
+    both = TwoOfficers(asked.officer, asked.second_officer)  # Refused when both are one person
+    must_know(tx, work.pack.partnership, asked.incident, both, work.at)
     return order_erasure(tx, parts, work, (asked.incident, asked.reason))
 
 

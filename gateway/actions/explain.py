@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.duties import DutyState
 from gateway.core.errors import ErrorCode, Refused
@@ -28,6 +29,7 @@ def explain(tx: Tx, parts: Parts, work: Work, asked: Explanation) -> Stated:
     duty, incident = duties.find_locked(tx, asked.duty)
     if duty is None or incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no duty of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officer, work.at)
     if duty.state not in (DutyState.MET_LATE, DutyState.MISSED) or work.key is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Only a duty met late or missed wants a reason.")
     duties.change(tx, duty.id, explained_at=work.at)

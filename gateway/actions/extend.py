@@ -10,6 +10,7 @@ from datetime import datetime
 
 from gateway.actions.change_calendar import EXTENDED, clock_of, reschedule
 from gateway.actions.forward import REQUESTED
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Stated, Subject
 from gateway.core.clocks import Due
 from gateway.core.duties import UNANSWERED
@@ -45,6 +46,7 @@ def extend(tx: Tx, parts: Parts, work: Work, asked: Extension) -> Stated:
     duty, incident = duties.find_locked(tx, asked.duty)
     if duty is None or incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no duty of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officer, work.at, asked.second_officer)
     if duty.state not in UNANSWERED or incident.state != "open" or duty.due_at is None:
         detail = "This duty is answered, has no limit, or its incident is closed."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
@@ -59,6 +60,7 @@ def _named(tx: Tx, work: Work, asked: LegalHold) -> Incident:
     incident = incidents.lock(tx, work.pack.partnership, asked.incident)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officer, work.at, asked.second_officer)
     return incident
 
 

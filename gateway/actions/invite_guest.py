@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway.actions.decided_on import message_of
 from gateway.actions.forward import Forwarded, owe_delivery
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, Seat
@@ -63,6 +64,7 @@ def open_incident(tx: Tx, work: Work, asked: GuestChange) -> Incident:
     incident = incidents.lock(tx, work.pack.partnership, asked.incident)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officers, work.at)
     if incident.state != "open":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is closed or erased.")
     return incident

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
-from gateway.core.officers import name_key
+from gateway.core.officers import TwoOfficers, name_key
 from gateway.store import access
 from gateway.store.transaction import Tx
 
@@ -25,12 +25,18 @@ class Restricted(Refused):
 
 
 def must_know(
-    tx: Tx, partnership: PartnershipId, incident: IncidentId | None, officer: str, at: datetime
+    tx: Tx,
+    partnership: PartnershipId,
+    incident: IncidentId | None,
+    officer: str | TwoOfficers,
+    at: datetime,
+    second: str = "",
 ) -> None:
-    """Restricted unless the incident is open to all, or the officer is admitted to it at this instant."""
+    """Restricted unless the incident is open to all, or each of these officers is admitted to it at this instant."""
     if incident is None or access.restriction(tx, partnership, incident) is None:
         return
-    if not is_admitted(tx, partnership, incident, officer, at):
+    asking = (officer, second) if isinstance(officer, str) else (officer.first, officer.second)
+    if not all(is_admitted(tx, partnership, incident, one, at) for one in asking if one):
         raise Restricted(incident)
 
 

@@ -14,6 +14,7 @@ from enum import Enum
 from gateway.actions.compose import Composition, compose
 from gateway.actions.forward import forward
 from gateway.actions.hold import hold
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import FINAL_STATES, DeliveryState
 from gateway.core.duties import UNANSWERED, DutyState
@@ -77,6 +78,7 @@ class Recalled:
 def recall(tx: Tx, parts: Parts, work: Work, asked: Recall) -> Recalled:
     """Take a message back on the word of two officers; Refused when it is unknown, erased, or taken back already."""
     row, incident = _locked(tx, work, asked.message)
+    must_know(tx, incident.partnership, incident.id, asked.officers, work.at)
     by = {"officer": asked.officers.first, "second_officer": asked.officers.second, "words": asked.reason}
     if row.decision == "hold":
         holds.settle_of_subject(tx, "message", row.id, work.at, asked.officers.first, "refused")

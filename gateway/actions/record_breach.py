@@ -11,6 +11,7 @@ from enum import Enum
 
 from gateway.actions.forward import Forwarded, add_duties
 from gateway.actions.hold import hold
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.recall import OPENED_WRONGLY
 from gateway.core.errors import ErrorCode, Refused
@@ -63,6 +64,7 @@ def record_breach(tx: Tx, parts: Parts, work: Work, asked: Breach) -> Recorded:
     incident = incidents.lock(tx, work.pack.partnership, asked.incident)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officer, work.at)
     if asked.aware_at > work.at:
         raise Refused(
             ErrorCode.INVALID_MESSAGE, detail="Nobody can be aware of it before now: see --aware-at."

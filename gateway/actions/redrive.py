@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import ErrorCode, Refused
@@ -35,6 +36,7 @@ def redrive(tx: Tx, parts: Parts, work: Work, asked: Redrive) -> Stated:
     row = deliveries.find(tx, asked.delivery)  # as it is under the lock
     if row is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no delivery of this id.")
+    must_know(tx, row.partnership, row.incident, asked.officer, work.at)
     if row.recalled_at is not None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This message was recalled.")
     if row.state not in FAILED:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gateway.actions.hold import hold
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
@@ -36,6 +37,7 @@ def reopen(tx: Tx, parts: Parts, work: Work, asked: Reopening) -> Stated:
     incident = incidents.lock(tx, work.pack.partnership, asked.incident)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officer, work.at)
     if incident.state != CLOSED:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This incident is not closed.")
     return _open(tx, parts, work, incident, BY_OFFICER, {"officer": asked.officer, "words": asked.reason})

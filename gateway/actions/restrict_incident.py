@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gateway.actions.need_to_know import Restricted
+from gateway.actions.need_to_know import Restricted, must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
@@ -57,6 +57,7 @@ def restrict_incident(tx: Tx, parts: Parts, work: Work, asked: Restriction) -> S
         detail = "The reason is a code: small letters, figures, hyphens."
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
     if access.restriction(tx, incident.partnership, incident.id) is not None:
+        must_know(tx, incident.partnership, incident.id, asked.officer, work.at)
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This incident is restricted already.")
     names = [name for name in map(tidy_name, (asked.officer, *asked.admitted)) if name]
     if not names or len(names) > MOST_NAMES:

@@ -21,6 +21,7 @@ from gateway.actions.hold import hold
 from gateway.actions.hold_disclosure import hold_if_said
 from gateway.actions.index_children import BlindChild, index_children
 from gateway.actions.name_attachments import Named, name_attachments, withheld
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.actions.reopen import CLOSED, reopened
 from gateway.actions.ring_out_of_hours import ring_out_of_hours
@@ -99,6 +100,8 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
     if before is not None:
         return before
     incident = _incident_of(tx, work, asked)
+    if incident is not None and asked.recorded_by is not None:
+        must_know(tx, incident.partnership, incident.id, asked.recorded_by, work.at)
     message = replace(asked.message, incident=incident.id if incident else None)
     answers_known = _answers_what_it_may(tx, message)
     if not answers_known:

@@ -15,6 +15,7 @@ from typing import Any
 from gateway.actions.compose import Composition, compose
 from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
 from gateway.actions.hold import hold
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, Refused
@@ -97,6 +98,7 @@ def _ready(tx: Tx, work: Work, asked: Transfer) -> Incident:
     incident = incidents.lock(tx, work.pack.partnership, asked.incident)
     if incident is None or work.key is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officers, work.at)
     if incident.state != "open":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is closed, transferred or erased.")
     here = incident.partnership

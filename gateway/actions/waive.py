@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, Refused
@@ -36,6 +37,7 @@ def waive(tx: Tx, parts: Parts, work: Work, asked: Waiver) -> Stated:
     duty, incident = duties.find_locked(tx, asked.duty)
     if duty is None or incident is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no duty of this id.")
+    must_know(tx, incident.partnership, incident.id, asked.officers, work.at)
     if duty.state not in UNANSWERED or incident.state != "open":
         raise Refused(
             ErrorCode.NOT_ACCEPTABLE_STATE, detail="This duty is answered, or its incident is closed."

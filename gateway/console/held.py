@@ -157,8 +157,8 @@ async def _settle(console: Console, visit: Visit, *, refuse: bool) -> Response:
 
 
 async def _read(console: Console, visit: Visit) -> HeldRead:
-    officer, wanted = visit.signed_in, visit.path("hold")
-    return await console.parts.store.read(lambda tx: reading.held(tx, officer, wanted))
+    officer, wanted, now = visit.signed_in, visit.path("hold"), console.parts.clock()
+    return await console.parts.store.read(lambda tx: reading.held(tx, officer, wanted, now))
 
 
 async def _item(

@@ -153,11 +153,12 @@ def held_list(tx: Tx, officer: Officer) -> list[HoldRow]:
     return holds.waiting(tx, officer.partnerships)
 
 
-def held(tx: Tx, officer: Officer, hold_id: str) -> HeldRead:
-    """One thing held, with the rows it is about."""
+def held(tx: Tx, officer: Officer, hold_id: str, at: datetime) -> HeldRead:
+    """One thing held, with the rows it is about; Refused when its incident is restricted to others."""
     hold = holds.find(tx, hold_id)
-    if hold is None or hold.partnership not in officer.partnerships:
+    if hold is None:
         raise Refused(ErrorCode.NOT_FOUND)
+    must_open(tx, officer, hold.partnership, hold.incident, at)
     match hold.subject_kind:
         case "mail":
             raw = mail.find_raw(tx, hold.subject)

@@ -27,6 +27,7 @@ from gateway.actions.restrict_incident import (
 )
 from gateway.actions.second_officer import Answering, Asking, answer_asking, ask_second
 from gateway.actions.view import Viewing, view
+from gateway.console.routes import GET, ROUTES
 from gateway.core.errors import Refused
 from gateway.core.identity import Identity
 from gateway.core.messages import IncidentId
@@ -34,8 +35,8 @@ from gateway.core.officers import TwoOfficers
 from gateway.core.permissions import OfficerRole
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.timetable import seal_waiting
-from gateway.store import duties, log, officers, proposals
-from tests.actions.scene import refer
+from gateway.store import duties, holds, log, officers, proposals
+from tests.actions.scene import deliveries_of, duty_of, refer
 from tests.command_line import attempt
 from tests.edges.console_person import signed_in
 from tests.edges.mail_catcher import Catcher, mail_catcher, text_of
@@ -301,3 +302,83 @@ async def test_the_unit_is_told_before_a_duty_is_missed_once_without_names_and_n
     status, out, err = await attempt(house, "alerts", "test")
     assert (status, "1 test alerts" in out) == (0, True), err
     await unit.mail.next("This is a test")
+
+
+EVERYTHING_TYPED = {
+    "reason": "proceedings-ended",
+    "because": "Nothing is owed.",
+    "answer": "notified",
+    "words": "It cannot wait.",
+    "name": "Dr Q. Placeholder",
+    "outcome": "rapid-review",
+    "until_day": "2031-01-02",
+    "until_time": "17:00",
+    "note": "Rung twice.",
+    "content": "no",
+    "post": "Director",
+    "entries": "1",
+    "reference": "by-telephone-0123456789abcdef",
+    "criteria_met": "yes",
+    "decided_by": "Dr Q. Placeholder",
+    "reasons": "Told by telephone.",
+    "message": "msg-x",
+    "second_officer": NAMED,
+    "agency": "northshire-police",
+    "admitted": "Pry Ing",
+}
+REASONS_OF = {
+    "/incidents/{incident}/change/legal-hold": "inquiry",
+    "/incidents/{incident}/access/police-hold": "sub-judice",
+    "/incidents/{incident}/access/restrict": "media-interest",
+}
+MAY_BE_SENT = {
+    "/incidents/{incident}/override",
+    "/incidents/{incident}/access",
+}  # what lets one in, who is in
+
+
+async def test_no_page_of_a_restricted_incident_opens_and_no_form_of_it_does_anything_for_who_is_not_named(
+    unit: Unit,
+) -> None:
+    """Domain section 8, from the table of routes: whatever names an incident, a duty, a delivery, a hold, or an asking of it."""
+    house, parts = unit.house, unit.house.parts
+    answer = await refer(house)
+    incident, other = IncidentId(answer["incident"]), await unit.incident()
+    duty = await duty_of(house, answer, "dsp-icb", "triage-decision")
+    (sent, *_) = await deliveries_of(house, answer["id"])
+    call = {
+        "id": f"hld-{incident}",
+        "partnership": SOUTH_TYNESIDE,
+        "incident": incident,
+        "subject_kind": "failed-delivery",
+        "subject": sent.id,
+        "reasons": ["telephone-them"],
+        "held_at": house.clock(),
+    }
+    await parts.store.transact(lambda tx: holds.place(tx, call))
+    asking = Asking(incident, "waive-duty", {"duty": duty.id, "reason": "Told by telephone."}, NAMED)
+    proposal = await parts.perform(ask_second, asking, SOUTH_TYNESIDE, incident)
+    await unit.do(restrict_incident, Restriction(incident, NAMED, REASON))
+    named = {
+        "incident": incident,
+        "duty": duty.id,
+        "delivery": sent.id,
+        "hold": f"hld-{incident}",
+        "message": answer["id"],
+        "other": other,
+        "proposal": proposal,
+    }
+    before, opened = await unit.events(incident), []
+    async with signed_in(house, "Pry Ing", [OfficerRole.OFFICER, OfficerRole.MANAGER]) as person:
+        for route in ROUTES:
+            wanted = set(re.findall(r"{(\w+)}", route.path))
+            if not wanted or not wanted <= named.keys() or route.path in MAY_BE_SENT:
+                continue
+            await person.get("/console/account")
+            path = "/console" + route.path.format(**named)
+            typed = EVERYTHING_TYPED | {"reason": REASONS_OF.get(route.path, EVERYTHING_TYPED["reason"])}
+            page = await (person.get(path) if route.methods == GET else person.send(path, **typed))
+            if page.status != 403 or "This incident is restricted" not in page.words:
+                opened.append((route.path, page.status, page.words[-300:-100]))
+    assert not opened
+    assert await unit.events(incident) == before

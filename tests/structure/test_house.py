@@ -86,6 +86,23 @@ def test_only_custody_works_with_private_keys_and_data_keys() -> None:
     ]
 
 
+def test_every_action_of_an_officer_on_an_incident_asks_who_may_know_of_it() -> None:
+    """Domain section 8: the page is not the guard; whoever calls the action, from the command line too, is asked."""
+    said_by = re.compile(r"^ +(officers?: (str|TwoOfficers)|recorded_by: str)", re.MULTILINE)
+    locked = re.compile(r"\b(incidents\.lock|duties\.find_locked|locked_delivery)\(")
+    actions = [one for one in house() if one.name.startswith("gateway/actions/")]
+    of_officers = [one for one in actions if said_by.search(one.text) and locked.search(one.text)]
+    assert len(of_officers) > 20
+    exempt = {
+        "gateway/actions/override_restriction.py",  # is how one gets in, and is told
+        "gateway/actions/reply.py",  # asks in `release`
+        "gateway/actions/find_incidents_of_child.py",  # tells ids alone
+        "gateway/actions/change_calendar.py",  # is about every incident at once
+    }
+    unasked = {one.name for one in of_officers if not re.search(r"must_(know|be_named)\(", one.text)}
+    assert unasked <= exempt
+
+
 def test_no_random_number_that_can_be_guessed_is_used() -> None:
     """`secrets` and `os.urandom` only: ids, salts and tokens must not be foreseen."""
     assert not [source.name for source in house() if "random" in source.imports()]

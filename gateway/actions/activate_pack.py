@@ -54,6 +54,7 @@ def activate_pack(tx: Tx, parts: Parts, occasion: Occasion, asked: Activation) -
     Misconfigured when the pack has a problem; Refused when this version stood for other text or is in force already, or
     when it would have treated past messages otherwise and the officers have not seen in what.
     """
+    tx.take_turns(f"pack:{asked.partnership}")  # else two versions at once would both be in force
     pack = packs.parse(asked.partnership, asked.files)
     digest = packs.digest(asked.files)
     known = pack_rows.version(tx, asked.partnership, pack.version)

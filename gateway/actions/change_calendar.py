@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from hashlib import sha256
 from typing import Any
 
 from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
@@ -25,6 +26,7 @@ from gateway.partnerships import packs
 from gateway.partnerships.calendars import (
     BankHolidays,
     joined,
+    read_government_list,
     read_holidays,
     shipped_holidays,
     write_holidays,
@@ -35,6 +37,7 @@ from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
 from gateway.store.transaction import Tx
 
+LARGEST_LIST_BYTES = 1_048_576
 NEW_HOLIDAYS, EXTENDED, EARLIER = "holiday-list-changed", "extended", "earlier-start"
 
 
@@ -52,6 +55,18 @@ class Moved:
 
     duty: DutyRow
     due: Due
+
+
+def government_list(raw: bytes, before: BankHolidays, today: date) -> BankHolidays:
+    """gov.uk's list, named by its day and content; the name sorts after that of the list before. Misconfigured when it is none."""
+    if len(raw) > LARGEST_LIST_BYTES:
+        raise Misconfigured("bank holidays: that is too large to be gov.uk's bank-holidays.json")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Misconfigured("bank holidays: give gov.uk's bank-holidays.json as it is downloaded") from None
+    day = max(today.isoformat(), before.version[:10])
+    return read_government_list(text, f"{day}-{sha256(raw).hexdigest()[:8]}")
 
 
 def in_force(tx: Tx) -> BankHolidays:

@@ -89,6 +89,7 @@ def ask_second(tx: Tx, parts: Parts, work: Work, asked: Asking) -> str:
         incident.id,
         asked.act,
         sealed,
+        None,
         asked.officer,
         work.at,
         work.at + LIFE,
@@ -104,7 +105,7 @@ def ask_second(tx: Tx, parts: Parts, work: Work, asked: Asking) -> str:
 def answer_asking(tx: Tx, parts: Parts, work: Work, asked: Answering) -> ProposalRow:
     """Do it with both officers' names, or refuse it. Refused for one person alone, and when it was settled or has lapsed."""
     row = proposals.find(tx, work.pack.partnership, asked.proposal)
-    if row is None:
+    if row is None or row.incident is None:
         raise Refused(ErrorCode.NOT_FOUND)
     incident = _locked(tx, work, row.incident)
     must_know(tx, incident.partnership, incident.id, asked.officer, work.at)
@@ -116,7 +117,7 @@ def answer_asking(tx: Tx, parts: Parts, work: Work, asked: Answering) -> Proposa
     state = proposals.REFUSED if asked.refuse else proposals.AGREED
     if not asked.refuse:
         both = TwoOfficers(row.asked_by, asked.officer)
-        ACTS[row.act].do(tx, parts, work, row.incident, fields, both)
+        ACTS[row.act].do(tx, parts, work, incident.id, fields, both)
     if not proposals.settle(tx, row, state, asked.officer, work.at):
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Somebody has already settled this.")
     if asked.refuse:

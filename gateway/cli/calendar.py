@@ -5,24 +5,27 @@ gov.uk publishes `bank-holidays.json` about two years ahead; one-off holidays ar
 
 from __future__ import annotations
 
-from datetime import date
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.actions.change_calendar import CalendarChange, Moved, change_calendar, in_force, would_move
+from gateway.actions.change_calendar import (
+    LARGEST_LIST_BYTES,
+    CalendarChange,
+    Moved,
+    change_calendar,
+    government_list,
+    in_force,
+    would_move,
+)
 from gateway.app import local_today
 from gateway.cli.dates_at_hand import warnings
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle
-from gateway.core.errors import Misconfigured
 from gateway.core.officers import TwoOfficers
 from gateway.dispatch.timetable import recount_open
-from gateway.partnerships.calendars import ENGLAND, BankHolidays, joined, read_government_list
+from gateway.partnerships.calendars import ENGLAND, BankHolidays, joined
 from gateway.store import holidays
-
-LARGEST_LIST_BYTES = 1_048_576
 
 app = typer.Typer(
     help="The bank holidays by which due dates are counted: list and upload.", no_args_is_help=True
@@ -105,7 +108,7 @@ async def _upload(raw: bytes, officers: TwoOfficers, dry_run: bool) -> dict[str,
     today = local_today()
     async with opened() as parts:
         before = await parts.store.read(in_force)
-        newer = _read(raw, before, today)
+        newer = government_list(raw, before, today)
         listed = joined(before, newer)
         moves = await parts.store.read(lambda tx: would_move(tx, listed))
         receipt = None
@@ -123,16 +126,6 @@ async def _upload(raw: bytes, officers: TwoOfficers, dry_run: bool) -> dict[str,
         "warnings": warnings(listed, today),
         "receipt": receipt,
     }
-
-
-def _read(raw: bytes, before: BankHolidays, today: date) -> BankHolidays:
-    """The list, named by its day and content; the name sorts after that of the list before."""
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Misconfigured("bank holidays: give gov.uk's bank-holidays.json as it is downloaded") from None
-    day = max(today.isoformat(), before.version[:10])
-    return read_government_list(text, f"{day}-{sha256(raw).hexdigest()[:8]}")
 
 
 def _move(each: Moved) -> dict[str, Any]:

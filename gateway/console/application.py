@@ -26,6 +26,7 @@ from gateway.console.door import (
     check_origin,
     form_digest,
     own_origins,
+    read_file_form,
     read_form,
 )
 from gateway.console.pages import go, page
@@ -109,7 +110,7 @@ async def _visit(console: Console, route: Route, request: Request) -> Visit:
     if request.method != "POST":
         return Visit(request, await console.officer(request, is_doing=not route.is_quiet))
     check_origin(request, own_origins(console.parts.settings))
-    form = await read_form(request)
+    form = await (read_file_form if route.takes_file else read_form)(request)
     return Visit(request, await console.officer(request), form)
 
 

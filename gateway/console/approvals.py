@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from gateway.actions.agree_arrangements import ARRANGEMENTS
 from gateway.actions.second_officer import (
     ACTS,
     Answering,
@@ -20,11 +21,11 @@ from gateway.actions.second_officer import (
     what_is_asked,
 )
 from gateway.actions.view import Viewing, view
-from gateway.console import reading
+from gateway.console import arrangements, reading
 from gateway.console.door import Console, Visit
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import IncidentId
+from gateway.core.messages import IncidentId, PartnershipId
 from gateway.parts import Parts, Work
 from gateway.store import proposals
 from gateway.store.proposals import ProposalRow
@@ -40,17 +41,23 @@ NOTICES = {
 async def get_approvals(console: Console, visit: Visit) -> Response:
     """What waits, the oldest first."""
     within, now = visit.signed_in.partnerships, console.parts.clock()
-    rows = await console.parts.store.read(lambda tx: proposals.waiting(tx, within, now))
+    with_all = await arrangements.sees_all(console, visit)
+    rows = await console.parts.store.read(lambda tx: proposals.waiting(tx, within, now, with_all=with_all))
     notice = NOTICES.get(visit.request.query_params.get("done", ""))
-    return page(visit, "approvals.html", here="approvals", rows=rows, acts=ACTS, notice=notice)
+    return page(
+        visit, "approvals.html", here="approvals", rows=rows, acts={**ACTS, **ARRANGEMENTS}, notice=notice
+    )
 
 
 async def get_approval(console: Console, visit: Visit) -> Response:
     """One, with what was asked for; its opening is stated first."""
     officer, row = visit.signed_in, await _found(console, visit)
-    asked = Viewing(officer.name, row.partnership, row.incident, row.id)
-    await console.parts.perform(view, asked, row.partnership, row.incident)
-    fields = await console.parts.perform(_fields, row, row.partnership, row.incident)
+    if row.act in ARRANGEMENTS:
+        return await arrangements.approval_page(console, visit, row)
+    partnership, incident = _about(row)
+    asked = Viewing(officer.name, partnership, incident, row.id)
+    await console.parts.perform(view, asked, partnership, incident)
+    fields = await console.parts.perform(_fields, row, partnership, incident)
     shown: dict[str, Any] = {
         "row": row,
         "act": ACTS[row.act],
@@ -94,27 +101,40 @@ async def ask(
 async def _answer(console: Console, visit: Visit, *, refuse: bool) -> Response:
     row = await _found(console, visit)
     _must_may(visit, row.act)
-    asked = Answering(row.id, visit.signed_in.name, refuse)
-    await console.parts.perform(answer_asking, asked, row.partnership, row.incident)
-    console.parts.partnerships.forget()
+    if row.act in ARRANGEMENTS:
+        await arrangements.settle(console, visit, row, refuse=refuse)
+    else:
+        asked = Answering(row.id, visit.signed_in.name, refuse)
+        await console.parts.perform(answer_asking, asked, *_about(row))
+        console.parts.partnerships.forget()
     return go(f"/approvals?done={'refused' if refuse else 'agreed'}")
 
 
 async def _found(console: Console, visit: Visit) -> ProposalRow:
-    """The asking, in one of the officer's partnerships."""
-    named, within = visit.path("proposal"), visit.signed_in.partnerships
+    """The asking, in one of the officer's partnerships, or about all where they see them all."""
+    named = visit.path("proposal")
+    within: list[PartnershipId | None] = [*visit.signed_in.partnerships]
+    if await arrangements.sees_all(console, visit):
+        within.append(None)
 
     def look(tx: Tx) -> ProposalRow | None:
         return next((row for each in within if (row := proposals.find(tx, each, named))), None)
 
     row = await console.parts.store.read(look)
-    if row is None or row.act not in ACTS:
+    if row is None or row.act not in (ARRANGEMENTS if row.incident is None else ACTS):
         raise Refused(ErrorCode.NOT_FOUND)
     return row
 
 
+def _about(row: ProposalRow) -> tuple[PartnershipId, IncidentId]:
+    if row.partnership is None or row.incident is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return row.partnership, row.incident
+
+
 def _must_may(visit: Visit, act: str) -> None:
-    if not visit.signed_in.may(ACTS[act].needs):
+    needs = ACTS[act].needs if act in ACTS else ARRANGEMENTS[act].needs
+    if not visit.signed_in.may(needs):
         raise Refused(ErrorCode.NOT_PERMITTED, detail="Your role does not let you do this.")
 
 

@@ -12,12 +12,14 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 BASE = "/console"
 FORM_TOKEN = "form_token"
 FORM_LIMIT_BYTES = 65_536
+FILE_FORM_LIMIT_BYTES = 1_200_000  # a form that brings a file
 MOST_FIELDS = 400  # the longest form is that of a referral with several children
 TOUCH_EVERY = timedelta(seconds=30)
 WARNED_BEFORE = timedelta(minutes=20)  # a warning stands on every page from so long before a session's end
@@ -216,15 +219,52 @@ async def read_form(request: Request) -> dict[str, str]:
     """The fields of a form; Refused when it is too large or not a form."""
     if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
         raise Refused(ErrorCode.UNSUPPORTED_MEDIA_TYPE)
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > FORM_LIMIT_BYTES:
-            raise Refused(ErrorCode.TOO_LARGE)
+    body = await _body(request, FORM_LIMIT_BYTES)
     try:
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError:
         raise Refused(ErrorCode.MALFORMED_REQUEST) from None
+
+
+async def read_file_form(request: Request) -> dict[str, str]:
+    """The fields of a form that may bring a text file (RFC 7578), the file's text under its field's name; kept in memory only.
+
+    Refused when it is too large, not a form, or the file is no text.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "multipart/form-data":
+        return await read_form(request)
+    body = await _body(request, FILE_FORM_LIMIT_BYTES)
+    parser = MultiPartParser(
+        request.headers, _pieces(body), max_files=1, max_fields=20, max_part_size=FILE_FORM_LIMIT_BYTES
+    )
+    parser.spool_max_size = FILE_FORM_LIMIT_BYTES  # else what is larger would be written to a disk
+    try:
+        form = await parser.parse()
+        try:
+            return {name: await _text_of(value) for name, value in form.multi_items()}
+        finally:
+            await form.close()
+    except (MultiPartException, UnicodeDecodeError, KeyError):
+        detail = "That file cannot be read. Choose it again."
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail) from None
+
+
+async def _body(request: Request, limit_bytes: int) -> bytes:
+    """The whole body; Refused as soon as it is larger."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit_bytes:
+            raise Refused(ErrorCode.TOO_LARGE)
+    return body
+
+
+async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+
+
+async def _text_of(value: UploadFile | str) -> str:
+    return value if isinstance(value, str) else (await value.read()).decode("utf-8")
 
 
 def check_form(secret: str, form: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from gateway.console import (
     access,
     account,
     approvals,
+    arrangements,
     audit,
     calls,
     cases,
@@ -54,6 +55,7 @@ class Route:
     needs: Needs
     page: Page
     is_quiet: bool = False  # asked for by a page, not by a person: it keeps no session alive
+    takes_file: bool = False  # its form may bring one text file of at most a megabyte
 
 
 ROUTES: tuple[Route, ...] = (
@@ -140,6 +142,9 @@ ROUTES: tuple[Route, ...] = (
     Route("/rules/{partnership}", GET, Needs.SEE_LISTS, rules.get_pack),
     Route("/rules/{partnership}/tried", POST, Needs.SEE_LISTS, rules.post_tried),
     Route("/rules/{partnership}/replay", GET, Needs.SEE_LISTS, rules.get_replay),
+    Route("/rules/{partnership}/activate", POST, Needs.DECIDE, arrangements.post_activate),
+    Route("/bank-holidays", POST, Needs.DECIDE, arrangements.post_calendar, takes_file=True),
+    Route("/bank-holidays/asked", POST, Needs.DECIDE, arrangements.post_calendar_asked, takes_file=True),
     Route("/reports", GET, Needs.SEE_LISTS, reports.get_reports),
     Route("/reports/{name}", GET, Needs.SEE_LISTS, reports.get_reports),
     Route("/reports/{name}/taken", POST, Needs.EXPORT, reports.post_taken),

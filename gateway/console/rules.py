@@ -1,5 +1,5 @@
 """The rules in force: packs with their review dates, clocks with the clause behind each, a date counted day by day, a message
-tried out, and what another version would have done with the past. Nothing here changes anything.
+tried out, and what another version would have done with the past. Nothing here changes anything: see `arrangements` for that.
 
 Invariant: dates and answers come from the very functions that set the duties (`core.clocks`, `actions.rehearse`, `actions.replay`).
 """
@@ -13,13 +13,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.actions.activate_pack import LOOKS_BACK, replay_here
+from gateway.actions.activate_pack import LOOKS_BACK
 from gateway.actions.ask_the_law import asked_of_message
 from gateway.actions.change_calendar import in_force
 from gateway.actions.rehearse import assumed_directory, rehearse, rehearsed_message
-from gateway.actions.replay import Replayed
 from gateway.actions.tell_rehearsal import told
 from gateway.console import words
+from gateway.console.arrangements import MOST_SHOWN, sees_all, trial
 from gateway.console.door import Console, Visit
 from gateway.console.lists import agency_names, snapshots
 from gateway.console.pages import page
@@ -34,6 +34,7 @@ from gateway.partnerships.calendars import ENGLAND
 from gateway.partnerships.vocabulary import ROLES
 from gateway.parts import Snapshot
 from gateway.store import holidays
+from gateway.store import packs as pack_rows
 from gateway.store.transaction import Tx
 from schemas import read_message
 from schemas.registry import example_path
@@ -41,7 +42,6 @@ from schemas.registry import example_path
 REVIEW_SOON = timedelta(days=60)
 HOLIDAYS_SHOULD_REACH = timedelta(days=365)
 SUPPOSED = "a holiday that you suppose"
-MOST_SHOWN = 50
 UNITS = {
     Unit.HOURS: ("hour", "hours"),
     Unit.WORKING_DAYS: ("working day", "working days"),
@@ -87,6 +87,7 @@ async def get_rules(console: Console, visit: Visit) -> Response:
         "runs_out": listed.covers_until - today < HOLIDAYS_SHOULD_REACH,
         "ahead": [(on, why) for on, why in sorted(england.items()) if on >= today][:12],
         "uploaded": uploaded,
+        "may_upload": visit.signed_in.may("decide") and await sees_all(console, visit),
     }
     return page(visit, "rules.html", here="rules", **shown)
 
@@ -94,7 +95,7 @@ async def get_rules(console: Console, visit: Visit) -> Response:
 async def get_pack(console: Console, visit: Visit) -> Response:
     """One pack: its clocks, the simulator, the messages it takes."""
     snapshot = await _snapshot(console, visit)
-    return _pack_page(console, visit, snapshot, tried=None)
+    return await _pack_page(console, visit, snapshot, tried=None)
 
 
 async def post_tried(console: Console, visit: Visit) -> Response:
@@ -107,23 +108,21 @@ async def post_tried(console: Console, visit: Visit) -> Response:
         )
     raw = pasted.encode() if pasted else example_path(example).read_bytes()
     tried = tried_out(snapshot, raw, now=None if pasted else console.parts.clock())
-    return _pack_page(console, visit, snapshot, tried=tried)
+    return await _pack_page(console, visit, snapshot, tried=tried)
 
 
 async def get_replay(console: Console, visit: Visit) -> Response:
-    """What the version that came with this release would have done with the messages of the past year."""
+    """What another version would have done with the messages of the past year: the newest of this release, or an earlier one."""
     snapshot = await _snapshot(console, visit)
     pack, candidate = snapshot.pack, newer(snapshot)
-    if candidate is None:
+    version = visit.request.query_params.get("version") or (candidate.version if candidate else "")
+    if not version or version == pack.version:
         raise Refused(ErrorCode.NOT_FOUND)
-    files, since_at = packs.read_files(packs.HERE / pack.partnership), console.parts.clock() - LOOKS_BACK
-    found = await console.parts.store.read(lambda tx: replay_here(tx, pack.partnership, files, since_at))
     shown: dict[str, Any] = {
         "pack": pack,
-        "candidate": candidate,
-        "found": found or Replayed(0, ()),
+        "trial": await trial(console, pack.partnership, version),
         "most": MOST_SHOWN,
-        "since": since_at,
+        "since": console.parts.clock() - LOOKS_BACK,
     }
     return page(visit, "rules_replay.html", here="rules", **shown)
 
@@ -205,14 +204,16 @@ def limit(clock: Clock) -> str:
     return f"{said}{', exactly on that day' if clock.exact else ''}{counts}"
 
 
-def _pack_page(
+async def _pack_page(
     console: Console, visit: Visit, snapshot: Snapshot, *, tried: dict[str, Any] | None
 ) -> Response:
     pack, today, given = snapshot.pack, _today(console), visit.request.query_params
     chosen = pack.clocks.get(given.get("clock", ""))
     start_at = _start(pack.calendar, given, console.parts.clock())
+    was = await console.parts.store.read(lambda tx: pack_rows.versions(tx, pack.partnership))
     shown: dict[str, Any] = {
         "pack": pack,
+        "earlier": [row for row in was if row.version != pack.version],
         "review": review(pack, today),
         "newer": newer(snapshot),
         "clocks": [(clock, limit(clock), _owed(pack, clock.id)) for clock in pack.clocks.values()],

@@ -35,6 +35,12 @@ def version(tx: Tx, partnership: PartnershipId, wanted: str) -> PackRow | None:
     return None if row is None else PackRow(*row)
 
 
+def versions(tx: Tx, partnership: PartnershipId) -> list[PackRow]:
+    """Every version that was ever in force, the one put in force last first."""
+    rows = tx.execute(_ALL.where(t.pack.c.partnership == partnership).order_by(t.pack.c.activated_at.desc()))
+    return [PackRow(*row) for row in rows]
+
+
 def in_force(tx: Tx) -> list[PackRow]:
     rows = tx.execute(_ALL.where(t.pack.c.current.is_(True)).order_by(t.pack.c.partnership))
     return [PackRow(*row) for row in rows]

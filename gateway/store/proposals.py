@@ -1,12 +1,12 @@
-"""What one officer asked for and another must agree to. What exactly is sealed until it is settled, and then gone."""
+"""What one officer asked for and another must agree to. What exactly is kept until it is settled, and then gone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, null, or_, select, update
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.store import tables as t
@@ -17,13 +17,17 @@ WAITING, AGREED, REFUSED = "waiting", "agreed", "refused"
 
 @dataclass(frozen=True, slots=True)
 class ProposalRow:
-    """`act` is a name of the list of acts; `sealed` opens with the incident's key."""
+    """`act` is a name of the list of acts; `sealed` opens with the incident's key.
+
+    Of an arrangement, which is about no incident, `arrangement` holds what is asked for; `partnership` is None where it is about all.
+    """
 
     id: str
-    partnership: PartnershipId
-    incident: IncidentId
+    partnership: PartnershipId | None
+    incident: IncidentId | None
     act: str
     sealed: bytes | None
+    arrangement: Mapping[str, str] | None
     asked_by: str
     asked_at: datetime
     expires_at: datetime
@@ -36,19 +40,26 @@ class ProposalRow:
 
 
 def add(tx: Tx, row: ProposalRow) -> None:
-    tx.execute(insert(t.proposal).values(**{name: getattr(row, name) for name in row.__slots__}))
+    values = {name: getattr(row, name) for name in row.__slots__}
+    kept = null() if row.arrangement is None else dict(row.arrangement)
+    tx.execute(insert(t.proposal).values(**values | {"arrangement": kept}))
 
 
-def find(tx: Tx, partnership: PartnershipId, proposal: str) -> ProposalRow | None:
+def find(tx: Tx, partnership: PartnershipId | None, proposal: str) -> ProposalRow | None:
+    """One of a partnership, or without one of what is about all of them."""
     c = t.proposal.c
     row = tx.execute(select(*c).where(c.partnership == partnership, c.id == proposal)).first()
     return None if row is None else ProposalRow(**row._mapping)
 
 
-def waiting(tx: Tx, within: Sequence[PartnershipId], now: datetime) -> list[ProposalRow]:
-    """What nobody has settled and is not too old, the oldest first."""
+def waiting(
+    tx: Tx, within: Sequence[PartnershipId], now: datetime, *, with_all: bool = False
+) -> list[ProposalRow]:
+    """What nobody has settled and is not too old, the oldest first; `with_all` also what is about every partnership."""
     c = t.proposal.c
-    query = select(*c).where(c.partnership.in_(list(within)), c.state == WAITING, c.expires_at > now)
+    theirs = c.partnership.in_(list(within))
+    wanted = or_(theirs, c.partnership.is_(None)) if with_all else theirs
+    query = select(*c).where(wanted, c.state == WAITING, c.expires_at > now)
     return [ProposalRow(**row._mapping) for row in tx.execute(query.order_by(c.asked_at, c.id))]
 
 
@@ -58,6 +69,6 @@ def settle(tx: Tx, row: ProposalRow, state: str, by: str, at: datetime) -> bool:
     done = tx.execute(
         update(t.proposal)
         .where(c.partnership == row.partnership, c.id == row.id, c.state == WAITING)
-        .values(state=state, settled_by=by, settled_at=at, sealed=None)
+        .values(state=state, settled_by=by, settled_at=at, sealed=None, arrangement=null())
     )
     return done.rowcount == 1

@@ -780,7 +780,8 @@ proposal = Table(
     Column("partnership", Text),  # with incident: null where it is about the deployment
     Column("incident", Text),
     Column("act", Text, nullable=False),  # a name of the console's list
-    Column("sealed", LargeBinary),  # what is asked for, under the master key; null once it is settled
+    Column("sealed", LargeBinary),  # what is asked for, under the incident's key; null once it is settled
+    Column("arrangement", JSON),  # what is asked for where it is about no incident and nobody; null likewise
     Column("asked_by", Text, nullable=False),
     Column("asked_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),

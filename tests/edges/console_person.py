@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import unescape
+from io import BytesIO
 
-from aiohttp import ClientSession, CookieJar, TCPConnector
+from aiohttp import ClientSession, CookieJar, FormData, TCPConnector
 
 from gateway.console.door import FORM_TOKEN
 from gateway.console.sign_in import EVERYTHING, create_sign_in_link
@@ -57,11 +58,18 @@ class Browser:
         assert self.last is not None
         return await self.post(path, **{FORM_TOKEN: self.last.hidden(FORM_TOKEN)}, **fields)
 
+    async def send_file(self, path: str, name: str, content: bytes, **fields: str) -> Page:
+        """Send a form of the page last seen that brings a file, as browsers do (RFC 7578)."""
+        assert self.last is not None
+        form = FormData({FORM_TOKEN: self.last.hidden(FORM_TOKEN), **fields}, default_to_multipart=True)
+        form.add_field(name, BytesIO(content), filename="chosen.json", content_type="application/json")
+        return await self._ask("POST", path, form)
+
     async def sign_in(self, link: str) -> Page:
         page = await self.get(link.removeprefix(self.base))
         return await self.post("/console/sign-in", token=page.hidden("token"))
 
-    async def _ask(self, method: str, path: str, fields: Mapping[str, str] | None) -> Page:
+    async def _ask(self, method: str, path: str, fields: Mapping[str, str] | FormData | None) -> Page:
         answer = await self.session.request(method, self.base + path, data=fields, allow_redirects=False)
         async with answer:
             has_an_end = answer.content_type != "text/event-stream"

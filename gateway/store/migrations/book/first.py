@@ -450,6 +450,7 @@ def upgrade() -> None:
         sa.Column("incident", sa.Text(), nullable=True),
         sa.Column("act", sa.Text(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("arrangement", sa.JSON(), nullable=True),
         sa.Column("asked_by", sa.Text(), nullable=False),
         sa.Column("asked_at", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.Text(), nullable=False),

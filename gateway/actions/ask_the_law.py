@@ -47,10 +47,12 @@ def found_in(pack: Pack, rows: Iterable[MessageRow]) -> tuple[Finding, ...]:
 
 
 def document(found: Finding, pack: Pack, aware_at: datetime | None) -> dict[str, Any]:
-    """One criterion as JSON. `due_at` is UTC: five working days from awareness, or null while that is not known."""
+    """One criterion as JSON. `due_at` is UTC: five working days from awareness, or null while that is not known or the
+    holiday data ends before it."""
     due_at = None
     if found.clock is not None and aware_at is not None:
-        due_at = clocks.due_of_duty(pack.clocks[found.clock], aware_at, pack.calendar).due_at
+        due, _ = clocks.due_or_uncounted(pack.clocks[found.clock], aware_at, pack.calendar)
+        due_at = due.due_at
     return {
         "criterion": found.criterion.id,
         "standing": found.standing.value,

@@ -34,20 +34,24 @@ def bring_forward(
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)
     moved = False
     for duty in duties.of_incident(tx, incident.partnership, incident.id):
-        if duty.state is not DutyState.OPEN or not work.pack.is_statutory(duty.clock) or duty.due_at is None:
+        if duty.state is not DutyState.OPEN or not work.pack.is_statutory(duty.clock):
             continue
         clock = clock_of(tx, duty, work.pack)
         start_at = told.get(clock.start) or _put_right(work, duty, corrected.get(clock.start), clock.start)
         if start_at is None or start_at >= duty.start_at:
             continue
-        due = clocks.due_of_duty(clock, start_at, work.pack.calendar)
-        if due.due_at is None or due.due_at >= duty.due_at:
+        due, _ = clocks.due_or_uncounted(clock, start_at, work.pack.calendar)
+        if not (duty.is_uncounted or _is_sooner(due.due_at, duty.due_at)):
             continue
         fields = {"message": message.id, "owner": f"{duty.role}@{duty.agency}"}
         reschedule(tx, parts, work, subject, duty, due, EARLIER, fields, start_at)
         moved = True
     if moved:
         hold(tx, work, incident.partnership, incident.id, ("message", message.id), (EARLIER,))
+
+
+def _is_sooner(at: datetime | None, than: datetime | None) -> bool:
+    return at is not None and than is not None and at < than
 
 
 def _told(route: Route, message: Message) -> tuple[dict[str, datetime], dict[str, datetime]]:

@@ -15,7 +15,7 @@ from typing import Any
 from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
 from gateway.core import clocks
 from gateway.core.clocks import Clock, Due, Unit
-from gateway.core.duties import DutyState, next_chase_at
+from gateway.core.duties import DutyState, next_chase_at, settled_state
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import DutyId, PartnershipId
 from gateway.core.officers import TwoOfficers
@@ -99,7 +99,7 @@ def change_calendar(tx: Tx, parts: Parts, occasion: Occasion, asked: CalendarCha
 
 
 def would_move(tx: Tx, listed: BankHolidays) -> list[Moved]:
-    """The open duties that this list moves, with their new due. Raises CalendarEnds when it does not reach one."""
+    """The duties that this list moves, with their new due. Raises CalendarEnds when it does not reach one that has a date."""
     found: list[Moved] = []
     calendars: dict[PartnershipId, Calendar] = {}
     for duty in duties.open_with_due(tx):
@@ -123,11 +123,16 @@ class Recount:
 
 
 def recount(tx: Tx, parts: Parts, work: Work, asked: Recount) -> Stated | None:
-    """Count one duty anew; the receipt when its due instant moved. Misconfigured when another list is in force here."""
+    """Count one duty anew; the receipt when its due instant moved. Misconfigured when another list is in force here.
+
+    One that was answered before it ever had a date is counted as well, and was in time or late by it.
+    """
     if work.pack.calendar.version != asked.version:
         raise Misconfigured("another list of holidays is in force: count again")
     duty, incident = duties.find_locked(tx, asked.duty)
-    if duty is None or incident is None or incident.state != "open" or duty.state is not DutyState.OPEN:
+    if duty is None or incident is None or incident.state != "open":
+        return None
+    if duty.state is not DutyState.OPEN and not (duty.is_uncounted and duty.met_at):
         return None
     due = _counted(clock_of(tx, duty, work.pack), duty, work.pack.calendar)
     if due is None or due.due_at is None or due.due_at == duty.due_at:
@@ -151,7 +156,7 @@ def reschedule(
 
     `told_start_at`: its clock began earlier than it was laid to, as somebody told since.
     """
-    plan = clocks.reminders(due, work.pack.calendar)
+    plan = clocks.reminders(due, work.pack.calendar) if duty.met_at is None else ()
     change = {
         "old_due_at": _text(duty.due_at),
         "new_due_at": _text(due.due_at),
@@ -166,11 +171,18 @@ def reschedule(
         due_changes=[*(duty.due_changes or ()), change],
         chase_stage=None,
         next_chase_at=next_chase_at(plan, work.at),
-        state=DutyState.OPEN.value,
+        state=_state(duty, due).value,
     )
     told: dict[str, Any] = {"duty": duty.id, "clock": duty.clock, **change, **fields}
     said = Said(Event.DUTY_RESCHEDULED, told, reason=cause)
     return prove(tx, parts, work, subject, [said])[0]
+
+
+def _state(duty: DutyRow, due: Due) -> DutyState:
+    """Open, whatever it was; but what was answered before it had a date is not asked for again."""
+    if duty.met_at is None:
+        return DutyState.OPEN
+    return settled_state(due.due_at, due.inclusive, duty.event_at or duty.met_at)
 
 
 def clock_of(tx: Tx, duty: DutyRow, at_hand: Pack | None = None) -> Clock:
@@ -193,7 +205,10 @@ def _counted(clock: Clock, duty: DutyRow, calendar: Calendar) -> Due | None:
     if by_person or clock.unit in (Unit.AS_SET, Unit.NONE):
         return None
     told = [str(change["start_at"]) for change in duty.due_changes or () if change["cause"] == EARLIER]
-    return clocks.due_of_duty(clock, min([duty.start_at, *map(datetime.fromisoformat, told)]), calendar)
+    start_at = min([duty.start_at, *map(datetime.fromisoformat, told)])
+    if duty.is_uncounted:
+        return clocks.due_or_uncounted(clock, start_at, calendar)[0]
+    return clocks.due_of_duty(clock, start_at, calendar)
 
 
 def _text(at: datetime | None) -> str:

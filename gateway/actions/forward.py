@@ -14,7 +14,7 @@ from gateway.actions.tell_duty import duty_document
 from gateway.core import clocks
 from gateway.core.deliveries import DeliveryState
 from gateway.core.disclosure import POLICE_HOLD
-from gateway.core.duties import DutyState, event_time, next_chase_at, settled_state
+from gateway.core.duties import UNCOUNTED, DutyState, event_time, next_chase_at, settled_state
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, Message, MessageId, Seat
 from gateway.core.receipts import Event
@@ -78,9 +78,7 @@ class Forwarded:
 
     @property
     def duties_in_short(self) -> list[str]:
-        return [
-            f"{row['clock']}:{row['role']}@{row['agency']}={_instant(row['due_at'])}" for row in self.duties
-        ]
+        return [f"{row['clock']}:{row['role']}@{row['agency']}={_limit(row)}" for row in self.duties]
 
     @property
     def duties_for_sender(self) -> list[dict[str, Any]]:
@@ -399,6 +397,7 @@ def add_duties(
     """A duty for each owner, due by its clock; a clock whose start has not happened yet makes none.
 
     A seat that must not be contacted gets no duty, an officer hears of it instead (G-08); but the law's own clocks run on.
+    What the holiday data does not reach is owed without a date, and an officer hears of it: a newer list gives the date.
     """
     clock = work.pack.clocks[rule.clock]
     carried = (*flags(now.told), *(() if NOTIFIED in moments else (WITHOUT_NOTIFICATION,)))
@@ -406,12 +405,14 @@ def add_duties(
     if beginning is None or rule.unless_received in now.received:
         return
     for seat, set_at in _owners(work, rule, now, result):
-        due = _due(work, clock, beginning.at, set_at)
+        due, is_uncounted = _due(work, clock, beginning.at, set_at)
         plan = clocks.reminders(due, work.pack.calendar)
         if is_avoided(now.avoided, seat.agency, seat.role):
             _gap(result, DO_NOT_CONTACT)
             if not clock.statutory:
                 continue
+        if is_uncounted:
+            _gap(result, UNCOUNTED)
         result.duties.append(
             {
                 "id": work.supply.id(IdKind.DUTY),
@@ -434,6 +435,7 @@ def add_duties(
                 "met_at": None,
                 "met_by": None,
                 "event_at": None,
+                "due_changes": [uncounted(work.at)] if is_uncounted else None,
             }
         )
 
@@ -452,11 +454,19 @@ def _owners(
     ]
 
 
-def _due(work: Work, clock: clocks.Clock, start_at: datetime, set_at: datetime | None) -> clocks.Due:
-    """As counted; for a clock set case by case the instant that the message brings, if it brings one (K19)."""
+def uncounted(at: datetime) -> dict[str, str]:
+    """What a duty keeps among its changes that the holiday data gave no date."""
+    return {"old_due_at": "", "new_due_at": "", "cause": UNCOUNTED, "at": _instant(at) or ""}
+
+
+def _due(
+    work: Work, clock: clocks.Clock, start_at: datetime, set_at: datetime | None
+) -> tuple[clocks.Due, bool]:
+    """As counted, and whether the holiday data did not reach; for a clock set case by case the instant that the message
+    brings, if it brings one (K19)."""
     if set_at is None or clock.unit is not clocks.Unit.AS_SET:
-        return clocks.due_of_duty(clock, start_at, work.pack.calendar)
-    return clocks.due_set_at(clock, start_at, set_at, work.pack.calendar)
+        return clocks.due_or_uncounted(clock, start_at, work.pack.calendar)
+    return clocks.due_set_at(clock, start_at, set_at, work.pack.calendar), False
 
 
 def _seats(work: Work, to: Recipients, now: Circumstances, result: Forwarded) -> tuple[Seat, ...]:
@@ -494,6 +504,10 @@ def involve(
     fresh = [agency for agency in joining if agency not in now.involved]
     if fresh:
         incidents.involve(tx, incident.partnership, incident.id, fresh)
+
+
+def _limit(row: Mapping[str, Any]) -> str:
+    return _instant(row["due_at"]) or ("not-counted" if row["due_changes"] else "no-limit")
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -17,7 +17,8 @@ def duty_document(duty: DutyRow | Mapping[str, Any]) -> dict[str, Any]:
     """A duty as it stands, or as it is being laid. Instants are UTC; `due_at` is null where there is no limit.
 
     `due_changes` are the due before and after with cause and time (C-12); `original_due_at` is what the figures count by when
-    an officer gave more time (G-10). `reason_missing`: it is late and nobody has said why.
+    an officer gave more time (G-10). `uncounted`: it has a limit, and no date before a newer list of holidays is uploaded.
+    `reason_missing`: it is late and nobody has said why.
     """
     row = {name: getattr(duty, name) for name in duty.__slots__} if isinstance(duty, DutyRow) else duty
     state = row["state"].value if isinstance(row["state"], DutyState) else row["state"]
@@ -39,6 +40,7 @@ def duty_document(duty: DutyRow | Mapping[str, Any]) -> dict[str, Any]:
         "due_at": _instant(row["due_at"]),
         "original_due_at": _original(changes) or _instant(row["due_at"]),
         "due_changes": [dict(change) for change in changes],
+        "uncounted": row["due_at"] is None and bool(changes),
         "state": state,
         "met_at": _instant(row.get("met_at")),
         "event_at": _instant(row.get("event_at")),

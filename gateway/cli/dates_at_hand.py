@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,13 +17,13 @@ from gateway.actions.change_calendar import in_force
 from gateway.actions.client_concerns import Noted, concerns
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.partnerships import packs
-from gateway.partnerships.calendars import BankHolidays
+from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH, BankHolidays
 from gateway.settings import Settings
-from gateway.store import clients, tables
+from gateway.store import clients, duties, overview, tables
 from gateway.store import packs as pack_rows
 from gateway.store.transaction import Store, Tx
 
-SHOULD_REACH = timedelta(days=365)
+MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Dates:
     reviews: Mapping[str, date]
     broken: tuple[str, ...]  # packs in force that cannot be read, or are not the text that was put in force
     listed: BankHolidays
+    uncounted: int  # duties that have a limit and no date, because the list ended before it
     clients: tuple[Noted, ...]
 
 
@@ -49,7 +50,7 @@ def read_dates(settings: Settings, at: datetime) -> Dates | None:
 
 def warnings(listed: BankHolidays, today: date) -> list[str]:
     """What an officer should know of a list: that it ends within a year."""
-    if listed.covers_until - today >= SHOULD_REACH:
+    if listed.covers_until - today >= HOLIDAYS_SHOULD_REACH:
         return []
     return [f"holiday data ends on {listed.covers_until}: upload a newer file"]
 
@@ -73,4 +74,5 @@ def _dates(tx: Tx, at: datetime) -> Dates:
         except Misconfigured:
             broken.append(row.partnership)
     noted = tuple(one for row in clients.listed(tx) for one in concerns(row, at))
-    return Dates(reviews, tuple(broken), listed, noted)
+    waiting = duties.uncounted(tx, overview.partnerships(tx), MOST_COUNTED)
+    return Dates(reviews, tuple(broken), listed, waiting, noted)

@@ -70,7 +70,7 @@ def list_duties(
     told = run(_list(incident, state, after, limit))
     lines = [
         f"{one['id']}  {one['state']:<8} {one['role']}@{one['agency']} owes {one['expects']} ({one['clock']}) "
-        f"by {one['due_at'] or 'no limit'}{_remarks(one)}"
+        f"by {limit_of(one)}{_remarks(one)}"
         for one in told["duties"]
     ]
     lines += [f"{one['incident']}: {one['in_words']}" for one in told["decisions"]]
@@ -86,7 +86,7 @@ def show(duty: DutyArgument, officer: Officer, as_json: JsonFlag = False) -> Non
     told = run(_show(duty, officer))
     one = told["duty"]
     lines = [
-        f"{one['role']}@{one['agency']} owes {one['expects']} ({one['clock']}) by {one['due_at'] or 'no limit'}",
+        f"{one['role']}@{one['agency']} owes {one['expects']} ({one['clock']}) by {limit_of(one)}",
         f"{one['state']}{_remarks(one)}",
     ]
     lines += [f"{each['at']}  {each['event']}, {each['officer']}: {each['words']}" for each in told["said"]]
@@ -201,9 +201,14 @@ def explain(
     answer(told, [f"The reason is recorded, receipt {told['receipt']}"], as_json)
 
 
+def limit_of(one: Mapping[str, Any]) -> str:
+    """By when a duty is due, of its document."""
+    return one["due_at"] or ("a date not counted yet" if one["uncounted"] else "no limit")
+
+
 def _remarks(one: Mapping[str, Any]) -> str:
     """What else is to be said of a duty in a list."""
-    moved = [f"was {each['old_due_at']}: {each['cause']}" for each in one["due_changes"]]
+    moved = [f"was {each['old_due_at'] or 'not counted'}: {each['cause']}" for each in one["due_changes"]]
     return "".join(f" ({each})" for each in [*moved, *(["reason missing"] if one["reason_missing"] else [])])
 
 

@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.app import home_of, local_today, notaries_of, system_clock
-from gateway.cli.dates_at_hand import read_dates, warnings
+from gateway.cli.dates_at_hand import Dates, read_dates, warnings
 from gateway.cli.mail_domains import mail_domains
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.settings import (
@@ -165,7 +166,7 @@ def _notaries(settings: Settings) -> Finding:
 
 
 def _in_date(settings: Settings) -> list[Finding]:
-    """Reviews of packs that lapsed and holiday data that ends within a year: both warn and stop nothing (X-24, C-12)."""
+    """Reviews of packs that lapsed and holiday data that ends within a year: both warn and stop nothing (X-24, C-12); only data that has ended is a fault."""
     found = read_dates(settings, system_clock())
     if found is None:
         return []  # what is wrong with the database is said already
@@ -173,14 +174,22 @@ def _in_date(settings: Settings) -> list[Finding]:
     overdue = [f"{name} (since {day})" for name, day in found.reviews.items() if today > day]
     reviews = f"warning: overdue: {', '.join(overdue)}" if overdue else ""
     noted = "; ".join(f"warning: client {one.client}: {one.words}" for one in found.clients)
-    ends = "; ".join(f"warning: {one}" for one in warnings(found.listed, today))
     mend = f"{', '.join(found.broken)}: put a sound one in force with `gateway rules activate`"
     return [
         Finding("rule packs in force are sound", not found.broken, mend if found.broken else ""),
         Finding("reviews of the rule packs in force", True, reviews),
-        Finding("holiday data reaches a year ahead", True, ends),
+        about_holidays(found, today),
         Finding("clients' keys, approvals and exceptions", True, noted),
     ]
+
+
+def about_holidays(found: Dates, today: date) -> Finding:
+    """Warns a year ahead; no date is counted past the end of the list, so there it is a fault (edge case 14 of section 11.6)."""
+    words = "; ".join(warnings(found.listed, today))
+    if found.uncounted or found.listed.covers_until < today:
+        mend = f"{words}: gateway calendar upload; duties that have no date until then: {found.uncounted}"
+        return Finding("holiday data reaches a year ahead", False, mend)
+    return Finding("holiday data reaches a year ahead", True, f"warning: {words}" if words else "")
 
 
 def _databases(settings: Settings) -> dict[migrations.Which, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -21,7 +21,7 @@ from gateway.core.clocks import Clock, DayEnd, Due, Unit, due, target
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import PartnershipId
 from gateway.core.working_days import Calendar, CalendarEnds, TimeFault, read_instant
-from gateway.partnerships.calendars import load_calendar
+from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH, load_calendar
 from gateway.partnerships.clock_tables import ClockTable, load_clock_table, pack_names
 
 app = typer.Typer(
@@ -30,7 +30,6 @@ app = typer.Typer(
 )
 
 ANSWER_IS_NO, WRONG_USE = 1, 2
-HOLIDAYS_SHOULD_REACH = timedelta(days=365)
 HYPOTHETICAL = "hypothetical holiday"
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

@@ -93,7 +93,12 @@ def shown(read: IncidentRead, pack: Pack, now: datetime, *, is_newest: bool) -> 
         "progress": [_step(step) for step in _steps(read, pack, now)],
         "answers": (sum(duty.met_at is not None for duty in returns), len(returns)),
         "duties": [
-            (duty, words.left(now, duty.due_at, pack.calendar), why(duty, pack)) for duty in read.duties
+            (
+                duty,
+                words.left(now, duty.due_at, pack.calendar, is_uncounted=duty.is_uncounted),
+                why(duty, pack),
+            )
+            for duty in read.duties
         ],
         "timeline": _timeline(read, is_newest=is_newest),
         "older": address(path, {"before": written(Place(older.at, older.id))}) if older else None,

@@ -111,7 +111,7 @@ async def _shown(
     shown: dict[str, Any] = {
         "duty": row,
         "now": now,
-        "left": words.left(now, row.due_at, pack.calendar),
+        "left": words.left(now, row.due_at, pack.calendar, is_uncounted=row.is_uncounted),
         "why": why(row, pack),
         "names": reading.agency_names(directory),
         "people": numbers_of(directory, Seat(row.agency, row.role), now),

@@ -66,7 +66,13 @@ async def get_duties(console: Console, visit: Visit) -> Response:
     rows, total = await console.parts.store.read(read)
     known = await snapshots(console, visit.signed_in)
     lines = [
-        (row, words.left(day.now, row.due_at, calendar_of(known, row.partnership))) for row in rows[:ROWS]
+        (
+            row,
+            words.left(
+                day.now, row.due_at, calendar_of(known, row.partnership), is_uncounted=row.is_uncounted
+            ),
+        )
+        for row in rows[:ROWS]
     ]
     last = Place(lines[-1][0].due_at, lines[-1][0].id) if lines else None
     shown: dict[str, Any] = {

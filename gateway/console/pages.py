@@ -83,6 +83,7 @@ _pages.filters |= {
     "at_time": words.at_time,
     "day": words.day,
     "due": words.due,
+    "due_of": words.due_of,
     "capital": words.capital,
     "short_day": words.short_day,
     "age": lambda at, now: words.age(now, at),

@@ -30,7 +30,7 @@ from gateway.core.messages import PartnershipId, RoleId
 from gateway.core.rules import Pack
 from gateway.core.working_days import Calendar, CalendarEnds, Convention
 from gateway.partnerships import packs
-from gateway.partnerships.calendars import ENGLAND
+from gateway.partnerships.calendars import ENGLAND, HOLIDAYS_SHOULD_REACH
 from gateway.partnerships.vocabulary import ROLES
 from gateway.parts import Snapshot
 from gateway.store import holidays
@@ -40,7 +40,6 @@ from schemas import read_message
 from schemas.registry import example_path
 
 REVIEW_SOON = timedelta(days=60)
-HOLIDAYS_SHOULD_REACH = timedelta(days=365)
 SUPPOSED = "a holiday that you suppose"
 UNITS = {
     Unit.HOURS: ("hour", "hours"),

@@ -8,17 +8,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from starlette.responses import Response, StreamingResponse
 
+from gateway.actions.change_calendar import in_force
 from gateway.console import words
 from gateway.console.door import HEADERS, Console, Officer, Visit
 from gateway.console.lists import agency_names, calendar_of, day_of, snapshots
 from gateway.console.pages import page
 from gateway.console.words import Tag
 from gateway.core.errors import Unavailable
-from gateway.store import deliveries, holds, log, mail, overview
+from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH
+from gateway.store import deliveries, duties, holds, log, mail, overview
 from gateway.store.overview import Counts, Day, DutyLine
 from gateway.store.transaction import Tx
 
@@ -45,6 +47,8 @@ class Health:
     read_until: dict[str, datetime]
     anchored_size: int
     unanchored_since: datetime | None
+    holidays_until: date
+    uncounted: int  # duties that have a limit and no date, because the holiday data ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,13 @@ async def get_today(console: Console, visit: Visit) -> Response:
     read = await console.parts.store.read(lambda tx: _read(tx, officer, day))
     known = await snapshots(console, officer)
     lines = [
-        (row, words.left(day.now, row.due_at, calendar_of(known, row.partnership))) for row in read.soonest
+        (
+            row,
+            words.left(
+                day.now, row.due_at, calendar_of(known, row.partnership), is_uncounted=row.is_uncounted
+            ),
+        )
+        for row in read.soonest
     ]
     health = list(health_told(read.health, day.now, is_anchored=console.parts.settings.is_anchored))
     is_quiet = not any(asdict(read.counts).values())
@@ -122,10 +132,10 @@ def counts_of(tx: Tx, officer: Officer, day: Day) -> Counts:
 
 def _read(tx: Tx, officer: Officer, day: Day) -> TodayRead:
     soonest = overview.soonest_due(tx, officer.partnerships, day, NEXT_DUE)
-    return TodayRead(counts_of(tx, officer, day), _health(tx, day.now), soonest)
+    return TodayRead(counts_of(tx, officer, day), _health(tx, officer, day.now), soonest)
 
 
-def _health(tx: Tx, now: datetime) -> Health:
+def _health(tx: Tx, officer: Officer, now: datetime) -> Health:
     newest = log.latest_checkpoint(tx)
     return Health(
         sealed_at=newest.sealed_at if newest else None,
@@ -134,6 +144,8 @@ def _health(tx: Tx, now: datetime) -> Health:
         read_until=mail.watermarks(tx),
         anchored_size=anchor[0] if (anchor := log.newest_anchor(tx)) else 0,
         unanchored_since=log.oldest_unanchored(tx),
+        holidays_until=in_force(tx).covers_until,
+        uncounted=duties.uncounted(tx, officer.partnerships, overview.MOST_COUNTED),
     )
 
 
@@ -154,6 +166,21 @@ def health_told(health: Health, now: datetime, *, is_anchored: bool) -> Iterator
         waits if stuck else "Nothing waits that should be gone.",
     )
     yield _mail_told(list(health.read_until.values()), now)
+    yield _dates_told(health, words.local_day(now))
+
+
+def _dates_told(health: Health, today: date) -> tuple[str, Tag, str]:
+    """No date is counted past the end of the list of bank holidays: it is told a year ahead (edge case 14 of section 11.6)."""
+    title, ends = (
+        "Due dates can be counted",
+        f"Bank holidays are known until {words.day(health.holidays_until)}",
+    )
+    newer = "Have gov.uk's newer list uploaded."
+    if health.uncounted:
+        return title, Tag("Stopped", "red"), f"{ends}. Duties without a date: {health.uncounted:,}. {newer}"
+    if health.holidays_until - today < HOLIDAYS_SHOULD_REACH:
+        return title, Tag("Ends soon", "yellow"), f"{ends}. {newer}"
+    return title, WELL, f"{ends}."
 
 
 def _anchored_told(health: Health, now: datetime) -> tuple[str, Tag, str]:

@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 from gateway.core.content_types import ENDINGS
 from gateway.core.receipts import Event
 from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
+from gateway.store.duties import DutyRow
 from gateway.store.holds import HoldRow
-from gateway.store.overview import DeliveryLine
+from gateway.store.overview import DeliveryLine, DutyLine
 from schemas.registry import REGISTRY, body_of
 
 LONDON = ZoneInfo("Europe/London")
@@ -113,6 +114,7 @@ REASONS = {
     "unknown-agency": "The agency is not enrolled in the directory",
     "do-not-contact": "The message asks that this recipient is not told: find another",
     "opened-by-wrong-recipient": "A wrong recipient may have read it: open a breach record",
+    "holiday-data-ends": "The list of bank holidays ends before a due date: upload a newer one, then release",
     "duty-ended-before": "More was told after the duty to notify was ended: it is owed again, have it decided",
     "nothing-decided": "All who decide have answered and asked for more: see that they get it and decide",
     "answer-taken-back": "The sender took an answer back: what it answered is owed again, so telephone",
@@ -326,6 +328,11 @@ def due(at: datetime | None) -> str:
     return when(at)
 
 
+def due_of(duty: DutyLine | DutyRow) -> str:
+    """By when a duty is due; one with a limit that the holiday data does not reach has no date yet."""
+    return "not counted yet: holiday data ends" if duty.is_uncounted else due(duty.due_at)
+
+
 def told_due(text: str) -> str:
     """As `due`, of an instant kept as text; empty where there was no limit."""
     return due(datetime.fromisoformat(text) if text else None)
@@ -360,6 +367,11 @@ def clock_time(wall: time) -> str:
     return f"{wall.hour % 12 or 12}{minutes}{'am' if wall.hour < 12 else 'pm'}"
 
 
+def local_day(at: datetime) -> date:
+    """The day that it is in London."""
+    return at.astimezone(LONDON).date()
+
+
 def day_ends_at(now: datetime) -> datetime:
     """The instant at which London's day ends."""
     tomorrow = now.astimezone(LONDON).date() + timedelta(days=1)
@@ -375,10 +387,12 @@ def age(now: datetime, at: datetime) -> str:
     return f"{minutes} minute{'' if minutes == 1 else 's'}" if minutes else "just now"
 
 
-def left(now: datetime, due_at: datetime | None, calendar: Calendar | None) -> Tag:
+def left(
+    now: datetime, due_at: datetime | None, calendar: Calendar | None, *, is_uncounted: bool = False
+) -> Tag:
     """How long is left in working days, or by how much it is overdue (C-15)."""
     if due_at is None:
-        return Tag("No limit")
+        return Tag("Not counted yet", "yellow") if is_uncounted else Tag("No limit")
     today = now.astimezone(LONDON).date()
     due_on = (due_at - _INSTANT_BEFORE).astimezone(LONDON).date()
     try:

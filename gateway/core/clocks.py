@@ -31,6 +31,8 @@ from gateway.core.working_days import (
     why_closed,
 )
 
+REMINDS_WITHIN = timedelta(days=31)  # after a due day: farther than two working days after it ever are
+
 
 class Unit(Enum):
     """What a clock's amount counts. NONE has no limit and only ages (K13); AS_SET is set case by case (K19)."""
@@ -209,6 +211,17 @@ def due_of_duty(clock: Clock, start_at: datetime, calendar: Calendar) -> Due:
         return replace(due(clock, first_at, calendar), start_at=_in_utc(start_at))
 
 
+def due_or_uncounted(clock: Clock, start_at: datetime, calendar: Calendar) -> tuple[Due, bool]:
+    """As `due_of_duty`; without a date, and True, where the holiday data ends before it (edge case 14 of section 11.6).
+
+    Nothing that is told is refused because a list of holidays is out of date; its duty waits uncounted for a newer one.
+    """
+    try:
+        return due_of_duty(clock, start_at, calendar), False
+    except CalendarEnds:
+        return Due(clock, _in_utc(start_at), None, None), True
+
+
 def due_as_set(clock: Clock, start_at: datetime, due_on: date, calendar: Calendar) -> Due:
     """The due of a clock whose day a person sets (K19). The day may not lie before the start."""
     if clock.unit is not Unit.AS_SET:
@@ -268,12 +281,14 @@ def reminders(due: Due, calendar: Calendar) -> tuple[Reminder, ...]:
     """When to remind and escalate (G-02): half-way, one working day before, at due, one and two working days after.
 
     Strictly ordered, nothing at or before the start. For clocks in days the first two fall into office hours; a short
-    clock has one of them (nobody is reminded on the day it started). Empty where there is no limit. Raises CalendarEnds.
+    clock has one of them (nobody is reminded on the day it started). Empty where there is no limit. Past the end of the
+    holiday data only weekends are closed: somebody is rather reminded on a holiday than never.
     """
     if due.due_at is None or due.due_on is None:
         return ()
     if calendar.local(due.start_at).date() < calendar.covers_from:
         return (Reminder(Stage.DUE, due.due_at),)  # late when it came: there is nothing to remind of
+    calendar = replace(calendar, covers_until=max(calendar.covers_until, due.due_on + REMINDS_WITHIN))
     local = due.clock.local_closures
     before_on = previous_working_day(calendar, due.due_on, local=local)
     one_on = next_working_day(calendar, due.due_on, local=local)

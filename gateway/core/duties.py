@@ -15,6 +15,9 @@ from enum import Enum
 from gateway.core.clocks import Reminder
 from gateway.core.messages import RoleId
 
+# the cause, in a duty's changes, and the reason of a hold: the list of bank holidays ends before its due day
+UNCOUNTED = "holiday-data-ends"
+
 
 class DutyState(Enum):
     OPEN = "open"

@@ -317,7 +317,7 @@ def _due(text: str) -> str:
     try:
         return _when(datetime.fromisoformat(text).astimezone(UTC))
     except ValueError:
-        return text
+        return text.replace("-", " ")
 
 
 def _spoken(code: str) -> str:

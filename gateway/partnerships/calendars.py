@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 ENGLAND = "england-and-wales"
 HOLIDAYS_A_YEAR = 8
+HOLIDAYS_SHOULD_REACH = timedelta(
+    days=365
+)  # a list that ends sooner is warned of: gov.uk publishes two years ahead
 SATURDAY = 5
 CALENDAR_KEYS = frozenset({"division", "bank_holidays", "zone", "opens", "closes", "local_closures"})
 

@@ -45,6 +45,11 @@ class DutyRow:
     due_changes: Sequence[Mapping[str, Any]] | None = None
     explained_at: datetime | None = None
 
+    @property
+    def is_uncounted(self) -> bool:
+        """It has a limit, and no date yet: the holiday data ended before it when it was laid."""
+        return self.due_at is None and bool(self.due_changes)
+
 
 _NAMES = (
     "id",
@@ -104,6 +109,9 @@ _LAID = Prepared(
 _INSERT = Prepared(insert(t.duty))
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 _due_or_never: ColumnElement[Any] = func.coalesce(t.duty.c.due_at, literal(NEVER, t.Instant()))
+_IS_UNCOUNTED = and_(
+    t.duty.c.due_at.is_(None), t.duty.c.due_changes.is_not(None), t.duty.c.state != DutyState.WAIVED.value
+)
 _LAYS = and_(  # an index finds an incident's duties; none finds those of one message
     t.duty.c.partnership == t.message.c.partnership,
     t.duty.c.incident == t.message.c.incident,
@@ -219,9 +227,17 @@ def _page(tx: Tx, query: Any, after: Place | None, most: int | None) -> list[Dut
 
 
 def open_with_due(tx: Tx) -> list[DutyRow]:
-    """Duties whose due instant may still be counted anew: open ones with a limit, of incidents that are open (C-12)."""
-    query = _ALL.where(t.duty.c.state == DutyState.OPEN.value, t.duty.c.due_at.is_not(None), _ON_OPEN)
+    """Duties whose due instant may still be counted anew: open ones with a limit, of incidents that are open (C-12); and
+    whatever was never counted, answered or not."""
+    has_limit = and_(t.duty.c.state == DutyState.OPEN.value, t.duty.c.due_at.is_not(None))
+    query = _ALL.where(or_(has_limit, _IS_UNCOUNTED), _ON_OPEN)
     return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.id))]
+
+
+def uncounted(tx: Tx, partnerships: Sequence[str], most: int) -> int:
+    """How many duties wait for a newer list of holidays to have their date, no further than `most`."""
+    query = select(t.duty.c.id).where(t.duty.c.partnership.in_(partnerships), _IS_UNCOUNTED, _ON_OPEN)
+    return len(list(tx.execute(query.limit(most))))
 
 
 def to_chase(tx: Tx, now: datetime, most: int) -> list[DutyRow]:

@@ -74,6 +74,7 @@ class DutyLine:
     clock: str
     due_at: datetime | None
     state: str
+    is_uncounted: bool = False  # it has a limit, and no date before a newer list of holidays is uploaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,8 @@ _DUTY_LINE = select(
             "due_at",
             "state",
         )
-    )
+    ),
+    and_(t.duty.c.due_at.is_(None), t.duty.c.due_changes.is_not(None)).label("is_uncounted"),
 )
 
 Where = Callable[[str, Day], list[ColumnElement[bool]]]

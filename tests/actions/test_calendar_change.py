@@ -17,7 +17,8 @@ from gateway.core.errors import Misconfigured, Refused
 from gateway.core.messages import IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.core.working_days import CalendarEnds
-from gateway.dispatch.timetable import recount_open
+from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.dispatch.timetable import chase_due, recount_open
 from gateway.partnerships.calendars import (
     ENGLAND,
     BankHolidays,
@@ -29,16 +30,19 @@ from gateway.partnerships.calendars import (
 )
 from gateway.partnerships.packs import shipped
 from gateway.parts import Supply
-from gateway.store import holidays
+from gateway.store import duties, holidays
 from tests.actions.scene import (
     HOSPITALS,
+    PARTNERS,
     UNIT,
     coarse_reason,
     decide,
+    deliveries_of,
     duties_of,
     duty_of,
     entries_named,
     incident_of,
+    reasons,
     refer,
     send,
 )
@@ -196,3 +200,55 @@ def test_edge_case_14_a_date_beyond_the_list_is_refused_and_never_guessed() -> N
     pack = shipped("south-tyneside")
     with pytest.raises(CalendarEnds, match="holiday data ends on 2028-12-31"):
         due(pack.clocks["K17"], datetime(2028, 12, 20, tzinfo=UTC), pack.calendar)
+
+
+NEXT_YEAR = {
+    date(2029, 1, day): f"Invented Day {day}" for day in (1, 2, 3, 4, 5, 8, 9, 10)
+}  # eight: a whole year
+
+
+async def test_edge_case_14_what_is_told_past_the_end_of_the_list_goes_on_and_its_dates_come_with_a_newer_one(
+    house: House,
+) -> None:
+    """Nobody is kept waiting for a list of holidays: the partners have it, an officer hears, and no date is guessed."""
+    house.clock.move_to(
+        datetime(2028, 12, 22, 10, tzinfo=UTC)
+    )  # a Friday: five working days end in the new year
+    referral = await refer(house)
+    assert {row.role for row in await deliveries_of(house, referral["id"])} >= set(PARTNERS)
+    statutory = await duty_of(house, referral, "dsp-la", "sin-record")
+    assert (statutory.due_at, statutory.next_chase_at, statutory.is_uncounted) == (None, None, True)
+    assert await reasons(house) == ["holiday-data-ends"]
+    triage = await duty_of(house, referral, "dsp-la", "triage-decision")
+    assert triage.due_at == datetime(2028, 12, 27, 17, tzinfo=UTC)
+    told = {duty["expects"]: duty["uncounted"] for duty in referral["duties"]}
+    assert (told["sin-record"], told["triage-decision"]) == (True, False)
+    assert await house.parts.store.read(lambda tx: duties.uncounted(tx, [SOUTH_TYNESIDE], 9)) == 1
+    house.clock.move_to(datetime(2029, 1, 2, 10, tzinfo=UTC))
+    await chase_due(house.parts, frozenset())
+    assert "two-working-days-after" in {duty.chase_stage for duty in await duties_of(house, referral)}
+    newer = read_government_list(json.dumps(government_list(NEXT_YEAR, (2028,))), "2029-01-02-aaaaaaaa")
+    await put_in_force(house, newer)
+    assert await recount_open(house.parts) == 1
+    counted = await duty_of(house, referral, "dsp-la", "sin-record")
+    assert counted.due_at == datetime(2029, 1, 13, tzinfo=UTC)  # 27 to 29 December, 11 and 12 January
+    assert counted.next_chase_at is not None
+    assert [one["cause"] for one in counted.due_changes or ()] == [
+        "holiday-data-ends",
+        "holiday-list-changed",
+    ]
+
+
+async def test_edge_case_14_what_was_answered_before_it_had_a_date_is_judged_by_it(house: House) -> None:
+    house.clock.move_to(datetime(2028, 12, 29, 10, tzinfo=UTC))
+    referral = await refer(house)
+    await decide(house, referral, "dsp-icb")
+    met = await duty_of(house, referral, "dsp-icb", "triage-decision")
+    assert (met.state, met.is_uncounted) == (DutyState.MET, True)
+    days = {date(2029, 3, day): "Invented Day" for day in (5, 6, 7, 8, 9, 12, 13, 14)}
+    newer = read_government_list(json.dumps(government_list(days, (2028,))), "2028-12-29-aaaaaaaa")
+    await put_in_force(house, newer)
+    await recount_open(house.parts)
+    judged = await duty_of(house, referral, "dsp-icb", "triage-decision")
+    assert (judged.state, judged.due_at) == (DutyState.MET, datetime(2029, 1, 1, 17, tzinfo=UTC))
+    assert (judged.met_at, judged.next_chase_at) == (met.met_at, None)

@@ -24,6 +24,7 @@ from gateway.core.clocks import (
     begins,
     due,
     due_as_set,
+    due_or_uncounted,
     is_met,
     judge,
     recalculate,
@@ -200,6 +201,22 @@ def test_a_due_date_that_the_holiday_data_does_not_reach_is_refused() -> None:
         due(of_pack("tower-hamlets", "K16"), start_at, ENGLAND)
     assert due(K07, start_at, ENGLAND).due_at == start_at + timedelta(hours=72)
     assert due(of_pack("tower-hamlets", "K10"), start_at, ENGLAND).due_on == date(2029, 1, 1)
+
+
+def test_edge_case_14_a_duty_past_the_data_has_no_date_and_what_is_due_before_its_end_is_still_chased_after_it() -> (
+    None
+):
+    late = at("2028-12-27T10:00Z")
+    uncounted, is_uncounted = due_or_uncounted(K12, late, ENGLAND)
+    assert (is_uncounted, uncounted.due_on, uncounted.due_at) == (True, None, None)
+    assert reminders(uncounted, ENGLAND) == ()
+    counted, is_uncounted = due_or_uncounted(K11, at("2028-12-28T10:00Z"), ENGLAND)
+    assert not is_uncounted
+    stages = [(each.stage, each.at) for each in reminders(counted, ENGLAND)]
+    assert stages[-2:] == [
+        (Stage.ONE_AFTER, at("2029-01-01T17:00Z")),  # whether New Year's Day is one is not known here
+        (Stage.TWO_AFTER, at("2029-01-02T17:00Z")),
+    ]
 
 
 def test_awareness_before_the_incident_is_refused_unless_unborn_or_ongoing() -> None:

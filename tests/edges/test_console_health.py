@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from gateway.console.today import Health, health_told
 
 NOW = datetime(2026, 11, 5, 10, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=1)
-WELL = Health(NOW, None, None, {"mailbox": NOW}, 40, None)
+WELL = Health(NOW, None, None, {"mailbox": NOW}, 40, None, date(2028, 12, 31), 0)
 
 
 def states(health: Health, *, is_anchored: bool = True) -> dict[str, str]:
@@ -27,6 +27,9 @@ def states(health: Health, *, is_anchored: bool = True) -> dict[str, str]:
         ({"carried_since": LONG_AGO}, "Messages go out", "Stopped"),
         ({"read_until": {"mailbox": NOW, "other": LONG_AGO}}, "Mail comes in", "Stopped"),
         ({"read_until": {}}, "Mail comes in", "Not in use"),
+        ({"holidays_until": date(2027, 11, 4)}, "Due dates can be counted", "Ends soon"),
+        ({"holidays_until": date(2027, 11, 5)}, "Due dates can be counted", "Working"),
+        ({"uncounted": 1}, "Due dates can be counted", "Stopped"),
         ({"unanchored_since": LONG_AGO}, "The log is confirmed by others", "Waiting"),
     ],
 )

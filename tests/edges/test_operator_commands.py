@@ -7,13 +7,17 @@ import os
 import stat
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from gateway.cli.operator import app
+from gateway.cli.dates_at_hand import Dates
+from gateway.cli.operator import about_holidays, app
+from gateway.partnerships.calendars import shipped_holidays
 from gateway.settings import PREFIX, Settings
 
 Run = Callable[..., Result]
@@ -35,6 +39,24 @@ def test_from_nothing_to_sound_in_three_commands(run: Run) -> None:
     assert run("init").exit_code == 0
     assert run("migrate").exit_code == 0
     assert run("doctor").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("until", "uncounted", "is_sound", "says"),
+    [
+        (date(2028, 1, 5), 0, True, ""),
+        (date(2027, 1, 4), 0, True, "warning: holiday data ends on 2027-01-04: upload a newer file"),
+        (date(2027, 1, 4), 3, False, "duties that have no date until then: 3"),
+        (date(2026, 12, 31), 0, False, "gateway calendar upload"),
+    ],
+)
+def test_edge_case_14_holiday_data_that_ends_is_warned_of_a_year_ahead_and_is_a_fault_once_it_has(
+    until: date, uncounted: int, is_sound: bool, says: str
+) -> None:
+    listed = replace(shipped_holidays(), covers_until=until)
+    found = about_holidays(Dates({}, (), listed, uncounted, ()), date(2027, 1, 4))
+    assert found.ok is is_sound
+    assert says in found.advice
 
 
 def test_doctor_answers_one_json_document_with_checks_and_every_setting(run: Run) -> None:

@@ -54,6 +54,10 @@ _TRAILS_OFF = re.compile(
     r"\b(?:yes|no)\s*[-\u2013\u2014:,;]+\s*$", re.IGNORECASE
 )  # "No -": something was to follow
 _HINT = re.compile(r"\(?\s*(?:please\s+use\s+)?dd\s*/\s*mm\s*/\s*yy(?:yy)?\s*\)?", re.IGNORECASE)
+_POINTER = re.compile(  # how some mark what they typed: "--> No", "Answer: No"
+    r"^\s*(?:[-=\u2013\u2014]*>+|[\u2192\u00bb]|(?:(?:our|my|school)\s+)?(?:answer|ans|response|reply|ateb)\s*[:=\u2013\u2014-]+)\s*",
+    re.IGNORECASE,
+)
 
 
 def read_sheet(page: Page, masked: Sequence[int] = (), written_on: date | None = None) -> Sheet:
@@ -96,7 +100,7 @@ class _Behind:
     def read(self, label: Label, following: Label | None) -> tuple[Answer, set[int]]:
         first, last = self._line(label.start), self._line(max(label.start, label.end - 1))
         stop = following.start if following else len(self.text)
-        same = _HINT.sub("", self.text[label.end : stop].partition("\n")[0]).strip(" \t:-\u2013\u2014>=")
+        same = _bare(self.text[label.end : stop].partition("\n")[0]).strip(" \t:-\u2013\u2014>=")
         if label.question is Question.HELD and _TRAILS_OFF.search(
             self.text[label.end : stop].partition("\n")[0]
         ):
@@ -133,7 +137,7 @@ class _Behind:
         tries = [[], below[:1]] if same else [below[:1], below[:2]]
         best: tuple[Roll, list[int]] | None = None
         for places in tries:
-            words = " ".join([same, *(self._hintless(place) for place in places)]).strip()
+            words = " ".join([same, *(_bare(self.page.lines[place].text) for place in places)]).strip()
             if (roll := read_roll(words, self.written_on)) and (best is None or best[0].last is None):
                 best = roll, places
         if best is not None:
@@ -142,7 +146,7 @@ class _Behind:
 
     def _previous(self, label: Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
         places = [] if same else below[:1]
-        words = same or " ".join(self._hintless(place) for place in places)
+        words = same or " ".join(_bare(self.page.lines[place].text) for place in places)
         school = read_previous_school(words) if words else None
         if school is not None:
             return self._answer(label, school, False, words, at, places)
@@ -151,7 +155,7 @@ class _Behind:
     def _held(self, label: Label, same: str, below: list[int], at: int) -> tuple[Answer, set[int]]:
         tries: list[list[int]] = [[], below[:1]] if same else [below[:1], below[:2]]
         for places in tries:
-            words = " ".join([same, *(self.page.lines[place].text for place in places)]).strip()
+            words = " ".join([same, *(_bare(self.page.lines[place].text) for place in places)]).strip()
             held = read_records_held(words)
             if held is not None:
                 return self._answer(label, held, False, words, at, places)
@@ -180,8 +184,10 @@ class _Behind:
         shown = words or " ".join(self.page.lines[one].text for one in places)
         return Answer(label.question, value, doubtful, shown, place, line.depth, line.quoted), set(places)
 
-    def _hintless(self, place: int) -> str:
-        return _HINT.sub("", self.page.lines[place].text).strip()
+
+def _bare(text: str) -> str:
+    """The words of an answer without the form's hint and without what only points at them."""
+    return _POINTER.sub("", _HINT.sub("", text)).strip()
 
 
 def _guess(question: Question, words: str, written_on: date | None) -> Value | None:

@@ -142,11 +142,17 @@ def _told_apart(lines: list[Line]) -> Iterable[Spoken]:
     below = False
     introducing: set[int] = set()
     for place, line in enumerate(lines):
-        if place not in introducing and line.depth == 0:
+        if place not in introducing and (line.depth == 0 or _opens_quotation(lines, place)):
             found = _introduction(lines, place)
             introducing |= found
-            below = below or (bool(found) and not _quotation_follows(lines, max(found)))
+            introduced = bool(found) and line.depth == 0
+            below = below or (introduced and not _quotation_follows(lines, max(found)))
         yield Spoken(line.text, line.depth, below and place not in introducing, place in introducing)
+
+
+def _opens_quotation(lines: list[Line], place: int) -> bool:
+    """The first marked line: Apple's Mail marks its "On … wrote:" like what it introduces."""
+    return lines[place].depth == 1 and all(line.depth == 0 for line in lines[:place])
 
 
 def _introduction(lines: list[Line], place: int) -> set[int]:

@@ -113,7 +113,9 @@ def written(pages: Sequence[Page]) -> str:
 # The letter telling the school how to answer: it stands in every reply that quotes it, whatever its wording.
 _LETTERS_VOICE = re.compile(
     r"^(?:if\b.{0,200}\b(?:please|write|tell us|let us know|reply|say|contact us|delete)\b|please\b.{0,250}\b(?:reply|answer|confirm|write|send|contact|return|do not)\b|"
-    r"to check that this|do not forward|.{0,120}\byour roll\b|yours (?:sincerely|faithfully)|we (?:will telephone you|never ask|are writing))",
+    r"to check that this|do not forward|.{0,120}\byour roll\b|yours (?:sincerely|faithfully)|we (?:will telephone you|never ask|are writing)|"
+    r"(?:(?:following|further to|after|in connection with)\b.{0,120})?\bwe (?:must |need to |have to |would like to )?(?:ask|request|require) (?:you|your)\b|"
+    r"we (?:would be|are|should be) grateful (?:for|if you)\b|you (?:can|may) (?:check|confirm|verify|telephone|ring|call)\b)",
     re.IGNORECASE,
 )
 _SCHOOLS_VOICE = re.compile(r"\b(?:our|i|my|me|she|he|her|him|mum|dad)\b", re.IGNORECASE)
@@ -138,8 +140,8 @@ def _slipped_in(one: Page, sheet: Sheet, is_known: bool) -> list[str]:
             and line.depth == 0
             and not line.introduces
             and not _is_harmless(line.text)
-            # what asks for answers above the questions is the letter's own voice, in another wording than ours
-            and not (sheet.last_label is not None and place < sheet.last_label and _is_ours(line.text))
+            # what asks for answers, down to the sign-off, is the letter's own voice in another wording than ours
+            and not (place < _signed_off(one, sheet) and _is_ours(line.text))
         ]
     if not inside or sheet.last_label is None:
         return []
@@ -164,6 +166,18 @@ def _slipped_in(one: Page, sheet: Sheet, is_known: bool) -> list[str]:
         ):
             added.append(line.text)
     return added
+
+
+def _signed_off(one: Page, sheet: Sheet) -> int:
+    """The line where the quoted letter signs off below its questions; the last question's when it does not."""
+    if sheet.last_label is None:
+        return 0
+    below = (
+        place
+        for place, line in enumerate(one.lines)
+        if place > sheet.last_label and line.below and is_sign_off(line.text)
+    )
+    return next(below, sheet.last_label)
 
 
 def _is_our_letter(one: Page, sheet: Sheet, known: Sequence[int]) -> bool:

@@ -55,6 +55,10 @@ COMPLETE: dict[str, tuple[bytes, Answers]] = {
         mail(f"(a) 06/09/2021 to present\n(b) Valley Primary School\n(c) No\n\n{OUTLOOK}\n{LETTER}"), PRESENT),
     "answers under the quoted letter": (mail(f"{ATTRIBUTION}\n{quoted(LETTER)}\n\n{SHORT}\nMany thanks\nJane Smith"), PRESENT),
     "answers typed inside the quotation": (mail(f"{ATTRIBUTION}\n{quoted(letter_with())}"), PRESENT),
+    "Apple's Mail marks its attribution like the letter": (
+        mail(f"{SHORT}\n{quoted(ATTRIBUTION)}\n> \n> We would be grateful for answers to three questions.\n{quoted(LETTER)}"), PRESENT),
+    "what points at the answers": (
+        mail("a. --> 06/09/2021 to present\nb. -> Valley Primary School\nc. Answer: No\n"), PRESENT),
     "answers between the quoted lines": (
         mail(f"{ATTRIBUTION}\n> {A}\n06/09/2021 to present\n> {B}\nValley Primary School\n> {C} Yes / No\nNo\n"), PRESENT),
     "answers on the line under each label": (
@@ -385,13 +389,16 @@ def test_alternatives_inside_a_mixed_mail_are_read() -> None:
         ("Please answer these in a reply to this e-mail:", "", Verdict.COMPLETE),
         ("Please ask me about his bruises.", "", Verdict.NEEDS_REVIEW),
         ("", "Please contact social care about him.", Verdict.NEEDS_REVIEW),
+        ("Following a notification we must ask you about a pupil.", "", Verdict.COMPLETE),
+        ("", "We made a referral about him in May.", Verdict.NEEDS_REVIEW),
     ],
 )
 def test_a_letter_quoted_in_other_words_is_still_the_letter_and_a_schools_own_words_are_not(
     above: str, below: str, verdict: Verdict
 ) -> None:
-    """Under Outlook's header block nothing marks what the school wrote there."""
-    letter = "\n\n".join(["Dear Ms Smith", above, A, B, C, "Yours sincerely\nAlex Adviser", below])
+    """Under Outlook's header block nothing marks what the school wrote there; how to answer stands below the questions."""
+    how = "If the child was never on roll, please say so. If the file went to another school, tell us which."
+    letter = "\n\n".join(["Dear Ms Smith", above, A, B, C, how, "Yours sincerely\nAlex Adviser", below])
     raw = mail(f"{filled()}\nRegards\n\n{OUTLOOK}\n{letter}")
     expected = Expected(enrolled=(ENROLLED,), authserv_id=SERVER, letters=(LETTER,))
     assert read_opened(open_mail(raw), expected).verdict is verdict

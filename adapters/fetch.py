@@ -101,6 +101,24 @@ class Fetcher:
             self._session = self._open_session()
         return await self._session.request(method, address, headers or {}, body, body_limit_bytes)
 
+    async def check(self, url: str) -> None:
+        """Whether this address may be called as things stand, without calling it; FetchFailed(url-refused, address-refused, dns).
+
+        No promise for later: every request looks anew.
+        """
+        address = self._permitted(url)
+        host, port = address.host or "", address.port or 443
+        if self._is_excepted(host, port) or _is_number(host):
+            return
+        try:
+            found = await asyncio.wait_for(self._resolve(host, port), self._total_seconds)
+        except (OSError, UnicodeError, TimeoutError):
+            raise FetchFailed("dns") from None
+        if not found:
+            raise FetchFailed("dns")
+        if not all(is_public(one) for one in found):
+            raise FetchFailed("address-refused")
+
     async def aclose(self) -> None:
         """Close the connections kept open; a repeat does nothing, and a later request opens anew."""
         session, self._session = self._session, None

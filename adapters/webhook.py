@@ -14,13 +14,24 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from adapters.fetch import Answer, Fetcher, FetchFailed
-from gateway.core.deliveries import Delivered, Fault, Outcome, Parcel, TryLater, Undeliverable
+from gateway.core.deliveries import (
+    GONE,
+    WEBHOOK_PING,
+    Delivered,
+    Fault,
+    Outcome,
+    Parcel,
+    TryLater,
+    Undeliverable,
+    endpoint_digest,
+)
 
 SECRET_PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)  # Standard Webhooks, "Signature scheme": between 24 and 64 bytes
@@ -99,6 +110,9 @@ class WebhookAdapter:
             headers = signature_headers(parcel.delivery, now, body, keys)
             outcome = await self._post(parcel.address, headers, body)
         circuit.learn(outcome, now)
+        if isinstance(outcome, Undeliverable) and outcome.reason == GONE:
+            told = {**outcome.evidence, "endpoint": endpoint_digest(parcel.address)}
+            return replace(outcome, evidence=told)
         return outcome
 
     async def _post(self, address: str, headers: Mapping[str, str], body: bytes) -> Outcome:
@@ -127,9 +141,13 @@ def _endpoint(address: str) -> str:
 
 def notice(parcel: Parcel, public_url: str) -> bytes:
     """The body: what kind of notice, when it arose, and ids. The same bytes for every attempt."""
+    at = parcel.created_at.astimezone(UTC).isoformat()
+    if parcel.message_type == WEBHOOK_PING:
+        ping = {"type": WEBHOOK_PING, "timestamp": at, "webhook": parcel.message}
+        return json.dumps(ping, separators=(",", ":")).encode()
     document = {
         "type": "delivery.waiting",
-        "timestamp": parcel.created_at.astimezone(UTC).isoformat(),
+        "timestamp": at,
         "delivery": parcel.delivery,
         "message": parcel.message,
         "incident": parcel.incident,
@@ -176,7 +194,7 @@ def outcome_of(answer: Answer, now: datetime) -> Outcome:
         case status if 200 <= status < 300:
             return Delivered("ConsignmentNotification", evidence)
         case HTTPStatus.GONE:
-            return Undeliverable("gone", Fault.PARTNER, evidence)
+            return Undeliverable(GONE, Fault.PARTNER, evidence)
         case status if status in LATER:
             reason = "rate-limited" if status == HTTPStatus.TOO_MANY_REQUESTS else "busy"
             return TryLater(reason, _asked_seconds(answer, now), evidence)

@@ -24,7 +24,7 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapters.fetch import Fetcher
+from adapters.fetch import Fetcher, FetchFailed
 from adapters.inbox import InboxAdapter
 from adapters.key_sets import TOTAL_SECONDS as KEY_SET_SECONDS
 from adapters.key_sets import fetch_key_set
@@ -51,7 +51,7 @@ from gateway.dispatch import intake, mesh_intake
 from gateway.ledger.anchoring import Notaries, read_witness
 from gateway.ledger.verify import NOBODY_STAMPS, read_stampers
 from gateway.moving_clock import MovingClock
-from gateway.parts import Clock, Compose, FetchKeys, Partnerships, Parts, ReadMailFile
+from gateway.parts import CheckAddress, Clock, Compose, FetchKeys, Partnerships, Parts, ReadMailFile
 from gateway.settings import Settings
 from gateway.store import mail as mail_rows
 from gateway.store import tables
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from adapters.mesh import MeshAdapter
 
 MAILBOX, MESH = "mailbox", "mesh"
+ADDRESS_SECONDS = 5.0  # longest time to find out where an address leads
 TOKEN_SECONDS = 15.0  # longest time for one token of the mailbox's authorization server
 
 _log = structlog.get_logger()
@@ -128,6 +129,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         read_mail_file=_mail_file_reader(settings),
         scan=_scanner(settings),
         fetch_keys=_key_fetcher(settings),
+        check_address=_address_checker(settings),
         notaries=notaries,
         ask_notary=_notary(settings, notaries),
     )
@@ -220,6 +222,17 @@ def _key_fetcher(settings: Settings) -> FetchKeys:
             await fetcher.aclose()
 
     return fetch
+
+
+def _address_checker(settings: Settings) -> CheckAddress:
+    async def check(address: str) -> str | None:
+        try:
+            await _fetcher(settings, ADDRESS_SECONDS).check(address)
+        except FetchFailed as failed:
+            return failed.reason
+        return None
+
+    return check
 
 
 def notaries_of(settings: Settings) -> Notaries:

@@ -44,6 +44,8 @@ Clock = Callable[[], datetime]
 Compose = Callable[
     [Mapping[str, str], Mapping[str, Any], str | None], Letter
 ]  # templates, message, reply token
+# What is wrong with calling an address that a partner gave: a coarse code, or None. It is not called.
+CheckAddress = Callable[[str], Awaitable[str | None]]
 FetchKeys = Callable[[str], Awaitable[Fetched]]  # of the address where a client publishes its keys
 ReadMail = Callable[[bytes, MailExpected], MailReading]  # blocks for seconds: call it in a thread
 
@@ -177,6 +179,7 @@ class Parts:
     read_mail_file: ReadMailFile
     scan: Scan | None  # None: no scanner is set up
     fetch_keys: FetchKeys
+    check_address: CheckAddress
     notaries: Notaries
     ask_notary: AskNotary
 

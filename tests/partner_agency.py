@@ -117,7 +117,7 @@ class WebhookServer:
         if webhook_id not in self.known:
             self.known.add(webhook_id)
             document = json.loads(body)
-            self.notices.put_nowait(Notice(webhook_id, document["delivery"], document))
+            self.notices.put_nowait(Notice(webhook_id, document.get("delivery", ""), document))
 
 
 @asynccontextmanager

@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any, assert_never
 
 from gateway.actions.climb import CARRIED, begin_ladder, climb_from_failure
+from gateway.actions.end_webhook import close_endpoint
 from gateway.actions.hold import hold
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import (
+    GONE,
     OUR_FAULT,
     Delivered,
     DeliveryState,
@@ -21,6 +23,7 @@ from gateway.core.deliveries import (
     Undeliverable,
     next_attempt_at,
 )
+from gateway.core.messages import Seat
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, incidents
@@ -53,6 +56,8 @@ def deliver(tx: Tx, parts: Parts, work: Work, asked: Attempted) -> DeliveryState
     subject = Subject(row.message, row.partnership, row.incident, work.key)
     prove(tx, parts, work, subject, [said])
     state = DeliveryState(values.get("state", DeliveryState.PENDING.value))
+    if isinstance(asked.outcome, Undeliverable) and asked.outcome.reason == GONE:
+        close_endpoint(tx, parts, work, row.partnership, Seat(row.agency, row.role), _endpoint(asked.outcome))
     if state in (DeliveryState.FAILED_PARTNER, DeliveryState.FAILED_SYSTEM):
         reason = values["last_reason"]
         if climb_from_failure(tx, parts, work, replace(row, state=state)) in CARRIED:
@@ -60,6 +65,10 @@ def deliver(tx: Tx, parts: Parts, work: Work, asked: Attempted) -> DeliveryState
         hold(tx, work, row.partnership, row.incident, ("failed-delivery", row.id), (reason,))
     return state
     # A crash between carrying and this commit leaves the lease to run out: the parcel is carried again under the same id.
+
+
+def _endpoint(outcome: Undeliverable) -> str:
+    return outcome.evidence.get("endpoint", "")
 
 
 def _is_recalled(tx: Tx, row: DeliveryRow) -> bool:

@@ -44,7 +44,8 @@ async def listening(
         body = await request.read()
         if not is_genuine(request.headers, body, secret, clock()):
             return web.Response(status=401)
-        told.put_nowait(str(json.loads(body).get("delivery")))
+        if delivery := json.loads(body).get("delivery"):  # a ping names none
+            told.put_nowait(str(delivery))
         return web.Response(status=204)
 
     app = web.Application(client_max_size=65_536)

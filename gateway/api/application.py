@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.api import attachments, duties, inbox, messages, receipts, registers
+from gateway.api import attachments, duties, inbox, messages, receipts, registers, webhooks
 from gateway.api.door import SCOPES, Door
 from gateway.api.limits import LimitedByAddress, limits_of
 from gateway.api.openapi import docs_page, openapi_document
@@ -50,6 +50,12 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/inbox/{delivery}/attachments/{attachment}", attachments.get_attachment),
     ("POST", "/v1/inbox/{delivery}/acknowledgement", inbox.post_acknowledgement),
     ("POST", "/v1/inbox/{delivery}/decline", inbox.post_decline),
+    ("POST", "/v1/webhooks", webhooks.post_webhook),
+    ("GET", "/v1/webhooks", webhooks.get_webhooks),
+    ("GET", "/v1/webhooks/{webhook}", webhooks.get_webhook),
+    ("DELETE", "/v1/webhooks/{webhook}", webhooks.delete_webhook),
+    ("POST", "/v1/webhooks/{webhook}/secret", webhooks.post_secret),
+    ("POST", "/v1/webhooks/{webhook}/ping", webhooks.post_ping),
     ("GET", "/v1/log/checkpoint", receipts.get_checkpoint),
     ("GET", "/v1/log/tile/{tile:path}", receipts.get_tile),
     ("GET", "/v1/log/{log}/checkpoint", receipts.get_checkpoint),

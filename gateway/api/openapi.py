@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.api.inbox import LONGEST_WAIT_SECONDS, AcknowledgementBody, DeclineBody
 from gateway.api.pages import MOST, PAGE
+from gateway.api.webhooks import WebhookBody
 from gateway.core.content_types import TAKEN
 from gateway.core.errors import ErrorCode
 from schemas import TYPES, example_path, schema_path
@@ -148,6 +149,9 @@ def _body(path: str) -> dict[str, Any] | None:
         case "acknowledgement":
             said = {"by": "person", "role": "sbu", "name": "Winifred Stave"}
             return {"schema": AcknowledgementBody.model_json_schema(), "example": said}
+        case "webhooks":
+            asked = {"partnership": "south-tyneside", "url": "https://hooks.northshire-icb.example/gateway"}
+            return {"schema": WebhookBody.model_json_schema(), "example": asked}
         case "decline":
             return {"schema": DeclineBody.model_json_schema(), "example": {"reason": "Not one of ours."}}
     return None

@@ -7,6 +7,7 @@ for what a partner or a network does; whatever it raises is our own fault.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -148,6 +149,8 @@ class DeliveryState(Enum):
 NOTICE = (
     "notice"  # in place of a message's type: its recipient is told of it and gets none of its content (S0-30)
 )
+WEBHOOK_PING = "webhook.ping"  # the type of a notice that tells of nothing: an agency tries its endpoint
+GONE = "gone"  # the endpoint itself says that it is closed for good
 OUR_FAULT = "our-fault"  # the reason of a try that failed by a fault of this house
 
 FINAL_STATES = frozenset(DeliveryState) - {DeliveryState.HELD, DeliveryState.PENDING}
@@ -180,3 +183,8 @@ def next_attempt_at(attempt: int, first_at: datetime, now: datetime, outcome: Tr
         asked = timedelta(seconds=max(0.0, min(outcome.after_seconds, LONGEST_WAIT.total_seconds())))
         wait = max(wait, asked)
     return now + wait
+
+
+def endpoint_digest(address: str) -> str:
+    """What stands for an address where the address itself must not."""
+    return hashlib.sha256(address.encode()).hexdigest()

@@ -44,6 +44,7 @@ class IdKind(Enum):
     ATTACHMENT = "att"
     BREACH = "brc"
     REGISTER_USE = "reg"  # one export or import of a register
+    WEBHOOK = "whk"
 
 
 def make_id(kind: IdKind, random_bytes: bytes) -> str:

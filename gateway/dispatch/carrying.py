@@ -99,6 +99,8 @@ async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
     if message is None:
         return Undeliverable("message-missing", Fault.SYSTEM)
     way = snapshot.directory.way_to(Seat(row.agency, row.role))
+    if row.way == "webhook" != way.adapter:  # nobody is told any more: it waits where the agency collects
+        return await parts.adapter("inbox").deliver(_parcel(row, None, None, None))
     secret = None
     if way.secret is not None:
         label = f"way:{row.partnership}:{row.agency}"

@@ -25,6 +25,7 @@ from gateway.dispatch.timetable import (
     begin_log,
     chase_due,
     climb_due,
+    end_waiting_webhooks,
     open_periodic_matters,
     recount_open,
     seal_waiting,
@@ -66,6 +67,7 @@ async def housekeep(parts: Parts) -> None:
     await sweep_proofs(parts)
     await sweep_attachments(parts)
     await sweep_keys(parts)
+    await end_waiting_webhooks(parts)
     await fetch_published_keys(parts)
     await end_sandbox_matters(parts)
     await watch_retention(parts)

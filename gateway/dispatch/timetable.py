@@ -14,6 +14,7 @@ from gateway.actions.beat import beat
 from gateway.actions.change_calendar import Recount, recount
 from gateway.actions.chase import MARGIN, Chase, chase
 from gateway.actions.climb import Climb, climb
+from gateway.actions.end_webhook import end_waiting
 from gateway.actions.open_periodic import Opening, open_periodic
 from gateway.actions.prove import Occasion
 from gateway.actions.seal import seal
@@ -37,6 +38,7 @@ from gateway.store import (
     messages,
     periods,
     replay,
+    webhooks,
 )
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
@@ -186,6 +188,16 @@ async def sweep_keys(parts: Parts) -> int:
         await parts.custody.transact(lambda tx: custody.forget(tx, unused))
         _log.info("keys.swept", count=len(unused))
     return len(unused)
+
+
+async def end_waiting_webhooks(parts: Parts) -> int:
+    """Let askings for endpoints lapse, and end the secrets before the newest; how many."""
+    at = parts.clock()
+    if not await parts.store.read(lambda tx: webhooks.ending(tx, at, 1)):
+        return 0
+    ended = await parts.store.transact(lambda tx: end_waiting(tx, parts, at, AT_ONCE))
+    parts.partnerships.forget()
+    return ended
 
 
 async def sweep_attachments(parts: Parts) -> int:

@@ -143,6 +143,32 @@ def set_way(tx: Tx, partnership: PartnershipId, way: WayRow) -> None:
     )
 
 
+def end_way(tx: Tx, partnership: PartnershipId, seat: Seat) -> None:
+    """The seat is reached as if nothing had been enrolled for it: as its agency's other roles are, or by the inbox."""
+    w = t.way.c
+    tx.execute(
+        delete(t.way).where(w.partnership == partnership, w.agency == seat.agency, w.role == seat.role)
+    )
+
+
+def way_enrolled(tx: Tx, partnership: PartnershipId, seat: Seat) -> WayRow | None:
+    """The way of exactly this seat, without what stands for every role of its agency."""
+    columns = [t.way.c[name] for name in ("agency", "role", "adapter", "address", "secret")]
+    found = (t.way.c.partnership == partnership, t.way.c.agency == seat.agency, t.way.c.role == seat.role)
+    row = tx.execute(select(*columns).where(*found)).first()
+    return None if row is None else WayRow(*row)
+
+
+def hold_agency(tx: Tx, partnership: PartnershipId, agency: AgencyId) -> bool:
+    """Until this transaction ends nobody else changes how the agency is reached this way; False when it is no member.
+
+    On SQLite the writer is the lock.
+    """
+    m = t.membership.c
+    query = select(m.agency).where(m.partnership == partnership, m.agency == agency).with_for_update()
+    return tx.execute(query).first() is not None
+
+
 def set_absence(tx: Tx, partnership: PartnershipId, seat: Seat, rank: int, values: Mapping[str, Any]) -> int:
     """Announce the absence of one holder, or end it; how many rows it touched (0: nobody there)."""
     found = tx.execute(

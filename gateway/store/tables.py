@@ -124,6 +124,25 @@ way = Table(
     Column("secret", LargeBinary),  # sealed under the master key
 )
 
+# Editing it: have an officer agree to another URL than was asked for. What is in force stands in `way`.
+webhook = Table(
+    "webhook",
+    book,
+    _id(),
+    Column("partnership", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("role", Text, nullable=False),  # "*" for every role of the agency
+    Column("address", Text, nullable=False),
+    Column("client", Text, nullable=False),  # whose software asked for it
+    Column("state", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("ends_at", Instant),  # when the asking lapses, or the secret before the newest ends
+    Column("settled_at", Instant),
+    Column("settled_by", Text),  # officers, where some agreed or refused
+    Index("webhook_of_agency", "agency", "partnership"),
+    Index("webhook_ending", "ends_at", **_where("ends_at IS NOT NULL")),
+)
+
 # Editing it: let other software speak for an agency. Key changes are entries in the ledger.
 client = Table(
     "client",

@@ -616,6 +616,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partnership", "agency", "role"),
     )
     op.create_table(
+        "webhook",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("partnership", sa.Text(), nullable=False),
+        sa.Column("agency", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("client", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.Text(), nullable=False),
+        sa.Column("ends_at", sa.Text(), nullable=True),
+        sa.Column("settled_at", sa.Text(), nullable=True),
+        sa.Column("settled_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "webhook_ending",
+        "webhook",
+        ["ends_at"],
+        unique=False,
+        sqlite_where=sa.text("ends_at IS NOT NULL"),
+        postgresql_where=sa.text("ends_at IS NOT NULL"),
+    )
+    op.create_index("webhook_of_agency", "webhook", ["agency", "partnership"], unique=False)
+    op.create_table(
         "attachment_chunk",
         sa.Column("attachment", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),

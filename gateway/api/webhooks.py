@@ -1,0 +1,202 @@
+"""`/v1/webhooks`: an agency's own software says where it is told of what waits for it (Standard Webhooks 1.0.0).
+
+Who may read the inbox may say where it is told of it: all of this needs the scope `messages.read`. An address is refused unless it
+is an https URL whose host lies on the public internet; it is looked at again at every call.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.actions.end_webhook import Removal, remove_webhook
+from gateway.actions.enrol_webhook import (
+    Endpoint,
+    Enrolled,
+    Renewal,
+    enrol_webhook,
+    renew_webhook_secret,
+    standing,
+)
+from gateway.actions.prove import Occasion
+from gateway.api.door import READ, Door, read_body
+from gateway.api.problems import HEADERS
+from gateway.core.deliveries import WEBHOOK_PING, Delivered, Parcel, TryLater, Undeliverable
+from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.core.identifiers import IdKind, make_id
+from gateway.core.messages import AgencyId, DeliveryId, MessageId, PartnershipId, RoleId, Seat
+from gateway.core.routing import EVERY_ROLE
+from gateway.core.webhooks import WebhookState
+from gateway.oauth.resource import Principal
+from gateway.partnerships.directory_rows import is_https
+from gateway.parts import Supply
+from gateway.store import directory, webhooks
+from gateway.store.transaction import Tx
+from gateway.store.webhooks import WebhookRow
+from schemas import strict_json
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+LARGEST_BYTES, SECONDS = 8_192, 10
+
+
+class WebhookBody(BaseModel):
+    """`role`: one seat of the agency; absent: all of them."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    partnership: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    url: str = Field(min_length=9, max_length=2000, pattern=r"^https://[\x21-\x7e]+$")
+    role: str | None = Field(None, pattern=r"^[a-z0-9-]{1,64}$")
+
+
+async def post_webhook(door: Door, request: Request) -> Response:
+    """Register an endpoint. In force at once, with its `secret` told this once; `waiting` where it would take the place of another
+    way, until two officers agree."""
+    principal = await door.reader(request, READ)
+    said = _read(await read_body(request, LARGEST_BYTES, SECONDS))
+    asked = Endpoint(
+        PartnershipId(said.partnership),
+        AgencyId(principal.agency),
+        RoleId(said.role or EVERY_ROLE),
+        said.url,
+        principal.client_id,
+    )
+    await _must_be_ours(door, principal, asked)
+    fault = "not-https" if not is_https(said.url) else await door.parts.check_address(said.url)
+    if fault is not None:
+        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError("/url", fault),))
+    done = await _settled(door, enrol_webhook, asked)
+    return _told(done, {"Location": f"/v1/webhooks/{done.row.id}"})
+
+
+async def get_webhooks(door: Door, request: Request) -> Response:
+    """My agency's endpoints that wait or are in force; never a secret."""
+    principal = await door.reader(request, READ)
+    agency = AgencyId(principal.agency)
+
+    def listed(tx: Tx) -> list[WebhookRow]:
+        return [standing(tx, row) for row in webhooks.of_agency(tx, agency, principal.partnerships)]
+
+    found = await door.parts.store.read(listed)
+    return JSONResponse({"webhooks": [webhook_document(row) for row in found]}, headers=HEADERS)
+
+
+async def get_webhook(door: Door, request: Request) -> Response:
+    """One of my agency's endpoints and where it stands, also when it has ended."""
+    principal = await door.reader(request, READ)
+    return JSONResponse(webhook_document(await _own(door, principal, request)), headers=HEADERS)
+
+
+async def delete_webhook(door: Door, request: Request) -> Response:
+    """End one of my agency's endpoints: notices stop, and everything waits in the inbox. A repeat changes nothing."""
+    principal = await door.reader(request, READ)
+    asked = Removal(request.path_params["webhook"], AgencyId(principal.agency), principal.partnerships)
+    row = await _settled(door, remove_webhook, asked)
+    return JSONResponse(webhook_document(row), headers=HEADERS)
+
+
+async def post_secret(door: Door, request: Request) -> Response:
+    """A new secret, told this once: notices are signed with it and, for a day, with the one before. After officers agreed: the
+    first one, which puts the endpoint in force."""
+    principal = await door.reader(request, READ)
+    asked = Renewal(request.path_params["webhook"], AgencyId(principal.agency), principal.partnerships)
+    return _told(await _settled(door, renew_webhook_secret, asked), {})
+
+
+async def post_ping(door: Door, request: Request) -> Response:
+    """Send a signed notice of type `webhook.ping` to an endpoint in force, now, and say what came of it."""
+    principal = await door.reader(request, READ)
+    row = await _own(door, principal, request)
+    seat = Seat(row.agency, row.role)
+    way = await door.parts.store.read(lambda tx: directory.way_enrolled(tx, row.partnership, seat))
+    if row.state is not WebhookState.IN_FORCE or way is None or way.secret is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This endpoint is not in force.")
+    label = f"way:{row.partnership}:{row.agency}"
+    parcel = Parcel(
+        DeliveryId(make_id(IdKind.DELIVERY, secrets.token_bytes(16))),
+        MessageId(row.id),
+        WEBHOOK_PING,
+        None,
+        row.agency,
+        row.role,
+        row.address,
+        1,
+        door.parts.clock(),
+        None,
+        door.parts.keys.open_secret(label, way.secret).decode(),
+    )
+    outcome = await door.parts.adapter("webhook").deliver(parcel)
+    reason = outcome.reason if isinstance(outcome, TryLater | Undeliverable) else None
+    status = outcome.evidence.get("status")
+    told = {
+        "webhook": row.id,
+        "taken": isinstance(outcome, Delivered),
+        "reason": reason,
+        "status": int(status) if status else None,
+    }
+    return JSONResponse(told, 201, HEADERS)
+
+
+def webhook_document(row: WebhookRow) -> dict[str, Any]:
+    """An endpoint as its agency sees it."""
+    return {
+        "id": row.id,
+        "partnership": row.partnership,
+        "role": None if row.role == EVERY_ROLE else row.role,
+        "url": row.address,
+        "state": row.state.value,
+        "asked_at": _text(row.asked_at),
+        "waits_until": _text(row.ends_at) if row.state is not WebhookState.IN_FORCE else None,
+        "previous_secret_until": _text(row.ends_at) if row.state is WebhookState.IN_FORCE else None,
+    }
+
+
+def _told(done: Enrolled, headers: dict[str, str]) -> Response:
+    document = {**webhook_document(done.row), "secret": done.secret}
+    return JSONResponse(document, 201, {**HEADERS, "Cache-Control": "no-store", **headers})
+
+
+async def _must_be_ours(door: Door, principal: Principal, asked: Endpoint) -> None:
+    """A partnership that the client is enrolled in, and a role that its agency holds there."""
+    if asked.partnership not in principal.partnerships:
+        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError("/partnership", "unknown"),))
+    known = (await door.parts.partnerships.snapshot(asked.partnership)).directory
+    if asked.role != EVERY_ROLE and Seat(asked.agency, asked.role) not in known.seats:
+        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError("/role", "unknown"),))
+
+
+async def _own(door: Door, principal: Principal, request: Request) -> WebhookRow:
+    webhook, agency = request.path_params["webhook"], AgencyId(principal.agency)
+    found = await door.parts.store.read(lambda tx: webhooks.find(tx, webhook))
+    if found is None or found.agency != agency or found.partnership not in principal.partnerships:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return await door.parts.store.read(lambda tx: standing(tx, found))
+
+
+async def _settled(door: Door, action: Callable[[Tx, Any, Occasion, Asked], Answer], asked: Asked) -> Answer:
+    """One durable transaction; this process re-reads the directory at once, others within two seconds."""
+    parts, at, seed = door.parts, door.parts.clock(), secrets.token_bytes(32)
+    done = await parts.store.transact(lambda tx: action(tx, parts, Occasion(at, Supply(seed)), asked))
+    parts.partnerships.forget()
+    return done
+
+
+def _read(raw: bytes) -> WebhookBody:
+    try:
+        return WebhookBody.model_validate(strict_json.parse(raw))
+    except ValidationError as fault:
+        wrong = {str(e["loc"][0]) if e["loc"] else "" for e in fault.errors(include_input=False)}
+        known = sorted(name if name in WebhookBody.model_fields else "" for name in wrong)
+        faults = tuple(FieldError(f"/{name}", "invalid") for name in dict.fromkeys(known))
+        raise Refused(ErrorCode.INVALID_MESSAGE, faults) from None
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     mtls_url: str | None = Field(
         None, description="address where the proxy asks partners for certificates; absent: no mutual TLS"
     )
+    dpop_nonces: bool = Field(
+        False, description="ask for a nonce of ours in every DPoP proof; it lives two to three minutes"
+    )
     operator_listen: str = Field(
         "127.0.0.1:8444", description="host:port of health checks and metrics; loopback"
     )

@@ -85,11 +85,17 @@ class KeyRing:
     _token_key: bytes = field(repr=False)
     _index_key: bytes = field(repr=False)
     _own_key: bytes = field(repr=False)
+    _nonce_key: bytes = field(repr=False)
 
     @property
     def own(self) -> DataKey:
         """The key under which the deployment seals what it says of itself: clients and their keys, never an incident."""
         return DataKey("deployment", self._own_key)
+
+    @property
+    def nonce_key(self) -> bytes:
+        """The key of the nonces in DPoP proofs, the same in every process of the deployment."""
+        return self._nonce_key
 
     @property
     def are_for_development(self) -> bool:
@@ -258,6 +264,7 @@ def load(directory: Path, at: datetime | None = None, home: HardwareHome | None 
         _token_key=_derive(root, "reply-token"),
         _index_key=_derive(root, "blind-index"),
         _own_key=_derive(root, "deployment"),
+        _nonce_key=_derive(root, "dpop-nonce"),
     )
 
 

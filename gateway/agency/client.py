@@ -113,6 +113,7 @@ class AgencyClient:
         self._proof_key = FileSigner.generate("proof", "ES256")
         self._session: aiohttp.ClientSession | None = None
         self._token: tuple[str, float] | None = None
+        self._nonce: str | None = None  # for proofs, as the last answer gave it
         self._jwks: Mapping[str, Any] | None = None
         self._fetched: dict[
             str, dict[str, str]
@@ -303,6 +304,8 @@ class AgencyClient:
         }
         if token is not None:
             claims["ath"] = _b64url(hashlib.sha256(token.encode()).digest())
+        if self._nonce is not None:
+            claims["nonce"] = self._nonce
         return compact_jws({"typ": "dpop+jwt", "jwk": jwk}, claims, self._proof_key)
 
     def token_form(self) -> bytes:
@@ -370,6 +373,9 @@ class AgencyClient:
         for pause in (*self._pauses, None):
             try:
                 response: aiohttp.ClientResponse = await ask(method, path)
+                if await _wants_nonce(response):  # RFC 9449 sections 8 and 9: the answer brought it
+                    response.release()
+                    response = await ask(method, path)
                 async with response:
                     if into is not None and response.status == 200:
                         return await _written(response, into)
@@ -394,7 +400,7 @@ class AgencyClient:
     ) -> aiohttp.ClientResponse:
         if self._session is None:
             raise RuntimeError("use the client as `async with AgencyClient(...) as client`")
-        return await self._session.request(
+        response = await self._session.request(
             method,
             self.base_url + path,
             params=query,
@@ -403,6 +409,8 @@ class AgencyClient:
             allow_redirects=False,  # a token follows nobody elsewhere
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS + patience_seconds),
         )
+        self._nonce = response.headers.get("DPoP-Nonce", self._nonce)
+        return response
 
     async def _plain(self, method: str, path: str) -> aiohttp.ClientResponse:
         return await self._send(method, path, {})
@@ -451,6 +459,15 @@ def compact_jws(header: Mapping[str, Any], claims: Mapping[str, Any], key: Signe
 def content_digest(body: bytes) -> str:
     """The Content-Digest of RFC 9530."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+async def _wants_nonce(response: aiohttp.ClientResponse) -> bool:
+    """Whether the proof lacked the nonce that the answer gives: nothing was done, nor used up."""
+    if "DPoP-Nonce" not in response.headers:
+        return False
+    if response.status == 401:
+        return "use_dpop_nonce" in response.headers.get("WWW-Authenticate", "")
+    return response.status == 400 and b'"use_dpop_nonce"' in await response.read()
 
 
 async def _written(response: aiohttp.ClientResponse, into: Path) -> str:

@@ -23,6 +23,8 @@ from gateway.api.limits import LimitedByAddress, limits_of
 from gateway.api.openapi import docs_page, openapi_document
 from gateway.api.problems import HEADERS, guarded, problem
 from gateway.core.errors import ErrorCode
+from gateway.oauth.metadata import TOKEN_PATH
+from gateway.oauth.nonces import Nonces, NoncesTold
 from gateway.oauth.registry import parts_of_store
 from gateway.oauth.routes import oauth_routes
 from gateway.oauth.token_keys import SigningKeys
@@ -75,6 +77,7 @@ def agency_api(parts: Parts) -> Starlette:
         scopes_supported=SCOPES,
         mtls_url=parts.settings.mtls_url,
         client_wait=limits.client_wait,
+        nonces=Nonces(parts.keys.nonce_key) if parts.settings.dpop_nonces else None,
     )
     door = Door(parts, oauth)
     routes = [
@@ -82,14 +85,21 @@ def agency_api(parts: Parts) -> Starlette:
     ]  # messages first: every request looks for its route in this order
     routes += oauth_routes(oauth)
     routes += [Route("/openapi.json", _openapi, methods=["GET"]), Route("/docs", _docs, methods=["GET"])]
+    middleware = [Middleware(LimitedByAddress, limits)]
+    if oauth.nonces is not None:
+        middleware.append(Middleware(NoncesTold, oauth.nonces, parts.clock, _takes_proofs))
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(LimitedByAddress, limits)],
+        middleware=middleware,
         exception_handlers={HTTPException: _http_fault},
     )
     app.state.limits = limits
     app.router.redirect_slashes = False
     return app
+
+
+def _takes_proofs(path: str) -> bool:
+    return path == TOKEN_PATH or (path.startswith("/v1/") and path not in PUBLIC)
 
 
 _FRESH = HEADERS | {"Cache-Control": "public, max-age=300"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hmac import compare_digest
@@ -64,11 +65,13 @@ def check_proof(
     keys_seen: ProofKeys,
     token_digest: bytes | None = None,
     bound_to: str | None = None,
+    knows_nonce: Callable[[object, float], bool] | None = None,
 ) -> Proof:
     """Check one proof for `method` and `url`; Rejected with the reason.
 
     1. compact JWS of at most 4 KiB   2. typ, alg and a public key under our policy   3. the key is `bound_to`
-    4. htm and htu   5. iat in [-60, +10] s   6. jti   7. ath is `token_digest`   8. signature.
+    4. htm and htu   5. iat in [-60, +10] s   6. jti   7. ath is `token_digest`   8. signature
+    9. where nonces are asked for, one of ours (last: only whoever holds the key is told that it lacks one).
     What the caller must still do: burn `replay_key`, and refuse when it was known.
     """
     try:
@@ -88,6 +91,8 @@ def check_proof(
         raise Rejected(Reason.PROOF_MALFORMED) from None
     if seen is None:
         keys_seen.put(compact.header, (algorithm, key))
+    if knows_nonce is not None and not knows_nonce(claims.get("nonce"), now):
+        raise Rejected(Reason.PROOF_NONCE)
     return proof
 
 

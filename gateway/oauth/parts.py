@@ -19,6 +19,7 @@ from gateway.oauth.access_tokens import AccessToken, Binding
 from gateway.oauth.certificates import CertificatesSeen, ClientCertificates, Presented, presented
 from gateway.oauth.jose import PublicKey
 from gateway.oauth.key_policy import public_key
+from gateway.oauth.nonces import Nonces
 from gateway.oauth.recent import Recent
 from gateway.oauth.token_keys import InForce
 from keys.signing import Signer
@@ -112,6 +113,7 @@ class OAuthParts:
       then every 60 s
     - `mtls_url`: where the proxy asks for certificates (RFC 8705 section 5); None: no certificate is believed
     - `client_wait(id)`: counts one request of an authenticated client; 0, or the seconds that it must wait
+    - `nonces`: where every proof must carry one (RFC 9449 section 8); None: none is asked for
     - `scopes_supported`: what the metadata announces; empty announces nothing
     """
 
@@ -125,6 +127,7 @@ class OAuthParts:
     client_wait: Callable[[str], Awaitable[float]] = no_wait
     scopes_supported: tuple[str, ...] = ()
     mtls_url: str | None = None
+    nonces: Nonces | None = None
     tokens_seen: Recent[bytes, tuple[AccessToken, float]] = field(init=False, repr=False)
     proof_keys_seen: Recent[bytes, tuple[str, PublicKey]] = field(init=False, repr=False)
     certificates_seen: CertificatesSeen = field(init=False, repr=False)

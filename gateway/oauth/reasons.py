@@ -1,6 +1,6 @@
 """Why something was refused, and what of it the caller is told.
 
-The caller learns one of six OAuth error words with a constant sentence; the log learns the `Reason`.
+The caller learns one of a few OAuth error words with a constant sentence; the log learns the `Reason`.
 Invariant: nothing that the caller sent, and nothing that tells an unknown client from a known one, leaves by
 an error (RFC 6749 section 5.2, RFC 9449 sections 5 and 7.1).
 """
@@ -21,6 +21,7 @@ class OAuthError(Enum):
     INVALID_SCOPE = ("invalid_scope", 400, "The scope is malformed or not registered for this client")
     UNSUPPORTED_GRANT_TYPE = ("unsupported_grant_type", 400, "Only client_credentials is supported")
     INVALID_DPOP_PROOF = ("invalid_dpop_proof", 400, "A valid DPoP proof is required")
+    USE_DPOP_NONCE = ("use_dpop_nonce", 400, "The proof must carry the nonce given in DPoP-Nonce")
     INVALID_TOKEN = ("invalid_token", 401, "A valid access token is required")
     TEMPORARILY_UNAVAILABLE = ("temporarily_unavailable", 503, "Cannot answer now; try again")
 
@@ -86,6 +87,7 @@ class Reason(Enum):
     PROOF_TIME = _Fault("proof-time", OAuthError.INVALID_DPOP_PROOF)
     PROOF_ID = _Fault("proof-id", OAuthError.INVALID_DPOP_PROOF)
     PROOF_TOKEN_HASH = _Fault("proof-token-hash", OAuthError.INVALID_DPOP_PROOF)
+    PROOF_NONCE = _Fault("proof-nonce", OAuthError.USE_DPOP_NONCE)  # section 8
     PROOF_SIGNATURE = _Fault("proof-signature", OAuthError.INVALID_DPOP_PROOF)
 
     # the access token (RFC 9068 section 4)

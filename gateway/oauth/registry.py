@@ -13,6 +13,7 @@ import structlog
 
 from gateway.oauth.certificates import CertificateRefused, client_certificates
 from gateway.oauth.key_policy import KeyRefused
+from gateway.oauth.nonces import Nonces
 from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts, client_keys, no_wait
 from gateway.oauth.recent import Recent
 from gateway.oauth.token_keys import InForce
@@ -35,6 +36,7 @@ def parts_of_store(
     scopes_supported: tuple[str, ...] = (),
     mtls_url: str | None = None,
     client_wait: Callable[[str], Awaitable[float]] = no_wait,
+    nonces: Nonces | None = None,
 ) -> OAuthParts:
     """OAuthParts on the database; its docstring has the arguments. One per process: it holds the memories."""
     registry = Registry(store, clock)
@@ -49,6 +51,7 @@ def parts_of_store(
         scopes_supported=scopes_supported,
         mtls_url=mtls_url,
         client_wait=client_wait,
+        nonces=nonces,
     )
 
 

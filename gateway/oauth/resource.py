@@ -104,12 +104,14 @@ async def authenticate(
                 keys_seen=parts.proof_keys_seen,
                 token_digest=digest,
                 bound_to=token.thumbprint,
+                knows_nonce=parts.nonces and parts.nonces.knows,
             )
         else:
             _check_certificate(token, client, parts.presented(scope or {}), at)
     except Rejected as rejected:
         client_id = token.client_id if token else None  # ours to say: the token was opened
-        _log.warning("oauth.call_refused", reason=rejected.reason.code, client=client_id)
+        say = _log.info if rejected.reason is Reason.PROOF_NONCE else _log.warning
+        say("oauth.call_refused", reason=rejected.reason.code, client=client_id)
         raise NotAuthenticated(ErrorCode.NOT_AUTHENTICATED, _challenge(rejected.reason, parts)) from None
     return _principal(token, client, proof)
 
@@ -226,9 +228,8 @@ def _challenge(reason: Reason, parts: OAuthParts) -> str:
 
 
 def _word(reason: Reason) -> str:
-    return (
-        reason.error.word if reason.error is OAuthError.INVALID_DPOP_PROOF else OAuthError.INVALID_TOKEN.word
-    )
+    is_of_proof = reason.error in (OAuthError.INVALID_DPOP_PROOF, OAuthError.USE_DPOP_NONCE)
+    return reason.error.word if is_of_proof else OAuthError.INVALID_TOKEN.word
 
 
 _ALGS = " ".join(ALGORITHM_NAMES)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from gateway.core.errors import Unavailable
 from gateway.core.messages import AgencyId
 from gateway.oauth.key_policy import check_jwks
+from gateway.oauth.nonces import NoncesTold
 from gateway.oauth.parts import OAuthParts
 from gateway.oauth.registry import parts_of_store
 from gateway.oauth.resource import NotAuthenticated, authenticate, need_scope, replayed
@@ -95,7 +97,9 @@ def protected_app(parts: OAuthParts) -> Starlette:
             return JSONResponse({"code": "unavailable"}, 503)
         return JSONResponse({"client": principal.client_id, "scopes": sorted(principal.scopes)})
 
-    return Starlette(routes=[*oauth_routes(parts), Route("/v1/ping", ping, methods=["GET", "POST"])])
+    routes = [*oauth_routes(parts), Route("/v1/ping", ping, methods=["GET", "POST"])]
+    told = [Middleware(NoncesTold, parts.nonces, parts.clock, lambda _: True)] if parts.nonces else []
+    return Starlette(routes=routes, middleware=told)
 
 
 def open_door(folder: Path, **changes: Any) -> Iterator[Door]:

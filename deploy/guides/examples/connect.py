@@ -17,13 +17,18 @@ import secrets
 import sys
 import time
 import urllib.parse
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, Key, KeySet, import_key
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+class NonceWanted(Exception):
+    """The proof lacked the gateway's nonce, which the answer brought (RFC 9449 section 8): make another proof."""
 
 
 class Gateway:
@@ -36,6 +41,7 @@ class Gateway:
         self.proof_key = ECKey.generate_key("P-256")  # any fresh key: it binds the token to this process
         self.token = ""
         self.token_ends = 0.0
+        self.nonce = ""  # some gateways want their own in each proof: the last answer brought it
 
     def get_token(self) -> str:
         """A token lasts five minutes: keep it, and ask again shortly before it ends."""
@@ -60,9 +66,10 @@ class Gateway:
             "Content-Type": "application/x-www-form-urlencoded",
             "DPoP": self.proof("POST", "/oauth2/token"),
         }
-        answer = json.loads(
-            self.request("POST", "/oauth2/token", headers, urllib.parse.urlencode(form).encode())
-        )
+        try:
+            answer = self.request("POST", "/oauth2/token", headers, urllib.parse.urlencode(form).encode())
+        except NonceWanted:
+            return self.get_token()
         self.token, self.token_ends = answer["access_token"], now + answer["expires_in"]
         return self.token
 
@@ -75,21 +82,28 @@ class Gateway:
             "iat": int(time.time()),
             "jti": secrets.token_urlsafe(16),
         }
+        if self.nonce:
+            claims["nonce"] = self.nonce
         if token is not None:
             claims["ath"] = b64url(hashlib.sha256(token.encode()).digest())
         public = {name: jwk[name] for name in ("kty", "crv", "x", "y")}
         return jwt.encode({"alg": "ES256", "typ": "dpop+jwt", "jwk": public}, claims, self.proof_key)
 
-    def call(self, method: str, path: str, body: bytes | BinaryIO | None = None, **headers: str) -> Any:
+    def call(self, method: str, path: str, body: bytes | BufferedReader | None = None, **headers: str) -> Any:
         token = self.get_token()
-        headers |= {"Authorization": f"DPoP {token}", "DPoP": self.proof(method, path, token)}
+        sent = headers | {"Authorization": f"DPoP {token}", "DPoP": self.proof(method, path, token)}
         if body is not None:
-            headers.setdefault("Content-Type", "application/json")
-        return json.loads(self.request(method, path, headers, body))
+            sent.setdefault("Content-Type", "application/json")
+        try:
+            return self.request(method, path, sent, body)
+        except NonceWanted:
+            if isinstance(body, BufferedReader):
+                body.seek(0)
+            return self.call(method, path, body, **headers)
 
     def request(
-        self, method: str, path: str, headers: dict[str, str], body: bytes | BinaryIO | None = None
-    ) -> bytes:
+        self, method: str, path: str, headers: dict[str, str], body: bytes | BufferedReader | None = None
+    ) -> Any:
         connection = http.client.HTTPSConnection(self.url.removeprefix("https://"), timeout=150)
         try:
             connection.request(method, path, body, headers)
@@ -97,10 +111,13 @@ class Gateway:
             content = answer.read()
         finally:
             connection.close()
+        before, self.nonce = self.nonce, answer.getheader("DPoP-Nonce") or self.nonce
+        said = json.loads(content)
+        if answer.status in (400, 401) and self.nonce != before:
+            raise NonceWanted
         if answer.status >= 400:
-            said = json.loads(content)
             raise SystemExit(f"refused: {answer.status} {said.get('code') or said.get('error')}")
-        return content
+        return said
 
     def send(self, payload: bytes) -> dict[str, Any]:
         """Send one message. If no answer comes, send the same bytes again: a repeat is safe."""
@@ -128,7 +145,7 @@ class Gateway:
     def check_receipt(self, answer: dict[str, Any], payload: bytes) -> None:
         """The gateway signed that it took this message with exactly these bytes. Keep the receipt for good."""
         receipt = answer["receipt"]
-        keys = KeySet.import_key_set(json.loads(self.request("GET", "/v1/receipts/jwks", {})))
+        keys = KeySet.import_key_set(self.request("GET", "/v1/receipts/jwks", {}))
         statement = json.loads(
             jws.deserialize_compact(receipt["jws"], keys, algorithms=["ES256"]).payload or b""
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hmac import compare_digest
@@ -28,6 +27,7 @@ from gateway.oauth.jose import (
     verify,
 )
 from gateway.oauth.key_policy import KeyRefused, public_key
+from gateway.oauth.nonces import Nonces
 from gateway.oauth.reasons import Reason, Rejected
 from gateway.oauth.recent import Recent
 
@@ -65,7 +65,7 @@ def check_proof(
     keys_seen: ProofKeys,
     token_digest: bytes | None = None,
     bound_to: str | None = None,
-    knows_nonce: Callable[[object, float], bool] | None = None,
+    nonces: Nonces | None = None,
 ) -> Proof:
     """Check one proof for `method` and `url`; Rejected with the reason.
 
@@ -91,7 +91,7 @@ def check_proof(
         raise Rejected(Reason.PROOF_MALFORMED) from None
     if seen is None:
         keys_seen.put(compact.header, (algorithm, key))
-    if knows_nonce is not None and not knows_nonce(claims.get("nonce"), now):
+    if nonces is not None and not nonces.knows(claims.get("nonce"), now):
         raise Rejected(Reason.PROOF_NONCE)
     return proof
 

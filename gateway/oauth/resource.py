@@ -104,14 +104,17 @@ async def authenticate(
                 keys_seen=parts.proof_keys_seen,
                 token_digest=digest,
                 bound_to=token.thumbprint,
-                knows_nonce=parts.nonces and parts.nonces.knows,
+                nonces=parts.nonces,
             )
         else:
             _check_certificate(token, client, parts.presented(scope or {}), at)
     except Rejected as rejected:
         client_id = token.client_id if token else None  # ours to say: the token was opened
-        say = _log.info if rejected.reason is Reason.PROOF_NONCE else _log.warning
-        say("oauth.call_refused", reason=rejected.reason.code, client=client_id)
+        told = {"reason": rejected.reason.code, "client": client_id}
+        if rejected.reason is Reason.PROOF_NONCE:  # the first step wherever nonces are asked for
+            _log.info("oauth.call_refused", **told)
+        else:
+            _log.warning("oauth.call_refused", **told)
         raise NotAuthenticated(ErrorCode.NOT_AUTHENTICATED, _challenge(rejected.reason, parts)) from None
     return _principal(token, client, proof)
 

@@ -148,7 +148,7 @@ def _check_token_proof(proofs: list[bytes], at: datetime, parts: OAuthParts) -> 
         url=parts.public_url + metadata.TOKEN_PATH,
         now=at.timestamp(),
         keys_seen=parts.proof_keys_seen,
-        knows_nonce=parts.nonces and parts.nonces.knows,
+        nonces=parts.nonces,
     )
 
 
@@ -190,9 +190,11 @@ def _is_recalled(exchange: Exchange) -> bool:
 
 
 def _log_refusal(endpoint: str, reason: Reason, exchange: Exchange | None) -> None:
-    is_usual = reason is Reason.PROOF_NONCE  # the first step wherever nonces are asked for
-    say = _log.info if is_usual else _log.warning
-    say("oauth.refused", endpoint=endpoint, reason=reason.code, **_names(exchange))
+    told = {"endpoint": endpoint, "reason": reason.code, **_names(exchange)}
+    if reason is Reason.PROOF_NONCE:  # the first step wherever nonces are asked for
+        _log.info("oauth.refused", **told)
+    else:
+        _log.warning("oauth.refused", **told)
 
 
 def _names(exchange: Exchange | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gateway.actions.ask_the_law import found_in
 from gateway.actions.need_to_know import must_know
-from gateway.actions.prove import Said, Stated, Subject, prove
+from gateway.actions.prove import Said, Stated, Subject, counting, prove
 from gateway.actions.reopen import CLOSED
 from gateway.core.duties import UNANSWERED
 from gateway.core.errors import ErrorCode, Refused
@@ -73,8 +73,8 @@ def close_incident(tx: Tx, parts: Parts, work: Work, asked: Closing) -> Closed:
         "criteria": " ".join(f"{each.criterion.id}:{each.standing.value}" for each in asks),
     }
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)
-    receipt = prove(tx, parts, work, subject, [Said(Event.CLOSED, fields, reason=f"statutory-{answer}")])[0]
-    return Closed(receipt, answer)
+    said = counting(tx, subject, Said(Event.CLOSED, fields, reason=f"statutory-{answer}"))
+    return Closed(prove(tx, parts, work, subject, said)[-1], answer)
     # A crash before the commit leaves the incident open; the officer closes it again.
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.actions.need_to_know import must_know
-from gateway.actions.prove import Occasion, Said, Subject, prove
+from gateway.actions.prove import Occasion, Said, Subject, counting, prove
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
@@ -121,5 +121,5 @@ def finish_erasure(
     subject = Subject(incident.chain, partnership, incident.id, None)
     final_on = (work.at + timedelta(days=parts.settings.custody_backup_days)).date()
     said = Said(Event.CONTENT_ERASED, reason=f"data-keys-destroyed-in-backups-{final_on.isoformat()}")
-    prove(tx, parts, work, subject, [said])
+    prove(tx, parts, work, subject, counting(tx, subject, said))
     incidents.change(tx, partnership, incident.id, state="erased", erased_at=work.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.core.messages import IncidentId, PartnershipId
@@ -15,14 +15,18 @@ from gateway.store import log
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
 
+MOST_COUNTED = 500  # chains in one statement: a leaf has at most 64 KiB
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One thing to state. `fields` are committed to under salts, never written in clear; `reason` is a coarse code."""
+    """One thing to state. `fields` are committed to under salts, never written in clear; `reason` is a coarse code, and `chains`
+    how many entries other chains have, by their random ids."""
 
     event: Event
     fields: Mapping[str, str | int] = field(default_factory=dict)
     reason: str | None = None
+    chains: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ def prove(
             one.fields if key is not None else {},
             reason=one.reason,
             random=work.supply.take,
+            chains=one.chains,
         )
         for one in said
     ]
@@ -89,6 +94,16 @@ def prove(
         after=after or _after(tx, parts),
     )
     return [Stated(e.id, e.jws, d.disclosures) for e, d in zip(entries, drafts, strict=True)]
+
+
+def counting(tx: Tx, subject: Subject, last: Said, most: int = MOST_COUNTED) -> list[Said]:
+    """`last` with how long every other chain of the incident is by now; before it as many counts as it takes for all of them."""
+    assert subject.partnership is not None  # an incident's
+    assert subject.incident is not None
+    lengths = log.lengths_of_incident(tx, subject.partnership, subject.incident)
+    rest = sorted((ref, length) for ref, length in lengths.items() if ref != subject.ref)
+    parts = [dict(rest[at : at + most]) for at in range(0, len(rest), most)] or [{}]
+    return [*(Said(Event.CHAINS_COUNTED, chains=one) for one in parts[:-1]), replace(last, chains=parts[-1])]
 
 
 def _after(tx: Tx, parts: Parts) -> Anchor | None:

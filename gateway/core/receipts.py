@@ -169,6 +169,10 @@ class Event(Enum):
     REMINDER_SENT = ("ReminderSent", "A reminder was handed to delivery; not that it was read.")
     ESCALATED = ("Escalated", "The matter was handed to the next role; not that the role has acted.")
     CLOSED = ("Closed", "The gateway considers this chain complete; not that the matter itself is at an end.")
+    CHAINS_COUNTED = (
+        "ChainsCounted",
+        "So many receipts the other chains had when the next receipt was made; not that nothing came afterwards.",
+    )
     REOPENED = (
         "Reopened",
         "A closed incident was taken up again; not that anything new is known.",

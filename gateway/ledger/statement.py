@@ -38,6 +38,7 @@ class Draft:
     """An event that is ready to be appended: everything but its place in the chain.
 
     `disclosures` open the commitments; `digests` are those commitments, sorted. `time` is aware UTC, whole milliseconds.
+    `chains` says in clear how many entries other chains have, so that none can be cut off at its end afterwards.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Draft:
     reason: str | None
     disclosures: tuple[str, ...]
     digests: tuple[str, ...]
+    chains: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def draft(
     fields: Mapping[str, Value],
     reason: str | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
+    chains: Mapping[str, int] | None = None,
 ) -> Draft:
     """A draft with a fresh id and salts; ValueError when a value, name, ref or reason is not of its form.
 
@@ -88,6 +91,7 @@ def draft(
         reason=reason,
         disclosures=disclosures,
         digests=tuple(sorted(commitment(one) for one in disclosures)),
+        chains=chains or None,
     )
 
 
@@ -125,6 +129,8 @@ def statement(made: Draft, issuer: str, kid: str, seq: int, prev: str, after: An
     }
     if after is not None:
         members["after"] = {"root": after.root, "size": after.size}
+    if made.chains is not None:
+        members["chains"] = dict(made.chains)
     if made.reason is not None:
         members["reason"] = made.reason
     encoded = _encode(members).encode()

@@ -54,14 +54,15 @@ What is here:
 By hand: `jose jws ver -i receipts/0000.jws -k keys/KEY.jwk -O-` shows a statement; any C2SP tool reads a proof.
 
 What none of this proves: that nothing happened which was never logged; that a receipt at the end of a chain was not left
-out; what a person has read or understood. An answer of an ordinary mail server is not a delivery. A read receipt and a notice
+out after closing or erasure last counted it; what a person has read or understood. An answer of an ordinary mail server is not a delivery. A read receipt and a notice
 of return are claims by machines, which anyone can forge. A recipient's signature shows that whoever holds its key gave this
 answer for this content, and it binds the recipient only if the policy names its key: else it is the gateway's word that the
 key is the recipient's.
 """
 
 NOT_PROVED = (
-    "That nothing happened which was never logged, or that nothing was cut off at the end of a chain.",
+    "That nothing happened which was never logged, or that nothing was cut off at the end of a chain "
+    "after a receipt of closing or erasure last counted it.",
     "What a person has read or understood. Only a person's acknowledgement is an acknowledgement.",
     "That an ordinary mail server delivered what it took. A read receipt or a notice of return is a machine's claim.",
     "That what anybody stated is true, or that a decision was right.",

@@ -5,7 +5,7 @@ nothing of the gateway, no network and no database. It is short so that it can b
 reach you on another path than the bundle: nothing inside the bundle is believed because the bundle says so.
 
 What is checked, in this order: the zip and its manifest; each receipt (compact JWS, RFC 7515, ES256; a canonical JSON
-statement, RFC 8785); the chain of each `ref` without gaps; the disclosures (RFC 9901 digests); each proof that the
+statement, RFC 8785); the chain of each `ref` without gaps and as long as it was counted; the disclosures (RFC 9901 digests); each proof that the
 statement is a leaf of the log (C2SP tlog-proof, RFC 9162 section 2.1.3); the signatures on its checkpoint (C2SP
 signed-note, tlog-checkpoint, tlog-cosignature); that all checkpoints of a log are of one history (RFC 9162 section 2.1.4)
 and that each log (there is one a year) begins by naming the last checkpoint of the one before (links/); if the
@@ -15,8 +15,8 @@ recipients and mail systems said themselves (peer/) is what the receipts commit 
 its own key over that content.
 
 Verdicts: VALID; PROVISIONAL (a receipt is signed but not yet in the log, or a required time-stamp is pending); INVALID.
-Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain, or the
-gateway, witnesses and time-stamping authority all lying together. Nothing here shows what a person has read.
+Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain after the last
+count of it (closing and erasure count all chains of an incident; the whole log shows the rest), or the gateway, witnesses and time-stamping authority all lying together. Nothing here shows what a person has read.
 Exit status: 0 VALID or PROVISIONAL, 1 INVALID, 2 cannot be read or used wrongly.
 """
 
@@ -55,6 +55,7 @@ PATHS = re.compile(
     r"|payloads/ev-[0-9a-f]{32}\.bin|attachments/att-[a-z2-7]{26}\.bin|keys/[A-Za-z0-9_-]{1,64}\.(jwk|vkey)"
 )
 REQUIRED = {"_sd", "_sd_alg", "event", "id", "iss", "kid", "prev", "ref", "seq", "time", "v"}
+OPTIONAL = {"after", "chains", "reason"}
 SHAPES = {
     "_sd_alg": "sha-256",
     "event": "[A-Za-z]{1,64}",
@@ -630,7 +631,7 @@ def open_receipt(jws: bytes, policy: Policy) -> Receipt:
 def check_statement(payload: bytes) -> dict[str, Any]:
     """The statement, if it is canonical and of the closed form `receipt/1`."""
     statement = strict_json(payload)
-    if not isinstance(statement, dict) or not REQUIRED <= set(statement) <= REQUIRED | {"after", "reason"}:
+    if not isinstance(statement, dict) or not REQUIRED <= set(statement) <= REQUIRED | OPTIONAL:
         raise Invalid("the statement has other members than a receipt/1")
     if canonical(statement) != payload:
         raise Invalid("the statement is not in canonical form")
@@ -643,6 +644,8 @@ def check_statement(payload: bytes) -> dict[str, Any]:
             raise Invalid("a member of the statement has a wrong form")
     if not _whole(statement["seq"]) or not _is_instant(statement["time"]) or not _after_ok(statement):
         raise Invalid("the statement's number, time or earlier checkpoint has a wrong form")
+    if "chains" in statement and not _chains_ok(statement["chains"]):
+        raise Invalid("the statement's counts of other chains have a wrong form")
     digests = statement["_sd"]
     if not isinstance(digests, list) or not all(
         isinstance(one, str) and COMMITMENT.fullmatch(one) for one in digests
@@ -661,9 +664,10 @@ def _whole(value: object) -> bool:
 
 def _is_instant(text: str) -> bool:
     try:
-        return instant(text) is not None
+        instant(text)
     except ValueError:
         return False
+    return True
 
 
 def _after_ok(statement: dict[str, Any]) -> bool:
@@ -673,6 +677,12 @@ def _after_ok(statement: dict[str, Any]) -> bool:
     if not isinstance(after, dict) or set(after) != {"root", "size"} or not isinstance(after["root"], str):
         return False
     return _whole(after["size"]) and re.fullmatch("[0-9a-f]{64}", after["root"]) is not None
+
+
+def _chains_ok(chains: object) -> bool:
+    if not isinstance(chains, dict) or not chains:
+        return False
+    return all(re.fullmatch(SHAPES["ref"], ref) and _whole(count) for ref, count in chains.items())
 
 
 def add_disclosures(receipt: Receipt, raw: bytes) -> None:
@@ -961,7 +971,8 @@ def _read_receipt(name: str, files: dict[str, bytes], policy: Policy) -> Receipt
 
 
 def check_chains(receipts: list[Receipt]) -> None:
-    """Each `ref` is one chain: numbered from 1 without gaps, each naming the one before."""
+    """Each `ref` is one chain: numbered from 1 without gaps, each naming the one before, and as long as any receipt of
+    another chain counted it (those of closing and of erasure do), so that none is cut off at its end unseen."""
     if len({receipt.statement["id"] for receipt in receipts}) != len(receipts):
         raise Invalid("two receipts have one id")
     last: dict[str, Receipt] = {}
@@ -972,6 +983,10 @@ def check_chains(receipts: list[Receipt]) -> None:
         if receipt.statement["prev"] != (before.leaf.hex() if before else ""):
             raise Invalid("a receipt does not name the one before it")
         last[receipt.statement["ref"]] = receipt
+    for receipt in receipts:
+        for ref, count in receipt.statement.get("chains", {}).items():
+            if ref not in last or last[ref].statement["seq"] < count:
+                raise Invalid("a receipt counted more receipts of a chain than there are")
 
 
 def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> list[Window]:

@@ -233,6 +233,14 @@ def count_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) 
     return {"chains": int(chains), "entries": int(entries)}
 
 
+def lengths_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> dict[str, int]:
+    """How many entries each chain has that `entries_of_incident` finds, by the chain's id."""
+    mine = and_(t.entry.c.partnership == partnership, t.entry.c.incident == incident)
+    query = select(t.chain.c.ref, t.chain.c.seq).where(t.chain.c.partnership == partnership)
+    rows = tx.execute(query.where(t.chain.c.ref.in_(select(t.entry.c.chain).where(mine))))
+    return {row.ref: row.seq for row in rows}
+
+
 # --- the tree: system rows, which belong to no partnership -------------------------------------------------------------
 
 

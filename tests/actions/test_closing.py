@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from gateway.actions.ask_the_law import found_in
 from gateway.actions.close_incident import Closed, Closing, close_incident
+from gateway.actions.prove import Said, Subject, counting
 from gateway.actions.reopen import Reopening, reopen
 from gateway.actions.waive import Waiver, waive
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, MessageId
 from gateway.core.officers import TwoOfficers
+from gateway.core.receipts import Event
 from gateway.core.statutory import Standing
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.dispatch.carrying import carry_due
+from gateway.ledger import verify
 from gateway.ledger.verify import unb64url
 from gateway.store import duties, log, mail, messages
 from tests.actions.scene import (
@@ -170,6 +174,33 @@ async def test_the_closing_counts_the_chains_and_entries_before_it(house: House)
         name: value for _, name, value in (json.loads(unb64url(one)) for one in closed.receipt.disclosures)
     }
     assert (opened["entries"], opened["chains"]) == (len(before), len({one.chain for one in before}))
+
+    after = await house.parts.store.read(lambda tx: log.entries_of_incident(tx, SOUTH_TYNESIDE, incident))
+    receipts = [verify.Receipt(json.loads(one.statement), verify.leaf_hash(one.statement)) for one in after]
+    verify.check_chains(receipts)
+    own = next(one.statement["ref"] for one in receipts if one.statement["id"] == closed.receipt.id)
+    for number, (one, following) in enumerate(pairwise([*receipts, None])):
+        assert one is not None
+        ends = following is None or following.statement["ref"] != one.statement["ref"]
+        if ends and one.statement["ref"] != own:  # the end of every other chain, cut off
+            with pytest.raises(verify.Invalid, match="more receipts of a chain than there are"):
+                verify.check_chains(receipts[:number] + receipts[number + 1 :])
+
+
+async def test_more_chains_than_a_leaf_can_name_are_counted_in_several(house: House) -> None:
+    referral = await refer(house)
+    await send(house, UNIT, "information-request", {"agencies": [HOSPITALS]}, incident=referral["incident"])
+    incident = await incident_of(house, referral)
+    subject = Subject(incident.chain, SOUTH_TYNESIDE, incident.id, None)
+    last = Said(Event.CLOSED)
+    at_once, in_ones = [
+        await house.parts.store.read(lambda tx, m=most: counting(tx, subject, last, m))  # type: ignore[misc]
+        for most in (500, 1)
+    ]
+    assert len(at_once) == 1
+    assert len(in_ones) == len(at_once[0].chains) > 1
+    assert [one.event for one in in_ones] == [Event.CHAINS_COUNTED] * (len(in_ones) - 1) + [Event.CLOSED]
+    assert {ref: count for one in in_ones for ref, count in one.chains.items()} == at_once[0].chains
 
 
 async def test_what_comes_late_opens_the_incident_again_and_the_unit_is_told(house: House) -> None:

@@ -114,7 +114,7 @@ class Scene:
             (Event.DUTY_OPENED, "chain-two", 1, {}),
             (Event.CONSIGNMENT_ACCEPTANCE, "msg-one", 3, {}),
             (Event.DEADLINE_MISSED, "chain-two", 2, {"reason": "k11"}),
-            (Event.CLOSED, "chain-two", 3, {}),
+            (Event.CLOSED, "chain-two", 3, {"chains": {"msg-one": 3}}),
         ]
         self.statements = [
             statement(number, event, ref, seq, self.opened[number], **more)

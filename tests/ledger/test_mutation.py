@@ -1,7 +1,7 @@
 """The verifier is weakened in one place at a time, and the tamper cases must notice each time.
 
-Every check that refuses is a condition; each of its alternatives (the parts of an `or`) is switched off in turn. A part
-whose absence no case notices is a check that is not tested, or one that another always comes before.
+Every check that refuses is a condition; each of its alternatives (the parts of an `or`) is switched off in turn. So is each
+part of what a function needs for its yes, where the check is the function's answer. A part whose absence no case notices is a check that is not tested, or one that another always comes before.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from gateway.ledger import verify
-from tests.ledger.scene import Scene
+from tests.ledger.scene import RECEIPTS, Scene
 from tests.ledger.test_tamper import CASES
 
 SOURCE = Path(verify.__file__).read_text()
@@ -58,9 +59,13 @@ def weakened(number: int, place: int, source: str = SOURCE) -> ModuleType:
         node.test.values[place] = NEVER
     else:
         node.test = NEVER
+    return _made(tree)
+
+
+def _made(tree: ast.AST) -> ModuleType:
     module = ModuleType("weakened_verifier")
     sys.modules[module.__name__] = module  # dataclasses look their module up
-    exec(compile(ast.fix_missing_locations(tree), "weakened", "exec"), module.__dict__)
+    exec(compile(ast.fix_missing_locations(tree), "weakened", "exec"), module.__dict__)  # type: ignore[call-overload]
     return module
 
 
@@ -86,4 +91,125 @@ def _still_refused(verifier: ModuleType, spoil: object, message: str) -> bool:
         finding = verifier.verify_bundle(content, policy)
     except Exception:
         return False  # what the check kept out now breaks the verifier
-    return finding.verdict == "INVALID" and finding.reason.partition(": ")[2] == message
+    return bool(finding.verdict == "INVALID" and finding.reason.partition(": ")[2] == message)
+
+
+# --- answers: functions that say no, and each of the parts that their yes needs ------------------------------------------
+
+ALWAYS = ast.Constant(value=True)
+SELECTING = {
+    "_can_check_stamps": "whether a time-stamp can be checked at all: the verdict is PROVISIONAL where it cannot",
+    "_accepted": "tells which receipts are of accepted messages; nothing is refused for its answer alone",
+    "is_stamped": "reads the policy",
+}
+IMPLIED = {
+    "receipt.index is not None": "what is in no log has an origin that is no log's: said for readers and type checkers",
+}
+NUMBER = "the statement's number, time or earlier checkpoint has a wrong form"
+FELT_IN = {  # the refusals that come of a function's no
+    "_accepts": ("the receipt's signature is false",),
+    "_whole": (NUMBER,),
+    "_is_instant": (NUMBER,),
+    "_after_ok": (NUMBER,),
+    "_chains_ok": ("the statement's counts of other chains have a wrong form",),
+    "_reads_one_way": ("two programs could read different files from the zip",),
+    "_holds": (
+        "the statement claims a time after others had seen it",
+        "the key was revoked, and nobody saw the receipt before that",
+    ),
+}
+
+A, B, C, D, SHORT = b"a" * 32, b"b" * 32, b"c" * 32, b"d" * 32, b"s" * 31
+node = verify.node_hash
+SIGNED = RECEIPTS.sign(b"data")
+OWN = {name: value for name, value in RECEIPTS.public_jwk().items() if name in ("crv", "kty", "x", "y")}
+PUBLIC = verify.load_policy(json.dumps(Scene().policy).encode()).receipt_keys[RECEIPTS.kid].public
+PROBES: list[tuple[str, tuple[Any, ...]]] = [  # each is wrong in one thing alone: the answer is no
+    ("verify_inclusion", (A, 1, 1, [], A)),  # beyond the tree
+    ("verify_inclusion", (SHORT, 0, 1, [], SHORT)),  # no hash
+    ("verify_inclusion", (A, 0, 1, [B], node(B, A))),  # too long
+    ("verify_inclusion", (A, 1, 2, [SHORT], node(SHORT, A))),
+    ("verify_inclusion", (A, 0, 2, [], A)),  # too short
+    ("verify_inclusion", (A, 0, 2, [B], node(B, A))),  # another root
+    ("verify_consistency", (2, 2, A, A, [B])),  # of one size there is nothing to show
+    ("verify_consistency", (2, 2, A, B, [])),
+    ("verify_consistency", (3, 1, A, A, [A])),  # smaller than the first
+    ("verify_consistency", (3, 4, A, A, [])),
+    ("verify_consistency", (1, 2, A, node(A, SHORT), [SHORT])),
+    ("verify_consistency", (3, 4, node(D, node(C, A)), node(D, node(C, node(A, B))), [A, B, C, D])),
+    ("verify_consistency", (3, 4, A, A, [A])),  # too short
+    ("verify_consistency", (3, 4, D, node(C, node(A, B)), [A, B, C])),  # another first root
+    ("verify_consistency", (3, 4, node(C, A), D, [A, B, C])),  # another second root
+    ("es256_ok", (PUBLIC, SIGNED[:32] + b"\0" + SIGNED[32:], b"data")),  # another length, the same numbers
+    ("jwk_ok", (OWN | {"x": OWN["y"]}, "ES256", SIGNED, b"data")),  # no point of the curve
+    ("jwk_ok", (OWN, "none", b"", b"data")),
+]
+
+
+def answers(tree: ast.AST) -> Iterator[tuple[str, ast.expr, ast.AST, str, int | None]]:
+    """(function, the part, where it stands: its parent, the field, the place) of all that a yes needs."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or function.name in SELECTING:
+            continue
+        if function.returns is None or ast.unparse(function.returns) != "bool":
+            continue
+        for one in ast.walk(function):
+            if isinstance(one, ast.If) and ast.unparse(one.body[0]) == "return False":
+                yield from ((function.name, *part) for part in _parts(one, "test", ast.Or))
+            elif isinstance(one, ast.Return) and isinstance(one.value, ast.BoolOp):
+                yield from ((function.name, *part) for part in _parts(one, "value", ast.And))
+
+
+def _parts(
+    owner: ast.AST, name: str, kind: type[ast.boolop]
+) -> Iterator[tuple[ast.expr, ast.AST, str, int | None]]:
+    value = getattr(owner, name)
+    if isinstance(value, ast.BoolOp) and isinstance(value.op, kind):
+        yield from ((part, value, "values", place) for place, part in enumerate(value.values))
+    else:
+        yield value, owner, name, None
+
+
+def answering(number: int) -> ModuleType:
+    """The verifier in which that part never stands in the way of a yes."""
+    tree = ast.parse(SOURCE)
+    _, _, owner, name, place = list(answers(tree))[number]
+    never_refuses = (
+        NEVER if isinstance(owner, ast.If) or isinstance(getattr(owner, "op", None), ast.Or) else ALWAYS
+    )
+    if place is None:
+        setattr(owner, name, never_refuses)
+    else:
+        getattr(owner, name)[place] = never_refuses
+    return _made(tree)
+
+
+@pytest.mark.parametrize(
+    ("number", "function", "text"),
+    [
+        pytest.param(number, function, ast.unparse(part), id=f"{function}-{ast.unparse(part)[:50]}")
+        for number, (function, part, *_) in enumerate(answers(ast.parse(SOURCE)))
+        if ast.unparse(part) not in IMPLIED
+    ],
+)
+def test_a_no_that_is_left_out_is_noticed(number: int, function: str, text: str) -> None:
+    """Also where a check is a function's answer and not a refusal of its own: every part of every such answer."""
+    verifier = answering(number)
+    assert Scene().play_with(verifier).verdict == "VALID"
+    if any(_says_yes(verifier, name, given) for name, given in PROBES if name == function):
+        return
+    felt = FELT_IN.get(function, ())
+    if any(not _still_refused(verifier, spoil, words) for _, words, spoil in CASES if words in felt):
+        return
+    pytest.fail(f"nothing notices that {function} does not ask: {text}")
+
+
+def test_the_probes_are_refused_by_the_verifier_as_it_is() -> None:
+    assert not any(_says_yes(verify, name, given) for name, given in PROBES)
+
+
+def _says_yes(verifier: ModuleType, name: str, given: tuple[Any, ...]) -> bool:
+    try:
+        return bool(getattr(verifier, name)(*given))
+    except Exception:
+        return True  # what the check kept out now breaks the verifier: noticed

@@ -303,6 +303,7 @@ for _name, _value in [
     ("after", {"root": "0" * 64}),
     ("after", {"root": 5, "size": 3}),
     ("after", "0" * 64),
+    ("after", ["root", "size"]),
 ]:
 
     def _spoil(scene: Scene, name: str = _name, value: object = _value) -> None:
@@ -310,6 +311,29 @@ for _name, _value in [
 
     _spoil.__name__ = f"wrong_{_name}_{_value!r}"
     case(WRONG_NUMBER)(_spoil)
+
+
+WRONG_COUNTS = "the statement's counts of other chains have a wrong form"
+for _value in ({}, "msg-one", {"a name": 1}, {"msg-one": 0}, {"msg-one": "3"}):
+
+    def _counts(scene: Scene, value: object = _value) -> None:
+        scene.statements[5]["chains"] = value
+
+    _counts.__name__ = f"wrong_counts_{_value!r}"
+    case(WRONG_COUNTS)(_counts)
+
+CUT_OFF = "a receipt counted more receipts of a chain than there are"
+
+
+@case(CUT_OFF)
+def end_of_another_chain_cut_off(scene: Scene) -> None:
+    """One more was there when the chain was closed: what is left is whole in itself, sealed and witnessed."""
+    scene.statements[5]["chains"] = {"msg-one": 4}
+
+
+@case(CUT_OFF)
+def another_chain_left_out_whole(scene: Scene) -> None:
+    scene.statements[5]["chains"] = {"msg-left-out": 1}
 
 
 @case("the statement is of another issuer")
@@ -801,6 +825,21 @@ REVOKED = "the key was revoked, and nobody saw the receipt before that"
 @case(REVOKED)
 def key_revoked_before_anyone_saw_the_receipt(scene: Scene) -> None:
     scene.policy["receipt_keys"][0]["revoked"] = "2026-11-20T10:30:00.000Z"
+
+
+@case(REVOKED)
+def key_revoked_after_the_old_log_was_seen_and_before_the_new_one(scene: Scene) -> None:
+    """What others saw of one log says nothing of the leaves of another."""
+    over_new_year(scene).policy["receipt_keys"].append(
+        {
+            "jwk": OTHER_RECEIPTS.public_jwk(),
+            "nbf": "2026-01-01T00:00:00.000Z",
+            "revoked": "2026-11-20T10:30:00.000Z",
+        }
+    )
+    scene.signers[5] = OTHER_RECEIPTS
+    scene.statements[5]["kid"] = OTHER_RECEIPTS.kid
+    scene.cosigned_at_size[300] = COSIGNED - timedelta(hours=1)
 
 
 @case(REVOKED)
@@ -1437,6 +1476,19 @@ def file_inside_of_another_and_hidden_data_in_its_place(scene: Scene) -> None:
         content = content[:first] + b"H" * len(inner) + content[first + len(inner) :]
         listed = content.rindex(b"README.txt") - 4  # where its directory entry says that it begins
         return content[:listed] + content.index(inner).to_bytes(4, "little") + content[listed + 4 :]
+
+    scene.on_zip = change
+
+
+@case(TWO_READERS)
+def file_listed_where_a_copy_of_it_stands_inside_of_another(scene: Scene) -> None:
+    copy = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, zlib.crc32(b"read me"), 7, 7, 10, 0)
+    copy += b"README.txt" + b"read me"
+    scene.on_files = lambda files: files | {"SUMMARY.html": b"<!--" + copy + b"-->"}
+
+    def change(content: bytes) -> bytes:
+        listed = content.rindex(b"README.txt") - 4
+        return content[:listed] + content.rindex(copy).to_bytes(4, "little") + content[listed + 4 :]
 
     scene.on_zip = change
 

@@ -10,16 +10,22 @@ import http.client
 import socket
 import ssl
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from gateway.api.problems import TYPES
+from gateway.core.errors import ErrorCode
 from tests.edges.behind_nginx import Edge, behind_nginx, exchange, identity
-from tests.nginx import API_NAME, MTLS_NAME
+from tests.edges.oauth_caller import Answer
+from tests.nginx import API_NAME, MTLS_NAME, nginx
+from tests.servers import free_port
 
-pytestmark = pytest.mark.needs("nginx")
+pytestmark = [pytest.mark.needs("nginx"), pytest.mark.asyncio(loop_scope="module")]
 
 SLOW = 20
 SHORT = {
@@ -28,6 +34,7 @@ SHORT = {
 }
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 JSON = ("Content-Type", "application/json")
+HOST = b"Host: gateway.council.test\r\n"
 
 
 @pytest.fixture
@@ -36,17 +43,27 @@ def away() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.fixture
-async def edge(tmp_path: Path, away: Path) -> AsyncIterator[Edge]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    """One for every test that spends nothing of its limits."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as away:
+        async with behind_nginx(tmp_path_factory.mktemp("edge"), Path(away)) as edge:
+            yield edge
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh(tmp_path: Path, away: Path) -> AsyncIterator[Edge]:
+    """One whose limits may be spent."""
     async with behind_nginx(tmp_path, away) as edge:
         yield edge
 
 
-@pytest.fixture
-async def hasty(tmp_path: Path, away: Path) -> AsyncIterator[Edge]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hasty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
     """The same with waits of one second."""
-    async with behind_nginx(tmp_path, away, SHORT) as edge:
-        yield edge
+    with tempfile.TemporaryDirectory(prefix="gw-") as away:
+        async with behind_nginx(tmp_path_factory.mktemp("hasty"), Path(away), SHORT) as edge:
+            yield edge
 
 
 @pytest.mark.parametrize(
@@ -78,22 +95,27 @@ async def test_slow_callers_hold_nobody_up_and_are_cut_off(
     assert len(ends) == SLOW
 
 
-async def test_one_address_holds_sixty_four_connections_at_most(edge: Edge) -> None:
-    def crowd() -> int:
+async def test_one_address_holds_sixty_four_connections_at_most(fresh: Edge) -> None:
+    def crowd() -> Answer:
         opening = b"POST /v1/messages HTTP/1.1\r\nHost: gateway.council.test\r\nContent-Length: 500\r\n\r\n{"
         with ExitStack() as held:
             for _ in range(64):
-                held.enter_context(edge.tls(None, API_NAME)).sendall(opening)
-            with edge.tls(None, API_NAME) as channel:
-                return exchange(channel, "GET", "/oauth2/jwks", API_NAME, (), None).status
+                held.enter_context(fresh.tls(None, API_NAME)).sendall(opening)
+            with fresh.tls(None, API_NAME) as channel:
+                return exchange(channel, "GET", "/v1/receipts/jwks", API_NAME, (), None)
 
-    assert await asyncio.to_thread(crowd) == 429
+    refused = await asyncio.to_thread(crowd)
+    assert (refused.status, problem_of(refused)) == (429, "too-many-requests")
+    assert refused.headers["Retry-After"] == "1"
 
 
-async def test_tokens_are_asked_for_at_a_bounded_rate(edge: Edge) -> None:
-    statuses = [(await edge.token("nobody", None)).status for _ in range(40)]
-    assert statuses[0] == 401
-    assert 429 in statuses
+async def test_tokens_are_asked_for_at_a_bounded_rate(fresh: Edge) -> None:
+    said = [await fresh.token("nobody", None) for _ in range(30)]
+    assert said[0].status == 401
+    slowed = next(one for one in said if one.status == 429)
+    assert slowed.json["error"] == "temporarily_unavailable"
+    assert slowed.headers["Content-Type"] == "application/json"
+    assert slowed.headers["Retry-After"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +181,6 @@ async def test_a_host_header_other_than_the_handshakes_name_goes_nowhere(edge: E
 
 
 SMUGGLED = b"GET /v1/receipts/jwks HTTP/1.1\r\nHost: gateway.council.test\r\n\r\n"
-HOST = b"Host: gateway.council.test\r\n"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +251,82 @@ async def test_requests_are_counted_by_the_address_that_the_proxy_saw_whatever_a
     assert [one.status for one in said] == [200] * 3 + [429] * 2
     assert b"too-many-requests" in said[-1].body
     assert int(said[-1].headers["Retry-After"]) > 0
+
+
+def problem_of(answer: Answer) -> str:
+    """The code of an answer that is a whole problem document, as the gateway's own are."""
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    told = answer.json
+    code = {one.slug: one for one in ErrorCode}[told["code"]]
+    assert told == {
+        "type": TYPES + code.slug,
+        "title": code.title,
+        "status": answer.status,
+        "code": code.slug,
+        "instance": told["instance"],
+    }
+    assert uuid.UUID(told["instance"].removeprefix("urn:uuid:")).version == 4
+    return code.slug
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "code"),
+    [
+        pytest.param(b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400, "malformed-request", id="hosts"),
+        pytest.param(b"nonsense\r\n\r\n", 400, "malformed-request", id="no request"),
+        pytest.param(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", 414, "malformed-request", id="long"),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431, "malformed-request", id="header"
+        ),
+        pytest.param(b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n", 405, "method-not-allowed", id="TRACE"),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: mtls.gateway.council.test\r\n\r\n", 421, "misdirected", id="other host"
+        ),
+        pytest.param(
+            b"POST /v1/inbox HTTP/1.1\r\n" + HOST + b"Content-Length: 300000\r\n\r\n",
+            413,
+            "too-large",
+            id="413",
+        ),
+    ],
+)
+async def test_what_the_proxy_refuses_is_a_problem_document_like_the_gateways(
+    edge: Edge, said: bytes, status: int, code: str
+) -> None:
+    """RFC 9457; what was sent is not in it."""
+
+    def send() -> Answer:
+        with edge.tls(None, API_NAME) as channel:
+            channel.sendall(said)
+            response = http.client.HTTPResponse(channel)
+            response.begin()
+            return Answer(response.status, response.headers, response.read())
+
+    answer = await asyncio.to_thread(send)
+    assert (answer.status, problem_of(answer)) == (status, code)
+    assert b"xxx" not in answer.body
+
+
+async def test_while_the_gateway_is_away_the_proxy_says_when_to_come_again(
+    tmp_path: Path, away: Path
+) -> None:
+    """What nginx says while the gateway restarts: 502, a repeat is safe."""
+    with nginx(away, free_port()) as proxy:
+        context = proxy.trusting()
+
+        def ask(method: str, path: str) -> Answer:
+            with (
+                socket.create_connection(("127.0.0.1", proxy.port)) as plain,
+                context.wrap_socket(plain, server_hostname=API_NAME) as channel,
+            ):
+                return exchange(channel, method, path, API_NAME, (), b"{}" if method == "POST" else None)
+
+        message = await asyncio.to_thread(ask, "POST", "/v1/messages")
+        token = await asyncio.to_thread(ask, "POST", "/oauth2/token")
+    assert (message.status, problem_of(message)) == (502, "unavailable")
+    assert message.headers["Retry-After"] == token.headers["Retry-After"] == "5"
+    assert (token.status, token.json["error"]) == (502, "temporarily_unavailable")
 
 
 def until_closed(channel: socket.socket) -> bytes:

@@ -206,9 +206,20 @@ def _scanner(settings: Settings) -> ClamdScanner | None:
 
 
 def _fetcher(settings: Settings, total_seconds: float) -> Fetcher:
-    tls = ssl.create_default_context(cafile=str(settings.fetch_ca_file) if settings.fetch_ca_file else None)
+    tls = _trusted(settings.fetch_ca_file)
     hosts = settings.fetch_development_hosts
     return Fetcher(tls=tls, development_hosts=hosts, total_seconds=total_seconds)
+
+
+def _trusted(authorities: Path | None) -> ssl.SSLContext:
+    """TLS that trusts the authorities in a file, or those of this machine."""
+    return ssl.create_default_context(cafile=str(authorities)) if authorities else _trusted_by_the_machine()
+
+
+@cache
+def _trusted_by_the_machine() -> ssl.SSLContext:
+    """Read once: it takes longer than anything else at the start."""
+    return ssl.create_default_context()
 
 
 def _key_fetcher(settings: Settings) -> FetchKeys:
@@ -266,7 +277,7 @@ def _notary(settings: Settings, notaries: Notaries) -> AskNotary:
     """Asks witnesses and authorities; their hosts stand in the settings, so they may be inside (see `adapters.notary`)."""
     addresses = [*(one.url for one in notaries.witnesses), *notaries.stamp_urls]
     hosts = tuple(urlsplit(address).netloc.lower() for address in addresses)
-    tls = ssl.create_default_context(cafile=str(settings.fetch_ca_file) if settings.fetch_ca_file else None)
+    tls = _trusted(settings.fetch_ca_file)
 
     async def ask(address: str, content: bytes, media_type: str) -> Told:
         fetcher = Fetcher(tls=tls, development_hosts=hosts, total_seconds=NOTARY_SECONDS)

@@ -20,7 +20,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import trustme
@@ -144,7 +146,7 @@ async def gateway_house(
     server = web_server(gateway.web, in_force)
     async with running(gateway):
         await enrol(gateway.parts, Enrolment(keys, tuple(_ways(gateway.parts, clock, hooks))))
-        async with _serving(server, listener):
+        async with _serving(server, listener, gateway.web.state.closing):
             yield House(folder, base_url, gateway, clock, authority, keys)
 
 
@@ -179,21 +181,61 @@ def _settings(folder: Path, base_url: str, authority: trustme.CA, changes: dict[
     settings = Settings(**(usual | changes))
     settings.var_dir.mkdir(mode=0o700, exist_ok=True)
     custody.create(settings.keys_dir, DEVELOPMENT_PREFIX)
-    migrations.migrate(settings.book_url, "book")
-    migrations.migrate(settings.keys_book_url, "custody")
+    migrate(settings)
     return settings
 
 
+def migrate(settings: Settings) -> None:
+    """Both databases at the newest revision; on SQLite as copies of ones that this process migrated once."""
+    urls: dict[migrations.Which, str] = {"book": settings.book_url, "custody": settings.keys_book_url}
+    for which, url in urls.items():
+        file = Path(url.removeprefix("sqlite:///"))
+        if settings.is_on_sqlite and not file.exists():
+            file.touch(mode=0o600)
+            file.write_bytes(_migrated(which))
+        else:
+            migrations.migrate(url, which)
+
+
+@cache
+def _migrated(which: migrations.Which) -> bytes:
+    """A migrated SQLite database, as a file's content."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "database"
+        migrations.migrate(f"sqlite:///{file}", which)
+        assert [one.name for one in file.parent.iterdir()] == [file.name], "all of it stands in one file"
+        return file.read_bytes()
+
+
 @asynccontextmanager
-async def _serving(server: uvicorn.Server, listener: socket.socket) -> AsyncIterator[None]:
-    task = asyncio.create_task(server.serve([listener]))
-    while not server.started:
-        await asyncio.sleep(0.005)
-        if task.done():
-            await task
+async def _serving(
+    server: uvicorn.Server, listener: socket.socket, closing: asyncio.Event
+) -> AsyncIterator[None]:
+    """What `server.serve` does, but stopping at once: uvicorn asks ten times a second whether it shall stop, then waits as long
+    again."""
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup([listener])
+    running = asyncio.create_task(server.main_loop())
     try:
         yield
     finally:
-        server.should_exit = True
-        await task
+        running.cancel()
+        closing.set()
+        await _drained(server)
         listener.close()
+
+
+async def _drained(server: uvicorn.Server) -> None:
+    """No new connection; whatever was asked is answered, within `drain_seconds`."""
+    for one in server.servers:
+        one.close()
+    state = server.server_state
+    for connection in list(state.connections):
+        connection.shutdown()
+    try:
+        async with asyncio.timeout(server.config.timeout_graceful_shutdown):
+            while state.connections or state.tasks:
+                await asyncio.sleep(0.002)
+    except TimeoutError:
+        for task in state.tasks:
+            task.cancel()

@@ -10,7 +10,9 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -322,11 +324,20 @@ def shipped(name: str) -> Pack:
 
 def parse(partnership: PartnershipId, files: Mapping[str, str], holidays: BankHolidays | None = None) -> Pack:
     """A pack from its files' texts, by default with the shipped holidays; Misconfigured names the first problem."""
-    problems = check(partnership, files)
+    pack = _sound(partnership, tuple(files.items()))
+    if holidays is None:
+        return pack
+    return replace(pack, calendar=read_calendar(files["calendar.toml"], holidays))
+
+
+@lru_cache(maxsize=32)
+def _sound(partnership: PartnershipId, files: tuple[tuple[str, str], ...]) -> Pack:
+    """A pack is a value: one text is checked and read once by a process, however often it is asked for."""
+    problems = check(partnership, dict(files))
     if problems:
         first = problems[0]
         raise Misconfigured(f"rule pack {partnership}, line {first.line}: {first.what}. {first.remedy}.")
-    return _build(partnership, files, holidays)
+    return _build(partnership, dict(files))
 
 
 def parse_stored(
@@ -365,9 +376,7 @@ def check(partnership: str, files: Mapping[str, str]) -> list[Problem]:
     return sorted(found, key=lambda problem: problem.line)
 
 
-def _build(
-    partnership: PartnershipId, files: Mapping[str, str], holidays: BankHolidays | None = None
-) -> Pack:
+def _build(partnership: PartnershipId, files: Mapping[str, str]) -> Pack:
     document = tomllib.loads(files["rules.toml"])
     rules = _Rules.model_validate(document)
     about = rules.pack
@@ -377,7 +386,7 @@ def _build(
         title=str(about["title"]),
         effective_on=_date(about["effective_on"]),
         review_due_on=_date(about["review_due_on"]),
-        calendar=read_calendar(files["calendar.toml"], holidays),
+        calendar=read_calendar(files["calendar.toml"]),
         clocks=read_clocks(document),
         routes=tuple(route.value() for route in rules.route),
         decisions=tuple(decision.value() for decision in rules.decision),

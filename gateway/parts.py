@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
+from structlog.contextvars import get_contextvars
 
 from gateway.core.attachments import Scan
 from gateway.core.deliveries import Adapter, Letter
@@ -52,6 +53,8 @@ ReadMail = Callable[[bytes, MailExpected], MailReading]  # blocks for seconds: c
 ReadMailFile = Callable[[bytes, int], bytes | None]  # a file of a mail by its place; blocks likewise
 
 _log = structlog.get_logger()
+
+TRACE = "trace"  # the name under which the log's lines tell one request or mail from another, from the door to the worker
 
 SNAPSHOT_LIFE = timedelta(seconds=2)  # how long a directory or pack changed elsewhere may go unseen
 
@@ -203,10 +206,11 @@ class Parts:
         """
         snapshot = await self.partnerships.snapshot(partnership)
         seed = secrets.token_bytes(32)
-        at = self.clock()
+        at, trace = self.clock(), get_contextvars().get(TRACE)
         made = await self.make_key(new_key_for, at) if new_key_for else None
 
         def run(tx: Tx) -> Answer:
+            tx.trace = trace
             key = made or self.own_key(incident)
             return action(tx, self, Work(at, Supply(seed), snapshot.pack, snapshot.directory, key), asked)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -23,6 +24,8 @@ from gateway.store.incidents import OUTCOME
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
 from schemas import read_message
+
+_log = structlog.get_logger()
 
 
 async def post_message(door: Door, request: Request) -> Response:
@@ -54,6 +57,14 @@ async def _take(door: Door, request: Request, principal: Principal) -> Response:
         message_types=principal.message_types,
     )
     answer = await take(door.parts, await prepare(door.parts, raw, envelope, speaker))
+    _log.info(
+        "message.accepted",
+        message=answer.id,
+        incident=answer.incident,
+        client=principal.client_id,
+        decision=answer.decision,
+        repeat=answer.is_repeat,
+    )
     headers = HEADERS | {"Location": f"/v1/messages/{answer.id}"}
     if answer.is_repeat:
         headers["Idempotency-Replayed"] = "true"

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from gateway.core.errors import ErrorCode, Refused, TooFast, Unavailable, place_of
+from gateway.parts import TRACE
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -27,23 +29,32 @@ _log = structlog.get_logger()
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:
-    """An endpoint whose refusals become problem documents, and whose bugs say nothing but that there was one."""
+    """An endpoint whose refusals become problem documents, and whose bugs say nothing but that there was one.
+
+    Every line that is logged meanwhile, here and by whoever delivers what follows, has the same `trace`: our own, whatever the
+    caller calls it. A problem's `instance` is the same number.
+    """
 
     async def answer(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except Refused as refused:
-            return _refusal(refused)
-        except Unavailable as fault:
-            _log.warning("api.unavailable", reason=fault.reason)
-            return problem(ErrorCode.UNAVAILABLE, headers={"Retry-After": str(fault.retry_after_seconds)})
-        except ClientDisconnect:
-            return Response(status_code=400)
-        except Exception as fault:
-            _log.error("api.fault", fault=type(fault).__name__, where=place_of(fault))
-            return problem(ErrorCode.INTERNAL)
+        with bound_contextvars(**{TRACE: uuid.uuid4().hex}):
+            return await _answered(endpoint, request)
 
     return answer
+
+
+async def _answered(endpoint: Endpoint, request: Request) -> Response:
+    try:
+        return await endpoint(request)
+    except Refused as refused:
+        return _refusal(refused)
+    except Unavailable as fault:
+        _log.warning("api.unavailable", reason=fault.reason)
+        return problem(ErrorCode.UNAVAILABLE, headers={"Retry-After": str(fault.retry_after_seconds)})
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except Exception as fault:
+        _log.error("api.fault", fault=type(fault).__name__, where=place_of(fault))
+        return problem(ErrorCode.INTERNAL)
 
 
 def problem(
@@ -58,7 +69,7 @@ def problem(
         "title": code.title,
         "status": code.status,
         "code": code.slug,
-        "instance": f"urn:uuid:{uuid.uuid4()}",
+        "instance": f"urn:uuid:{uuid.UUID(get_contextvars().get(TRACE) or uuid.uuid4().hex)}",
     }
     if detail is not None:
         body["detail"] = detail

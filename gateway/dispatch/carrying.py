@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from gateway.actions.deliver import Attempted, deliver
 from gateway.actions.tell_managers import ALERT, alert_letter
@@ -22,7 +23,7 @@ from gateway.core.deliveries import NOTICE, OUR_FAULT, Fault, Letter, Outcome, P
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
 from gateway.core.routing import Directory
-from gateway.parts import Parts
+from gateway.parts import TRACE, Parts
 from gateway.store import deliveries, mail, messages, officers
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.messages import MessageRow
@@ -63,6 +64,12 @@ async def carry_due(parts: Parts, under_way: set[asyncio.Task[None]] | None = No
 
 
 async def _carry(parts: Parts, row: DeliveryRow) -> None:
+    """One delivery; what is logged of it has the trace of whatever owed it, and so has what follows from it."""
+    with bound_contextvars(**({TRACE: row.trace} if row.trace else {}), message=row.message):
+        await _carry_one(parts, row)
+
+
+async def _carry_one(parts: Parts, row: DeliveryRow) -> None:
     try:
         outcome = await _attempt_or_our_fault(parts, row)
         state = await parts.perform(deliver, Attempted(row, outcome), row.partnership, row.incident)

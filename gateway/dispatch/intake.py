@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from gateway.actions.confirm_for_school import DSL
 from gateway.actions.confirm_for_school import confirmation as confirmation
@@ -29,12 +30,13 @@ from gateway.core.sandbox import SANDBOX
 from gateway.dispatch.belonging import belonging, letter_of_notice
 from gateway.dispatch.mail_files import judged_files
 from gateway.dispatch.mail_submission import Looked, submission_in
-from gateway.parts import Parts
+from gateway.parts import TRACE, Parts
 from gateway.store import custody, incidents, mail, packs
 from gateway.store.mail import LetterRow, RawMail
 from gateway.store.transaction import Tx
 
 AT_ONCE = 4
+MAIL_ID = "eml-"  # and a number, which is the trace of whatever follows from the mail
 MOST_HEADER_BYTES = 64 * 1024
 MOST_TRIES = 3
 BY_OFFICER = "no-by-officer"
@@ -62,7 +64,9 @@ async def keep(
     """Make one mail durable; True when it is new. After this returns, the far end may be told that we have it."""
     at = parts.clock()
     key = await parts.make_key(None, at)
-    arrived = Arrived(f"eml-{secrets.token_hex(16)}", way_in, uidvalidity, uid, raw, envelope_to, arrived_at)
+    arrived = Arrived(
+        f"{MAIL_ID}{secrets.token_hex(16)}", way_in, uidvalidity, uid, raw, envelope_to, arrived_at
+    )
     is_new = await parts.store.transact(lambda tx: keep_mail(tx, parts, key, arrived, at))
     _log.info("mail.kept", mail=arrived.id, way_in=way_in, new=is_new)
     return is_new
@@ -73,7 +77,8 @@ async def read_kept(parts: Parts) -> int:
     waiting = await parts.store.read(lambda tx: mail.unread(tx, AT_ONCE))
     for raw in waiting:
         try:
-            await _read_one(parts, raw)
+            with bound_contextvars(**{TRACE: raw.id.removeprefix(MAIL_ID)}):
+                await _read_one(parts, raw)
         except Unavailable:
             raise  # nothing is wrong with the mail: it waits with all the others
         except Exception as fault:  # one mail never stops those behind it

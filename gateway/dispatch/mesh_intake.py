@@ -8,18 +8,20 @@ it; nobody is guessed. Every message is answered by MESH: with its receipt, or w
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from gateway.actions.take import Speaker, prepare, take
 from gateway.actions.uncollected import Collected, Uncollected, collected, uncollected
 from gateway.core.deliveries import Posted
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId
-from gateway.parts import Parts
+from gateway.parts import TRACE, Parts
 from gateway.store import deliveries, directory, packs
 from schemas import read_message
 
@@ -33,11 +35,12 @@ async def take_posted(parts: Parts, posted: Posted) -> bytes | None:
     if posted.is_report:
         await _report(parts, posted)
         return None
-    try:
-        answer = await _submit(parts, posted)
-    except (Refused, ValueError) as fault:
-        answer = _refusal(fault)
-    _log.info("mesh.taken", item=posted.id, accepted="refused" not in answer)
+    with bound_contextvars(**{TRACE: secrets.token_hex(16)}):
+        try:
+            answer = await _submit(parts, posted)
+        except (Refused, ValueError) as fault:
+            answer = _refusal(fault)
+        _log.info("mesh.taken", item=posted.id, accepted="refused" not in answer, message=answer.get("id"))
     return json.dumps(answer).encode()
 
 

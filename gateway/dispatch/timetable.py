@@ -9,6 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from gateway.actions.beat import beat
 from gateway.actions.change_calendar import Recount, recount
@@ -25,7 +26,7 @@ from gateway.core.periods import Period
 from gateway.core.periods import periods as coming_round
 from gateway.core.rules import Periodic
 from gateway.dispatch.erasing import scrub
-from gateway.parts import Parts, Supply
+from gateway.parts import TRACE, Parts, Supply
 from gateway.store import (
     attachments,
     custody,
@@ -90,7 +91,8 @@ async def chase_due(parts: Parts, ways_in: frozenset[str]) -> int:
     read_until = await parts.store.read(lambda tx: _read_until(tx, now, ways_in))
     due = await parts.store.read(lambda tx: _due(tx, now, read_until))
     for duty in due:
-        await _chase(parts, duty, read_until)
+        with bound_contextvars(**{TRACE: secrets.token_hex(16)}):
+            await _chase(parts, duty, read_until)
     return len(due)
 
 
@@ -120,7 +122,7 @@ async def climb_due(parts: Parts) -> int:
             continue
         if rung is not None:
             climbed += 1
-            _log.info("delivery.climbed", delivery=row.id, rung=rung.value)
+            _log.info("delivery.climbed", delivery=row.id, rung=rung.value, trace=row.trace)
     return climbed
 
 

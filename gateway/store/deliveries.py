@@ -43,6 +43,7 @@ class DeliveryRow:
     rung_at: datetime | None
     rule: str
     pack_version: str | None
+    trace: str | None
     message_type: str
 
     @property
@@ -76,6 +77,7 @@ _NAMES = (
     "rung_at",
     "rule",
     "pack_version",
+    "trace",
 )
 _STATE, _RUNG = _NAMES.index("state"), _NAMES.index("rung")
 _ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("message_type")).join(
@@ -137,7 +139,7 @@ _AS_A_GUEST = exists().where(  # of an incident of a partnership that the agency
 def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Record deliveries owed; dispatch is woken after the commit."""
     if rows:
-        tx.execute(_INSERT, [dict(row) for row in rows])
+        tx.execute(_INSERT, [{**row, "trace": tx.trace} for row in rows])
         tx.wake()
 
 

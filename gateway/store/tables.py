@@ -376,6 +376,7 @@ delivery = Table(
         "notice", Boolean, nullable=False, default=False
     ),  # says that there is a message, hands out none of it
     Column("copies", Text),  # what the recipient says became of copies: destroyed, returned
+    Column("trace", Text),  # in the log's lines of what owed it, and of every attempt
     ForeignKeyConstraint(["message"], ["message.id"]),
     Index("delivery_due", "state", "next_at"),
     Index("delivery_inbox", "agency", "partnership", "created_at"),

@@ -50,7 +50,7 @@ BATCH_LIMIT = (
 class Tx:
     """One run of one function in a transaction; over when that function returns."""
 
-    __slots__ = ("_connection", "_cursor", "engine_name", "failure", "is_woken")
+    __slots__ = ("_connection", "_cursor", "engine_name", "failure", "is_woken", "trace")
 
     def __init__(self, connection: Connection, engine_name: EngineName) -> None:
         self._connection: Connection | None = connection
@@ -58,6 +58,7 @@ class Tx:
         self.engine_name = engine_name
         self.failure: sa.exc.DBAPIError | None = None
         self.is_woken = False
+        self.trace: str | None = None  # of the request or mail whose work this is, as the log's lines name it
 
     @overload
     def execute(self, statement: Prepared, parameters: Values = None) -> Found: ...

@@ -188,6 +188,27 @@ async def test_workers_deliver_all_that_was_answered_though_the_broker_and_a_wor
         assert status == 0, (out, err)
         figures = json.loads(out)
         assert figures["unexplained"] == figures["pending"] == figures["failed"] == 0
+    followed_from_door_to_worker(tmp_path)
+
+
+def followed_from_door_to_worker(folder: Path) -> None:
+    """The serving process and the workers say the same trace of one message, whichever of them carried it."""
+    door = {
+        line["message"]: line["trace"]
+        for line in logged(folder, "serve")
+        if line["event"] == "message.accepted"
+    }
+    carried = [line for line in logged(folder, "work") if line["event"] == "delivery.attempted"]
+    seen = [line for line in carried if line["message"] in door]
+    assert {line["message"] for line in seen} == set(door)
+    assert all(line["trace"] == door[line["message"]] for line in seen)
+    assert len(set(door.values())) == len(door) == INCIDENTS * (1 + RETURNS)
+
+
+def logged(folder: Path, word: str) -> list[dict[str, Any]]:
+    """The JSON lines that the processes of one command wrote."""
+    lines = (folder / f"gateway.{word}.log").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 async def _any(webhook: WebhookServer) -> bool | None:

@@ -675,6 +675,7 @@ def upgrade() -> None:
         sa.Column("recalled_at", sa.Text(), nullable=True),
         sa.Column("notice", sa.Boolean(), nullable=False),
         sa.Column("copies", sa.Text(), nullable=True),
+        sa.Column("trace", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["message"],
             ["message.id"],

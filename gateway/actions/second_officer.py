@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gateway.actions.close_breach import BreachClosing, close_breach
 from gateway.actions.close_incident import Closing, close_incident
 from gateway.actions.dismiss_guest import dismiss_guest
 from gateway.actions.end_retention import Approval, approve_erasure
@@ -22,6 +23,7 @@ from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.recall import Recall, recall
 from gateway.actions.restrict_incident import Lifting, lift_restriction
+from gateway.actions.transfer import Receiving, Transfer, transfer
 from gateway.actions.waive import Waiver, waive
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DutyId, IncidentId, MessageId
@@ -29,12 +31,13 @@ from gateway.core.officers import TwoOfficers, name_key
 from gateway.core.permissions import Needs
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import duties, incidents, messages, proposals
+from gateway.store import breaches, duties, incidents, messages, proposals
 from gateway.store.incidents import Incident
 from gateway.store.proposals import ProposalRow
 from gateway.store.transaction import Tx
 
 LIFE = timedelta(days=7)
+TRANSFER = "transfer"
 MOST_CHARACTERS = 500
 
 Fields = Mapping[str, str]
@@ -68,6 +71,7 @@ class Answering:
     proposal: str
     officer: str
     refuse: bool = False
+    receiving: Receiving | None = None  # of a transfer to a partnership here: its side, made ready before
 
 
 def ask_second(tx: Tx, parts: Parts, work: Work, asked: Asking) -> str:
@@ -116,14 +120,29 @@ def answer_asking(tx: Tx, parts: Parts, work: Work, asked: Answering) -> Proposa
         )
     state = proposals.REFUSED if asked.refuse else proposals.AGREED
     if not asked.refuse:
-        both = TwoOfficers(row.asked_by, asked.officer)
-        ACTS[row.act].do(tx, parts, work, incident.id, fields, both)
+        _do(tx, parts, work, row, incident.id, fields, asked)
     if not proposals.settle(tx, row, state, asked.officer, work.at):
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Somebody has already settled this.")
     if asked.refuse:
         _say(tx, parts, work, incident, Event.AGREEMENT_REFUSED, asked.officer, row)
     return row
     # A crash before the commit: nothing was done and it still waits.
+
+
+def _do(
+    tx: Tx,
+    parts: Parts,
+    work: Work,
+    row: ProposalRow,
+    incident: IncidentId,
+    fields: Fields,
+    asked: Answering,
+) -> None:
+    both, there = TwoOfficers(row.asked_by, asked.officer), asked.receiving
+    if row.act == TRANSFER and there is not None and there.pack.partnership == fields["to"]:
+        transfer(tx, parts, work, Transfer(incident, both, fields["reason"], there))
+    else:
+        ACTS[row.act].do(tx, parts, work, incident, fields, both)
 
 
 def what_is_asked(work: Work, row: ProposalRow) -> Fields | None:
@@ -217,6 +236,32 @@ def _lift_hold(
     )
 
 
+def _close_breach(
+    tx: Tx, parts: Parts, work: Work, incident: IncidentId, fields: Fields, officers: TwoOfficers
+) -> object:
+    """It need not be reported."""
+    row = breaches.find(tx, [work.pack.partnership], fields["breach"])
+    if row is None or row.incident != incident:
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no breach of this id.")
+    asked = BreachClosing(row.id, officers.first, None, officers.second, fields["reason"])
+    return close_breach(tx, parts, work, asked)
+
+
+def _transfer_elsewhere(
+    tx: Tx, parts: Parts, work: Work, incident: IncidentId, fields: Fields, officers: TwoOfficers
+) -> object:
+    council, taken_by = fields["council"], fields["taken_by"]
+    asked = Transfer(incident, officers, fields["reason"], council=council, taken_by=taken_by)
+    return transfer(tx, parts, work, asked)
+
+
+def _transfer_unprepared(
+    tx: Tx, parts: Parts, work: Work, incident: IncidentId, fields: Fields, officers: TwoOfficers
+) -> object:
+    """Whoever agrees makes the other side's data key before: see `Answering.receiving`."""
+    raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Agree to it on its page.")
+
+
 def _erase(
     tx: Tx, parts: Parts, work: Work, incident: IncidentId, fields: Fields, officers: TwoOfficers
 ) -> object:
@@ -235,5 +280,18 @@ ACTS: Mapping[str, Act] = {
     ),
     "lift-legal-hold": Act("Lift a legal hold", ("reason",), Needs.DECIDE, _lift_hold),
     "confirm-erasure": Act("Erase what has been kept long enough", ("reason",), Needs.DECIDE, _erase),
+    "close-breach": Act("A breach need not be reported", ("breach", "reason"), Needs.DECIDE, _close_breach),
+    TRANSFER: Act(
+        "Hand an incident over to another partnership here",
+        ("to", "reason"),
+        Needs.DECIDE,
+        _transfer_unprepared,
+    ),
+    "transfer-elsewhere": Act(
+        "Hand an incident over to a council elsewhere",
+        ("council", "taken_by", "reason"),
+        Needs.DECIDE,
+        _transfer_elsewhere,
+    ),
     "unrestrict": Act("Let every officer open the incident", ("reason",), Needs.RESTRICT, _unrestrict),
 }

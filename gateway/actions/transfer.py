@@ -19,7 +19,7 @@ from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import IncidentId, Message, RoleId, Seat
+from gateway.core.messages import IncidentId, Message, PartnershipId, RoleId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
 from gateway.core.routing import Directory
@@ -92,6 +92,14 @@ def transfer(tx: Tx, parts: Parts, work: Work, asked: Transfer) -> Transferred:
     new = asked.receiving.incident if asked.receiving else None
     return Transferred(receipt.id, tuple(duty.id for duty in open_duties), new)
     # A crash before the commit leaves the incident as it was; the new data key seals nothing and is swept.
+
+
+async def receiving_in(parts: Parts, partnership: PartnershipId) -> Receiving:
+    """The partnership as it stands, with a data key for the incident that it will have; Refused when it is not here."""
+    snapshot = await parts.partnerships.snapshot(partnership)
+    incident = parts.new_incident_id()
+    key = await parts.make_key(incident, parts.clock())
+    return Receiving(incident, snapshot.pack, snapshot.directory, key)
 
 
 def _ready(tx: Tx, work: Work, asked: Transfer) -> Incident:

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.actions.transfer import Receiving, Transfer
+from gateway.actions.transfer import Transfer, receiving_in
 from gateway.actions.transfer import transfer as transfer_one
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, partnership_of, run
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
-from gateway.parts import Parts
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -71,11 +70,3 @@ async def _transfer(asked: Transfer, to: PartnershipId | None) -> dict[str, Any]
         "ended": list(done.ended),
         "new_incident": done.incident,
     }
-
-
-async def receiving_in(parts: Parts, partnership: PartnershipId) -> Receiving:
-    """The partnership as it stands, with a data key for the incident that it will have; Refused when it is not here."""
-    snapshot = await parts.partnerships.snapshot(partnership)
-    incident = parts.new_incident_id()
-    key = await parts.make_key(incident, parts.clock())
-    return Receiving(incident, snapshot.pack, snapshot.directory, key)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from gateway.actions.agree_arrangements import ARRANGEMENTS
 from gateway.actions.second_officer import (
     ACTS,
+    TRANSFER,
     Answering,
     Asking,
     answer_asking,
@@ -20,6 +21,7 @@ from gateway.actions.second_officer import (
     is_own,
     what_is_asked,
 )
+from gateway.actions.transfer import Receiving, receiving_in
 from gateway.actions.view import Viewing, view
 from gateway.console import arrangements, reading
 from gateway.console.door import Console, Visit
@@ -104,10 +106,17 @@ async def _answer(console: Console, visit: Visit, *, refuse: bool) -> Response:
     if row.act in ARRANGEMENTS:
         await arrangements.settle(console, visit, row, refuse=refuse)
     else:
-        asked = Answering(row.id, visit.signed_in.name, refuse)
+        there = None if refuse or row.act != TRANSFER else await _receiving(console, row)
+        asked = Answering(row.id, visit.signed_in.name, refuse, there)
         await console.parts.perform(answer_asking, asked, *_about(row))
         console.parts.partnerships.forget()
     return go(f"/approvals?done={'refused' if refuse else 'agreed'}")
+
+
+async def _receiving(console: Console, row: ProposalRow) -> Receiving | None:
+    """The other side of a transfer to a partnership here; its unused data key is swept where nothing comes of it."""
+    fields = await console.parts.perform(_fields, row, *_about(row))
+    return await receiving_in(console.parts, PartnershipId(fields["to"])) if fields else None
 
 
 async def _found(console: Console, visit: Visit) -> ProposalRow:

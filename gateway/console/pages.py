@@ -108,6 +108,8 @@ _pages.globals |= {
     "duty_states": words.DUTY_STATES,
     "incident_states": words.INCIDENT_STATES,
     "attachment_states": words.ATTACHMENT_STATES,
+    "breach_kinds": words.BREACH_KINDS,
+    "breach_states": words.BREACH_STATES,
     "likeness_states": words.LIKENESS_STATES,
     "ways": words.WAYS,
     "held_subjects": words.HELD_SUBJECTS,

@@ -22,6 +22,7 @@ from gateway.core.rules import Pack
 from gateway.parts import Parts
 from gateway.store import (
     attachments,
+    breaches,
     deliveries,
     duties,
     holds,
@@ -33,6 +34,7 @@ from gateway.store import (
     overview,
 )
 from gateway.store.attachments import AttachmentRow
+from gateway.store.breaches import BreachRow
 from gateway.store.duties import DutyRow
 from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
@@ -70,6 +72,7 @@ class IncidentRead:
     holds: list[HoldRow]
     alike: list[LikenessRow]
     attachments: list[AttachmentRow]
+    breaches: list[BreachRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ def incident(
         holds=holds.about_incident(tx, partnership, wanted),
         alike=likenesses.of_incident(tx, partnership, wanted),
         attachments=attachments.of_incident(tx, partnership, wanted),
+        breaches=breaches.of_incident(tx, partnership, wanted),
     )
 
 

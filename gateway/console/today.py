@@ -20,11 +20,12 @@ from gateway.console.pages import page
 from gateway.console.words import Tag
 from gateway.core.errors import Unavailable
 from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH
-from gateway.store import deliveries, duties, holds, log, mail, overview
+from gateway.store import breaches, deliveries, duties, holds, likenesses, log, mail, overview, sharing
 from gateway.store.overview import Counts, Day, DutyLine
 from gateway.store.transaction import Tx
 
 NEXT_DUE = 8
+MOST_LISTED = 100  # of the short lists, which have one page
 SEALED_WITHIN = timedelta(minutes=2)  # a receipt normally waits a second for its seal
 CARRIED_WITHIN = timedelta(minutes=5)  # how long a delivery may wait past its instant before it is a stop
 READ_WITHIN = timedelta(minutes=15)  # how long ago every way in must have been read to its end
@@ -127,6 +128,10 @@ def counts_of(tx: Tx, officer: Officer, day: Day) -> Counts:
         calls=held["calls"],
         failed_deliveries=overview.failed_deliveries(tx, within),
         failing_partners=len(overview.failing_partners(tx, within)),
+        same_child=len(likenesses.possible(tx, within, MOST_LISTED)),
+        breaches=len(breaches.still_open(tx, within, MOST_LISTED)),
+        guests=len(sharing.guests_waited_for(tx, within, MOST_LISTED))
+        + len(sharing.not_taken_up(tx, within, MOST_LISTED)),
     )
 
 

@@ -72,6 +72,19 @@ LIKENESS_STATES: Mapping[str, Tag] = {
     "possible": Tag("May be the same child", "yellow"),
     "linked": Tag("Linked", "blue"),
 }
+BREACH_KINDS: Mapping[str, str] = {
+    "misdirected": "It went to the wrong person",
+    "unauthorised-access": "Somebody opened it who may not",
+    "disclosed": "It was told to somebody who may not know",
+    "lost": "It was lost",
+    "altered": "It was altered",
+    "near-miss": "A near miss: nobody saw it",
+}
+BREACH_STATES: Mapping[str, Tag] = {
+    "open": Tag("To report or decide", "red"),
+    "reported": Tag("Reported", "green"),
+    "not-reportable": Tag("Not to be reported"),
+}
 WAYS = {
     "inbox": "Inbox at the gateway",
     "webhook": "Inbox, told by webhook",
@@ -154,8 +167,8 @@ REASONS = {
     "letter-delayed": "The letter is delayed on its way: telephone if it matters today",
     "reader-away": "An automatic reply says that the reader is away: find another reader",
     "wrong-recipient": "It says that the letter reached the wrong person",
-    "breach-opened": "A breach record was opened, and its hours run: see gateway breach list",
-    "breach-to-decide": "It may be a breach: decide, and record it with gateway breach open",
+    "breach-opened": "A breach record was opened, and its hours run: see Breaches",
+    "breach-to-decide": "It may be a breach: decide, and record it on the page of its incident",
     "attachment-infected": "It brings a file in which the virus scanner found something: do not open it",
     "attachment-other-type": "It brings a file of a type that is not taken",
     "too-many-mails": "Its sender has sent more than anyone would in an hour",
@@ -293,6 +306,7 @@ def asked(found: Mapping[str, Any]) -> dict[str, Any]:
         "tag": STANDINGS[found["standing"]],
         "missing": ", ".join(name.replace("-", " ") for name in found["missing"]),
         "notifies": _notifies(found),
+        "clock": found["clock"],
         "due_at": datetime.fromisoformat(due_at) if due_at else None,
     }
 
@@ -404,6 +418,15 @@ def left(
     if today == due_on:
         return Tag("Due today", "yellow")
     return Tag(f"{_working_days(days)} left" if days else "Due before the next working day", "blue")
+
+
+def hours_left(now: datetime, due_at: datetime | None) -> Tag:
+    """How many elapsed hours are left, for limits that count them (K21)."""
+    if due_at is None:
+        return Tag("No limit")
+    hours = int(abs((due_at - now).total_seconds()) // 3600)
+    told = f"{hours} hour{'' if hours == 1 else 's'}"
+    return Tag(f"Overdue by {told}", "red") if now > due_at else Tag(f"{told} left", "yellow")
 
 
 def delivery_state(row: DeliveryLine) -> Tag:

@@ -49,6 +49,28 @@ def every(tx: Tx, within: Sequence[str]) -> list[BreachRow]:
     return [BreachRow(*row) for row in tx.execute(query.order_by(t.breach.c.recorded_at.desc()))]
 
 
+def still_open(tx: Tx, within: Sequence[str], most: int) -> list[BreachRow]:
+    """Those that wait for a report or a decision, the longest known first; at most so many of each partnership."""
+    c = t.breach.c
+    found: list[BreachRow] = []
+    for partnership in within:
+        query = _ALL.where(c.partnership == partnership, c.state == "open")
+        found.extend(BreachRow(*row) for row in tx.execute(query.order_by(c.aware_at, c.id).limit(most)))
+    return sorted(found, key=lambda one: (one.aware_at, one.id))[:most]
+
+
+def ended(tx: Tx, within: Sequence[str], most: int) -> list[BreachRow]:
+    """Those that were closed, the newest first."""
+    query = _ALL.where(t.breach.c.partnership.in_(within), t.breach.c.state != "open")
+    return [BreachRow(*row) for row in tx.execute(query.order_by(t.breach.c.recorded_at.desc()).limit(most))]
+
+
+def of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[BreachRow]:
+    """Oldest first."""
+    query = _ALL.where(t.breach.c.partnership == partnership, t.breach.c.incident == incident)
+    return [BreachRow(*row) for row in tx.execute(query.order_by(t.breach.c.recorded_at))]
+
+
 def close(tx: Tx, partnership: PartnershipId, breach: str, **values: Any) -> None:
     where = (t.breach.c.id == breach, t.breach.c.partnership == partnership)
     tx.execute(update(t.breach).where(*where).values(**values))

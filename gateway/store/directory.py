@@ -134,6 +134,13 @@ def known(tx: Tx, agencies: Iterable[AgencyId]) -> dict[AgencyId, Agency]:
     return {AgencyId(row.id): _agency(row) for row in rows}
 
 
+def bodies(tx: Tx) -> dict[AgencyId, str]:
+    """The name of every agency of every directory here that is no school."""
+    c = t.agency.c
+    rows = tx.execute(select(c.id, c.name).where(c.kind != AgencyKind.SCHOOL.value))
+    return {AgencyId(row.id): row.name for row in rows}
+
+
 def set_way(tx: Tx, partnership: PartnershipId, way: WayRow) -> None:
     _put(
         tx,

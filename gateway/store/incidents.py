@@ -29,6 +29,7 @@ class Incident:
     erased_at: datetime | None
     police_hold: str | None = None  # why disclosure waits, a code (G-11)
     ended_at: datetime | None = None  # since when it is closed or transferred
+    transferred_to: str | None = None  # another incident here, or a council elsewhere
 
     @property
     def outcome(self) -> dict[str, Any] | None:
@@ -55,6 +56,7 @@ _COLUMNS = [
         "erased_at",
         "police_hold",
         "ended_at",
+        "transferred_to",
     )
 ]
 _BY_ID = select(*_COLUMNS).where(

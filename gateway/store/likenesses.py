@@ -72,6 +72,17 @@ def of_partnership(
     return [_likeness(row) for row in tx.execute(ordered)]
 
 
+def possible(tx: Tx, within: Sequence[str], most: int) -> list[LikenessRow]:
+    """Pairs that an officer has not looked at, the longest waiting first; at most so many of each partnership."""
+    c = t.likeness.c
+    found: list[LikenessRow] = []
+    for partnership in within:
+        query = _ALL.where(c.partnership == partnership, c.state == POSSIBLE)
+        rows = tx.execute(query.order_by(c.found_at, c.first, c.second).limit(most))
+        found.extend(_likeness(row) for row in rows)
+    return sorted(found, key=lambda one: (one.found_at, one.first, one.second))[:most]
+
+
 def record(
     tx: Tx,
     partnership: PartnershipId,

@@ -60,6 +60,9 @@ class Counts:
     calls: int
     failed_deliveries: int
     failing_partners: int
+    same_child: int
+    breaches: int
+    guests: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,7 @@ participant = Table(
     Column("incident", Text, primary_key=True),
     Column("agency", Text, primary_key=True),
     Column("guest", Boolean, nullable=False, default=False),
+    Index("participant_guest", "partnership", "guest", "incident"),
 )
 
 # Editing it: hide that two incidents are about one child, or pretend it. Reading it: how many incidents share a child; who
@@ -263,6 +264,7 @@ likeness = Table(
     Column("settled_at", Instant),
     Column("settled_by", Text),
     Index("likeness_second", "partnership", "second"),
+    Index("likeness_by_state", "partnership", "state", "found_at"),
 )
 
 # Editing it: hide who searched for a child. That a search was made, and why, is an entry in the ledger.
@@ -451,6 +453,7 @@ breach = Table(
     Column("closed_at", Instant),
     Column("ico_reference", Text),
     Index("breach_by_partnership", "partnership", "recorded_at"),
+    Index("breach_by_state", "partnership", "state", "aware_at"),
 )
 
 # Editing it: let something held go on unseen, or hide it from the officer. Releases are entries in the ledger.

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.actions.transfer import Transfer, Transferred, transfer
+from gateway.actions.transfer import Transfer, Transferred, receiving_in, transfer
 from gateway.agency.client import AgencyProblem
-from gateway.cli.transfer import receiving_in
 from gateway.core.duties import DutyState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -17,6 +18,7 @@ from gateway.actions.link_incidents import Linking, Word, link_incidents
 from gateway.actions.need_to_know import Restricted
 from gateway.actions.override_restriction import Override, override_restriction
 from gateway.actions.reconcile import reconcile
+from gateway.actions.record_breach import Breach, BreachKind, record_breach
 from gateway.actions.restrict_incident import (
     Admission,
     Lifting,
@@ -63,7 +65,7 @@ class Unit:
         await self.do(restrict_incident, Restriction(incident, NAMED, REASON))
         return incident
 
-    async def do(self, action, asked):  # type: ignore[no-untyped-def]
+    async def do(self, action: Any, asked: Any) -> Any:
         incident = getattr(asked, "incident", None)
         return await self.house.parts.perform(action, asked, SOUTH_TYNESIDE, incident)
 
@@ -325,6 +327,12 @@ EVERYTHING_TYPED = {
     "second_officer": NAMED,
     "agency": "northshire-police",
     "admitted": "Pry Ing",
+    "to": "",
+    "council": "Elsewhere Council",
+    "taken_by": "Dr Q. Placeholder",
+    "kind": "near-miss",
+    "aware_on": "2026-11-02",
+    "aware_time": "00:00",
 }
 REASONS_OF = {
     "/incidents/{incident}/change/legal-hold": "inquiry",
@@ -358,8 +366,10 @@ async def test_no_page_of_a_restricted_incident_opens_and_no_form_of_it_does_any
     await parts.store.transact(lambda tx: holds.place(tx, call))
     asking = Asking(incident, "waive-duty", {"duty": duty.id, "reason": "Told by telephone."}, NAMED)
     proposal = await parts.perform(ask_second, asking, SOUTH_TYNESIDE, incident)
+    breach = await unit.do(record_breach, Breach(incident, house.clock(), BreachKind.NEAR_MISS, NAMED))
     await unit.do(restrict_incident, Restriction(incident, NAMED, REASON))
     named = {
+        "breach": breach.breach,
         "incident": incident,
         "duty": duty.id,
         "delivery": sent.id,

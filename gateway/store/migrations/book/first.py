@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("breach_by_partnership", "breach", ["partnership", "recorded_at"], unique=False)
+    op.create_index("breach_by_state", "breach", ["partnership", "state", "aware_at"], unique=False)
     op.create_table(
         "chain",
         sa.Column("ref", sa.Text(), nullable=False),
@@ -319,6 +320,7 @@ def upgrade() -> None:
         sa.Column("settled_by", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("partnership", "first", "second"),
     )
+    op.create_index("likeness_by_state", "likeness", ["partnership", "state", "found_at"], unique=False)
     op.create_index("likeness_second", "likeness", ["partnership", "second"], unique=False)
     op.create_table(
         "membership",
@@ -423,6 +425,7 @@ def upgrade() -> None:
         sa.Column("guest", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("partnership", "incident", "agency"),
     )
+    op.create_index("participant_guest", "participant", ["partnership", "guest", "incident"], unique=False)
     op.create_table(
         "passkey",
         sa.Column("id", sa.Text(), nullable=False),

@@ -28,6 +28,10 @@ class Thread:
             row = self.rows.get(row.in_reply_to) if row.in_reply_to else None
         return row.id if row is not None else next(iter(self.rows), None)
 
+    def caused(self, message: Message) -> MessageId | None:
+        """The message for which what follows from this one is owed: itself, or for an answer in a decision what that is on."""
+        return self.about(message.in_reply_to) if message.type in self.deciding else message.id
+
     def taken_back(self) -> frozenset[str]:
         """The messages that a correction has withdrawn from everybody: a vote among them counts no more."""
         return frozenset(

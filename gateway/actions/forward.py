@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,8 @@ from gateway.store import deliveries, duties, holds, incidents, messages
 from gateway.store.incidents import Incident
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
+
+Same = tuple[Any, ...]  # what makes two duties the same: the values of `duties.SAME`
 
 NOTIFIED, WITHOUT_NOTIFICATION = (
     "sin_submitted_at",
@@ -100,7 +102,7 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     known = _record_moments(tx, message, incident, route, moment_values(route, message))
     result = work_out(work, message, incident, route, now, known)
     ended = lay_once(tx, work, incident, result, message)
-    _lay_anew(work, message, incident, route, now, known, ended, result)
+    lay_anew(work, message, incident, route, now, known, ended, result)
     _met_by_itself(work, message, route, result)
     involve(tx, work, message, incident, now, result)
     result.said += meet(tx, work, message, incident, route)
@@ -242,29 +244,44 @@ def lay_once(
     if not result.duties:
         return frozenset()
     laid = duties.laid(tx, incident.partnership, incident.id)
-    again = [row for row in result.duties if _is_laid(work, row, laid)]
-    reviews = [row for row in again if _is_review(work, row)]
-    again = reviews if anew else again
-    if reviews:
+
+    def of_it() -> set[Same]:
         known = thread(tx, work.pack, incident)
-        about = known.about(cause.in_reply_to) if cause.type in known.deciding else cause.id
-        of_it = {
+        about = known.caused(cause)
+        return {
             tuple(getattr(duty, name) for name in duties.SAME)
             for duty in duties.of_incident(tx, incident.partnership, incident.id)
             if known.about(duty.message) == about
         }
-        again = [r for r in again if r not in reviews or tuple(r[name] for name in duties.SAME) in of_it]
+
+    return drop_laid(work, result, laid, of_it, anew)
+
+
+def drop_laid(
+    work: Work,
+    result: Forwarded,
+    laid: Mapping[Same, frozenset[DutyState]],
+    of_it: Callable[[], Collection[Same]],
+    anew: bool = False,
+) -> frozenset[str]:
+    """As `lay_once`, of duties known: all that were laid, and those for the message that this is about. A replay asks the same."""
+    again = [row for row in result.duties if _is_laid(work, row, laid)]
+    reviews = [row for row in again if _is_review(work, row)]
+    again = reviews if anew else again
+    if reviews:
+        had = of_it()
+        again = [r for r in again if r not in reviews or tuple(r[name] for name in duties.SAME) in had]
     result.duties = [row for row in result.duties if row not in again]
     return frozenset(row["clock"] for row in again if _was_ended(work, row["clock"], laid))
 
 
-def _was_ended(work: Work, clock: str, laid: Mapping[tuple[Any, ...], frozenset[DutyState]]) -> bool:
+def _was_ended(work: Work, clock: str, laid: Mapping[Same, frozenset[DutyState]]) -> bool:
     at = duties.SAME.index("clock")
     states = {state for same, found in laid.items() if same[at] == clock for state in found}
     return work.pack.is_statutory(clock) and states == {DutyState.WAIVED}
 
 
-def _lay_anew(
+def lay_anew(
     work: Work,
     message: Message,
     incident: Incident,
@@ -286,7 +303,7 @@ def _lay_anew(
             _gap(result, ENDED_BEFORE)
 
 
-def _is_laid(work: Work, row: Mapping[str, Any], laid: Collection[tuple[Any, ...]]) -> bool:
+def _is_laid(work: Work, row: Mapping[str, Any], laid: Collection[Same]) -> bool:
     if row["expects"] == ACKNOWLEDGEMENT or work.pack.clocks[row["clock"]].start in OF_ONE_MESSAGE:
         return False
     return tuple(row[name] for name in duties.SAME) in laid

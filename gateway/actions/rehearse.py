@@ -5,16 +5,24 @@ Where no directory is at hand, one is assumed in which every role that the pack 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from gateway.actions.decide_jointly import not_a_seat_of_the_sender, votes_of
+from gateway.actions.decide_jointly import UNDECIDED, not_a_seat_of_the_sender, votes_of
 from gateway.actions.doubts import FIRST_FAN_OUT
-from gateway.actions.forward import Forwarded, add_deliveries, add_duties, work_out
+from gateway.actions.forward import (
+    Forwarded,
+    Same,
+    add_deliveries,
+    add_duties,
+    drop_laid,
+    lay_anew,
+    work_out,
+)
 from gateway.actions.meet import decided_seats
-from gateway.core.duties import Vote, tally
+from gateway.core.duties import DutyState, Tally, Vote, tally
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, MessageId, RoleId, Seat
 from gateway.core.routing import Agency, Circumstances, Directory, Holder
@@ -24,14 +32,17 @@ from gateway.core.rules import (
     Pack,
     Recipients,
     Refuse,
+    Route,
     Whom,
     answered_message,
     consequence,
     decide,
     joint_decision,
     moment_values,
+    told_moments,
 )
 from gateway.parts import Supply, Work
+from gateway.store.duties import SAME
 from gateway.store.incidents import Incident
 from schemas import Envelope, facts
 
@@ -66,6 +77,7 @@ class Follows:
     ends: tuple[str, ...] = ()
     letters: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    dissent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,12 @@ class Setting:
     now: Circumstances
     votes: tuple[Vote, ...] = ()  # the answers before this one in the same decision
     is_reached: bool = False  # that decision has its outcome already
+    gone_out: frozenset[str] = frozenset()  # rules by which something of the incident has gone out before
+    laid: Mapping[Same, frozenset[DutyState]] = field(
+        default_factory=dict
+    )  # duties of the incident, and how they stand
+    of_it: Callable[[], Collection[Same]] = tuple  # those laid for the message that this one is about
+    told: Mapping[str, datetime] = field(default_factory=dict)  # the moments of the message decided on
 
 
 def rehearse(
@@ -94,8 +112,8 @@ def rehearse(
     work = Work(message.arrived_at, Supply(b"rehearsal"), pack, directory, None)
     if isinstance(decision, Forward) and (pointer := not_a_seat_of_the_sender(work, message)):
         decision = Refuse(decision.route.id, ErrorCode.NOT_PERMITTED, pointer)
-    if isinstance(decision, Forward) and decision.route.guard_fan_out and not released:
-        decision = Hold(decision.route.id, (FIRST_FAN_OUT,))  # as the first of its incident
+    if isinstance(decision, Forward) and not released and _goes_out_first(decision.route, setting):
+        decision = Hold(decision.route.id, (FIRST_FAN_OUT,))
     match decision:
         case Refuse(rule, code, pointer):
             return Rehearsal("refuse", rule, refused=(code, pointer))
@@ -106,9 +124,16 @@ def rehearse(
             incident = _incident(pack, message)
             real = setting or Setting(_circumstances(pack, message, directory))
             result = work_out(work, message, incident, route, real.now, moments)
-            return _forwarded(route.id, result, _follows(work, message, incident, real, moments))
+            ended = drop_laid(work, result, real.laid, real.of_it)
+            lay_anew(work, message, incident, route, real.now, moments, ended, result)
+            return _forwarded(work, message, incident, real, moments, result)
         case _:
             assert_never(decision)
+
+
+def _goes_out_first(route: Route, setting: Setting | None) -> bool:
+    """Whether the rule is guarded and nothing of the incident has gone out by it: in a dry run it is the first."""
+    return route.guard_fan_out and (setting is None or route.id not in setting.gone_out)
 
 
 def rehearsed_message(
@@ -235,9 +260,35 @@ def _incident(pack: Pack, message: Message) -> Incident:
     )
 
 
-def _forwarded(rule: str, result: Forwarded, follows: Follows | None) -> Rehearsal:
+def _forwarded(
+    work: Work,
+    message: Message,
+    incident: Incident,
+    real: Setting,
+    known: Mapping[str, datetime],
+    result: Forwarded,
+) -> Rehearsal:
+    follows, count = None, _count(work, message, real)
+    if count is not None and count.outcome is not None:
+        follows = _follows(work, message, incident, real, known, result, count)
+    elif count is not None and not count.missing:
+        result.gaps.append(UNDECIDED)
     held = tuple(dict.fromkeys(result.gaps))
-    return Rehearsal("forward", rule, tuple(result.deliveries), tuple(result.duties), held, follows=follows)
+    return Rehearsal(
+        "forward", result.rule, tuple(result.deliveries), tuple(result.duties), held, follows=follows
+    )
+
+
+def _count(work: Work, message: Message, real: Setting) -> Tally | None:
+    """How far the decision has come with this answer; None where there is none, or it has its outcome already.
+
+    One answer decides where one seat does, a quorum of one, or the record of a meeting of all.
+    """
+    decision = joint_decision(work.pack, message.type, message.facts)
+    if decision is None or real.is_reached:
+        return None
+    votes = [*real.votes, *votes_of(work.pack, decision, message.facts.codes)]
+    return tally(decision.seats, decision.lead, votes, decision.quorum)
 
 
 def _follows(
@@ -246,22 +297,24 @@ def _follows(
     incident: Incident,
     real: Setting,
     known: Mapping[str, datetime],
-) -> Follows | None:
-    """One answer decides where one seat does, a quorum of one, or the record of a meeting of all."""
-    decision = joint_decision(work.pack, message.type, message.facts)
-    if decision is None or real.is_reached:
-        return None
-    votes = [*real.votes, *votes_of(work.pack, decision, message.facts.codes)]
-    outcome = tally(decision.seats, decision.lead, votes, decision.quorum).outcome
-    if outcome is None:
-        return None
+    before: Forwarded,
+    count: Tally,
+) -> Follows:
+    """What the outcome sets going; `before` is what the deciding message itself did."""
+    decision, outcome = joint_decision(work.pack, message.type, message.facts), count.outcome
+    assert decision is not None
+    assert outcome is not None
     follows = consequence(work.pack, decision.id, outcome)
     if follows is None:
-        return Follows(decision.id, outcome)
-    moments = {**dict.fromkeys(follows.moments, message.arrived_at), **known}
+        return Follows(decision.id, outcome, dissent=count.dissent)
+    own = dict.fromkeys(follows.moments, message.arrived_at)
+    anew = {**known, **real.told, **told_moments(message), **own}
     result = Forwarded(f"{decision.id}: {outcome}")
     for rule in follows.duties:
-        add_duties(work, message.id, incident, rule, moments, real.now, result)
+        starts = anew if decision.each else {**own, **known}
+        add_duties(work, message.id, incident, rule, starts, real.now, result)
+    mine = {same_of(row): frozenset({DutyState.OPEN}) for row in before.duties}
+    drop_laid(work, result, {**real.laid, **mine}, lambda: {*real.of_it(), *mine}, decision.each)
     add_deliveries(work, message, incident, follows.deliver, real.now, result)
     return Follows(
         decision.id,
@@ -272,4 +325,10 @@ def _follows(
         tuple(sorted(follows.ends)),
         tuple(letter.message for letter in follows.letters),
         tuple(dict.fromkeys(result.gaps)),
+        count.dissent,
     )
+
+
+def same_of(row: Mapping[str, Any]) -> Same:
+    """What makes two duties the same, of one that is being laid."""
+    return tuple(row[name] for name in SAME)

@@ -312,7 +312,7 @@ def _record(
             "fingerprint": asked.fingerprint,
             "idempotency_key": asked.idempotency_key,
             "in_reply_to": message.in_reply_to,
-            "facts": messages.facts_document(message.facts),
+            "facts": messages.facts_document(message.facts, message.author_roles),
             "created_at": asked.created_at,
             "arrived_at": message.arrived_at,
             "recorded_at": work.at,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from gateway.actions.activate_pack import LOOKS_BACK, replay_here
-from gateway.actions.replay import Difference, Replayed
+from gateway.actions.replay import NOT_TRIED, Difference, Replayed
 from gateway.core.messages import PartnershipId
 from gateway.partnerships.packs import parse
 from gateway.parts import Parts
@@ -31,6 +31,9 @@ async def replayed(
         "differing": len(found.differences),
         "mark": found.mark if found.differences and since_on is None else None,
         "differences": [_document(one) for one in found.differences],
+        "left_out": found.left_out,
+        "beside": list(found.beside),
+        "not_tried": list(NOT_TRIED),
     }
 
 
@@ -41,6 +44,11 @@ def in_words(told: Mapping[str, Any]) -> list[str]:
         lines += [
             f"  {name}: {_short(one['now'], name)} -> {_short(one['then'], name)}" for name in one["in"]
         ]
+    if told["left_out"]:
+        lines.append(f"not tried: {told['left_out']} messages of agencies that the directory has no more")
+    if told["beside"]:
+        lines.append(f"differs too, and no message of the past shows it: {', '.join(told['beside'])}")
+    lines += [f"not tried: {one}" for one in told["not_tried"]]
     if told["mark"]:
         lines.append(f"seen and agreed: gateway rules activate ... --seen {told['mark']}")
     return lines

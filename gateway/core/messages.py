@@ -70,7 +70,7 @@ class Facts:
 class Message:
     """One typed communication after reading: envelope and facts, without the body.
 
-    `author_roles` are the seats of the sender's agency that the directory gives the author, by name; known at the door only.
+    `author_roles` are the seats of the sender's agency that the directory gives the author, by name, at the door.
     """
 
     id: MessageId

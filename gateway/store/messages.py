@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,6 +47,7 @@ class MessageRow:
     receipt: str
     sealed: bytes | None
     data_key: str | None
+    recorded_at: datetime
 
 
 _NAMES = (
@@ -70,6 +71,7 @@ _NAMES = (
     "receipt",
     "sealed",
     "data_key",
+    "recorded_at",
 )
 _ALL = select(*[t.message.c[name] for name in _NAMES])
 _BY_REFERENCE = Prepared(
@@ -293,9 +295,11 @@ def _row(row: Any) -> MessageRow | None:
     return None if row is None else MessageRow(*row)
 
 
-def facts_document(facts: Facts) -> dict[str, Any]:
-    """Facts as they are stored: no personal data is among them."""
+def facts_document(facts: Facts, author_roles: Collection[RoleId] | None = None) -> dict[str, Any]:
+    """Facts as they are stored, with the seats that the author held at the door: no personal data is among them."""
+    seats = {} if author_roles is None else {"author_roles": sorted(author_roles)}
     return {
+        **seats,
         "moments": {name: at.isoformat() for name, at in facts.moments.items()},
         "codes": {name: list(values) for name, values in facts.codes.items()},
         "agencies": list(facts.agencies),
@@ -305,6 +309,11 @@ def facts_document(facts: Facts) -> dict[str, Any]:
             for each in facts.actions
         ],
     }
+
+
+def author_roles_of(document: Mapping[str, Any]) -> frozenset[RoleId]:
+    """The seats that the author held when the message came."""
+    return frozenset(RoleId(role) for role in document.get("author_roles", ()))
 
 
 def facts_of(document: Mapping[str, Any]) -> Facts:

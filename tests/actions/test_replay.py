@@ -11,7 +11,7 @@ import pytest
 
 from gateway.actions.activate_pack import Activated, Activation, activate_pack, replay_here
 from gateway.actions.prove import Occasion
-from gateway.actions.replay import Replayed
+from gateway.actions.replay import NOT_TRIED, Replayed
 from gateway.cli.replaying import in_words, replayed
 from gateway.core.errors import Misconfigured, Refused
 from gateway.core.officers import TwoOfficers
@@ -24,6 +24,7 @@ from gateway.store import tables as t
 from tests.actions.scene import (
     COUNCIL,
     HOSPITALS,
+    ICB,
     POLICE,
     UNIT,
     decide,
@@ -74,6 +75,7 @@ async def a_whole_matter(house: House) -> Any:
     return referral
 
 
+K15 = ('id = "K15"\namount = 8', 'id = "K15"\namount = 7')
 K14 = ('id = "K14"\namount = 5', 'id = "K14"\namount = 3')
 
 
@@ -135,6 +137,66 @@ async def test_what_an_officer_let_go_is_compared_as_let_go_and_what_still_waits
     await let_go(house, hold)
     (found,) = (await tried(house, longer)).differences
     assert (found.now["decision"], found.then["decision"], found.in_what) == ("hold", "hold", ("duties",))
+
+
+async def test_what_is_laid_once_is_replayed_as_laid_once_and_a_withdrawn_vote_as_no_vote(
+    house: House,
+) -> None:
+    """A second record of the notification lays no second duty by the same clock, whichever pack; a first request alone is
+    guarded; the vote that its own sender withdrew is not counted."""
+    referral = await refer(house)
+    early = await decide(house, referral, "dsp-icb", "no-further-action")
+    house.clock.move_by(minutes=1)
+    nothing = dict.fromkeys(("statement", "corrected_incident_at", "corrected_aware_at"))
+    withdrawn = {"action": "withdraw", "message": early["id"], **nothing}
+    await send(house, ICB, "correction", withdrawn, incident=referral["incident"], in_reply_to=early["id"])
+    house.clock.move_by(minutes=1)
+    await decide_all(house, referral)
+    about = {"incident": referral["incident"]}
+    submitted = {"submitted_at": house.clock().isoformat()}
+    for _ in range(2):
+        house.clock.move_by(minutes=1)
+        await send(house, COUNCIL, "sin-record", submitted, **about)
+    for agency in (HOSPITALS, POLICE):
+        house.clock.move_by(minutes=1)
+        await send(house, UNIT, "information-request", {"agencies": [agency]}, **about)
+    found = (await tried(house, changed(K15, K14))).differences
+    assert [one.type for one in found] == ["sin-record", "information-request", "information-request"]
+    assert "K15" in str(found[0].then["duties"]), "of the two records only the first"
+    guarded = changed(('id = "information-request"\n', 'id = "information-request"\nguard_fan_out = true\n'))
+    held = [(one.type, one.then["held"]) for one in (await tried(house, guarded)).differences]
+    assert held == [("information-request", ["first-fan-out"])], "the second goes out as the first did"
+    quorum = ('lead = "dsp-la"\ncode = "outcome"', 'lead = "dsp-la"\nquorum = 2\ncode = "outcome"')
+    reaching = [one for one in (await tried(house, changed(quorum))).differences if "follows" in one.then]
+    assert [one.then["follows"]["outcome"] for one in reaching] == ["sin-and-rapid-review"]
+
+
+async def test_the_seats_that_authors_held_and_likely_duplicates_are_replayed(house: House) -> None:
+    """Who holds a seat of the sender's is asked at the door, by name: the answer is kept, the name only sealed."""
+    submitted = {"submitted_at": house.clock().isoformat()}
+    referral = await refer(house)
+    house.clock.move_by(minutes=1)
+    await refer(house, ICB)
+    house.clock.move_by(minutes=1)
+    author = {"name": "Philippa Marlowe", "post": "Invented post"}
+    about = {"incident": referral["incident"]}
+    await send(house, COUNCIL, "sin-record", submitted, author=author, **about)
+    await send(house, COUNCIL, "sin-record", submitted, **about)
+    stricter = changed(('id = "sin-record"\n', 'id = "sin-record"\nby = ["dsp-la"]\n'))
+    (found,) = (await tried(house, stricter)).differences
+    assert found.then["held"] == ["author-not-in-seat"]
+    later = changed(('id = "K11"\namount = 1', 'id = "K11"\namount = 2'))
+    held = [one.now["held"] for one in (await tried(house, later)).differences]
+    assert held == [[], ["possible-duplicate"]]
+
+
+async def test_what_a_replay_cannot_show_it_says(house: House) -> None:
+    await refer(house)
+    quieter = changed(('to = ["owner", "owner-deputy", "sbu"]', 'to = ["owner", "sbu"]'))
+    shown = await replayed(house.parts, SOUTH_TYNESIDE, quieter, START.date())
+    assert (shown["differing"], shown["beside"], shown["left_out"]) == (0, ["chases"], 0)
+    assert "differs too, and no message of the past shows it: chases" in in_words(shown)
+    assert {f"not tried: {one}" for one in NOT_TRIED} <= set(in_words(shown))
 
 
 async def test_only_what_came_since_is_looked_at_and_known_moments_come_from_before(house: House) -> None:

@@ -8,18 +8,19 @@ development allows, is none. Nothing is taken from the Host header.
 from __future__ import annotations
 
 import asyncio
+import email
+import email.policy
 import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.message import EmailMessage, Message
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -40,6 +41,7 @@ BASE = "/console"
 FORM_TOKEN = "form_token"
 FORM_LIMIT_BYTES = 65_536
 FILE_FORM_LIMIT_BYTES = 1_200_000  # a form that brings a file
+MOST_PARTS = 20  # of a form that brings a file
 MOST_FIELDS = 400  # the longest form is that of a referral with several children
 TOUCH_EVERY = timedelta(seconds=30)
 WARNED_BEFORE = timedelta(minutes=20)  # a warning stands on every page from so long before a session's end
@@ -234,19 +236,28 @@ async def read_file_form(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "multipart/form-data":
         return await read_form(request)
     body = await _body(request, FILE_FORM_LIMIT_BYTES)
-    parser = MultiPartParser(
-        request.headers, _pieces(body), max_files=1, max_fields=20, max_part_size=FILE_FORM_LIMIT_BYTES
-    )
-    parser.spool_max_size = FILE_FORM_LIMIT_BYTES  # else what is larger would be written to a disk
     try:
-        form = await parser.parse()
-        try:
-            return {name: await _text_of(value) for name, value in form.multi_items()}
-        finally:
-            await form.close()
-    except (MultiPartException, UnicodeDecodeError, KeyError):
+        return _parts_of(request.headers["content-type"], body)
+    except (ValueError, LookupError, TypeError):  # UnicodeDecodeError is a ValueError
         detail = "That file cannot be read. Choose it again."
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail) from None
+
+
+def _parts_of(content_type: str, body: bytes) -> dict[str, str]:
+    """The parts of a multipart body by their names, as text; ValueError when it is none."""
+    whole = b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body
+    found = email.message_from_bytes(whole, policy=email.policy.HTTP)
+    parts = list(found.iter_parts()) if isinstance(found, EmailMessage) and found.is_multipart() else []
+    if not 0 < len(parts) <= MOST_PARTS:
+        raise ValueError("no form")
+    return {_named(part): bytes(part.get_payload(decode=True)).decode("utf-8") for part in parts}
+
+
+def _named(part: Message) -> str:
+    name = part.get_param("name", header="content-disposition")
+    if not isinstance(name, str):
+        raise TypeError("no name")
+    return name
 
 
 async def _body(request: Request, limit_bytes: int) -> bytes:
@@ -257,14 +268,6 @@ async def _body(request: Request, limit_bytes: int) -> bytes:
         if len(body) > limit_bytes:
             raise Refused(ErrorCode.TOO_LARGE)
     return body
-
-
-async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body
-
-
-async def _text_of(value: UploadFile | str) -> str:
-    return value if isinstance(value, str) else (await value.read()).decode("utf-8")
 
 
 def check_form(secret: str, form: Mapping[str, str]) -> None:

@@ -190,11 +190,11 @@ def _value(part: Field | Group, typed: Mapping[str, str]) -> Any:
         case "number":
             return int(text) if text.isdecimal() and len(text) < 10 else text
         case "instant":
-            return _instant(text)
+            return instant_of(text)
     return text
 
 
-def _instant(text: str) -> str:
+def instant_of(text: str) -> str:
     """A day and a time as the browser gives them, in London's time; anything else stays as it was typed and is refused."""
     try:
         at = datetime.fromisoformat(text)

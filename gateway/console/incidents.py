@@ -10,6 +10,7 @@ from gateway.actions.view import Viewing, view
 from gateway.console import case_page, reading, words
 from gateway.console.door import Console, Visit
 from gateway.console.listing import place
+from gateway.console.meeting import meeting_decides
 from gateway.console.pages import go, page
 from gateway.core.messages import IncidentId, PartnershipId
 
@@ -29,6 +30,7 @@ async def get_incident(console: Console, visit: Visit) -> Response:
         "law": [words.asked(each) for each in law if each["standing"] != "not-met"],
         "law_was_read": bool(law),
         "names": reading.agency_names(snapshot.directory),
+        "may_meet": meeting_decides(snapshot.pack, snapshot.directory) is not None,
     }
     return page(visit, "incident.html", here="incidents", **shown)
 

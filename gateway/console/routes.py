@@ -25,6 +25,7 @@ from gateway.console import (
     held,
     incidents,
     lists,
+    meeting,
     pages,
     partners,
     reports,
@@ -118,6 +119,9 @@ ROUTES: tuple[Route, ...] = (
     Route("/breaches/{breach}/not-reportable", POST, Needs.DECIDE, breaches.post_not_reportable),
     Route("/incidents/{incident}/breach", GET, Needs.DECIDE, breaches.get_record),
     Route("/incidents/{incident}/breach", POST, Needs.DECIDE, breaches.post_record),
+    Route("/incidents/{incident}/meeting", GET, Needs.OPEN_INCIDENTS, meeting.get_meeting),
+    Route("/incidents/{incident}/meeting/notice", POST, Needs.DECIDE, meeting.post_notice),
+    Route("/incidents/{incident}/meeting/record", POST, Needs.DECIDE, meeting.post_record),
     Route("/incidents/{incident}/duties/{duty}", GET, Needs.OPEN_INCIDENTS, duty_page.get_duty),
     Route("/incidents/{incident}/duties/{duty}/words", POST, Needs.OPEN_CONTENT, duty_page.post_words),
     Route(

@@ -68,7 +68,10 @@ def test_a_record_holds_whom_one_ticked_and_leaves_out_what_is_empty() -> None:
     assert "note" not in made
     empty = record_of({}, [partner])
     assert empty == {"decisions": [{"seat": seat, "decided_by": {}} for seat in SEATS]}
-    assert notice_of({}, Directory.of(SOUTH_TYNESIDE, (), {}, {})) == {"meeting": "exceptional", "stage": "notice"}
+    assert notice_of({}, Directory.of(SOUTH_TYNESIDE, (), {}, {})) == {
+        "meeting": "exceptional",
+        "stage": "notice",
+    }
 
 
 def test_each_fault_finds_the_field_that_it_is_about() -> None:

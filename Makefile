@@ -16,6 +16,10 @@ WORKERS ?= 2
 export UV_SYSTEM_CERTS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Hundreds of processes start in one suite: what one has compiled the others find, whatever the caller's environment says.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
+
 help:
 	@echo "make run      start the gateway with its demonstration (ONCE=1: stop after the demonstration)"
 	@echo "make test     the whole suite on real parts (LONG=1: also the long runs)"

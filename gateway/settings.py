@@ -129,6 +129,10 @@ class Settings(BaseSettings):
     mtls_url: str | None = Field(
         None, description="address where the proxy asks partners for certificates; absent: no mutual TLS"
     )
+    client_crl_dir: Path | None = Field(
+        None,
+        description="folder with revocation lists (.crl) of the authorities of --ca; then each such certificate must be on none",
+    )
     dpop_nonces: bool = Field(
         False, description="ask for a nonce of ours in every DPoP proof; it lives two to three minutes"
     )

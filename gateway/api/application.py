@@ -26,6 +26,7 @@ from gateway.core.errors import ErrorCode
 from gateway.oauth.metadata import TOKEN_PATH
 from gateway.oauth.nonces import Nonces, NoncesTold
 from gateway.oauth.registry import parts_of_store
+from gateway.oauth.revocation_lists import RevocationLists
 from gateway.oauth.routes import oauth_routes
 from gateway.oauth.token_keys import SigningKeys
 from gateway.parts import Parts
@@ -68,7 +69,7 @@ PUBLIC = frozenset({"/v1/receipts/jwks", "/v1/receipts/policy", "/openapi.json",
 
 def agency_api(parts: Parts) -> Starlette:
     """The application that agencies' systems talk to. Whoever runs it closes `app.state.limits` afterwards."""
-    limits = limits_of(parts.settings)
+    limits, lists = limits_of(parts.settings), parts.settings.client_crl_dir
     oauth = parts_of_store(
         parts.store,
         public_url=parts.settings.public_url,
@@ -77,6 +78,7 @@ def agency_api(parts: Parts) -> Starlette:
         scopes_supported=SCOPES,
         mtls_url=parts.settings.mtls_url,
         client_wait=limits.client_wait,
+        revoked=RevocationLists(lists, parts.clock) if lists else None,
         nonces=Nonces(parts.keys.nonce_key) if parts.settings.dpop_nonces else None,
     )
     door = Door(parts, oauth)

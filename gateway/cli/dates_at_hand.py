@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.actions.change_calendar import in_force
 from gateway.actions.client_concerns import Noted, concerns
+from gateway.core.client_certificates import end_of
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH, BankHolidays
@@ -35,6 +36,9 @@ class Dates:
     listed: BankHolidays
     uncounted: int  # duties that have a limit and no date, because the list ended before it
     clients: tuple[Noted, ...]
+    authorities: tuple[
+        tuple[str, str], ...
+    ] = ()  # client, and the certificate (PEM) of whoever issues its own
 
 
 def read_dates(settings: Settings, at: datetime) -> Dates | None:
@@ -73,6 +77,13 @@ def _dates(tx: Tx, at: datetime) -> Dates:
             reviews[row.partnership] = pack.review_due_on
         except Misconfigured:
             broken.append(row.partnership)
-    noted = tuple(one for row in clients.listed(tx) for one in concerns(row, at))
+    rows = clients.listed(tx)
+    noted = tuple(one for row in rows for one in concerns(row, at))
     waiting = duties.uncounted(tx, overview.partnerships(tx), MOST_COUNTED)
-    return Dates(reviews, tuple(broken), listed, waiting, noted)
+    authorities = tuple(
+        (row.id, entry["chain"][0])
+        for row in rows
+        for entry in row.certificates
+        if "chain" in entry and row.status != clients.SUSPENDED and at < end_of(entry)
+    )
+    return Dates(reviews, tuple(broken), listed, waiting, noted, authorities)

@@ -12,17 +12,19 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from cryptography.x509 import load_pem_x509_certificate
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.app import home_of, local_today, notaries_of, system_clock
 from gateway.cli.dates_at_hand import Dates, read_dates, warnings
 from gateway.cli.mail_domains import mail_domains
 from gateway.core.errors import GatewayError, Misconfigured
+from gateway.oauth.revocation_lists import RevocationLists
 from gateway.settings import (
     DEFAULT_FILE,
     FILE_VARIABLE,
@@ -180,7 +182,27 @@ def _in_date(settings: Settings) -> list[Finding]:
         Finding("reviews of the rule packs in force", True, reviews),
         about_holidays(found, today),
         Finding("clients' keys, approvals and exceptions", True, noted),
+        *about_revocation(settings, found),
     ]
+
+
+def about_revocation(settings: Settings, found: Dates) -> list[Finding]:
+    """A list that is missing or has ended shuts out every client of its authority; warns a day before."""
+    if settings.client_crl_dir is None or not found.authorities:
+        return []
+    now = system_clock()
+    lists = RevocationLists(settings.client_crl_dir, lambda: now)
+    ends = [
+        (client, lists.ends_at(load_pem_x509_certificate(pem.encode()))) for client, pem in found.authorities
+    ]
+    check = "revocation lists of clients' authorities are in date"
+    shut_out = sorted(client for client, ends_at in ends if ends_at is None or ends_at <= now)
+    if shut_out:
+        mend = f"shut out for want of a list: {', '.join(shut_out)}: fetch it into GATEWAY_CLIENT_CRL_DIR"
+        return [Finding(check, False, mend)]
+    soon = sorted(client for client, at in ends if at and at - now < timedelta(days=1))
+    words = f"warning: the lists of {', '.join(soon)} end within a day: fetch the next" if soon else ""
+    return [Finding(check, True, words)]
 
 
 def about_holidays(found: Dates, today: date) -> Finding:

@@ -148,7 +148,7 @@ class Server(AuthorizationServer):
             raise Rejected(Reason.CLIENT_UNKNOWN)
         if client.keys or not client.certificates:
             raise Rejected(Reason.METHOD_OTHER)
-        _check_bound_certificate(exchange, client)
+        _check_bound_certificate(exchange, client, self.parts)
         if client.status is not ClientStatus.ACTIVE:
             raise Rejected(Reason.CLIENT_SUSPENDED)
         exchange.authenticated = Authenticated(client)
@@ -169,7 +169,7 @@ class ClientCredentials(ClientCredentialsGrant):
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         exchange, parts = self.request.exchange, self.server.parts
-        issued = _new_token(exchange)
+        issued = _new_token(exchange, parts)
         exchange.issued = issued
         body = {
             "access_token": mint(issued, parts.issuer, parts.resource, parts.signer),
@@ -269,7 +269,7 @@ def _chosen_scopes(exchange: Exchange) -> frozenset[str]:
     return chosen
 
 
-def _new_token(exchange: Exchange) -> AccessToken:
+def _new_token(exchange: Exchange, parts: OAuthParts) -> AccessToken:
     assert exchange.authenticated
     client, at = exchange.authenticated.client, exchange.at
     return AccessToken(
@@ -279,12 +279,12 @@ def _new_token(exchange: Exchange) -> AccessToken:
         scopes=_chosen_scopes(exchange),
         issued_at=int(at.timestamp()),
         expires_at=int((at + timedelta(seconds=TOKEN_LIFETIME_SECONDS)).timestamp()),
-        thumbprint=_proved_thumbprint(exchange, client),
+        thumbprint=_proved_thumbprint(exchange, client, parts),
         binding=client.binding,
     )
 
 
-def _proved_thumbprint(exchange: Exchange, client: Client) -> str:
+def _proved_thumbprint(exchange: Exchange, client: Client, parts: OAuthParts) -> str:
     """Of what the client is registered to hold. A certificate is no way round DPoP, nor DPoP round a certificate."""
     if client.binding is Binding.KEY:
         if exchange.proof is None:
@@ -292,13 +292,13 @@ def _proved_thumbprint(exchange: Exchange, client: Client) -> str:
         return exchange.proof.thumbprint
     if exchange.proof is not None:
         raise Rejected(Reason.PROOF_NOT_ASKED)
-    return _check_bound_certificate(exchange, client).thumbprint
+    return _check_bound_certificate(exchange, client, parts).thumbprint
 
 
-def _check_bound_certificate(exchange: Exchange, client: Client) -> Presented:
+def _check_bound_certificate(exchange: Exchange, client: Client, parts: OAuthParts) -> Presented:
     if exchange.certificate is None:
         raise Rejected(Reason.CERTIFICATE_MISSING)
-    check_certificate(exchange.certificate, client.certificates, exchange.at)
+    check_certificate(exchange.certificate, client.certificates, exchange.at, parts.revoked)
     return exchange.certificate
 
 

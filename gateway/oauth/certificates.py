@@ -29,6 +29,7 @@ from gateway.oauth.jose import encode
 from gateway.oauth.key_policy import KeyRefused, public_key
 from gateway.oauth.reasons import Reason, Rejected
 from gateway.oauth.recent import Recent
+from gateway.oauth.revocation_lists import RevocationLists
 
 LONGEST_PEM_CHARACTERS = 16_384
 
@@ -113,17 +114,23 @@ def presented(scope: Mapping[str, Any], seen: CertificatesSeen) -> Presented | N
     return Presented(*known, is_verified=told.get("client_cert_error") is None)
 
 
-def check_certificate(shown: Presented, registered: ClientCertificates, at: datetime) -> None:
+def check_certificate(
+    shown: Presented, registered: ClientCertificates, at: datetime, revoked: RevocationLists | None = None
+) -> None:
     """Rejected unless the certificate is one of those registered, at this instant.
 
     1. within its own dates   2. pinned, and the pin in force; or   3. verified by the proxy, 4. signed by a registered
-    authority in force, 5. no authority itself, made for clients, 6. bearing the registered name and no other way of writing it.
+    authority in force, 5. no authority itself, made for clients, 6. bearing the registered name and no other way of writing it,
+    7. and, where revocation lists are kept, not taken back by its authority.
     """
     own = shown.certificate
     if not Window(own.not_valid_before_utc, own.not_valid_after_utc).holds(at):
         raise Rejected(Reason.CERTIFICATE_TIME)
-    if not any(one.window.holds(at) and _fits(shown, one) for one in registered):
+    fitting = next((one for one in registered if one.window.holds(at) and _fits(shown, one)), None)
+    if fitting is None:
         raise Rejected(Reason.CERTIFICATE_OTHER)
+    if revoked is not None and isinstance(fitting, IssuedBy):
+        revoked.check(own, fitting.authority)
 
 
 def thumbprint_of(certificate: x509.Certificate) -> str:

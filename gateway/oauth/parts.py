@@ -21,6 +21,7 @@ from gateway.oauth.jose import PublicKey
 from gateway.oauth.key_policy import public_key
 from gateway.oauth.nonces import Nonces
 from gateway.oauth.recent import Recent
+from gateway.oauth.revocation_lists import RevocationLists
 from gateway.oauth.token_keys import InForce
 from keys.signing import Signer
 
@@ -113,6 +114,7 @@ class OAuthParts:
       then every 60 s
     - `mtls_url`: where the proxy asks for certificates (RFC 8705 section 5); None: no certificate is believed
     - `client_wait(id)`: counts one request of an authenticated client; 0, or the seconds that it must wait
+    - `revoked`: the revocation lists of registered authorities; None: none are kept
     - `nonces`: where every proof must carry one (RFC 9449 section 8); None: none is asked for
     - `scopes_supported`: what the metadata announces; empty announces nothing
     """
@@ -128,6 +130,7 @@ class OAuthParts:
     scopes_supported: tuple[str, ...] = ()
     mtls_url: str | None = None
     nonces: Nonces | None = None
+    revoked: RevocationLists | None = None
     tokens_seen: Recent[bytes, tuple[AccessToken, float]] = field(init=False, repr=False)
     proof_keys_seen: Recent[bytes, tuple[str, PublicKey]] = field(init=False, repr=False)
     certificates_seen: CertificatesSeen = field(init=False, repr=False)

@@ -70,6 +70,8 @@ class Reason(Enum):
     CERTIFICATE_MISSING = _Fault("certificate-missing", OAuthError.INVALID_CLIENT)
     CERTIFICATE_TIME = _Fault("certificate-not-in-date", OAuthError.INVALID_CLIENT)
     CERTIFICATE_OTHER = _Fault("certificate-not-registered", OAuthError.INVALID_CLIENT)
+    CERTIFICATE_REVOKED = _Fault("certificate-revoked", OAuthError.INVALID_CLIENT)
+    CERTIFICATE_STATUS_UNKNOWN = _Fault("certificate-status-unknown", OAuthError.INVALID_CLIENT)
     METHOD_OTHER = _Fault("client-authentication-method-not-registered", OAuthError.INVALID_CLIENT)
     REPLAYED = _Fault("assertion-or-proof-replayed", OAuthError.INVALID_CLIENT)
 

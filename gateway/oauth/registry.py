@@ -16,6 +16,7 @@ from gateway.oauth.key_policy import KeyRefused
 from gateway.oauth.nonces import Nonces
 from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts, client_keys, no_wait
 from gateway.oauth.recent import Recent
+from gateway.oauth.revocation_lists import RevocationLists
 from gateway.oauth.token_keys import InForce
 from gateway.store import clients, replay
 from gateway.store.transaction import Store, Tx
@@ -37,6 +38,7 @@ def parts_of_store(
     mtls_url: str | None = None,
     client_wait: Callable[[str], Awaitable[float]] = no_wait,
     nonces: Nonces | None = None,
+    revoked: RevocationLists | None = None,
 ) -> OAuthParts:
     """OAuthParts on the database; its docstring has the arguments. One per process: it holds the memories."""
     registry = Registry(store, clock)
@@ -52,6 +54,7 @@ def parts_of_store(
         mtls_url=mtls_url,
         client_wait=client_wait,
         nonces=nonces,
+        revoked=revoked,
     )
 
 

@@ -23,6 +23,7 @@ from gateway.oauth.dpop import Proof, check_proof
 from gateway.oauth.jose import ALGORITHM_NAMES
 from gateway.oauth.parts import Burns, Client, ClientStatus, OAuthParts
 from gateway.oauth.reasons import OAuthError, Reason, Rejected
+from gateway.oauth.revocation_lists import RevocationLists
 
 TOKEN_REMEMBERED_SECONDS = 60  # how long a verified token is believed before revocation is asked about again
 
@@ -107,7 +108,7 @@ async def authenticate(
                 nonces=parts.nonces,
             )
         else:
-            _check_certificate(token, client, parts.presented(scope or {}), at)
+            _check_certificate(token, client, parts.presented(scope or {}), at, parts.revoked)
     except Rejected as rejected:
         client_id = token.client_id if token else None  # ours to say: the token was opened
         told = {"reason": rejected.reason.code, "client": client_id}
@@ -169,10 +170,16 @@ def _check_binding(token: AccessToken, client: Client, shown: _Shown) -> None:
         raise Rejected(Reason.CREDENTIALS_SCHEME)
 
 
-def _check_certificate(token: AccessToken, client: Client, shown: Presented | None, at: datetime) -> None:
+def _check_certificate(
+    token: AccessToken,
+    client: Client,
+    shown: Presented | None,
+    at: datetime,
+    revoked: RevocationLists | None,
+) -> None:
     if shown is None or not same(shown.thumbprint, token.thumbprint):
         raise Rejected(Reason.TOKEN_CERTIFICATE)
-    check_certificate(shown, client.certificates, at)
+    check_certificate(shown, client.certificates, at, revoked)
 
 
 def sole_proof(proofs: list[bytes]) -> bytes:
@@ -242,5 +249,7 @@ _OF_CERTIFICATES = frozenset(
         Reason.CERTIFICATE_TIME,
         Reason.CERTIFICATE_OTHER,
         Reason.CERTIFICATE_MALFORMED,
+        Reason.CERTIFICATE_REVOKED,
+        Reason.CERTIFICATE_STATUS_UNKNOWN,
     )
 )

@@ -40,6 +40,7 @@ from tests.edges.behind_nginx import (
     identity,
 )
 from tests.edges.test_oauth_third_parties import NPM, node
+from tests.edges.test_revocation_lists import revocation_list
 from tests.nginx import API_NAME, MTLS_NAME
 from tests.structure.source import ROOT
 
@@ -232,7 +233,11 @@ async def test_an_issuing_authority_and_a_name_let_in_what_it_issued_under_that_
     (away / "tls").mkdir()
     trusted = root.pem + issuing.pem + stranger.pem
     (away / "tls" / "client-authorities.pem").write_bytes(trusted)
-    async with behind_nginx(tmp_path, away, {"# ssl_client_certificate": "ssl_client_certificate"}) as edge:
+    lists = away / "lists"
+    lists.mkdir()
+    (lists / "icb.crl").write_bytes(revocation_list(issuing))
+    changes = {"# ssl_client_certificate": "ssl_client_certificate"}
+    async with behind_nginx(tmp_path, away, changes, client_crl_dir=lists) as edge:
         await edge.trust("icb-uri", issuing, "uri", NAME)
         await edge.trust("icb-dns", issuing, "dns", "gateway.northshire-icb.example")
         first, renewed = identity([uri], by=issuing), identity([uri], by=issuing)
@@ -256,6 +261,12 @@ async def test_an_issuing_authority_and_a_name_let_in_what_it_issued_under_that_
         assert (await edge.token("icb-dns", wildcard)).status == 401
         rows = await edge.house.parts.store.read(clients.listed)
         assert authorities_pem(rows, edge.house.clock()).encode() == issuing.pem
+
+        (lists / "icb.crl").write_bytes(revocation_list(issuing, [renewed]))
+        edge.house.clock.move_by(seconds=61)
+        assert (await edge.call(token, renewed)).status == 401, "its authority took it back"
+        assert (await edge.token("icb-uri", renewed)).json["error"] == "invalid_client"
+        assert await a_token(edge, "icb-uri", first)
 
 
 async def test_what_an_authority_issued_needs_the_proxys_word_too(edge: Edge) -> None:

@@ -98,24 +98,31 @@ def take_return(tx: Tx, parts: Parts, work: Work, asked: TakenReturn) -> Accepte
     # A crash before the commit leaves the hold; the files that were kept for it are unnamed and destroyed within a day.
 
 
+def returns_owed(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, agency: AgencyId | None
+) -> list[DutyRow]:
+    """The returns of this incident that an agency owes, or all that are owed: what a mailed return may answer."""
+    known = duties.of_incident(tx, partnership, incident)
+    return [duty for duty in known if _is_owed(duty, agency)]
+
+
 async def _request(
     parts: Parts, partnership: PartnershipId, incident: IncidentId, agency: AgencyId
 ) -> str | None:
     """The message that asked this agency, where it owes exactly one return; of several none is guessed."""
-    known = await parts.store.read(lambda tx: duties.of_incident(tx, partnership, incident))
-    asked = [duty for duty in known if _is_owed(duty, agency)]
+    asked = await parts.store.read(lambda tx: returns_owed(tx, partnership, incident, agency))
     if len({duty.message for duty in asked}) > 1:
         raise Refused(
             ErrorCode.NOT_ACCEPTABLE_STATE,
-            detail="The agency owes several returns: say which with --answers.",
+            detail="The agency owes several returns: say which request it answers.",
         )
     return asked[0].message if asked else None
 
 
-def _is_owed(duty: DutyRow, agency: AgencyId) -> bool:
-    return (
-        duty.agency == agency and duty.expects == RETURN and (duty.state in UNANSWERED or duty.met_by is None)
-    )
+def _is_owed(duty: DutyRow, agency: AgencyId | None) -> bool:
+    if duty.expects != RETURN or agency not in (None, duty.agency):
+        return False
+    return duty.state in UNANSWERED or duty.met_by is None
 
 
 def _who(directory: Directory, agency: AgencyId, sender: str | None) -> str:

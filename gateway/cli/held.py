@@ -25,12 +25,12 @@ from gateway.actions.release import Release
 from gateway.actions.release import release as release_one
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
 from gateway.actions.ring_out_of_hours import whom_to_ring
+from gateway.actions.take_held_return import take_held_return
 from gateway.actions.take_return import RETURN_KINDS, Judged
 from gateway.actions.view_held import Viewing, view_held
 from gateway.cli.session import JsonFlag, Officer, answer, opened, run
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId, MessageId
-from gateway.dispatch.held_return import take_held_return
 from gateway.dispatch.intake import confirmation
 from gateway.parts import Parts
 from gateway.store import attachments, deliveries, holds, mail, messages

@@ -22,6 +22,7 @@ from gateway.actions.misdirection import MISDIRECTIONS, standing_against
 from gateway.actions.release import Release, release
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
 from gateway.actions.ring_out_of_hours import whom_to_ring
+from gateway.actions.take_return import returns_owed
 from gateway.actions.view_held import Viewing, view_held
 from gateway.console import reading, words
 from gateway.console.door import Console, Visit
@@ -30,7 +31,9 @@ from gateway.console.reading import HeldRead
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.parts import Parts
 from gateway.store import mail
+from gateway.store.duties import DutyRow
 from gateway.store.mail import LetterRow
+from gateway.store.transaction import Tx
 
 MOST_ROWS = 100
 MOST_CHARACTERS = 20_000
@@ -40,7 +43,13 @@ NOTICES = {
     "released": "Released. It goes on its way now.",
     "refused": "Stopped. It goes no further.",
     "answered": "The answer is recorded.",
+    "returned": "Recorded as the agency's return, with its files, as of the moment at which the e-mail arrived.",
 }
+RETURN_CHOICES = (
+    ("full", "In full"),
+    ("partial", "In part: more is to come"),
+    ("nil", "A nil return: the agency was not involved"),
+)
 ANSWER_FIELDS = ("roll_from", "roll_to", "previous_school", "additional_information")
 YES_NO = {"yes": True, "no": False}
 
@@ -99,13 +108,13 @@ async def get_held(console: Console, visit: Visit) -> Response:
 
 async def get_held_item(console: Console, visit: Visit) -> Response:
     """Why it is held and what it is, without its content."""
-    return await _item(console, visit, await _read(console, visit), None)
+    return await shown_item(console, visit, await found(console, visit), None)
 
 
 async def post_words(console: Console, visit: Visit) -> Response:
     """The same with its content, once the opening is durable."""
-    read = await _read(console, visit)
-    return await _item(console, visit, read, await _open(console, visit, read))
+    read = await found(console, visit)
+    return await shown_item(console, visit, read, await opened_words(console, visit, read))
 
 
 async def post_release(console: Console, visit: Visit) -> Response:
@@ -118,7 +127,7 @@ async def post_refuse(console: Console, visit: Visit) -> Response:
 
 async def post_answer(console: Console, visit: Visit) -> Response:
     """Record what the school answered, as the officer read it; on a slip the page comes back with what was typed."""
-    read = await _read(console, visit)
+    read = await found(console, visit)
     if read.mail is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This is no e-mail: release it or stop it.")
     officer, parts = visit.signed_in.name, console.parts
@@ -128,8 +137,8 @@ async def post_answer(console: Console, visit: Visit) -> Response:
             parts, letter, _answers(visit.form), read.mail.arrived_at, f"mail-{read.mail.id}", officer
         )
     except Refused as refused:
-        said = await _open(console, visit, read)
-        return await _item(console, visit, read, said, refused.errors or (FieldError("", "invalid"),))
+        said = await opened_words(console, visit, read)
+        return await shown_item(console, visit, read, said, refused.errors or (FieldError("", "invalid"),))
     asked = OfficersAnswer(read.hold.id, officer, submission, letter)
     await parts.perform(answer_held_mail, asked, letter.partnership, letter.incident)
     return go("/held?done=answered")
@@ -145,7 +154,7 @@ async def _letter_named(console: Console, visit: Visit) -> LetterRow:
 
 
 async def _settle(console: Console, visit: Visit, *, refuse: bool) -> Response:
-    read = await _read(console, visit)
+    read = await found(console, visit)
     why = visit.form.get("reason", "").strip()[:MOST_REASON_CHARACTERS]
     if refuse and not why:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Say why in a few words. Go back and try again.")
@@ -156,14 +165,20 @@ async def _settle(console: Console, visit: Visit, *, refuse: bool) -> Response:
     return go("/held?done=" + ("refused" if refuse else "released"))
 
 
-async def _read(console: Console, visit: Visit) -> HeldRead:
+async def found(console: Console, visit: Visit) -> HeldRead:
     officer, wanted, now = visit.signed_in, visit.path("hold"), console.parts.clock()
     return await console.parts.store.read(lambda tx: reading.held(tx, officer, wanted, now))
 
 
-async def _item(
-    console: Console, visit: Visit, read: HeldRead, said: Words | None, errors: tuple[FieldError, ...] = ()
+async def shown_item(
+    console: Console,
+    visit: Visit,
+    read: HeldRead,
+    said: Words | None,
+    errors: tuple[FieldError, ...] = (),
+    slips: Mapping[str, str] | None = None,
 ) -> Response:
+    """One held thing; `errors` of the form for a school's answer, `slips` of that for an agency's return."""
     snapshot = await console.parts.partnerships.snapshot(read.hold.partnership)
     shown: dict[str, Any] = {
         "read": read,
@@ -171,13 +186,16 @@ async def _item(
         "against": await standing_against(console.parts, read.hold),
         "said": said,
         "names": reading.agency_names(snapshot.directory),
-        "typed": dict(visit.form) if errors else _typed(said),
+        "typed": dict(visit.form) if errors or slips else _typed(said),
         "errors": {error.pointer.rpartition("/")[2]: error.code for error in errors},
+        "found": slips or {},
+        "owed": await console.parts.store.read(lambda tx: owed_returns(tx, read)),
+        "return_kinds": RETURN_CHOICES,
     }
-    return page(visit, "held_item.html", 422 if errors else 200, here="held", **shown)
+    return page(visit, "held_item.html", 422 if errors or slips else 200, here="held", **shown)
 
 
-async def _open(console: Console, visit: Visit, read: HeldRead) -> Words:
+async def opened_words(console: Console, visit: Visit, read: HeldRead) -> Words:
     """State the opening, then unseal."""
     hold, asked = read.hold, Viewing(read.hold.id, visit.signed_in.name)
     await console.parts.perform(view_held, asked, hold.partnership, hold.incident)
@@ -214,6 +232,14 @@ async def _words_of_mail(parts: Parts, read: HeldRead) -> Words:
         raw="" if raw.kind == "unreadable" else content[:MOST_CHARACTERS].decode("utf-8", "replace"),
         files=tuple(str(one.get("name", "")) for one in found.get("files") or ()),
     )
+
+
+def owed_returns(tx: Tx, read: HeldRead) -> list[DutyRow]:
+    """What an agency's mail may answer."""
+    raw = read.mail
+    if raw is None or raw.partnership is None or raw.incident is None:
+        return []
+    return returns_owed(tx, raw.partnership, raw.incident, raw.agency)
 
 
 def folded(text: str) -> tuple[tuple[bool, str], ...]:

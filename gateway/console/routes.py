@@ -25,6 +25,7 @@ from gateway.console import (
     held,
     incidents,
     lists,
+    mailed_return,
     meeting,
     pages,
     partners,
@@ -172,4 +173,5 @@ ROUTES: tuple[Route, ...] = (
     Route("/held/{hold}/release", POST, Needs.DECIDE, held.post_release),
     Route("/held/{hold}/refuse", POST, Needs.DECIDE, held.post_refuse),
     Route("/held/{hold}/answer", POST, Needs.DECIDE, held.post_answer),
+    Route("/held/{hold}/return", POST, Needs.DECIDE, mailed_return.post_return),
 )

@@ -20,6 +20,7 @@ from structlog.contextvars import bound_contextvars
 from gateway.actions.confirm_for_school import DSL
 from gateway.actions.confirm_for_school import confirmation as confirmation
 from gateway.actions.keep_mail import Arrived, keep_mail
+from gateway.actions.mail_files import judged_files
 from gateway.actions.reply import Read, reading_document, reply
 from gateway.actions.submit import Submission
 from gateway.actions.take import forget_key
@@ -28,7 +29,6 @@ from gateway.core.messages import PartnershipId, Seat
 from gateway.core.replies import MailExpected, MailReading
 from gateway.core.sandbox import SANDBOX
 from gateway.dispatch.belonging import belonging, letter_of_notice
-from gateway.dispatch.mail_files import judged_files
 from gateway.dispatch.mail_submission import Looked, submission_in
 from gateway.parts import TRACE, Parts
 from gateway.store import custody, incidents, mail, packs

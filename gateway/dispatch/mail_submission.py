@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.actions.mail_files import file_of
 from gateway.actions.reply import Submitted
 from gateway.actions.take import Speaker, prepare
 from gateway.core.errors import Refused
 from gateway.core.messages import AgencyId
 from gateway.core.replies import MailReading
 from gateway.dispatch.belonging import enrolled_as
-from gateway.dispatch.mail_files import file_of
 from gateway.parts import Parts
 from gateway.store import directory
 from gateway.store.mail import RawMail

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from email.message import EmailMessage
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.actions.keep_attachment import Infected
+from gateway.actions.take_held_return import take_held_return
 from gateway.actions.take_return import Judged
 from gateway.console.held import NOT_SHOWN, plain_words
 from gateway.core.duties import DutyState
@@ -21,7 +23,6 @@ from gateway.core.ladder import Rung
 from gateway.core.messages import AgencyId, DeliveryId, MessageId
 from gateway.demo.partnership import HOSPITALS
 from gateway.dispatch import intake
-from gateway.dispatch.held_return import take_held_return
 from gateway.store import attachments, breaches, deliveries, mail, messages
 from gateway.store.mail import LetterRow
 from tests.actions.scene import (
@@ -35,6 +36,7 @@ from tests.actions.scene import (
     waiting,
 )
 from tests.adapters.mail.test_hostile import HOSTILE
+from tests.edges.console_person import signed_in
 from tests.gateway_house import House, gateway_house
 from tests.scanners import EICAR, real_clamd, scripted_clamd
 
@@ -252,6 +254,41 @@ async def test_a_return_by_mail_meets_the_duty_as_of_its_arrival_on_an_officer_s
         await take_held_return(house.parts, held, None, Judged("full"), "Winifred Stave")
 
 
+async def test_a_mailed_return_is_taken_in_the_page_once_and_what_is_missing_is_asked_for(
+    house: House,
+) -> None:
+    """M12, G-09: the officer opens it, says how fully it answers, and the duty is met as of its arrival."""
+    referral, duty = await asked(house)
+    arrived_at = house.clock()
+    raw = written(HOSPITAL, f"Return {referral['incident']}", "See file.", ("r.pdf", "application/pdf", PDF))
+    await take_in(house, stamped(raw))
+    (held,) = await mail_held(house)
+    path = f"/console/held/{held.id}"
+    house.clock.move_by(minutes=5)
+    async with signed_in(house) as officer:
+        page = await officer.get(path)
+        assert "Open what it says first." in page.words
+        page = await officer.send(f"{path}/words")
+        assert "Take it as their return" in page.words
+        assert "take-return" not in page.words
+        slip = await officer.send(f"{path}/return", kind="nil", words="", records="")
+        assert slip.status == 422
+        assert re.findall(r'href="#(\w+)">', slip.text) == ["words", "records"]
+        assert (await officer.send(f"{path}/return", kind="full", request="msg-of-another")).status == 400
+        token = {"form_token": slip.hidden("form_token")}
+        said = {"kind": "nil", "words": "We had no contact.", "records": "Patient system\nArchive"}
+        twice = [await officer.post(f"{path}/return", **token, **said) for _ in range(2)]
+        assert [one.status for one in twice] == [303, 303], twice[0].words
+        assert "as of the moment" in (await officer.get(twice[0].headers["location"])).words
+    (met,) = [d for d in await duties_of(house, referral) if d.id == duty.id]
+    assert met.met_at == arrived_at
+    assert met.met_by is not None
+    files = await house.parts.store.read(
+        lambda tx: attachments.of_message(tx, held.partnership, MessageId(str(met.met_by)))
+    )
+    assert [file.media_type for file in files] == ["application/pdf"]
+
+
 async def test_a_file_is_scanned_before_anyone_opens_it_and_an_infected_one_is_never_taken(
     house: House,
 ) -> None:
@@ -268,8 +305,8 @@ async def test_a_file_is_scanned_before_anyone_opens_it_and_an_infected_one_is_n
 @pytest.mark.needs("clamav")
 async def test_the_real_scanner_finds_the_test_file_in_a_mail(house: House) -> None:
     from adapters.scanner import ClamdScanner
+    from gateway.actions.mail_files import judged_files
     from gateway.core.replies import MailExpected
-    from gateway.dispatch.mail_files import judged_files
 
     raw = stamped(
         written(HOSPITAL, "x", "x", ("a.txt", "text/plain", EICAR), ("b.pdf", "application/pdf", PDF))

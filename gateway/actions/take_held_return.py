@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from gateway.actions.keep_attachment import Sent, keep_attachment
+from gateway.actions.mail_files import file_of, pieces
 from gateway.actions.name_attachments import Named
 from gateway.actions.submit import Accepted
 from gateway.actions.take import attach_keys
@@ -19,7 +20,6 @@ from gateway.core.content_types import UNSAID
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, MessageId
 from gateway.core.replies import MailFile
-from gateway.dispatch.mail_files import file_of, pieces
 from gateway.parts import Parts
 from gateway.store import mail
 from gateway.store.holds import HoldRow
@@ -36,11 +36,11 @@ async def take_held_return(
     if held.subject_kind != "mail" or raw is None or held.settled_at is not None:
         raise Refused(
             ErrorCode.NOT_ACCEPTABLE_STATE,
-            detail="This hold is no e-mail that waits: see `gateway held list`.",
+            detail="This is no e-mail that waits, or somebody has dealt with it.",
         )
     whose = agency or raw.agency
     if whose is None:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Say whose return it is with --agency.")
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Say which agency's return it is.")
     content, reading = await _opened(parts, raw)
     named = [await _kept(parts, content, whose, file) for file in _files(reading)]
     submission = await return_of(parts, raw, whose, reading.get("sender"), judged, officer, named)

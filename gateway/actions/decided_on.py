@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.core.messages import Message, MessageId
-from gateway.core.rules import CORRECTION, WITHDRAW, Pack
+from gateway.core.rules import Pack
 from gateway.parts import Work
 from gateway.store import messages
 from gateway.store.incidents import Incident
@@ -33,15 +33,8 @@ class Thread:
         return self.about(message.in_reply_to) if message.type in self.deciding else message.id
 
     def taken_back(self) -> frozenset[str]:
-        """The messages that a correction has withdrawn from everybody: a vote among them counts no more."""
-        return frozenset(
-            original
-            for row in self.rows.values()
-            if row.type == CORRECTION
-            and row.decision == "forward"
-            and WITHDRAW in row.facts["codes"].get("action", ())
-            for original in row.facts["codes"].get("corrects", ())
-        )
+        """The messages that are withdrawn from everybody: a vote among them counts no more."""
+        return frozenset(row.id for row in self.rows.values() if row.taken_back_at is not None)
 
 
 def thread(tx: Tx, pack: Pack, incident: Incident) -> Thread:

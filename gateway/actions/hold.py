@@ -1,11 +1,17 @@
-"""Stop something for an officer, with coarse reasons."""
+"""Stop something for an officer, with coarse reasons.
+
+What arises on an incident after it was handed over stays with the unit that it came from, which alone holds its content: its
+officers see it and can only end it. Where a partnership here took it over, its officers hear that there is something to ask for.
+"""
 
 from __future__ import annotations
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.parts import Work
-from gateway.store import holds
+from gateway.store import holds, incidents
 from gateway.store.transaction import Tx
+
+TRANSFERRED, HANDED_OVER = "transferred", "arose-where-it-came-from"
 
 
 def hold(
@@ -17,6 +23,32 @@ def hold(
     reasons: tuple[str, ...],
 ) -> str:
     """Place a hold on a message, delivery or mail; the hold's id."""
+    hold_id = _place(tx, work, partnership, incident, subject, reasons)
+    if incident is not None and HANDED_OVER not in reasons:
+        _tell_who_took_over(tx, work, partnership, incident)
+    return hold_id
+
+
+def _tell_who_took_over(tx: Tx, work: Work, partnership: PartnershipId, incident: IncidentId) -> None:
+    """One open notice for the incident that it is now, in whichever partnership; nothing of what was held is told."""
+    found = incidents.find(tx, partnership, incident)
+    if found is None or found.state != TRANSFERRED or found.transferred_to is None:
+        return
+    to = IncidentId(found.transferred_to)
+    there = incidents.partnership_of(tx, to)
+    if there is not None and not holds.open_of_incident(tx, there, to, HANDED_OVER):
+        hold(tx, work, there, to, ("incident", to), (HANDED_OVER,))
+        _tell_who_took_over(tx, work, there, to)  # it may have gone on from there
+
+
+def _place(
+    tx: Tx,
+    work: Work,
+    partnership: PartnershipId,
+    incident: IncidentId | None,
+    subject: tuple[str, str],
+    reasons: tuple[str, ...],
+) -> str:
     hold_id = f"hld-{work.supply.take(13).hex()}"
     kind, subject_id = subject
     holds.place(

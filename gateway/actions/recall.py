@@ -156,6 +156,7 @@ def _take_back(
         prove(tx, parts, work, subject, said)
     _end_duties(tx, parts, work, message, incident, {row.agency for row in mine if row.id in fates})
     if not agencies:
+        messages.change(tx, incident.partnership, message, taken_back_at=work.at)
         _owe_again(tx, parts, work, message, incident)
     else:
         _part_with(tx, work, incident, message, agencies, fates, mine)

@@ -10,7 +10,7 @@ from gateway.actions.doubts import doubts, forbidden
 from gateway.actions.draft_letters import LETTER_RULE
 from gateway.actions.forward import Forwarded, add_duties, circumstances, is_stopped
 from gateway.actions.go_on import go_on
-from gateway.actions.hold import hold
+from gateway.actions.hold import TRANSFERRED, hold
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
 from gateway.actions.misdirection import misdirections
 from gateway.actions.need_to_know import must_know
@@ -43,16 +43,23 @@ class Release:
     )  # reasons against sending (misdirection.py) that the officer answers for
 
 
+_ENDED = "The incident is closed or erased: refuse this."
+_NOT_OPEN = {TRANSFERRED: "The incident was handed over: tell who took it over, and refuse this."}
+
+
 def release(tx: Tx, parts: Parts, work: Work, asked: Release) -> HoldRow:
-    """End a hold once and let its subject go on (or not); Refused when it is unknown or already ended."""
+    """End a hold once and let its subject go on (or not); Refused when it is unknown or already ended.
+
+    Nothing goes on of an incident that is closed, handed over or erased; what is held of it can still be refused.
+    """
     held = holds.find(tx, asked.hold)
     if held is None:
         raise Refused(ErrorCode.NOT_FOUND)
     if POSSIBLE_DUPLICATE in held.reasons:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Say whether it is the same child: link or not.")
     incident = incidents.lock(tx, held.partnership, held.incident) if held.incident else None
-    if incident is not None and incident.state != "open":
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is closed or erased.")
+    if incident is not None and incident.state != "open" and not asked.refuse:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=_NOT_OPEN.get(incident.state, _ENDED))
     must_know(tx, held.partnership, held.incident, asked.officer, work.at)
     if not asked.refuse and _is_stopped(tx, work, held, incident):
         detail = "The incident is under a police hold: two officers lift that first, or refuse this."

@@ -26,7 +26,6 @@ from gateway.core.duties import DutyState, Vote
 from gateway.core.messages import AgencyId, IncidentId, Message, MessageId, Seat
 from gateway.core.routing import Circumstances, Directory
 from gateway.core.rules import (
-    WITHDRAW,
     WRITTEN_HERE,
     Pack,
     answered_message,
@@ -190,7 +189,6 @@ class _Course:
     answers: list[_Answer] = field(default_factory=list)
     reached: set[tuple[str, MessageId | None]] = field(default_factory=set)
     rules: dict[MessageId, str] = field(default_factory=dict)
-    taken_back: set[str] = field(default_factory=set)
     gone_out: set[str] = field(default_factory=set)
     owed: list[_Owed] = field(default_factory=list)
 
@@ -210,7 +208,8 @@ class _Course:
 
     def _try(self, message: Message, released: bool = False) -> Rehearsal:
         decision, about = self._decision(message)
-        counted = (one for one in self.answers if one.message not in self.taken_back)
+        gone = self._taken_back(message.arrived_at)
+        counted = (one for one in self.answers if one.message not in gone)
         votes = [v for one in counted if (one.decision, one.about) == (decision, about) for v in one.votes]
         setting = Setting(
             self._circumstances(message),
@@ -245,6 +244,9 @@ class _Course:
         if decision is None or not decision.each:
             return (decision.id if decision else "", None)
         return decision.id, self._thread().about(message.in_reply_to)
+
+    def _taken_back(self, at: datetime) -> frozenset[str]:
+        return frozenset(row.id for row in self.rows if row.taken_back_at and row.taken_back_at <= at)
 
     def _thread(self) -> Thread:
         deciding = frozenset(each.message for each in self.pack.decisions)
@@ -299,8 +301,6 @@ class _Course:
         if answers_in_full(route, message):
             self.types.add(message.type)
             self._meet(message)
-        if WITHDRAW in message.facts.codes.get("action", ()):
-            self.taken_back.update(message.facts.codes.get("corrects", ()))
         self.owed += [_Owed(row) for row in found.duties]
         self.seats[message.id] = tuple(Seat(row["agency"], row["role"]) for row in found.deliveries)
         bound = [row["agency"] for row in (*found.deliveries, *found.duties)]

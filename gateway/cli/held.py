@@ -68,6 +68,7 @@ REASONS = {
     "unknown-agency": "the agency is not enrolled in the directory",
     "do-not-contact": "the message asks that this recipient is not told: find another",
     "opened-by-wrong-recipient": "a wrong recipient may have read it: open a breach record",
+    "arose-where-it-came-from": "something of before its transfer needs an officer: ask the unit it came from, then release",
     "holiday-data-ends": "the list of bank holidays ends before a due date: upload a newer one with gateway calendar upload",
     "duty-ended-before": "more was told after the duty to notify was ended: it is owed again, have it decided",
     "nothing-decided": "all who decide have answered and asked for more: see that they get it and decide",

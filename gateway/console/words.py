@@ -127,6 +127,7 @@ REASONS = {
     "unknown-agency": "The agency is not enrolled in the directory",
     "do-not-contact": "The message asks that this recipient is not told: find another",
     "opened-by-wrong-recipient": "A wrong recipient may have read it: open a breach record",
+    "arose-where-it-came-from": "Something of before its transfer needs an officer: ask the unit it came from, then release",
     "holiday-data-ends": "The list of bank holidays ends before a due date: upload a newer one, then release",
     "duty-ended-before": "More was told after the duty to notify was ended: it is owed again, have it decided",
     "nothing-decided": "All who decide have answered and asked for more: see that they get it and decide",

@@ -48,6 +48,7 @@ class MessageRow:
     sealed: bytes | None
     data_key: str | None
     recorded_at: datetime
+    taken_back_at: datetime | None
 
 
 _NAMES = (
@@ -72,6 +73,7 @@ _NAMES = (
     "sealed",
     "data_key",
     "recorded_at",
+    "taken_back_at",
 )
 _ALL = select(*[t.message.c[name] for name in _NAMES])
 _BY_REFERENCE = Prepared(

@@ -324,6 +324,7 @@ message = Table(
     Column("created_at", Instant, nullable=False),
     Column("arrived_at", Instant, nullable=False),
     Column("recorded_at", Instant, nullable=False),
+    Column("taken_back_at", Instant),  # since when it is withdrawn from everybody: a vote counts no more
     Column("decision", Text, nullable=False),  # forward, hold, refuse
     Column("rule", Text, nullable=False),
     Column("answer", JSON, nullable=False),  # what the sender was answered: duties; a repeat gets the same

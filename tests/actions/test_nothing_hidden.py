@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.actions.ask_the_law import asked_of_incident
+from gateway.actions.recall import Fate
 from gateway.agency.client import AgencyProblem
 from gateway.core.duties import DutyState
 from gateway.demo.partnership import SOUTH_TYNESIDE
@@ -15,6 +16,7 @@ from gateway.store import messages
 from tests.actions.scene import (
     COUNCIL,
     ICB,
+    PARTNERS,
     UNIT,
     decide,
     decide_all,
@@ -28,7 +30,7 @@ from tests.actions.scene import (
     send,
     sent_by_the_house,
 )
-from tests.actions.test_recall import correct
+from tests.actions.test_recall import correct, take_back
 from tests.gateway_house import House
 
 YEAR = timedelta(days=365)
@@ -97,6 +99,31 @@ async def test_a_vote_taken_back_counts_no_more(house: House) -> None:
     await decide(house, referral, "dsp-police", "no-further-action")
     assert (await incident_of(house, referral)).outcome is None
     assert (await duty_of(house, referral, "dsp-la", "triage-decision")).state is DutyState.OPEN
+
+
+async def test_g_06_a_vote_that_two_officers_take_back_before_anybody_has_it_counts_no_more(
+    house: House,
+) -> None:
+    """Nothing of it had left, so that nobody is told and no correction stands for it: the two votes after it decide nothing."""
+    referral = await refer(house)
+    first = await decide(house, referral, "dsp-la", "no-further-action")
+    done = await take_back(house, first)
+    assert (set(done.fates.values()), done.correction) == ({Fate.CANCELLED}, None)
+    for seat in ("dsp-icb", "dsp-police"):
+        await decide(house, referral, seat, "no-further-action")
+    assert (await incident_of(house, referral)).outcome is None
+    assert (await duty_of(house, referral, "dsp-la", "triage-decision")).state is DutyState.OPEN
+    await decide(house, referral, "dsp-la")
+    decided = (await incident_of(house, referral)).outcome or {}
+    assert (decided["outcome"], decided["dissent"]) == ("sin-and-rapid-review", True)
+
+
+async def test_g_06_a_vote_taken_back_after_the_outcome_leaves_it_and_an_officer_hears(house: House) -> None:
+    referral = await refer(house)
+    last = [await decide(house, referral, seat) for seat in PARTNERS][-1]
+    await take_back(house, last)
+    assert ((await incident_of(house, referral)).outcome or {})["outcome"] == "sin-and-rapid-review"
+    assert "answer-taken-back" in await reasons(house)
 
 
 async def test_g_06_the_business_unit_alone_takes_back_nobody_else_s_message(house: House) -> None:

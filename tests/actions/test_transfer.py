@@ -14,7 +14,7 @@ from gateway.core.duties import DutyState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
-from gateway.store import duties, incidents, messages
+from gateway.store import duties, holds, incidents, messages
 from gateway.store.duties import DutyRow
 from tests.actions.neighbours import FELLSIDE, FELLSIDE_COUNCIL, FELLSIDE_UNIT, fellside_joins
 from tests.actions.scene import (
@@ -27,11 +27,13 @@ from tests.actions.scene import (
     duties_of,
     entries_of,
     incident_of,
+    let_go,
     refer,
     send,
+    waiting,
 )
 from tests.actions.test_breach import record, with_officer
-from tests.actions.test_recall import TWO
+from tests.actions.test_recall import TWO, carry_all
 from tests.gateway_house import House
 
 
@@ -139,3 +141,33 @@ async def test_nothing_moves_while_a_breach_of_it_is_open(house: House) -> None:
     with pytest.raises(Refused) as refused:
         await move(house, referral)
     assert refused.value.code is ErrorCode.NOT_ACCEPTABLE_STATE
+
+
+async def test_g_07_what_arises_after_the_transfer_is_the_old_unit_s_to_end_and_the_new_one_hears_once(
+    house: House,
+) -> None:
+    """Two recipients decline what was sent before: the content stays where it is, nothing goes on, and nothing is stuck."""
+    await fellside_joins(house)
+    referral = await refer(house)
+    await carry_all(house)
+    done = await move(house, referral)
+    assert done.incident is not None
+    for agency in (ICB, COUNCIL):
+        async with house.client(agency) as client:
+            (item, *_) = [one for one in await client.inbox() if one["message"] == referral["id"]]
+            await client.decline(item["id"], "not ours")
+    (first, second) = [hold for hold in await waiting(house) if hold.reasons == ("declined",)]
+    there_held = await house.parts.store.read(lambda tx: holds.open_holds(tx, FELLSIDE))
+    notices = [hold for hold in there_held if hold.reasons == ("arose-where-it-came-from",)]
+    assert [hold.incident for hold in notices] == [done.incident]
+    with pytest.raises(Refused) as refused:
+        await let_go(house, first)
+    assert "handed over" in (refused.value.detail or "")
+    for hold in (first, second):
+        await let_go(house, hold, refuse=True)
+    assert [hold for hold in await waiting(house) if hold.incident == referral["incident"]] == []
+    await let_go(house, notices[0])
+    left = await house.parts.store.read(lambda tx: holds.open_holds(tx, FELLSIDE))
+    assert notices[0].id not in {hold.id for hold in left}
+    with pytest.raises(Refused):
+        await let_go(house, first, refuse=True)

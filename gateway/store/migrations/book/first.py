@@ -346,6 +346,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("arrived_at", sa.Text(), nullable=False),
         sa.Column("recorded_at", sa.Text(), nullable=False),
+        sa.Column("taken_back_at", sa.Text(), nullable=True),
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("answer", sa.JSON(), nullable=False),

@@ -173,7 +173,7 @@ REASONS = {
     "attachment-infected": "It brings a file in which the virus scanner found something: do not open it",
     "attachment-other-type": "It brings a file of a type that is not taken",
     "too-many-mails": "Its sender has sent more than anyone would in an hour",
-    "information-return": "An agency answers a request for information: read it, then take it with gateway held take-return",
+    "information-return": "An agency answers a request for information: read it, then take it as their return",
     "submission-unreadable": "It brings a message that is not as the published schema says",
     "submission-not-vouched": "It brings a message, and nothing shows that it is from its sender",
     "submission-brings-files": "It brings a message together with other files: those go through the API",

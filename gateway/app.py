@@ -36,7 +36,7 @@ from adapters.mail.findings import Expected, Vouching
 from adapters.mail.letter import Correspondence
 from adapters.mail.mailbox import Account, Mailbox, RawMail, account_from_url, hand_over, watch
 from adapters.mail.policy import Policy, PolicyUnreadable, read_policy
-from adapters.mail.reading import read_file, read_mail
+from adapters.mail.reading import read_files, read_mail
 from adapters.mail.sending import MailAdapter, Manner
 from adapters.notary import TOTAL_SECONDS as NOTARY_SECONDS
 from adapters.notary import ask_notary
@@ -51,7 +51,7 @@ from gateway.dispatch import intake, mesh_intake
 from gateway.ledger.anchoring import Notaries, read_witness
 from gateway.ledger.verify import NOBODY_STAMPS, read_stampers
 from gateway.moving_clock import MovingClock
-from gateway.parts import CheckAddress, Clock, Compose, FetchKeys, Partnerships, Parts, ReadMailFile
+from gateway.parts import CheckAddress, Clock, Compose, FetchKeys, Partnerships, Parts, ReadMailFiles
 from gateway.settings import Settings
 from gateway.store import mail as mail_rows
 from gateway.store import tables
@@ -126,7 +126,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         adapters=adapters,
         compose=_composer(ring),
         read_mail=_mail_reader(settings),
-        read_mail_file=_mail_file_reader(settings),
+        read_mail_files=_mail_file_reader(settings),
         scan=_scanner(settings),
         fetch_keys=_key_fetcher(settings),
         check_address=_address_checker(settings),
@@ -359,18 +359,21 @@ def _mail_reader(settings: Settings) -> Callable[[bytes, MailExpected], MailRead
                 "sender": reading.sender,
                 "opened_text": reading.opened_text,
                 "delivery": reading.delivery and asdict(reading.delivery),
+                "rests_on": dict(reading.rests_on),
+                "proposals": [asdict(one) for one in reading.proposals],
             },
             reading.sender,
             reading.vouched_by,
             tuple(MailFile(place, **asdict(file)) for place, file in enumerate(reading.attachments)),
+            reading.says_more,
         )
 
     return read
 
 
-def _mail_file_reader(settings: Settings) -> ReadMailFile:
+def _mail_file_reader(settings: Settings) -> ReadMailFiles:
     keys, expected_by = _mail_keys(settings), _vouching(settings)
-    return lambda raw, place: read_file(raw, expected_by(raw, MailExpected()), place, keys)
+    return lambda raw: read_files(raw, expected_by(raw, MailExpected()), keys)
 
 
 def _mail_keys(settings: Settings) -> MailKeys:

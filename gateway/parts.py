@@ -24,7 +24,7 @@ from gateway.core.identifiers import IdKind, make_id, make_incident_id
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.notaries import AskNotary
 from gateway.core.published_keys import Fetched
-from gateway.core.replies import MailExpected, MailReading
+from gateway.core.replies import MailExpected, MailReading, OpenedFile
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
 from gateway.ledger.anchoring import Notaries
@@ -50,7 +50,7 @@ CheckAddress = Callable[[str], Awaitable[str | None]]
 FetchKeys = Callable[[str], Awaitable[Fetched]]  # of the address where a client publishes its keys
 ReadMail = Callable[[bytes, MailExpected], MailReading]  # blocks for seconds: call it in a thread
 
-ReadMailFile = Callable[[bytes, int], bytes | None]  # a file of a mail by its place; blocks likewise
+ReadMailFiles = Callable[[bytes], tuple[OpenedFile, ...] | None]  # None: it cannot be opened; blocks likewise
 
 _log = structlog.get_logger()
 
@@ -179,7 +179,7 @@ class Parts:
     adapters: Mapping[str, Adapter]
     compose: Compose
     read_mail: ReadMail
-    read_mail_file: ReadMailFile
+    read_mail_files: ReadMailFiles
     scan: Scan | None  # None: no scanner is set up
     fetch_keys: FetchKeys
     check_address: CheckAddress

@@ -1,7 +1,7 @@
 """The limited child process that opens hostile mail: `python -I -m adapters.mail.child`.
 
 Standard input: one line of JSON (the task, and what is expected), then the raw mail. Standard output: the reading as one line of
-JSON, or the recipients of an encrypted mail, or the bytes of one attached file.
+JSON, or the recipients of an encrypted mail, or the attached files, with what stands in a message form among them.
 It limits its own memory and processor time before it reads a byte, and whatever goes wrong in here ends only this process.
 """
 
@@ -34,8 +34,8 @@ def main() -> int:
     except NotShown as fault:
         sys.stdout.write(to_json(unreadable(str(fault))))
         return 0
-    if told["task"] == "file":
-        sys.stdout.buffer.write(opened.content_of(told["place"]))
+    if told["task"] in ("files", "files-alone"):
+        _say_files([opened.content_of(place) for place in range(len(opened.files))], told["task"] == "files")
         return 0
     sys.stdout.write(to_json(read_opened(opened, expected)))
     return 0
@@ -52,6 +52,20 @@ def _say_recipients(raw: bytes) -> int:
     ]
     sys.stdout.write(json.dumps(found))
     return 0
+
+
+def _say_files(contents: list[bytes], with_forms: bool) -> None:
+    """One line of JSON with the size of each file and the message form in it, if there is one; then their bytes, in order."""
+    forms: dict[int, object] = {}
+    if with_forms:
+        from adapters.mail.message_form import forms_in  # costs start-up time that most mail never needs
+
+        forms = {place: asdict(form) for place, form in forms_in(contents)}
+    head = [{"size": len(content), "form": forms.get(place)} for place, content in enumerate(contents)]
+    sys.stdout.buffer.write(json.dumps(head).encode() + b"\n")
+    for content in contents:
+        sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def _limit() -> None:

@@ -98,6 +98,7 @@ class Reading:
         None  # who shows that it is from its sender: "signature" (S/MIME) or "domain" (DKIM)
     )
     opened_text: str | None = None  # the beginning of a text that cannot be seen in the bytes that came
+    says_more: bool = False  # beside files and answers its text says something that is not certainly harmless
 
     def contract(self) -> dict[str, object]:
         """The JSON of `gateway mail read`, and nothing else."""
@@ -191,6 +192,7 @@ def from_json(text: str) -> Reading:
         proposals=tuple(_proposal(one) for one in _short(loose["proposals"])),
         vouched_by=_words(loose["vouched_by"]),
         opened_text=_words(loose["opened_text"]),
+        says_more=loose["says_more"] is not False,
     )
     if (reading.verdict is Verdict.COMPLETE) != reading.answers.whole():
         raise ValueError("answers and verdict disagree")

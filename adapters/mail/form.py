@@ -45,7 +45,6 @@ _LIMITS: Mapping[str, Any] = {
     "lzw_maximum_output_length": MOST_UNPACKED_BYTES,
     "run_length_maximum_output_length": MOST_UNPACKED_BYTES,
     "jbig2dec_binary": None,
-    "form_fields_maximum_entries": 200,
     "page_tree_maximum_entries": 1000,
 }
 _ACTIVE_KEYS = frozenset({"/JS", "/XFA", "/EmbeddedFile", "/EmbeddedFiles", "/EF", "/RichMediaContent"})
@@ -105,18 +104,31 @@ def is_bound(form: FilledForm, reference: str, mac: str) -> bool:
 
 def read_form(content: bytes) -> FilledForm | Unfit:
     """The filled form in a PDF, or why there is none to be read. Never raises; bounded by the child's limits besides."""
+    found = fields_in(content)
+    if isinstance(found, Unfit):
+        return found
+    if REFERENCE not in found and MAC not in found:
+        return Unfit.NO_FORM
+    try:
+        return _filled(found)
+    except Exception:  # a field may hold anything
+        return Unfit.UNREADABLE
+
+
+def fields_in(content: bytes, most: int = 200) -> Mapping[str, Any] | Unfit:
+    """Every form field of a PDF by its name, at most so many, or why it is not read. Never raises; for the child process only."""
     if len(content) > MOST_BYTES:
         return Unfit.TOO_LARGE
     try:
-        return _read(content)
+        return _fields(content, most)
     except Exception:  # a damaged or hostile PDF breaks a parser in many ways (RecursionError, TypeError, …)
         return Unfit.UNREADABLE
 
 
-def _read(content: bytes) -> FilledForm | Unfit:
+def _fields(content: bytes, most: int) -> Mapping[str, Any] | Unfit:
     from pypdf import PdfReader, apply_configuration  # slow to load, and most mails bring no PDF
 
-    with apply_configuration(**_LIMITS):
+    with apply_configuration(**_LIMITS, form_fields_maximum_entries=most):
         reader = PdfReader(io.BytesIO(content), strict=False)
         if reader.is_encrypted:
             return Unfit.ENCRYPTED
@@ -124,10 +136,7 @@ def _read(content: bytes) -> FilledForm | Unfit:
             return Unfit.TOO_MANY_PAGES
         if _is_active(reader.trailer):
             return Unfit.ACTIVE_CONTENT
-        found = reader.get_fields() or {}
-    if REFERENCE not in found and MAC not in found:
-        return Unfit.NO_FORM
-    return _filled(found)
+        return reader.get_fields() or {}
 
 
 def _is_active(trailer: Any) -> bool:

@@ -100,6 +100,19 @@ _FORM_IS_ATTACHED = re.compile(
 )
 
 
+_FILES_ARE_ATTACHED = re.compile(
+    r"(?:please\s+)?(?:find|see)?\s*(?:attached|enclosed)(?:\s+is|\s+are)?(?:\s+(?:the|our|a|an|my))?(?:\s+(?:completed|new))*"
+    r"(?:\s+(?:referral|notification|alert|form|return|return\s+of\s+information|information\s+return|call\s+log|message|files?))?"
+    r"(?:\s+(?:form|message|files?))?\s*[.,]?",
+    re.IGNORECASE,
+)
+
+
+def says_more(bodies: Sequence[Body]) -> bool:
+    """Whether a text beside attached files says anything but that they are attached, greetings and signatures."""
+    return any(not _FILES_ARE_ATTACHED.fullmatch(line[:200]) for body in bodies for line in body.added)
+
+
 def about_additions(bodies: Sequence[Body], opened: Opened, form: FormRead) -> list[Doubt]:
     """What stands beside the answers; that the form is attached may be said where it is."""
     doubts: list[Doubt] = []

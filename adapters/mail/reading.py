@@ -11,11 +11,13 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
 from adapters.mail.findings import Expected, Reading, from_json, unreadable
 from adapters.mail.signed import is_enveloped
+from gateway.core.replies import MailForm, OpenedFile
 from keys.opening import MailKeys, Wrapped
 
 MOST_BYTES = 35 * 1024 * 1024
@@ -49,14 +51,17 @@ def read_mail(raw: bytes, expected: Expected, keys: MailKeys | None = None) -> R
         return unreadable("The mail could not be read with certainty.")
 
 
-def read_file(raw: bytes, expected: Expected, place: int, keys: MailKeys | None = None) -> bytes | None:
-    """The bytes of the file at this place of a reading's attachments; None when the mail cannot be opened. Blocks likewise."""
+def read_files(raw: bytes, expected: Expected, keys: MailKeys | None = None) -> tuple[OpenedFile, ...] | None:
+    """Every file of a reading's attachments in its order, with the message form in it; None when the mail cannot be opened.
+
+    Blocks likewise. Where the look for forms takes too long or too much memory the files come without.
+    """
     if fault_in_bytes(raw):
         return None
-    try:
-        return _in_child("file", raw, _with_content_key(raw, expected, keys), place)
-    except ChildFailed:
-        return None
+    for task in ("files", "files-alone"):
+        with suppress(ChildFailed, ValueError, KeyError, TypeError):
+            return _files(_in_child(task, raw, _with_content_key(raw, expected, keys)))
+    return None
 
 
 def fault_in_bytes(raw: bytes) -> str | None:
@@ -99,6 +104,24 @@ def _with_content_key(raw: bytes, expected: Expected, keys: MailKeys | None) -> 
     return replace(expected, vouching=replace(expected.vouching, content_key=key))
 
 
+def _files(said: bytes) -> tuple[OpenedFile, ...]:
+    """Checked value by value, as below."""
+    head, _, rest = said.partition(b"\n")
+    found, at = [], 0
+    for one in json.loads(head):
+        size = int(one["size"])
+        found.append(OpenedFile(rest[at : at + size], _form(one["form"]) if one["form"] else None))
+        at += size
+    if at != len(rest) or any(one["size"] < 0 for one in json.loads(head)):
+        raise ValueError("not the files of a mail")
+    return tuple(found)
+
+
+def _form(loose: dict[str, Any]) -> MailForm:
+    values = {str(name): one for name, one in dict(loose["values"]).items() if isinstance(one, str | bool)}
+    return MailForm(str(loose["type"]), int(loose["version"]), values)
+
+
 def _wrapped(loose: dict[str, Any]) -> Wrapped:
     """Checked value by value: it comes from a process that has read a stranger's bytes."""
     originator = loose["originator"]
@@ -117,9 +140,9 @@ def _wrapped(loose: dict[str, Any]) -> Wrapped:
     return wrapped
 
 
-def _in_child(task: str, raw: bytes, expected: Expected | None, place: int = 0) -> bytes:
+def _in_child(task: str, raw: bytes, expected: Expected | None) -> bytes:
     """A fresh interpreter for each task, without our environment, killed when its time is up; ChildFailed without an answer."""
-    told = {"task": task, "place": place, "expected": asdict(expected) if expected else None}
+    told = {"task": task, "expected": asdict(expected) if expected else None}
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-m", "adapters.mail.child"],
@@ -133,6 +156,6 @@ def _in_child(task: str, raw: bytes, expected: Expected | None, place: int = 0) 
         raise ChildFailed("Reading the mail took too long.") from None
     except OSError:
         raise ChildFailed("The mail could not be read now.") from None
-    if done.returncode != 0 or len(done.stdout) > MOST_BYTES:
+    if done.returncode != 0 or len(done.stdout) > MOST_BYTES + MOST_ANSWER_BYTES:
         raise ChildFailed("The mail is damaged or built to do harm.")
     return done.stdout

@@ -49,13 +49,17 @@ def read_opened(opened: Opened, expected: Expected) -> Reading:
     if machine is not None:
         return machine
     if pages is None:
-        return _reviewed(replace(base, kind=Kind.REPLY), Answers(), [_TOO_LONG])
+        return _reviewed(replace(base, kind=Kind.REPLY, says_more=True), Answers(), [_TOO_LONG])
     bodies = [body_of(one, opened, expected, sender) for one in pages]
     form = form_of(opened, expected)
     unasked = None if _labelled(bodies) or form.answers else _unasked(opened, base, pages)
     if unasked is not None:
         return unasked
-    base = replace(base, kind=_kind(opened, expected, base, bodies, form, pages))
+    base = replace(
+        base,
+        kind=_kind(opened, expected, base, bodies, form, pages),
+        says_more=misgivings.says_more(bodies),
+    )
     return _person(opened, expected, base, bodies, form, found)
 
 

@@ -1,17 +1,23 @@
-"""The files that came with a mail, looked at before any officer opens one: by the virus scanner, and by what they are.
+"""The files that came with a mail: looked at before any officer opens one, by the virus scanner and by what they are; and kept,
+one by one as by the attachments' door, when a message takes them up.
 
-Each is taken out of the sealed mail by the limited child process, for this look alone: nothing of it is kept here, for the mail
+They are taken out of the sealed mail by the limited child process, for the look alone: nothing of them is kept by it, for the mail
 keeps it. What is infected, encrypted, with macros or cannot be judged is said so beside the mail.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from gateway.actions.keep_attachment import Sent, keep_attachment
+from gateway.actions.name_attachments import Named
+from gateway.actions.submit import Submission
 from gateway.core.attachments import (
     INFECTED,
+    LARGEST_BYTES,
     NOT_SCANNED,
     UNSCANNABLE,
     WITHHELD_BY_SCAN,
@@ -19,16 +25,27 @@ from gateway.core.attachments import (
     ScannerUnavailable,
 )
 from gateway.core.content_types import UNSAID, Examination
-from gateway.core.errors import Refused
-from gateway.core.replies import MailFile, MailReading
+from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.core.messages import AgencyId
+from gateway.core.replies import MailFile, MailReading, OpenedFile
 from gateway.parts import Parts
 
 MOST_FILES = 20
+BY_MAIL_DOOR = "mail"  # in place of the client that sends a file through the API
 PIECE_BYTES = 256 * 1024
 OTHER_TYPE = "attachment-other-type"
 
 
-async def judged_files(parts: Parts, content: bytes, reading: MailReading) -> list[dict[str, Any]]:
+async def files_of(parts: Parts, content: bytes, reading: MailReading) -> tuple[OpenedFile, ...]:
+    """The files of a mail, in the order of its reading; nothing where there are none or they cannot be taken out."""
+    if not reading.files:
+        return ()
+    return await asyncio.to_thread(parts.read_mail_files, content) or ()
+
+
+async def judged_files(
+    parts: Parts, opened: Sequence[OpenedFile], reading: MailReading
+) -> list[dict[str, Any]]:
     """Name, type, size, SHA-256 and the reasons against each file, in their order; nothing of what is in them."""
     return [
         {
@@ -36,17 +53,38 @@ async def judged_files(parts: Parts, content: bytes, reading: MailReading) -> li
             "media_type": file.media_type,
             "size_bytes": file.size_bytes,
             "sha256": file.sha256,
-            "reasons": list(
-                await _reasons(parts, content, file) if file.place < MOST_FILES else (UNSCANNABLE,)
-            ),
+            "reasons": list(await _reasons(parts, opened, file)),
         }
         for file in reading.files
     ]
 
 
-async def file_of(parts: Parts, content: bytes, file: MailFile) -> bytes | None:
-    """The bytes of one file of a mail."""
-    return await asyncio.to_thread(parts.read_mail_file, content, file.place)
+async def with_files(parts: Parts, submission: Submission, files: Sequence[bytes]) -> Submission:
+    """The submission with these files of its mail, each kept as by the attachments' door; the message's own bytes stay as they are.
+
+    Whether it is a repeat is told by the message and the files' digests together. Refused, or Infected, for what is not taken.
+    """
+    if not files:
+        return submission
+    named = [await kept_file(parts, submission.message.agency, file) for file in files]
+    digests = ",".join(sorted(file.sha256 for file in named))
+    return replace(
+        submission,
+        fingerprint=parts.keys.fingerprint("content", f"{submission.fingerprint}+{digests}".encode()),
+        attachments=(*submission.attachments, *named),
+    )
+
+
+async def kept_file(parts: Parts, agency: AgencyId, content: bytes) -> Named:
+    """One file of a mail, kept until a message names it."""
+    if len(content) > LARGEST_BYTES:
+        raise Refused(ErrorCode.TOO_LARGE, (FieldError("/attachments", "too-large"),))
+    sent = Sent(agency, BY_MAIL_DOOR, UNSAID, LARGEST_BYTES)
+    try:
+        kept = await keep_attachment(parts, sent, pieces(content))
+    except ScannerUnavailable:
+        raise Refused(ErrorCode.NO_SCANNER, (FieldError("/attachments", "scanner-unavailable"),)) from None
+    return Named(kept.id, kept.sha256)
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:
@@ -55,10 +93,10 @@ async def pieces(content: bytes) -> AsyncIterator[bytes]:
         yield content[at : at + PIECE_BYTES]
 
 
-async def _reasons(parts: Parts, content: bytes, file: MailFile) -> tuple[str, ...]:
-    taken = await file_of(parts, content, file)
-    if taken is None:
+async def _reasons(parts: Parts, opened: Sequence[OpenedFile], file: MailFile) -> tuple[str, ...]:
+    if file.place >= min(MOST_FILES, len(opened)):
         return (UNSCANNABLE,)
+    taken = opened[file.place].content
     return tuple(dict.fromkeys((*_by_form(taken), *await _by_scan(parts, taken))))
 
 

@@ -24,7 +24,8 @@ from gateway.actions.reopen import CLOSED as REOPENS
 from gateway.actions.reopen import reopened_by
 from gateway.actions.submit import Accepted, Rejected, Submission, submit
 from gateway.actions.tell_receipt import Receipted, owe_receipt
-from gateway.core.errors import ErrorCode, Refused
+from gateway.actions.tell_refusal import NotTaken, owe_refusal
+from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import AgencyId, IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
@@ -35,6 +36,7 @@ from keys.sealing import DataKey
 
 CLOSED = "incident-closed"
 CORRECTION = "correction"  # flags of the reader
+MORE = "additional-information"
 UNVOUCHED = frozenset({"auth_failed", "different_sender", "not_enrolled"})
 MACHINES = ("auto_reply", "bounce", "read_receipt")
 WRONG_SCHOOL, BREACH_OPENED, BREACH_TO_DECIDE = "wrong-recipient", "breach-opened", "breach-to-decide"
@@ -52,11 +54,13 @@ class Belonging:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A whole message that an enrolled agency sent by e-mail. `to` is told the receipt; `key` seals that mail's address."""
+    """A whole message that an enrolled agency sent by e-mail. `to` is told the receipt, or why it was not taken; `key` seals that
+    address. `says_more`: the mail's own text says something besides, which a person must read."""
 
     submission: Submission
     to: str
     key: DataKey
+    says_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Read:
     belongs: Belonging | None = None
     is_vouched: bool = False  # that it is from its sender was shown
     submitted: Submitted | None = None
+    not_taken: NotTaken | None = None  # a message that it brought and that was not even tried
 
     @property
     def place(self) -> Belonging | None:
@@ -106,6 +111,8 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
         besides = (_open_breach(tx, parts, work, raw, asked, asked.letter),)
     if asked.letter is not None:
         asked = _against_the_record(tx, parts, work, asked, asked.letter)
+    if asked.not_taken is not None:
+        owe_refusal(tx, parts, work, asked.not_taken, raw.arrived_at)
     return _hold(tx, work, raw, asked, besides)
     # A crash before the commit leaves the mail stored and unread; intake reads it again.
 
@@ -223,15 +230,24 @@ def _previous_school(answer: Submission) -> str | None:
 
 
 def _submit(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, submitted: Submitted) -> str:
-    """Through the same door as by the API, with the same receipt; what the rules refuse waits for an officer."""
+    """Through the same door as by the API, with the same receipt; what the rules refuse waits for an officer, and its sender is told.
+
+    Words of the mail's own beside the message are no part of it: they wait for a person, and keep nothing back.
+    """
     outcome = _submitted(tx, parts, work, submitted.submission)
-    if not isinstance(outcome, Accepted):
-        return _hold(tx, work, raw, asked, (outcome.code.slug,))
     message = submitted.submission.message
+    if not isinstance(outcome, Accepted):
+        faults = (FieldError(outcome.pointer, outcome.code.slug),) if outcome.pointer else ()
+        reasons = (outcome.code.slug,)
+        refused = NotTaken(message.partnership, message.agency, submitted.to, reasons, faults, submitted.key)
+        owe_refusal(tx, parts, work, refused, raw.arrived_at)
+        return _hold(tx, work, raw, asked, reasons)
     belongs = Belonging(message.partnership, outcome.incident, message.agency)
     _settle(tx, raw, replace(asked, belongs=belongs), "settled", message=outcome.id)
     told = Receipted(message.partnership, message.agency, submitted.to, outcome, submitted.key)
     owe_receipt(tx, parts, work, told)
+    if submitted.says_more:
+        hold(tx, work, message.partnership, outcome.incident, ("mail", raw.id), (MORE,))
     return "submitted"
 
 

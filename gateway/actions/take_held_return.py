@@ -6,26 +6,20 @@ action has named them nobody can get them, and a crash before that leaves them t
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
-from gateway.actions.keep_attachment import Sent, keep_attachment
-from gateway.actions.mail_files import file_of, pieces
-from gateway.actions.name_attachments import Named
+from gateway.actions.mail_files import kept_file
 from gateway.actions.submit import Accepted
 from gateway.actions.take import attach_keys
 from gateway.actions.take_return import Judged, TakenReturn, return_of, take_return
-from gateway.core.attachments import LARGEST_BYTES
-from gateway.core.content_types import UNSAID
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, MessageId
-from gateway.core.replies import MailFile
 from gateway.parts import Parts
 from gateway.store import mail
 from gateway.store.holds import HoldRow
 from gateway.store.mail import RawMail
-
-BY_MAIL = "mail"  # in place of the client that sends a file through the API
 
 
 async def take_held_return(
@@ -42,7 +36,12 @@ async def take_held_return(
     if whose is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Say which agency's return it is.")
     content, reading = await _opened(parts, raw)
-    named = [await _kept(parts, content, whose, file) for file in _files(reading)]
+    files = await asyncio.to_thread(parts.read_mail_files, content) if reading.get("files") else ()
+    if files is None or len(files) != len(reading.get("files") or ()):
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE, detail="The files of this mail cannot be taken out of it."
+        )
+    named = [await kept_file(parts, whose, file.content) for file in files]
     submission = await return_of(parts, raw, whose, reading.get("sender"), judged, officer, named)
     asked = TakenReturn(held.id, officer, submission)
     taken = await parts.perform(take_return, asked, held.partnership, submission.message.incident)
@@ -57,18 +56,3 @@ async def _opened(parts: Parts, raw: RawMail) -> tuple[bytes, dict[str, Any]]:
     return key.open(f"raw-mail:{raw.id}", raw.sealed), json.loads(
         key.open(f"reading:{raw.id}", raw.sealed_reading)
     )
-
-
-def _files(reading: dict[str, Any]) -> list[MailFile]:
-    return [
-        MailFile(place, one["name"], one["media_type"], one["size_bytes"], one["sha256"])
-        for place, one in enumerate(reading.get("files") or ())
-    ]
-
-
-async def _kept(parts: Parts, content: bytes, agency: AgencyId, file: MailFile) -> Named:
-    taken = await file_of(parts, content, file)
-    if taken is None or len(taken) > LARGEST_BYTES:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="A file of this mail cannot be taken out of it.")
-    kept = await keep_attachment(parts, Sent(agency, BY_MAIL, UNSAID, LARGEST_BYTES), pieces(taken))
-    return Named(kept.id, kept.sha256)

@@ -15,13 +15,16 @@ from adapters.mail.composing import compose_letter
 from adapters.mail.dkim_signature import sign_mail
 from adapters.mail.domains import Record, mta_sts_policy, records_to_publish
 from adapters.mail.letter import Correspondence, build_posting
+from adapters.mail.message_form import message_form
 from adapters.mail.policy import relay_map as relay_map_of
 from gateway.app import correspondence, letter_keys, local_today, mail_policy
 from gateway.cli.session import answer, stop
 from gateway.core.errors import Misconfigured
+from gateway.dispatch.mail_submission import BY_MAIL
 from gateway.partnerships import packs
 from gateway.settings import Settings, SettingsUnreadable
 from keys.letters import make_dkim_keys
+from schemas.registry import REGISTRY, body_of
 
 _SAMPLE_REFERENCE, _SAMPLE_TOKEN = "SG-7K3M-9QPX-2D", "0123456789abcdef0123"
 _SAMPLE = {
@@ -53,6 +56,22 @@ def make_keys(stem: str, as_json: bool) -> None:
     except OSError as fault:
         stop(f"the keys cannot be written ({fault.strerror}): see GATEWAY_KEYS_DIR", 2)
     answer({"selectors": list(made)}, [f"Made {' and '.join(made)}. Next: gateway mail dns"], as_json)
+
+
+def write_form(slug: str, out: Path, partnership: str, children: int, as_json: bool) -> None:
+    """Write the empty form of a message type that is taken by e-mail."""
+    if slug not in BY_MAIL:
+        stop(f"messages of this type are not taken by e-mail; these are: {', '.join(sorted(BY_MAIL))}", 1)
+    title = body_of(REGISTRY[slug, 1]).TITLE
+    form = message_form(slug, title, partnership=partnership, children=children)
+    try:
+        with out.open("xb") as written:
+            written.write(form)
+    except FileExistsError:
+        stop(f"{out} is there already: name another file", 2)
+    except OSError as fault:
+        stop(f"{out} cannot be written: {fault.strerror}", 2)
+    answer({"type": slug, "version": 1, "file": str(out)}, [f"Wrote the form for {slug}: {out}"], as_json)
 
 
 def print_records(mail_server: str | None, as_json: bool) -> None:

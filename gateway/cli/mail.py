@@ -113,6 +113,30 @@ def relay_map(as_json: AsJson = False) -> None:
     letters_out.print_relay_map(as_json)
 
 
+@app.command("form")
+def message_form(
+    message_type: Annotated[
+        str,
+        typer.Argument(metavar="TYPE", help="A message type that may be sent by e-mail, such as referral."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE.pdf", help="Where the form goes; a file that is there stays.")
+    ],
+    partnership: Annotated[
+        str, typer.Option(metavar="P", help="The partnership that stands in it already.")
+    ] = "",
+    children: Annotated[int, typer.Option(min=1, max=6, help="For how many children it has room.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Write the empty form (PDF) of a message, which an agency fills in and sends by secure e-mail in place of JSON.
+
+    Example: gateway mail form referral --partnership south-tyneside --out var/referral.pdf
+    """
+    from gateway.cli import letters_out
+
+    letters_out.write_form(message_type, out, partnership, children, as_json)
+
+
 @app.command()
 def preview(
     sample: Annotated[bool, typer.Option("--sample", help="With invented data.")] = False,

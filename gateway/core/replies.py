@@ -32,6 +32,23 @@ class MailFile:
 
 
 @dataclass(frozen=True, slots=True)
+class MailForm:
+    """A filled form of a message that came as a file: its type and version, and what stands in its fields by their names."""
+
+    type: str
+    version: int
+    values: Mapping[str, str | bool] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A file taken out of a mail, and the message form in it if it is one."""
+
+    content: bytes = field(repr=False)
+    form: MailForm | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MailReading:
     """`kind` and `verdict` are the words of `gateway mail read`. `answers` hold only what may be recorded without a person.
 
@@ -49,6 +66,7 @@ class MailReading:
     sender: str | None = field(default=None, repr=False)
     vouched_by: str | None = None  # "signature" (S/MIME) or "domain" (an aligned DKIM signature), or nobody
     files: tuple[MailFile, ...] = ()
+    says_more: bool = False  # beside files and answers its text says something that is not certainly harmless
 
     @property
     def is_complete(self) -> bool:

@@ -19,6 +19,7 @@ from gateway.actions.deliver import Attempted, deliver
 from gateway.actions.tell_managers import ALERT, alert_letter
 from gateway.actions.tell_old_address import DIRECTORY_CHANGE, notice_letter
 from gateway.actions.tell_receipt import MAIL_RECEIPT, receipt_letter
+from gateway.actions.tell_refusal import MAIL_REFUSAL, refusal_letter
 from gateway.core.deliveries import NOTICE, OUR_FAULT, Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
@@ -29,7 +30,11 @@ from gateway.store.deliveries import DeliveryRow
 from gateway.store.messages import MessageRow
 
 # Letters of the gateway's own, to an address that stands in them whatever the directory says by now.
-_OWN_LETTERS = {DIRECTORY_CHANGE: notice_letter, MAIL_RECEIPT: receipt_letter}
+_OWN_LETTERS = {
+    DIRECTORY_CHANGE: notice_letter,
+    MAIL_RECEIPT: receipt_letter,
+    MAIL_REFUSAL: refusal_letter,
+}
 
 AGENCY_SHARE = 4  # of what is carried at once, one agency gets at most this part
 SOON_SECONDS = 0.2  # so long a batch is waited for before the next is begun beside it

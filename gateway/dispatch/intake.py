@@ -20,16 +20,16 @@ from structlog.contextvars import bound_contextvars
 from gateway.actions.confirm_for_school import DSL
 from gateway.actions.confirm_for_school import confirmation as confirmation
 from gateway.actions.keep_mail import Arrived, keep_mail
-from gateway.actions.mail_files import judged_files
+from gateway.actions.mail_files import files_of, judged_files
 from gateway.actions.reply import Read, reading_document, reply
 from gateway.actions.submit import Submission
-from gateway.actions.take import forget_key
+from gateway.actions.take import attach_keys, forget_key
 from gateway.core.errors import Unavailable, place_of
-from gateway.core.messages import PartnershipId, Seat
+from gateway.core.messages import MessageId, PartnershipId, Seat
 from gateway.core.replies import MailExpected, MailReading
 from gateway.core.sandbox import SANDBOX
 from gateway.dispatch.belonging import belonging, letter_of_notice
-from gateway.dispatch.mail_submission import Looked, submission_in
+from gateway.dispatch.mail_submission import Looked, not_taken_by, submission_in
 from gateway.parts import TRACE, Parts
 from gateway.store import custody, incidents, mail, packs
 from gateway.store.mail import LetterRow, RawMail
@@ -105,7 +105,8 @@ async def _read_one(parts: Parts, raw: RawMail) -> None:
     reading, letter = await _understand(parts, raw, content)
     if letter is None and reading.kind == "bounce":
         letter = await letter_of_notice(parts, reading)
-    files = await judged_files(parts, content, reading)
+    opened = await files_of(parts, content, reading)
+    files = await judged_files(parts, opened, reading)
     document = {**reading.document, "vouched_by": reading.vouched_by, "files": files}
     is_crowd = await _note_reading(
         parts, raw, reading, key.seal(f"reading:{raw.id}", reading_document(document))
@@ -113,10 +114,9 @@ async def _read_one(parts: Parts, raw: RawMail) -> None:
     is_answer = letter is not None and reading.is_complete and not is_crowd
     is_no = bool(letter and is_answer) and await _officer_confirms(parts, reading, letter)
     answer = await _answer(parts, raw, reading, letter) if letter and is_answer and not is_no else None
-    looked = (
-        await submission_in(parts, raw, content, reading) if letter is None and not is_crowd else Looked()
-    )
+    looked = await submission_in(parts, raw, reading, opened) if letter is None and not is_crowd else Looked()
     belongs = await belonging(parts, reading) if letter is None and looked.submitted is None else None
+    not_taken = await not_taken_by(parts, reading, looked, belongs)
     besides = [
         (BY_OFFICER,) if is_no else (),
         looked.reasons,
@@ -134,6 +134,7 @@ async def _read_one(parts: Parts, raw: RawMail) -> None:
         belongs,
         reading.vouched_by is not None,
         looked.submitted,
+        not_taken,
     )
     outcome = await _settle(parts, asked)
     settled = await parts.store.read(lambda tx: mail.find_raw(tx, raw.id))
@@ -156,7 +157,16 @@ async def _settle(parts: Parts, asked: Read) -> str:
     is_opened = await parts.store.read(lambda tx: incidents.exists(tx, submission.opens))
     if not is_opened:
         await forget_key(parts, submission)
+    if submission.attachments:
+        await _attach_files(parts, asked.mail)
     return outcome
+
+
+async def _attach_files(parts: Parts, mail_id: str) -> None:
+    """The keys of its files are the incident's from now on."""
+    settled = await parts.store.read(lambda tx: mail.find_raw(tx, mail_id))
+    if settled is not None and settled.partnership and settled.incident and settled.message:
+        await attach_keys(parts, settled.partnership, MessageId(settled.message), settled.incident)
 
 
 async def _note_reading(parts: Parts, raw: RawMail, reading: MailReading, sealed: bytes) -> bool:

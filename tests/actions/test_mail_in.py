@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from email.message import EmailMessage
-from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +20,13 @@ from gateway.core.ladder import Rung
 from gateway.core.messages import AgencyId, DeliveryId, MessageId
 from gateway.demo.partnership import HOSPITALS
 from gateway.dispatch import intake
-from gateway.store import attachments, breaches, deliveries, mail, messages
+from gateway.store import attachments, breaches, deliveries, mail
 from gateway.store.mail import LetterRow
+from tests.actions.mail_stage import HOSPITAL, LEAD, PDF, SERVER, mail_held, stamped, take_in, written
 from tests.actions.scene import (
     UNIT,
     deliveries_of,
     duties_of,
-    entries_named,
     letter_to_the_school,
     refer,
     send,
@@ -39,10 +36,6 @@ from tests.adapters.mail.test_hostile import HOSTILE
 from tests.edges.console_person import signed_in
 from tests.gateway_house import House, gateway_house
 from tests.scanners import EICAR, real_clamd, scripted_clamd
-
-SERVER = "mx.council.example"
-HOSPITAL, LEAD = "o.hartfield@northshire-hospitals.example", "dsl@harbour-view.example"
-PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
 
 @pytest.fixture
@@ -61,43 +54,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     ):
         await running.gateway.dispatch.stop()
         yield running
-
-
-def written(
-    sender: str,
-    subject: str,
-    text: str,
-    *files: tuple[str, str, bytes],
-    to: str = "x@council.example",
-    **more: str,
-) -> bytes:
-    message = EmailMessage(policy=SMTP)
-    message["From"], message["To"], message["Subject"] = sender, to, subject
-    for name, value in more.items():
-        message[name.replace("_", "-")] = value
-    message.set_content(text)
-    for name, kind, content in files:
-        main, _, sub = kind.partition("/")
-        message.add_attachment(content, maintype=main, subtype=sub, filename=name)
-    return message.as_bytes()
-
-
-def stamped(raw: bytes, verdict: str = "pass") -> bytes:
-    domain = raw.partition(b"From: ")[2].partition(b"\r\n")[0].partition(b"@")[2].decode()
-    stamp = (
-        f"Authentication-Results: {SERVER}; dkim={verdict} header.d={domain};"
-        f" dmarc={verdict} header.from={domain}\r\n"
-    )
-    return stamp.encode() + raw
-
-
-async def take_in(house: House, raw: bytes) -> None:
-    await intake.keep(house.parts, "mailbox", raw, envelope_to=None, arrived_at=house.clock())
-    assert await intake.read_kept(house.parts) == 1
-
-
-async def mail_held(house: House) -> list[Any]:
-    return [held for held in await waiting(house) if held.subject_kind == "mail"]
 
 
 async def a_sent_letter(house: House) -> tuple[Any, LetterRow, str]:
@@ -305,7 +261,7 @@ async def test_a_file_is_scanned_before_anyone_opens_it_and_an_infected_one_is_n
 @pytest.mark.needs("clamav")
 async def test_the_real_scanner_finds_the_test_file_in_a_mail(house: House) -> None:
     from adapters.scanner import ClamdScanner
-    from gateway.actions.mail_files import judged_files
+    from gateway.actions.mail_files import files_of, judged_files
     from gateway.core.replies import MailExpected
 
     raw = stamped(
@@ -313,7 +269,8 @@ async def test_the_real_scanner_finds_the_test_file_in_a_mail(house: House) -> N
     )
     with real_clamd() as url:
         parts = replace(house.parts, scan=ClamdScanner(url, 60))
-        found = await judged_files(parts, raw, parts.read_mail(raw, MailExpected()))
+        reading = parts.read_mail(raw, MailExpected())
+        found = await judged_files(parts, await files_of(parts, raw, reading), reading)
     assert [one["reasons"] for one in found] == [["attachment-infected"], []]
 
 
@@ -322,82 +279,6 @@ async def test_a_stranger_who_names_an_incident_reaches_none(house: House) -> No
     await take_in(house, stamped(written("x@elsewhere.example", f"Return {referral['incident']}", "x")))
     (held,) = await mail_held(house)
     assert held.incident is None
-
-
-# --- an agency's submission -------------------------------------------------------------------------------------------
-
-
-def submission(house: House, sender: str = HOSPITAL, slug: str = "referral", **changes: Any) -> bytes:
-    document = json.dumps(house.example(slug, reference="by-mail-1", **changes)).encode()
-    return written(sender, "Notification", "Attached.", ("message.json", "application/json", document))
-
-
-async def test_a_notification_by_mail_goes_through_the_same_door_and_its_receipt_is_owed_by_mail(
-    house: House,
-) -> None:
-    """The sender's reference makes a repeat safe: another mail with the same message is told the same receipt."""
-    first = submission(house)
-    await take_in(house, stamped(first))
-    await take_in(house, stamped(b"X-Sent: again\r\n" + first))
-    assert await mail_held(house) == []
-    said = await entries_named(house, "SubmissionAcceptance")
-    rows = await house.parts.store.read(lambda tx: deliveries.every(tx))
-    owed = [row for row in rows if row.message_type == "mail-receipt"]
-    assert len(owed) == 2
-    told = [await receipt_told(house, row) for row in owed]
-    assert {one["to"] for one in told} == {HOSPITAL}
-    assert len({json.dumps(one, sort_keys=True) for one in told}) == 1
-    assert told[0]["receipt"]["disclosures"]
-    assert len(said) == 1 + len(owed), "one message, and the two mails that tell of it"
-
-
-async def receipt_told(house: House, row: Any) -> dict[str, Any]:
-    found = await house.parts.store.read(lambda tx: messages.find(tx, [row.partnership], row.message))
-    assert found is not None
-    assert found.sealed is not None
-    key = await house.parts.key_by_id(found.data_key)
-    assert key is not None
-    body: dict[str, Any] = json.loads(key.open(f"message:{found.id}", found.sealed))["body"]
-    return body
-
-
-@pytest.mark.parametrize(
-    ("case", "reason"),
-    [
-        ("not vouched for", "submission-not-vouched"),
-        ("only the domain is enrolled", "address-not-enrolled"),
-        ("a decision", "not-by-mail"),
-        ("not by the schema", "submission-unreadable"),
-        ("with another file", "submission-brings-files"),
-        ("to an incident of others", "not-found"),
-    ],
-)
-async def test_any_other_submission_by_mail_is_held_and_opens_nothing(
-    house: House, case: str, reason: str
-) -> None:
-    raw = {
-        "not vouched for": stamped(submission(house), "fail"),
-        "only the domain is enrolled": stamped(submission(house, "x@northshire-hospitals.example")),
-        "a decision": stamped(submission(house, slug="triage-decision")),
-        "not by the schema": stamped(submission(house, nonsense=True)),
-        "with another file": stamped(
-            written(
-                HOSPITAL, "x", "x", ("m.json", "application/json", b"{}"), ("b.pdf", "application/pdf", PDF)
-            )
-        ),
-        "to an incident of others": stamped(submission(house, incident="SI-7K3M-9QPX-2D")),
-    }[case]
-    await take_in(house, raw)
-    (held,) = await mail_held(house)
-    assert reason in held.reasons
-    assert held.incident is None
-    assert await entries_named(house, "SubmissionAcceptance") == []
-
-
-async def test_free_text_of_an_enrolled_agency_waits_in_its_own_partnership(house: House) -> None:
-    await take_in(house, stamped(written(HOSPITAL, "A worry", "We are worried about a child.")))
-    (held,) = await mail_held(house)
-    assert (held.partnership, held.incident) == ("south-tyneside", None)
 
 
 async def test_a_letter_that_came_back_goes_to_the_deputy_and_a_second_time_to_an_officers_telephone(

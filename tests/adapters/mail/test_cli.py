@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from adapters.mail.message_form import FilledMessage, read_message_form
 from gateway.cli.mail import app
 from tests.adapters.mail.mails import ENROLLED, SERVER, filled, letter_with, mail
 
@@ -23,8 +24,8 @@ def reply(tmp_path: Path) -> str:
     return str(tmp_path / "reply.eml")
 
 
-def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["read", *arguments], env=environment)
+def run(*arguments: str, command: str = "read", **environment: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [command, *arguments], env=environment)
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -105,3 +106,16 @@ def test_reading_works_from_any_folder_and_without_our_environment(reply: str, t
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["verdict"] == "complete"
+
+
+def test_a_form_is_written_once_for_a_type_that_is_taken_by_mail_and_for_no_other(tmp_path: Path) -> None:
+    out = tmp_path / "form.pdf"
+    asked = ("call-log", "--partnership", "south-tyneside", "--out", str(out), "--json")
+    status, said, _ = run(*asked, command="form")
+    assert (status, json.loads(said)) == (0, {"type": "call-log", "version": 1, "file": str(out)})
+    form = read_message_form(out.read_bytes())
+    assert isinstance(form, FilledMessage)
+    assert form.values["/partnership"] == "south-tyneside"
+    assert run("call-log", "--out", str(out), command="form")[0] == 2, "nothing is written over"
+    assert run("triage-decision", "--out", str(tmp_path / "other.pdf"), command="form")[0] == 1
+    assert run("call-log", "--out", str(tmp_path / "nowhere" / "x.pdf"), command="form")[0] == 2

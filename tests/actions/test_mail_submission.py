@@ -1,0 +1,261 @@
+"""What an agency submits by e-mail: the published JSON or its filled form, with files beside it, through the same door as the API."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pypdf import PdfWriter
+
+from adapters.mail.message_form import message_form
+from gateway.actions.tell_refusal import MAIL_REFUSAL, refusal_letter
+from gateway.core.messages import MessageId
+from gateway.dispatch import intake
+from gateway.store import attachments, deliveries, mail, messages
+from gateway.store.mail import RawMail
+from gateway.store.messages import MessageRow
+from schemas import read_object
+from schemas.filled_form import values_of
+from schemas.form_fields import fields_by_pattern
+from tests.actions.mail_stage import HOSPITAL, PDF, SERVER, mail_held, stamped, written
+from tests.gateway_house import House, gateway_house
+from tests.scanners import EICAR, scripted_clamd
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+STRANGER = "x@northshire-hospitals.example"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with (
+        scripted_clamd() as clamd,
+        gateway_house(
+            tmp_path_factory.mktemp("submissions"),
+            mail_authserv_id=SERVER,
+            scanner_url=clamd.url,
+            smtp_url="smtp://localhost:9",  # nothing is carried here
+            mail_from="safeguarding@council.example",
+            mail_domain="council.example",
+        ) as running,
+    ):
+        await running.gateway.dispatch.stop()
+        yield running
+
+
+def document(house: House, reference: str, slug: str = "referral", **changes: Any) -> dict[str, Any]:
+    return house.example(slug, reference=reference, **changes)
+
+
+def brought(found: dict[str, Any], *files: tuple[str, str, bytes], text: str = "Attached.") -> bytes:
+    message = ("message.json", "application/json", json.dumps(found).encode())
+    return written(HOSPITAL, "Notification", text, message, *files)
+
+
+def form_of(found: dict[str, Any], says: str | None = None, **changes: str) -> bytes:
+    """The form of such a message, filled in as a person would: words typed, boxes ticked."""
+    slug = found["type"]
+    known = fields_by_pattern(slug)
+    typed: dict[str, str] = {} if says is None else {"FORM": says}
+    for pointer, value in {**values_of(found), **changes}.items():
+        field = known.get("/".join("0" if part.isdigit() else part for part in pointer.split("/")))
+        if field is None:
+            continue
+        if field.is_boxed:
+            typed |= {f"{pointer}#{one}": "/Yes" for one in value.split("\n") if one}
+        else:
+            typed[pointer] = value
+    writer = PdfWriter(clone_from=io.BytesIO(message_form(slug, "Form")))
+    for page in writer.pages:
+        if "/Annots" in page:
+            writer.update_page_form_field_values(page, typed, auto_regenerate=False)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def sent_form(pdf: bytes, *files: tuple[str, str, bytes]) -> bytes:
+    return written(
+        HOSPITAL,
+        "Referral",
+        "Please find attached our referral.",
+        ("form.pdf", "application/pdf", pdf),
+        *files,
+    )
+
+
+@dataclass(frozen=True)
+class Came:
+    """What a mail came to: as it was settled, why it waits, and what its sender is told (by type, with the body)."""
+
+    mail: RawMail
+    reasons: tuple[str, ...]
+    told: list[tuple[str, dict[str, Any]]]
+
+
+async def came(house: House, raw: bytes) -> Came:
+    held_before = {held.id for held in await mail_held(house)}
+    owed_before = {row.id for row in await house.parts.store.read(deliveries.every)}
+    await intake.keep(house.parts, "mailbox", raw, envelope_to=None, arrived_at=house.clock())
+    (waiting,) = await house.parts.store.read(lambda tx: mail.unread(tx, 2))
+    await intake.read_kept(house.parts)
+    found = await house.parts.store.read(lambda tx: mail.find_raw(tx, waiting.id))
+    assert found is not None
+    held = [one for one in await mail_held(house) if one.id not in held_before]
+    assert [one.subject for one in held] in ([], [found.id])
+    owed = [row for row in await house.parts.store.read(deliveries.every) if row.id not in owed_before]
+    told = [
+        (row.message_type, await own_body(house, row)) for row in owed if row.message_type.startswith("mail-")
+    ]
+    return Came(found, held[0].reasons if held else (), told)
+
+
+async def own_body(house: House, row: Any) -> dict[str, Any]:
+    found = await house.parts.store.read(lambda tx: messages.find(tx, [row.partnership], row.message))
+    assert found is not None
+    assert found.sealed is not None
+    key = await house.parts.key_by_id(found.data_key)
+    assert key is not None
+    body: dict[str, Any] = json.loads(key.open(f"message:{found.id}", found.sealed))["body"]
+    return body
+
+
+async def test_a_notification_by_mail_goes_through_the_same_door_and_its_receipt_is_owed_by_mail(
+    house: House,
+) -> None:
+    """The sender's reference makes a repeat safe: another mail with the same message is told the same receipt."""
+    raw = brought(document(house, "by-mail-1"))
+    first, again = await came(house, stamped(raw)), await came(house, stamped(b"X-Sent: again\r\n" + raw))
+    assert (first.reasons, again.reasons) == ((), ())
+    assert first.mail.message == again.mail.message is not None
+    assert [kind for kind, _ in first.told + again.told] == ["mail-receipt"] * 2
+    assert first.told == again.told
+    assert first.told[0][1]["to"] == HOSPITAL
+    assert first.told[0][1]["receipt"]["disclosures"]
+
+
+async def test_a_filled_form_says_the_same_as_the_json_and_the_same_form_again_is_the_same_message(
+    house: House,
+) -> None:
+    """Without a reference of the sender's own the form's digest is one."""
+    wanted = document(house, "form-1")
+    pdf = form_of({**wanted, "reference": ""})
+    reference = f"form-{hashlib.sha256(pdf).hexdigest()[:32]}"
+    first, again = (
+        await came(house, stamped(sent_form(pdf))),
+        await came(house, stamped(b"X-Again: 1\r\n" + sent_form(pdf))),
+    )
+    assert (first.reasons, again.reasons) == ((), ())
+    assert first.mail.message == again.mail.message is not None
+    recorded = await message_of(house, first)
+    assert read_object(recorded) == read_object({**wanted, "reference": reference})
+
+
+async def message_of(house: House, one: Came) -> dict[str, Any]:
+    row = await message_row(house, one)
+    key = await house.parts.key_by_id(row.data_key)
+    assert key is not None
+    found: dict[str, Any] = json.loads(key.open(f"message:{row.id}", row.sealed))
+    return found
+
+
+async def message_row(house: House, one: Came) -> MessageRow:
+    assert one.mail.partnership is not None
+    assert one.mail.message is not None
+    partnership, message = one.mail.partnership, one.mail.message
+    row = await house.parts.store.read(lambda tx: messages.find(tx, [partnership], message))
+    assert row is not None
+    return row
+
+
+async def test_a_form_with_faults_waits_and_its_sender_is_told_where_without_a_word_of_it(
+    house: House,
+) -> None:
+    wrong = {"/body/children/0/date_of_birth": "31/02/2020", "/author/name": ""}
+    one = await came(house, stamped(sent_form(form_of(document(house, "form-2"), **wrong))))
+    assert "submission-unreadable" in one.reasons
+    ((kind, body),) = one.told
+    assert (kind, body["to"], body["faults"]) == (
+        MAIL_REFUSAL,
+        HOSPITAL,
+        [["/body/children/0/date_of_birth", "bad-date"]],
+    )
+    to, letter = refusal_letter(body)
+    assert to == HOSPITAL
+    assert "31/02/2020" not in letter.text
+    assert "/body/children/0/date_of_birth: bad-date" in letter.text
+    child = document(house, "x")["body"]["children"][0]
+    assert child["family_name"] not in json.dumps(body)
+
+
+async def test_files_beside_a_message_are_scanned_sealed_and_named_by_it(house: House) -> None:
+    """A repeat is one only with the same files; an infected file refuses the whole, and its sender is told."""
+    found, file = document(house, "files-1"), ("notes.pdf", "application/pdf", PDF)
+    first = await came(house, stamped(brought(found, file)))
+    again = await came(house, stamped(b"X-Again: 1\r\n" + brought(found, file)))
+    assert first.mail.message == again.mail.message is not None
+    assert first.told == again.told
+    row = await message_row(house, first)
+    files = await house.parts.store.read(
+        lambda tx: attachments.of_message(tx, row.partnership, MessageId(row.id))
+    )
+    assert [(one.media_type, one.size_bytes, one.state) for one in files] == [
+        ("application/pdf", len(PDF), attachments.KEPT)
+    ]
+    other = await came(house, stamped(brought(found, ("other.pdf", "application/pdf", PDF + b"\n% more"))))
+    assert "reference-reused" in other.reasons
+    infected = await came(house, stamped(brought(document(house, "files-2"), ("a.txt", "text/plain", EICAR))))
+    assert "attachment-infected" in infected.reasons
+    assert infected.told[0][1]["reasons"] == ["attachment-infected"]
+    assert infected.mail.message is None
+
+
+async def test_what_the_mail_says_besides_waits_for_a_person_and_keeps_nothing_back(house: House) -> None:
+    text = "Attached.\n\nMum telephoned again this morning and was frightened."
+    one = await came(house, stamped(brought(document(house, "besides-1"), text=text)))
+    assert one.reasons == ("additional-information",)
+    assert [kind for kind, _ in one.told] == ["mail-receipt"]
+
+
+@pytest.mark.parametrize(
+    ("case", "reason", "is_told"),
+    [
+        ("not vouched for", "submission-not-vouched", False),
+        ("only the domain is enrolled", "address-not-enrolled", False),
+        ("a decision", "not-by-mail", True),
+        ("not by the schema", "submission-unreadable", True),
+        ("two messages", "several-submissions", True),
+        ("to an incident of others", "not-found", True),
+        ("a form of no type of ours", "submission-unreadable", True),
+    ],
+)
+async def test_any_other_submission_by_mail_is_held_and_opens_nothing(
+    house: House, case: str, reason: str, is_told: bool
+) -> None:
+    """Nobody but an enrolled address that is vouched for is ever told anything."""
+    found = document(house, f"held: {case}")
+    json_file = ("m.json", "application/json", b"{}")
+    raw = {
+        "not vouched for": stamped(brought(found), "fail"),
+        "only the domain is enrolled": stamped(brought(found).replace(HOSPITAL.encode(), STRANGER.encode())),
+        "a decision": stamped(brought(document(house, "held", "triage-decision"))),
+        "not by the schema": stamped(brought({**found, "nonsense": True})),
+        "two messages": stamped(brought(found, json_file)),
+        "to an incident of others": stamped(brought({**found, "incident": "SI-7K3M-9QPX-2D"})),
+        "a form of no type of ours": stamped(sent_form(form_of(found, says="referral/9"))),
+    }[case]
+    one = await came(house, raw)
+    assert reason in one.reasons
+    assert (one.mail.incident, one.mail.message) == (None, None)
+    assert [kind for kind, _ in one.told] == ([MAIL_REFUSAL] if is_told else [])
+
+
+async def test_free_text_of_an_enrolled_agency_waits_in_its_own_partnership(house: House) -> None:
+    one = await came(house, stamped(written(HOSPITAL, "A worry", "We are worried about a child.")))
+    assert (one.mail.partnership, one.mail.incident) == ("south-tyneside", None)
+    assert "no-letter-matched" in one.reasons

@@ -102,7 +102,7 @@ class WebhookAdapter:
         keys = _keys(parcel.secret)
         if not keys:
             return Undeliverable("secret-unusable", Fault.SYSTEM)
-        body = notice(parcel, self._public_url)
+        body = parcel.document or notice(parcel, self._public_url)
         now, circuit = self._clock(), self._circuits.setdefault(_endpoint(parcel.address), Circuit())
         if (shut_for := circuit.shut_for(now)) is not None:
             return TryLater("endpoint-resting", shut_for)
@@ -128,6 +128,21 @@ class WebhookAdapter:
 
     async def aclose(self) -> None:
         await self._fetcher.aclose()
+
+
+class UnitWebhook(WebhookAdapter):
+    """The unit's own system, which is told of alerts: its address and secret stand in the settings, the body in the parcel."""
+
+    name = "officer-webhook"
+
+    def __init__(
+        self, fetcher: Fetcher, clock: Callable[[], datetime], public_url: str, address: str, secret: str
+    ) -> None:
+        super().__init__(fetcher, clock, public_url)
+        self._address, self._secret = address, secret
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        return await super().deliver(replace(parcel, address=self._address, secret=self._secret))
 
 
 def _endpoint(address: str) -> str:

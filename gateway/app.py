@@ -41,7 +41,7 @@ from adapters.mail.sending import MailAdapter, Manner
 from adapters.notary import TOTAL_SECONDS as NOTARY_SECONDS
 from adapters.notary import ask_notary
 from adapters.scanner import ClamdScanner
-from adapters.webhook import WebhookAdapter
+from adapters.webhook import UnitWebhook, WebhookAdapter, decode_secret
 from gateway.core.deliveries import Adapter, Letter, Posted
 from gateway.core.errors import Misconfigured, Unavailable, place_of
 from gateway.core.notaries import AskNotary, Told
@@ -174,9 +174,26 @@ def _adapters(settings: Settings, clock: Clock) -> dict[str, Adapter]:
     }
     if settings.smtp_url:
         found["mail"] = _mail_adapter(settings, clock)
+    if settings.alert_webhook_url:
+        found[UnitWebhook.name] = _unit_webhook(settings, settings.alert_webhook_url, clock)
     if settings.mesh_url:
         found["mesh"] = _mesh_adapter(settings, settings.mesh_url)
     return found
+
+
+def _unit_webhook(settings: Settings, url: str, clock: Clock) -> Adapter:
+    """Its host stands in the settings, so it may be inside."""
+    assert settings.alert_webhook_secret_file is not None  # the settings are checked: both or neither
+    try:
+        secret = settings.alert_webhook_secret_file.read_text("ascii").strip()
+        decode_secret(secret)
+    except (OSError, ValueError):
+        detail = "GATEWAY_ALERT_WEBHOOK_SECRET_FILE holds no secret: whsec_ and base64 of 24 to 64 bytes"
+        raise Misconfigured(detail) from None
+    tls = ssl.create_default_context(cafile=str(settings.fetch_ca_file) if settings.fetch_ca_file else None)
+    hosts = (urlsplit(url).netloc.lower(),)
+    fetcher = Fetcher(tls=tls, development_hosts=hosts, total_seconds=settings.webhook_timeout_seconds)
+    return UnitWebhook(fetcher, clock, settings.public_url, url, secret)
 
 
 def _mesh_adapter(settings: Settings, url: str) -> Adapter:

@@ -233,6 +233,15 @@ class Settings(BaseSettings):
     alert_quiet_until: time = Field(
         time(8, 0), description="until when in the morning; the rest waits till then, and over closed days"
     )
+    alert_day_begins: bool = Field(
+        True, description="whether the unit's people are told each working morning what the day asks for"
+    )
+    alert_webhook_url: str | None = Field(
+        None, description="address of the unit's own system that is told of alerts too, signed; https"
+    )
+    alert_webhook_secret_file: Path | None = Field(
+        None, description="file with the secret that signs them: whsec_ and base64 (Standard Webhooks)"
+    )
     alert_searches_per_day: PositiveInt = Field(
         20, description="searches of one officer in a day at which the managers are told"
     )
@@ -522,6 +531,7 @@ class Settings(BaseSettings):
         for name in (
             "tls_key_file",
             "smtp_password_file",
+            "alert_webhook_secret_file",
             "imap_password_file",
             "imap_client_secret_file",
             "oidc_client_secret_file",
@@ -551,6 +561,29 @@ class Settings(BaseSettings):
             "GATEWAY_OIDC_ISSUER begins with https: and needs GATEWAY_OIDC_CLIENT_ID; GATEWAY_OIDC_ROLES_CLAIM needs "
             "GATEWAY_OIDC_ROLES: value=officer, value=manager",
         )
+
+        url = urlsplit(self.alert_webhook_url or "")
+        yield _must(
+            "the unit's webhook is named whole",
+            (self.alert_webhook_url is None and self.alert_webhook_secret_file is None)
+            or (
+                self.alert_webhook_secret_file is not None
+                and bool(url.hostname)
+                and url.username is None
+                and (url.scheme == "https" or (url.scheme == "http" and not self.is_production))
+            ),
+            "GATEWAY_ALERT_WEBHOOK_URL begins with https: and needs GATEWAY_ALERT_WEBHOOK_SECRET_FILE",
+        )
+        yield _must(
+            "somebody is told by day",
+            self._leaves_a_day(),
+            "GATEWAY_ALERT_QUIET_UNTIL is a morning, GATEWAY_ALERT_QUIET_FROM an evening, six hours or more apart",
+        )
+
+    def _leaves_a_day(self) -> bool:
+        """As `core.alerts.QuietHours.is_sound` asks of an officer's own."""
+        starts, ends = self.alert_quiet_from, self.alert_quiet_until
+        return starts == ends or (starts.hour - ends.hour) * 60 + starts.minute - ends.minute >= 360
 
     def _signs_in_one_way(self) -> bool:
         """By password, or by a token that a client of ours is given; never a token fetched in clear."""

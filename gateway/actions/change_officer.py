@@ -7,9 +7,10 @@ by one person's word (architecture section 9: what can redirect or silence). Eac
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
+from gateway.core.alerts import QuietHours
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import PartnershipId
 from gateway.core.officers import TwoOfficers, name_key, tidy_name
@@ -17,11 +18,13 @@ from gateway.core.permissions import OfficerRole
 from gateway.core.receipts import Event
 from gateway.parts import Parts
 from gateway.store import officers, sessions
-from gateway.store.officers import OfficerRow
+from gateway.store.officers import OfficerRow, TurnRow
 from gateway.store.transaction import Tx
 
 INVITATION_LIFE = timedelta(hours=24)
 MOST_CHARACTERS = 200
+LONGEST_TURN = timedelta(days=31)
+ON_CALL_ROLES = frozenset({OfficerRole.OFFICER, OfficerRole.MANAGER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,31 @@ class Invitation:
     by: str
     second: str = ""
     replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QuietAsked:
+    """`hours` None: as the unit has them."""
+
+    name: str
+    hours: QuietHours | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From when until when (aware instants, the end not included) somebody is on call."""
+
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    turn: str
+    by: str
 
 
 def add_officer(tx: Tx, parts: Parts, occasion: Occasion, asked: NewOfficer) -> Stated:
@@ -132,6 +160,44 @@ def invite_officer(tx: Tx, parts: Parts, occasion: Occasion, asked: Invitation) 
     sessions.drop_links(tx, row.key, sessions.INVITATION)
     sessions.add_link(tx, asked.link, sessions.INVITATION, row.key, occasion.at + INVITATION_LIFE)
     return say_officer_changed(tx, parts, occasion, row.name, "passkeys-void" if asked.replace else "invited")
+
+
+def set_quiet_hours(tx: Tx, parts: Parts, occasion: Occasion, asked: QuietAsked) -> Stated:
+    """Hours of an officer's own in which alerts wait for the morning, or the unit's again; Refused when they leave too little
+    of the day."""
+    row = known_officer(tx, asked.name)
+    if asked.hours is not None and not asked.hours.is_sound:
+        detail = "Quiet hours begin in the evening, end in the morning, and leave six hours or more between."
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
+    officers.set_quiet_hours(tx, row.name, asked.hours)
+    return say_officer_changed(tx, parts, occasion, row.name, "quiet-hours")
+
+
+def put_on_call(tx: Tx, parts: Parts, occasion: Occasion, asked: Turn) -> Stated:
+    """One turn: at night who is on call is told of what the law sets, and the others in the morning.
+
+    Refused for somebody who cannot be written to, for a past or an empty turn, and for one longer than a month.
+    """
+    row = known_officer(tx, asked.name)
+    if not row.is_active or not row.email or not row.roles & ON_CALL_ROLES:
+        detail = "Only an officer or manager who has an address for alerts can be on call."
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
+    if not max(asked.starts_at, occasion.at) < asked.ends_at <= asked.starts_at + LONGEST_TURN:
+        detail = "A turn ends after it begins, later than now, and within 31 days."
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
+    made = TurnRow(
+        f"turn-{occasion.supply.take(13).hex()}", row.key, asked.starts_at, asked.ends_at, asked.by
+    )
+    officers.add_turn(tx, made)
+    return say_officer_changed(tx, parts, occasion, row.name, "on-call")
+
+
+def end_turn(tx: Tx, parts: Parts, occasion: Occasion, asked: TurnEnd) -> Stated:
+    """Take a turn back; Refused when there is none of this id any more."""
+    row = officers.turn(tx, asked.turn)
+    if row is None or not officers.end_turn(tx, row.id):
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no such turn on call any more.")
+    return say_officer_changed(tx, parts, occasion, row.officer, "off-call")
 
 
 def known_officer(tx: Tx, name: str) -> OfficerRow:

@@ -81,8 +81,9 @@ def owe_own(
     to: tuple[AgencyId | str, str],
     rule: str,
     not_before: datetime | None = None,
+    way: str = "mail",
 ) -> DeliveryId:
-    """Owe it by e-mail to an agency's role. No pack asks for it, so none is named."""
+    """Owe it to an agency's role, by e-mail unless another way is named. No pack asks for it, so none is named."""
     delivery = DeliveryId(occasion.supply.id(IdKind.DELIVERY))
     owed = {
         "id": delivery,
@@ -91,7 +92,7 @@ def owe_own(
         "message": own.id,
         "agency": to[0],
         "role": to[1],
-        "adapter": "mail",
+        "adapter": way,
         "rule": rule,
         "pack_version": None,
         "priority": URGENT,

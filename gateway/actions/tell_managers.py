@@ -11,7 +11,7 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gateway.actions.prove import Said
 from gateway.actions.say_own import OwnMessage, owe_own, record_own
@@ -33,6 +33,7 @@ KINDS: Mapping[str, str] = {
     "many-openings": "An officer has opened more incidents and messages today than is usual here.",
     "many-exports": "An officer has taken out more evidence and registers today than is usual here.",
     "duty-due": "A duty is due soon and nothing has come yet.",
+    "day": "What the day asks for, as the first page of the console counts it:",
     "test": "This is a test of the alerts. Nothing is wrong.",
 }
 FACTS: Mapping[str, str] = {
@@ -41,6 +42,21 @@ FACTS: Mapping[str, str] = {
     "due": "Due",
     "error": "Last trouble with sending",
 }
+OF_THE_DAY: Mapping[str, tuple[str, str]] = {  # a count of `overview.Counts`, what it counts, and its list
+    "overdue": ("Overdue", "/duties/overdue"),
+    "due_today": ("Due today", "/duties/due-today"),
+    "awaiting_triage": ("Awaiting triage", "/awaiting-triage"),
+    "unacknowledged": ("Unacknowledged", "/duties/unacknowledged"),
+    "calls": ("Calls to make", "/calls"),
+    "held_replies": ("Replies to read", "/held?kind=replies"),
+    "held_messages": ("Letters and messages to release", "/held?kind=messages"),
+    "failed_deliveries": ("Failed deliveries", "/deliveries/failed"),
+    "failing_partners": ("Failing partners", "/partners/failing"),
+    "breaches": ("Breaches to report or decide on", "/breaches"),
+    "same_child": ("Possible duplicates", "/same-child"),
+    "guests": ("Guests and transfers not taken up", "/guests"),
+}
+WEBHOOK = "officer-webhook"  # the unit's own, by the settings: see `adapters.webhook`
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +112,34 @@ def owe_alert(tx: Tx, parts: Parts, work: Work, alert: Alert, to: Sequence[Offic
     return told
 
 
+def owe_to_webhook(tx: Tx, parts: Parts, work: Work, alert: Alert) -> int:
+    """Owe it to the unit's webhook, where one is set up; whether it was owed. Its system has a rota of its own."""
+    if WEBHOOK not in parts.adapters:
+        return 0
+    reference = f"{alert.reference}-webhook" if alert.reference else ""
+    if reference and messages.by_reference(tx, work.pack.partnership, _own(parts), reference):
+        return 0
+    _owe(tx, parts, work, alert, "webhook", reference, WEBHOOK)
+    return 1
+
+
+def alert_document(
+    delivery: str, created_at: datetime, codes: Mapping[str, Sequence[str]], console: str
+) -> bytes:
+    """What the webhook is told: the same as the letter, as data. The same bytes for every attempt."""
+    told = {name: codes[name][0] for name in (*FACTS, *OF_THE_DAY) if name in codes}
+    kind, path = codes["kind"][0], codes["path"][0]
+    document = {
+        "type": f"officer.{kind}",
+        "timestamp": created_at.astimezone(UTC).isoformat(),
+        "id": delivery,
+        "partnership": next(iter(codes.get("partnership", ())), ""),
+        "told": told,
+        "url": f"{console}/console{path}",
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
 def recipient_of(parts: Parts, row: OfficerRow) -> str:
     """How an alert names whom it is for: not by name."""
     return f"officer-{parts.keys.fingerprint('officer', row.key.encode())[:24]}"
@@ -110,6 +154,13 @@ def alert_letter(
     )
     address = next((row.email for row in everybody if row.is_active and recipient_of(parts, row) == to), None)
     more = "".join(f"\n{words}: {codes[name][0]}" for name, words in FACTS.items() if name in codes)
+    more += "".join(
+        f"\n{words}: {codes[name][0]}, {console}/console{where}"
+        for name, (words, where) in OF_THE_DAY.items()
+        if name in codes
+    )
+    if kind == "day" and not OF_THE_DAY.keys() & codes.keys():
+        more = "\nNothing waits."
     because = f" Reason given: {reason.replace('-', ' ')}." if reason else ""
     text = f"{KINDS.get(kind, 'Something needs your eye.')}{because}{more}\n\nLook here: {console}/console{path}\n"
     return address, Letter("Safeguarding gateway: please look", text, f"<pre>{html.escape(text)}</pre>")
@@ -119,10 +170,11 @@ def _own(parts: Parts) -> AgencyId:
     return AgencyId(parts.settings.issuer)
 
 
-def _owe(tx: Tx, parts: Parts, work: Work, alert: Alert, to: str, reference: str) -> None:
+def _owe(tx: Tx, parts: Parts, work: Work, alert: Alert, to: str, reference: str, way: str = "mail") -> None:
     """Record and owe it, unsealed: there is nothing in it to seal."""
     message = MessageId(work.supply.id(IdKind.MESSAGE))
     codes = {"kind": (alert.kind,), "reason": (alert.reason,), "path": (alert.path,), "to": (to,)}
+    codes["partnership"] = (work.pack.partnership,)
     codes |= {name: (value,) for name, value in alert.facts.items()}
     own = OwnMessage(
         message,
@@ -137,5 +189,7 @@ def _owe(tx: Tx, parts: Parts, work: Work, alert: Alert, to: str, reference: str
         facts=Facts(codes=codes),
     )
     record_own(tx, parts, work, own, [Said(Event.SUBMISSION_ACCEPTANCE)])
-    unit = next(iter(work.directory.seats_of(UNIT)), None)
-    owe_own(tx, work, own, (unit.agency if unit else _own(parts), "officer"), ALERT, alert.at)
+    seat = next(iter(work.directory.seats_of(UNIT)), None)
+    # To a webhook it goes in the gateway's own name: no agency's inbox is to hold it.
+    to_agency = seat.agency if seat and way == "mail" else _own(parts)
+    owe_own(tx, work, own, (to_agency, "officer"), ALERT, alert.at, way)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.actions.tell_managers import Alert, owe_alert, the_unit
+from gateway.actions.tell_managers import WEBHOOK, Alert, owe_alert, owe_to_webhook, the_unit
 from gateway.cli.session import JsonFlag, answer, opened, run
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import PartnershipId
@@ -24,7 +24,7 @@ def send_test(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Owe a test alert to every officer and manager who has an address. The serving gateway sends it.
+    """Owe a test alert to every officer and manager who has an address, and to the unit's webhook. The serving gateway sends it.
 
     Example: gateway alerts test
     """
@@ -34,8 +34,8 @@ def send_test(
 
 async def _test(partnership: str | None) -> dict[str, Any]:
     async with opened() as parts:
-        if "mail" not in parts.adapters:
-            detail = "No mail is set up here: set GATEWAY_SMTP_URL."
+        if not {"mail", WEBHOOK} & parts.adapters.keys():
+            detail = "Neither mail nor a webhook is set up here: set GATEWAY_SMTP_URL or GATEWAY_ALERT_WEBHOOK_URL."
             raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
         here = await parts.store.read(overview.partnerships)
         within = [PartnershipId(partnership)] if partnership else list(here)
@@ -47,4 +47,6 @@ async def _test(partnership: str | None) -> dict[str, Any]:
 
 
 def _owe(tx: Tx, parts: Parts, work: Work, kind: str) -> int:
-    return owe_alert(tx, parts, work, Alert(kind, path="/"), the_unit(tx, work.pack.partnership))
+    alert = Alert(kind, path="/")
+    told = owe_alert(tx, parts, work, alert, the_unit(tx, work.pack.partnership))
+    return told + owe_to_webhook(tx, parts, work, alert)

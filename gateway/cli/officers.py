@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any
+from collections.abc import Callable
+from datetime import UTC, datetime, time
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 import typer
@@ -12,18 +14,30 @@ from gateway.actions.change_officer import (
     Invitation,
     NewOfficer,
     NewRoles,
+    QuietAsked,
     Suspension,
+    Turn,
+    TurnEnd,
     add_officer,
     change_roles,
+    end_turn,
     invite_officer,
+    put_on_call,
+    set_quiet_hours,
     suspend_officer,
 )
+from gateway.actions.prove import Occasion, Stated
 from gateway.cli.session import JsonFlag, Officer, answer, opened, run, settle
 from gateway.console.door import BASE, digest
+from gateway.core.alerts import QuietHours
 from gateway.core.messages import PartnershipId
 from gateway.core.permissions import OfficerRole
+from gateway.parts import Parts
 from gateway.store import officers
 from gateway.store.officers import OfficerRow
+from gateway.store.transaction import Tx
+
+Asked = TypeVar("Asked")
 
 app = typer.Typer(
     help="Who may work in the console: officers, their roles and their passkeys.", no_args_is_help=True
@@ -126,6 +140,112 @@ def invite(
     """
     told = run(_invite(name, officer, second_officer, replace))
     answer(told, [told["url"]], as_json)
+
+
+@app.command()
+def quiet(
+    name: Name,
+    officer: Officer,
+    starts: Annotated[
+        str | None, typer.Option("--from", metavar="HH:MM", help="From when in the evening.")
+    ] = None,
+    ends: Annotated[
+        str | None, typer.Option("--until", metavar="HH:MM", help="Until when in the morning.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Set hours of an officer's own in which alerts wait for the morning; without hours the unit's hold again.
+
+    Example: gateway officers quiet "Winifred Stave" --from 19:00 --until 07:30 --officer "C. Reed"
+    """
+    if (starts is None) != (ends is None):
+        raise typer.BadParameter("give --from and --until, or neither")
+    hours = None if starts is None or ends is None else QuietHours(_time(starts), _time(ends))
+    told = run(_settled(set_quiet_hours, QuietAsked(name, hours, officer)))
+    line = f"quiet from {starts} until {ends}" if hours else "quiet when the unit is"
+    answer(told, [f"{name} is {line}, receipt {told['receipt']}"], as_json)
+
+
+@app.command("on-call")
+def on_call(
+    name: Name,
+    officer: Officer,
+    starts: Annotated[str, typer.Option("--from", metavar="INSTANT", help="From when, with offset.")],
+    ends: Annotated[str, typer.Option("--until", metavar="INSTANT", help="Until when, with offset.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Put an officer on call: at night they are told of what the law sets, and the others in the morning.
+
+    Example: gateway officers on-call "Winifred Stave" --from 2026-11-23T18:00+00:00 --until 2026-11-30T08:00+00:00 --officer "C. Reed"
+    """
+    asked = Turn(name, _instant(starts), _instant(ends), officer)
+    told = run(_settled(put_on_call, asked))
+    answer(told, [f"{name} is on call, receipt {told['receipt']}"], as_json)
+
+
+@app.command()
+def rota(as_json: JsonFlag = False) -> None:
+    """List who is on call now and later. While nobody is, at night everybody is told of what the law sets.
+
+    Example: gateway officers rota
+    """
+    found = run(_rota())
+    lines = [f"{one['turn']}  {one['officer']}  {one['from']} to {one['until']}" for one in found]
+    answer({"turns": found}, lines or ["Nobody is on call."], as_json)
+
+
+@app.command("off-call")
+def off_call(
+    turn: Annotated[str, typer.Argument(metavar="TURN", help="The turn's id: see `gateway officers rota`.")],
+    officer: Officer,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take a turn on call back.
+
+    Example: gateway officers off-call turn-… --officer "C. Reed"
+    """
+    told = run(_settled(end_turn, TurnEnd(turn, officer)))
+    answer(told, [f"{turn} is taken back, receipt {told['receipt']}"], as_json)
+
+
+def _time(text: str) -> time:
+    try:
+        return time.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        raise typer.BadParameter("a time of the day is written 19:00") from None
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at: datetime | None = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise typer.BadParameter("an instant is ISO 8601 with offset, such as 2026-11-23T18:00+00:00")
+    return at.astimezone(UTC)
+
+
+async def _settled(action: Callable[[Tx, Parts, Occasion, Asked], Stated], asked: Asked) -> dict[str, Any]:
+    async with opened() as parts:
+        done = await settle(parts, action, asked)
+    return {"receipt": done.id}
+
+
+async def _rota() -> list[dict[str, Any]]:
+    async with opened() as parts:
+        now = parts.clock()
+        rows, people = await parts.store.read(
+            lambda tx: (officers.turns(tx, now), {row.key: row.name for row in officers.every(tx)})
+        )
+    return [
+        {
+            "turn": row.id,
+            "officer": people.get(row.officer, row.officer),
+            "from": row.starts_at.isoformat(),
+            "until": row.ends_at.isoformat(),
+        }
+        for row in rows
+    ]
 
 
 async def _add(asked: NewOfficer) -> dict[str, Any]:

@@ -166,6 +166,7 @@ def begin(
     sessions.end(tx, digest(console.secret(visit.request)))
     ends_at = now + timedelta(seconds=console.parts.settings.session_lifetime_seconds)
     sessions.begin(tx, SessionRow(digest(secret), row.key, way, now, now, ends_at))
+    officers.change(tx, row.name, signed_in_at=now)
 
 
 async def post_sign_out(console: Console, visit: Visit) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,12 +19,11 @@ from gateway.console.pages import page
 from gateway.console.words import Tag
 from gateway.core.errors import Unavailable
 from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH
-from gateway.store import breaches, deliveries, duties, holds, likenesses, log, mail, overview, sharing
+from gateway.store import deliveries, duties, log, mail, overview
 from gateway.store.overview import Counts, Day, DutyLine
 from gateway.store.transaction import Tx
 
 NEXT_DUE = 8
-MOST_LISTED = 100  # of the short lists, which have one page
 SEALED_WITHIN = timedelta(minutes=2)  # a receipt normally waits a second for its seal
 CARRIED_WITHIN = timedelta(minutes=5)  # how long a delivery may wait past its instant before it is a stop
 READ_WITHIN = timedelta(minutes=15)  # how long ago every way in must have been read to its end
@@ -104,7 +102,9 @@ async def _events(console: Console, visit: Visit) -> AsyncIterator[str]:
     for _ in range(MOST_LOOKS):
         day = day_of(console)
         try:
-            counts = await console.parts.store.read(lambda tx, day=day: counts_of(tx, officer, day))  # type: ignore[misc]
+            counts = await console.parts.store.read(
+                lambda tx, day=day: overview.counts(tx, officer.partnerships, day)  # type: ignore[misc]
+            )
         except Unavailable:
             return
         figures = json.dumps(asdict(counts), separators=(",", ":"))
@@ -117,27 +117,9 @@ async def _events(console: Console, visit: Visit) -> AsyncIterator[str]:
             return
 
 
-def counts_of(tx: Tx, officer: Officer, day: Day) -> Counts:
-    """Every figure of the first page."""
-    within = officer.partnerships
-    held = Counter(words.wait_kind(hold) for hold in holds.waiting(tx, within))
-    return Counts(
-        **overview.duty_counts(tx, within, day),
-        held_replies=held["replies"],
-        held_messages=held["messages"],
-        calls=held["calls"],
-        failed_deliveries=overview.failed_deliveries(tx, within),
-        failing_partners=len(overview.failing_partners(tx, within)),
-        same_child=len(likenesses.possible(tx, within, MOST_LISTED)),
-        breaches=len(breaches.still_open(tx, within, MOST_LISTED)),
-        guests=len(sharing.guests_waited_for(tx, within, MOST_LISTED))
-        + len(sharing.not_taken_up(tx, within, MOST_LISTED)),
-    )
-
-
 def _read(tx: Tx, officer: Officer, day: Day) -> TodayRead:
     soonest = overview.soonest_due(tx, officer.partnerships, day, NEXT_DUE)
-    return TodayRead(counts_of(tx, officer, day), _health(tx, officer, day.now), soonest)
+    return TodayRead(overview.counts(tx, officer.partnerships, day), _health(tx, officer, day.now), soonest)
 
 
 def _health(tx: Tx, officer: Officer, now: datetime) -> Health:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.core.content_types import ENDINGS
 from gateway.core.receipts import Event
+from gateway.core.waiting import kind_of_wait
 from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
 from gateway.store.duties import DutyRow
 from gateway.store.holds import HoldRow
@@ -88,6 +89,7 @@ BREACH_STATES: Mapping[str, Tag] = {
 WAYS = {
     "inbox": "Inbox at the gateway",
     "webhook": "Inbox, told by webhook",
+    "officer-webhook": "Webhook of the unit",
     "mail": "E-mail",
     "mesh": "NHS MESH",
     "memory": "In process",
@@ -253,18 +255,6 @@ REASONS = {
 }
 
 
-# A person has to ring somebody: nothing that the gateway can send will do.
-CALL_REASONS = frozenset(
-    {
-        "telephone-them",
-        "ring-out-of-hours",
-        "everybody-absent",
-        "answer-taken-back",
-        "nobody-to-ring",
-        "address-not-enrolled",
-    }
-    | {"address-not-enrolled", "unknown-school", "nobody-to-write-to", "school-closed", "bounce"}
-)
 WAIT_KINDS: Mapping[str, str] = {
     "calls": "Phone calls to make",
     "replies": "Replies to read",
@@ -294,11 +284,7 @@ NOTIFIED = {
 
 def wait_kind(hold: HoldRow) -> str:
     """Which list a held thing stands in: calls to make, replies to read, or messages and letters to decide on."""
-    if hold.subject_kind == "failed-delivery" or CALL_REASONS & set(hold.reasons):
-        return "calls"
-    if any(code.startswith("nobody-holds-") for code in hold.reasons):
-        return "calls"
-    return "replies" if hold.subject_kind == "mail" else "messages"
+    return kind_of_wait(hold.subject_kind, hold.reasons)
 
 
 def asked(found: Mapping[str, Any]) -> dict[str, Any]:

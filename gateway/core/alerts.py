@@ -1,7 +1,7 @@
 """When people of the unit are written to: not at night, unless the law sets the limit.
 
-Invariant: what the law sets goes at once, at any hour; the rest waits for the next working morning, and is then still told. Times are
-the partnership's own.
+Invariant: what the law sets is told to somebody at once, at any hour: to who is on call, or to everybody while nobody is. The rest
+waits for the next working morning, and is then still told. Times are the partnership's own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gateway.core.working_days import Calendar, CalendarEnds, is_working_day
 
 BEFORE = (Stage.HALF, Stage.DAY_BEFORE)
 FARTHEST_DAYS = 14
+LEAST_OPEN_MINUTES = 6 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,22 @@ class QuietHours:
     starts: time
     ends: time
 
+    @property
+    def is_sound(self) -> bool:
+        """Ends in the morning, begins in the evening, and leaves hours enough between: nobody silences themselves."""
+        if self.starts == self.ends:
+            return True
+        open_minutes = (self.starts.hour - self.ends.hour) * 60 + self.starts.minute - self.ends.minute
+        return open_minutes >= LEAST_OPEN_MINUTES
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is asked at night: whether anybody who can be reached is on call at the instant, and whether this person is."""
+
+    anybody: bool
+    is_theirs: bool
+
 
 def last_before_due(plan: tuple[Reminder, ...]) -> Stage | None:
     """The stage at which there is still time: the last before the limit."""
@@ -30,10 +47,14 @@ def last_before_due(plan: tuple[Reminder, ...]) -> Stage | None:
     return max(before, key=lambda each: each.at).stage if before else None
 
 
-def may_go_at(at: datetime, calendar: Calendar, quiet: QuietHours, *, statutory: bool) -> datetime:
-    """At once when the law sets the limit or it is day; else the next working morning."""
+def may_go_at(
+    at: datetime, calendar: Calendar, quiet: QuietHours, watch: Watch, *, statutory: bool
+) -> datetime:
+    """When one person is told: at once by day; at night what the law sets goes at once to who is on call, and to everybody
+    while nobody is; the rest waits for the next working morning. Nobody is left out: who sleeps is told then."""
+    wakes = statutory and (watch.is_theirs or not watch.anybody)
     try:
-        return at if statutory or not is_quiet(at, calendar, quiet) else _next_morning(at, calendar, quiet)
+        return at if wakes or not is_quiet(at, calendar, quiet) else _next_morning(at, calendar, quiet)
     except CalendarEnds:
         return at  # better at night than not
 
@@ -51,4 +72,5 @@ def _next_morning(at: datetime, calendar: Calendar, quiet: QuietHours) -> dateti
 def is_quiet(at: datetime, calendar: Calendar, quiet: QuietHours) -> bool:
     """Evening, night, or a closed day; raises CalendarEnds outside the covered days."""
     local = calendar.local(at)
-    return not is_working_day(calendar, local.date()) or not (quiet.ends <= local.time() < quiet.starts)
+    by_day = quiet.starts == quiet.ends or quiet.ends <= local.time() < quiet.starts
+    return not (by_day and is_working_day(calendar, local.date()))

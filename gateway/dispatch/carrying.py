@@ -16,7 +16,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from gateway.actions.deliver import Attempted, deliver
-from gateway.actions.tell_managers import ALERT, alert_letter
+from gateway.actions.tell_managers import ALERT, WEBHOOK, alert_document, alert_letter
 from gateway.actions.tell_old_address import DIRECTORY_CHANGE, notice_letter
 from gateway.actions.tell_receipt import MAIL_RECEIPT, receipt_letter
 from gateway.actions.tell_refusal import MAIL_REFUSAL, refusal_letter
@@ -110,6 +110,10 @@ async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
     message = await parts.store.read(lambda tx: messages.find(tx, [row.partnership], row.message))
     if message is None:
         return Undeliverable("message-missing", Fault.SYSTEM)
+    if row.way == WEBHOOK:
+        codes, console = message.facts["codes"], parts.settings.console_address
+        told = alert_document(row.id, row.created_at, codes, console)
+        return await parts.adapter(WEBHOOK).deliver(replace(_parcel(row, None, None, None), document=told))
     way = snapshot.directory.way_to(Seat(row.agency, row.role))
     if row.way == "webhook" != way.adapter:  # nobody is told any more: it waits where the agency collects
         return await parts.adapter("inbox").deliver(_parcel(row, None, None, None))

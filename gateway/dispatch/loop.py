@@ -23,6 +23,7 @@ from gateway.dispatch.sandbox import end_sandbox_matters, play_sandbox
 from gateway.dispatch.timetable import (
     beat_when_due,
     begin_log,
+    brief_units,
     chase_due,
     climb_due,
     end_waiting_webhooks,
@@ -71,6 +72,7 @@ async def housekeep(parts: Parts) -> None:
     await fetch_published_keys(parts)
     await end_sandbox_matters(parts)
     await watch_retention(parts)
+    await brief_units(parts)
 
 
 class Dispatch:

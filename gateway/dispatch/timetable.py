@@ -12,6 +12,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from gateway.actions.beat import beat
+from gateway.actions.brief_unit import brief_unit, is_time_to_brief, name_of_round
 from gateway.actions.change_calendar import Recount, recount
 from gateway.actions.chase import MARGIN, Chase, chase
 from gateway.actions.climb import Climb, climb
@@ -25,6 +26,7 @@ from gateway.core.messages import PartnershipId
 from gateway.core.periods import Period
 from gateway.core.periods import periods as coming_round
 from gateway.core.rules import Periodic
+from gateway.core.sandbox import SANDBOX
 from gateway.dispatch.erasing import scrub
 from gateway.parts import TRACE, Parts, Supply
 from gateway.store import (
@@ -37,8 +39,10 @@ from gateway.store import (
     log,
     mail,
     messages,
+    overview,
     periods,
     replay,
+    rounds,
     webhooks,
 )
 from gateway.store import packs as pack_rows
@@ -167,6 +171,23 @@ async def _open(parts: Parts, partnership: PartnershipId, rule: Periodic, period
         return False
     _log.info("matter.opened", rule=rule.id, period=period.key)
     return done
+
+
+async def brief_units(parts: Parts) -> int:
+    """The start of each partnership's working day; how many were told."""
+    now, told = parts.clock(), 0
+    for partnership in await parts.store.read(overview.partnerships):
+        if partnership == SANDBOX:
+            continue
+        pack = (await parts.partnerships.snapshot(partnership)).pack
+        name, today = name_of_round(partnership), pack.calendar.local(now).date()
+        if is_time_to_brief(pack, parts.settings, now) and await parts.store.read(
+            lambda tx, n=name, d=today: rounds.is_due(tx, n, d)  # type: ignore[misc]
+        ):
+            told += await parts.perform(brief_unit, None, partnership, None)
+    if told:
+        _log.info("day.told", people=told)
+    return told
 
 
 async def sweep_proofs(parts: Parts) -> None:

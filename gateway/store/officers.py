@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
+from gateway.core.alerts import QuietHours
 from gateway.core.messages import PartnershipId
 from gateway.core.officers import name_key
 from gateway.core.permissions import OfficerRole, known_roles
@@ -34,11 +35,24 @@ class OfficerRow:
     added_at: datetime
     added_by: str
     seconded_by: str | None
+    quiet: QuietHours | None = None  # hours of their own; None: the unit's
+    signed_in_at: datetime | None = None
 
     @property
     def is_active(self) -> bool:
         """Whether they may sign in: a role of ours, and not suspended."""
         return self.state == ACTIVE and bool(self.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    """One turn on call, its end not included."""
+
+    id: str
+    officer: str
+    starts_at: datetime
+    ends_at: datetime
+    set_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,39 @@ def add(tx: Tx, name: str, values: Mapping[str, Any]) -> None:
 
 def change(tx: Tx, name: str, **values: Any) -> None:
     tx.execute(update(t.officer).where(t.officer.c.key == name_key(name)).values(**values))
+
+
+def set_quiet_hours(tx: Tx, name: str, quiet: QuietHours | None) -> None:
+    starts, ends = (None, None) if quiet is None else (f"{quiet.starts:%H:%M}", f"{quiet.ends:%H:%M}")
+    change(tx, name, quiet_from=starts, quiet_until=ends)
+
+
+def add_turn(tx: Tx, row: TurnRow) -> None:
+    tx.execute(insert(t.on_call).values(**{name: getattr(row, name) for name in row.__slots__}))
+
+
+def turn(tx: Tx, wanted: str) -> TurnRow | None:
+    row = tx.execute(select(*t.on_call.c).where(t.on_call.c.id == wanted)).first()
+    return None if row is None else TurnRow(**row._mapping)
+
+
+def end_turn(tx: Tx, wanted: str) -> int:
+    """Take a turn back; whether there was one."""
+    return tx.execute(delete(t.on_call).where(t.on_call.c.id == wanted)).rowcount
+
+
+def turns(tx: Tx, now: datetime) -> list[TurnRow]:
+    """Who is on call now and later, the soonest first."""
+    c = t.on_call.c
+    query = select(*c).where(c.ends_at > now).order_by(c.starts_at, c.id)
+    return [TurnRow(**row._mapping) for row in tx.execute(query)]
+
+
+def on_call_at(tx: Tx, at: datetime) -> frozenset[str]:
+    """The keys of those whose turn it is."""
+    c = t.on_call.c
+    rows = tx.execute(select(c.officer).where(c.starts_at <= at, c.ends_at > at))
+    return frozenset(row.officer for row in rows)
 
 
 def count_active(tx: Tx, role: OfficerRole) -> int:
@@ -142,4 +189,12 @@ def officer_row(row: Mapping[str, Any]) -> OfficerRow:
         added_at=row["added_at"],
         added_by=row["added_by"],
         seconded_by=row["seconded_by"],
+        quiet=_quiet(row["quiet_from"], row["quiet_until"]),
+        signed_in_at=row["signed_in_at"],
     )
+
+
+def _quiet(starts: str | None, ends: str | None) -> QuietHours | None:
+    if starts is None or ends is None:
+        return None
+    return QuietHours(time.fromisoformat(starts), time.fromisoformat(ends))

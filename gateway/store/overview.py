@@ -7,6 +7,7 @@ with a million messages than with ten thousand. The cases of the list of inciden
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,12 +18,15 @@ from sqlalchemy import ColumnElement, String, Text, and_, bindparam, cast, exist
 from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import UNANSWERED
 from gateway.core.messages import AgencyId, DeliveryId, DutyId, IncidentId, PartnershipId, RoleId
+from gateway.core.waiting import CALLS, MESSAGES, REPLIES, kind_of_wait
+from gateway.store import breaches, holds, likenesses, sharing
 from gateway.store import tables as t
 from gateway.store.transaction import Tx
 
 FAILED = (DeliveryState.FAILED_PARTNER.value, DeliveryState.FAILED_SYSTEM.value)
 ACKNOWLEDGEMENT = "acknowledgement"
 MOST_COUNTED = 1000
+MOST_LISTED = 100  # of the short lists, which have one page
 ROWS = 25
 TROUBLE_AFTER = 2  # attempts of a delivery that is still on its way, before its recipient counts as failing
 
@@ -126,6 +130,23 @@ def duty_counts(tx: Tx, within: Sequence[str], day: Day) -> dict[str, int]:
         "unacknowledged": _count(tx, t.duty, within, _unacknowledged, day),
         "awaiting_triage": _count(tx, t.incident, within, lambda one, _: awaiting(one), day),
     }
+
+
+def counts(tx: Tx, within: Sequence[str], day: Day) -> Counts:
+    """Every figure of the first page."""
+    held = Counter(kind_of_wait(hold.subject_kind, hold.reasons) for hold in holds.waiting(tx, within))
+    waits_for_others = len(sharing.guests_waited_for(tx, within, MOST_LISTED))
+    return Counts(
+        **duty_counts(tx, within, day),
+        held_replies=held[REPLIES],
+        held_messages=held[MESSAGES],
+        calls=held[CALLS],
+        failed_deliveries=failed_deliveries(tx, within),
+        failing_partners=len(failing_partners(tx, within)),
+        same_child=len(likenesses.possible(tx, within, MOST_LISTED)),
+        breaches=len(breaches.still_open(tx, within, MOST_LISTED)),
+        guests=waits_for_others + len(sharing.not_taken_up(tx, within, MOST_LISTED)),
+    )
 
 
 def failed_deliveries(tx: Tx, within: Sequence[str]) -> int:

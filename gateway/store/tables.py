@@ -689,11 +689,28 @@ officer = Table(
         "subject", Text, unique=True
     ),  # who they are to the identity provider: its issuer, a space, its name
     Column("email", Text),  # for alerts
+    Column(
+        "quiet_from", Text
+    ),  # hours of their own in which they are not alerted, "19:00"; absent: the unit's
+    Column("quiet_until", Text),
+    Column("signed_in_at", Instant),  # when they last did
     Column("state", Text, nullable=False),  # active, suspended
     Column("source", Text, nullable=False),  # list, claims, development
     Column("added_at", Instant, nullable=False),
     Column("added_by", Text, nullable=False),
     Column("seconded_by", Text),
+)
+
+# Editing it: have somebody else be told at night of what cannot wait; whoever sleeps is told in the morning all the same. Each
+# turn that is set or ended is an entry in the ledger.
+on_call = Table(
+    "on_call",
+    book,
+    _id(),
+    Column("officer", Text, nullable=False, index=True),  # the key of an officer
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False, index=True),
+    Column("set_by", Text, nullable=False),
 )
 
 # Editing it: sign in as an officer with a key of one's own. Reading it signs nobody in: these are public keys.

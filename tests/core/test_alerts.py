@@ -6,11 +6,12 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from gateway.core.alerts import QuietHours, last_before_due, may_go_at
+from gateway.core.alerts import QuietHours, Watch, is_quiet, last_before_due, may_go_at
 from gateway.core.clocks import Reminder, Stage
 from tests.core.test_working_days import ENGLAND
 
 QUIET = QuietHours(time(18, 0), time(8, 0))
+NOBODY = Watch(anybody=False, is_theirs=False)
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -29,8 +30,33 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     ],
 )
 def test_at_night_and_on_closed_days_only_what_the_law_sets_is_told(now: datetime, then: datetime) -> None:
-    assert may_go_at(now, ENGLAND, QUIET, statutory=False) == then
-    assert may_go_at(now, ENGLAND, QUIET, statutory=True) == now
+    assert may_go_at(now, ENGLAND, QUIET, NOBODY, statutory=False) == then
+    assert may_go_at(now, ENGLAND, QUIET, NOBODY, statutory=True) == now
+
+
+def test_at_night_who_is_on_call_is_told_of_what_the_law_sets_and_everybody_else_in_the_morning() -> None:
+    """And while nobody is on call everybody is told: no turn that was forgotten keeps it from them."""
+    night, morning = at(2, 22), at(3, 8)
+    on_call, asleep = Watch(anybody=True, is_theirs=True), Watch(anybody=True, is_theirs=False)
+    assert may_go_at(night, ENGLAND, QUIET, on_call, statutory=True) == night
+    assert may_go_at(night, ENGLAND, QUIET, asleep, statutory=True) == morning
+    assert may_go_at(night, ENGLAND, QUIET, on_call, statutory=False) == morning
+    assert may_go_at(at(2, 10), ENGLAND, QUIET, asleep, statutory=True) == at(2, 10)
+
+
+def test_hours_of_one_s_own_leave_enough_of_the_day() -> None:
+    late = QuietHours(time(20, 0), time(10, 30))
+    assert may_go_at(at(2, 9), ENGLAND, late, NOBODY, statutory=False) == at(2, 10, 30)
+    sound = [(time(18, 0), time(8, 0)), (time(14, 0), time(8, 0)), (time(8, 0), time(8, 0))]
+    silent = [(time(8, 0), time(18, 0)), (time(13, 59), time(8, 0)), (time(0, 0), time(23, 59))]
+    assert all(QuietHours(*hours).is_sound for hours in sound)
+    assert not any(QuietHours(*hours).is_sound for hours in silent)
+
+
+def test_equal_hours_are_never_quiet_but_on_closed_days() -> None:
+    never = QuietHours(time(8, 0), time(8, 0))
+    assert not is_quiet(at(2, 3), ENGLAND, never)
+    assert is_quiet(at(7, 12), ENGLAND, never)  # a Saturday
 
 
 def test_the_last_stage_before_the_limit_is_when_there_is_still_time() -> None:

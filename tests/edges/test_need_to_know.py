@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import trustme
 
+from gateway.actions.change_officer import (
+    QuietAsked,
+    Turn,
+    TurnEnd,
+    end_turn,
+    put_on_call,
+    set_quiet_hours,
+)
 from gateway.actions.export import Export, export
 from gateway.actions.find_incidents_of_child import ChildSought, find_incidents_of_child
 from gateway.actions.link_incidents import Linking, Word, link_incidents
 from gateway.actions.need_to_know import Restricted
 from gateway.actions.override_restriction import Override, override_restriction
+from gateway.actions.prove import Occasion
 from gateway.actions.reconcile import reconcile
 from gateway.actions.record_breach import Breach, BreachKind, record_breach
 from gateway.actions.restrict_incident import (
@@ -28,21 +39,27 @@ from gateway.actions.restrict_incident import (
     restrict_incident,
 )
 from gateway.actions.second_officer import Answering, Asking, answer_asking, ask_second
+from gateway.actions.tell_managers import recipient_of
 from gateway.actions.view import Viewing, view
+from gateway.actions.warn_unit import warn_unit
 from gateway.console.routes import GET, ROUTES
+from gateway.core.alerts import QuietHours
 from gateway.core.errors import Refused
 from gateway.core.identity import Identity
-from gateway.core.messages import IncidentId
+from gateway.core.messages import AgencyId, IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.core.permissions import OfficerRole
 from gateway.demo.partnership import SOUTH_TYNESIDE
-from gateway.dispatch.timetable import seal_waiting
-from gateway.store import duties, holds, log, officers, proposals
+from gateway.dispatch.timetable import brief_units, seal_waiting
+from gateway.parts import Parts, Supply
+from gateway.store import duties, holds, log, messages, officers, proposals
+from gateway.store.transaction import Tx
 from tests.actions.scene import deliveries_of, duty_of, refer
 from tests.command_line import attempt
 from tests.edges.console_person import signed_in
 from tests.edges.mail_catcher import Catcher, mail_catcher, text_of
 from tests.gateway_house import House, gateway_house
+from tests.partner_agency import Notice, WebhookServer, webhook_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -55,6 +72,7 @@ MANAGER = "mona.ager@council.example"
 class Unit:
     house: House
     mail: Catcher
+    hook: WebhookServer
 
     async def incident(self) -> IncidentId:
         answer = await refer(self.house)
@@ -82,23 +100,38 @@ class Unit:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def unit(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Unit]:
     folder, authority = tmp_path_factory.mktemp("unit"), trustme.CA()
+    authority.cert_pem.write_to_path(folder / "hooks.pem")
+    secret = folder / "hook-secret"
+    secret.touch(mode=0o600)
     async with (
         mail_catcher(folder, authority) as mail,
-        gateway_house(
-            folder, authority=authority, alert_searches_per_day=3, alert_exports_per_day=2, **mail.settings
-        ) as house,
+        webhook_server(authority) as hook,
     ):
-        values = {
-            "roles": ["manager"],
-            "partnerships": [SOUTH_TYNESIDE],
-            "email": MANAGER,
-            "state": officers.ACTIVE,
-            "source": officers.LIST,
-            "added_at": house.clock(),
-            "added_by": "test",
+        secret.write_text(hook.secret + "\n")
+        settings = mail.settings | {
+            "alert_webhook_url": hook.url,
+            "alert_webhook_secret_file": secret,
+            "fetch_ca_file": folder / "hooks.pem",
+            "alert_searches_per_day": 3,
+            "alert_exports_per_day": 2,
         }
-        await house.parts.store.transact(lambda tx: officers.add(tx, "Mona Ager", values))
-        yield Unit(house, mail)
+        async with gateway_house(folder, authority=authority, **settings) as house:
+            hook.clock = house.clock
+            await house.parts.store.transact(lambda tx: manager(tx, house, "Mona Ager", MANAGER))
+            yield Unit(house, mail, hook)
+
+
+def manager(tx: Tx, house: House, name: str, email: str) -> None:
+    values = {
+        "roles": ["manager"],
+        "partnerships": [SOUTH_TYNESIDE],
+        "email": email,
+        "state": officers.ACTIVE,
+        "source": officers.LIST,
+        "added_at": house.clock(),
+        "added_by": "test",
+    }
+    officers.add(tx, name, values)
 
 
 async def test_a_restricted_incident_is_opened_linked_and_taken_out_by_named_officers_alone(
@@ -217,7 +250,7 @@ async def test_what_takes_two_is_asked_by_one_officer_and_done_when_another_agre
     incident, parts = await unit.incident(), unit.house.parts
     laid = await parts.store.read(lambda tx: duties.of_incident(tx, SOUTH_TYNESIDE, incident))
     duty = next(one for one in laid if one.expects == "triage-decision")  # the law's own is never waived
-    said = {"duty": duty.id, "reason": "Told by telephone."}
+    said: dict[str, str] = {"duty": duty.id, "reason": "Told by telephone."}
 
     async def ask(act: str = "waive-duty", fields: dict[str, str] = said) -> str:
         asked = Asking(incident, act, fields, NAMED)
@@ -300,10 +333,101 @@ async def test_the_unit_is_told_before_a_duty_is_missed_once_without_names_and_n
         assert "A duty is due soon" in text
         assert "Testington" not in text
         owners = {owner for owner in owners if owner not in text}
+        notice = (await told_by(unit.hook, "officer.duty-due")).document
+        assert notice["url"].startswith(f"{house.parts.settings.console_address}/console/incidents/SI-")
+        assert set(notice) == {"type", "timestamp", "id", "partnership", "told", "url"}
+        assert set(notice["told"]) <= {"expects", "owner", "due", "error"}
     assert not owners, "each was told of"
     status, out, err = await attempt(house, "alerts", "test")
-    assert (status, "1 test alerts" in out) == (0, True), err
+    assert (status, "test alerts are on their way" in out) == (0, True), err
     await unit.mail.next("This is a test")
+    await told_by(unit.hook, "officer.test")
+
+
+async def told_by(hook: WebhookServer, kind: str) -> Notice:
+    """The next notice of this kind; its signature held."""
+    async with asyncio.timeout(20):
+        while (notice := await hook.next_notice()).document["type"] != kind:
+            pass
+    assert hook.forged == 0
+    return notice
+
+
+async def test_at_night_what_the_law_sets_is_told_to_who_is_on_call_and_to_the_others_in_the_morning(
+    unit: Unit,
+) -> None:
+    """And to everybody at once while nobody is on call; hours of one's own say when one's morning is."""
+    house, parts = unit.house, unit.house.parts
+    house.clock.move_to(datetime(2027, 4, 6, 22, 0, tzinfo=UTC))  # a Tuesday night, summer time
+    incident = await unit.incident()
+    await parts.store.transact(lambda tx: manager(tx, house, "Nora Night", "nora.night@council.example"))
+    rows = await parts.store.read(lambda tx: duties.of_incident(tx, SOUTH_TYNESIDE, incident))
+    duty = next(row for row in rows if row.clock == "K12")
+
+    async def told(number: int) -> dict[str, datetime]:
+        changed = replace(duty, due_changes=tuple({} for _ in range(number)))  # each is said once
+        await parts.perform(warn_unit, changed, SOUTH_TYNESIDE, incident)
+        people = await parts.store.read(officers.every)
+        found = await parts.store.read(
+            lambda tx: {
+                row.name: messages.by_reference(
+                    tx,
+                    SOUTH_TYNESIDE,
+                    AgencyId(parts.settings.issuer),
+                    f"alert-{duty.id}-{number}-{recipient_of(parts, row)}",
+                )
+                for row in people
+                if row.email
+            }
+        )
+        sent = [(name, await deliveries_of(house, row.id)) for name, row in found.items() if row is not None]
+        return {name: rows[0].next_at or house.clock() for name, rows in sent}
+
+    at_once = house.clock()
+    assert await told(1) == {"Mona Ager": at_once, "Nora Night": at_once}
+    turn = Turn("nora night", at_once - timedelta(hours=4), at_once + timedelta(hours=9), THIRD)
+    await settled(parts, put_on_call, turn)
+    morning = datetime(2027, 4, 7, 7, 0, tzinfo=UTC)
+    assert await told(2) == {"Mona Ager": morning, "Nora Night": at_once}
+    own = QuietHours(time(20, 0), time(9, 30))
+    await settled(parts, set_quiet_hours, QuietAsked("Mona Ager", own, THIRD))
+    assert await told(3) == {"Mona Ager": morning + timedelta(minutes=90), "Nora Night": at_once}
+    with pytest.raises(Refused, match="malformed-request"):
+        await settled(
+            parts, set_quiet_hours, QuietAsked("Mona Ager", QuietHours(time(1, 0), time(23, 0)), THIRD)
+        )
+    await settled(parts, set_quiet_hours, QuietAsked("Mona Ager", None, THIRD))
+    (row,) = await parts.store.read(lambda tx: officers.turns(tx, at_once))
+    await settled(parts, end_turn, TurnEnd(row.id, THIRD))
+    with pytest.raises(Refused, match="not-found"):
+        await settled(parts, end_turn, TurnEnd(row.id, THIRD))
+    await parts.store.transact(lambda tx: officers.change(tx, "Nora Night", state=officers.SUSPENDED))
+
+
+async def settled(parts: Parts, action: Any, asked: Any) -> None:
+    occasion = Occasion(parts.clock(), Supply(secrets.token_bytes(32)))
+    await parts.store.transact(lambda tx: action(tx, parts, occasion, asked))
+
+
+async def test_each_working_morning_the_unit_is_told_once_how_much_the_day_asks_for(unit: Unit) -> None:
+    """Counts and links, no reference and no name; not at night, not on a closed day, not twice."""
+    house, parts = unit.house, unit.house.parts
+    incident = await unit.incident()
+    for closed in (datetime(2027, 5, 8, 10, tzinfo=UTC), datetime(2027, 5, 10, 6, 59, tzinfo=UTC)):
+        house.clock.move_to(closed)  # a Saturday; a Monday before eight o'clock in summer
+        assert await brief_units(parts) == 0
+    house.clock.move_to(datetime(2027, 5, 10, 7, 0, tzinfo=UTC))
+    await brief_units(parts)
+    text = text_of(await unit.mail.next("What the day asks for"))
+    console = parts.settings.console_address
+    assert re.search(rf"Overdue: \d+, {re.escape(console)}/console/duties/overdue\r?\n", text)
+    assert re.search(rf"Awaiting triage: \d+, {re.escape(console)}/console/awaiting-triage\r?\n", text)
+    assert incident not in text
+    assert "Testington" not in text
+    notice = (await told_by(unit.hook, "officer.day")).document
+    assert int(notice["told"]["overdue"]) > 0
+    assert await brief_units(parts) == 0
+    assert not unit.mail.waiting("What the day asks for")
 
 
 EVERYTHING_TYPED = {

@@ -75,6 +75,8 @@ def test_production_refuses_what_development_may_do(unsafe: dict[str, object], c
     [
         ({"broker_url": "redis://localhost"}, "one process on SQLite"),
         ({"tls_cert_file": "cert.pem"}, "certificate and key go together"),
+        ({"alert_webhook_url": "https://alerts.council.test"}, "the unit's webhook is named whole"),
+        ({"alert_quiet_from": "06:00"}, "somebody is told by day"),
         ({"mtls_url": "http://mtls.council.test"}, "certificates are taken from the proxy alone"),
         ({"mtls_url": SOUND_IN_PRODUCTION["public_url"]}, "certificates are taken from the proxy alone"),
     ],

@@ -390,6 +390,9 @@ def upgrade() -> None:
         sa.Column("partnerships", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("quiet_from", sa.Text(), nullable=True),
+        sa.Column("quiet_until", sa.Text(), nullable=True),
+        sa.Column("signed_in_at", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("added_at", sa.Text(), nullable=False),
@@ -406,6 +409,17 @@ def upgrade() -> None:
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("officer", "used_on", "act"),
     )
+    op.create_table(
+        "on_call",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("officer", sa.Text(), nullable=False),
+        sa.Column("starts_at", sa.Text(), nullable=False),
+        sa.Column("ends_at", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_on_call_ends_at"), "on_call", ["ends_at"], unique=False)
+    op.create_index(op.f("ix_on_call_officer"), "on_call", ["officer"], unique=False)
     op.create_table(
         "pack",
         sa.Column("partnership", sa.Text(), nullable=False),

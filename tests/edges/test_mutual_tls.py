@@ -17,9 +17,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import requests
+from authlib.integrations.requests_client import OAuth2Session
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from requests.adapters import HTTPAdapter
 
 from gateway.actions.prove import Occasion
 from gateway.actions.register_certificates import Renewal, renew_certificates
@@ -349,8 +352,10 @@ async def test_the_metadata_says_where_certificates_are_asked_for(edge: Edge) ->
     assert resource["tls_client_certificate_bound_access_tokens"] is True
 
 
-async def test_openid_client_lives_its_whole_life_over_mutual_tls(edge: Edge, shown: Identity) -> None:
-    """panva's openid-client: discovery, the aliases, tls_client_auth, calls, introspection, revocation."""
+async def test_openid_client_and_oauth4webapi_live_their_whole_lives_over_mutual_tls(
+    edge: Edge, shown: Identity
+) -> None:
+    """panva's clients: discovery, the aliases, tls_client_auth, calls, introspection, revocation."""
     await edge.pin("icb-1", shown)
     certificate, key = shown.files(edge.away, "node")
     order = {
@@ -361,9 +366,22 @@ async def test_openid_client_lives_its_whole_life_over_mutual_tls(edge: Edge, sh
         "key": key.read_text(),
         "ca": edge.proxy.authority.cert_pem.bytes().decode(),
     }
+    for program in ("mutual_tls.mjs", "mutual_tls_bare.mjs"):
+        assert await _lived(program, order) == {
+            "tokenType": "bearer",
+            "boundToCertificate": True,
+            "get": 200,
+            "withoutCertificate": 401,
+            "introspection": True,
+            "afterRevocation": 401,
+            "introspectionAfterRevocation": False,
+        }
+
+
+async def _lived(program: str, order: dict[str, str]) -> Any:
     process = await asyncio.create_subprocess_exec(
         node(),
-        str(NPM / "mutual_tls.mjs"),
+        str(NPM / program),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -371,15 +389,41 @@ async def test_openid_client_lives_its_whole_life_over_mutual_tls(edge: Edge, sh
     )
     out, err = await process.communicate(json.dumps(order).encode())
     assert process.returncode == 0, err.decode()
-    assert json.loads(out) == {
-        "tokenType": "bearer",
-        "boundToCertificate": True,
-        "get": 200,
-        "withoutCertificate": 401,
-        "introspection": True,
-        "afterRevocation": 401,
-        "introspectionAfterRevocation": False,
-    }
+    return json.loads(out)
+
+
+class ByName(HTTPAdapter):
+    """requests on a machine where the proxy's name for certificates means this one."""
+
+    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+        names = {"server_hostname": MTLS_NAME, "assert_hostname": MTLS_NAME}
+        super().init_poolmanager(*args, **settings, **names)
+
+
+async def test_authlibs_session_gets_a_token_and_calls_over_mutual_tls(edge: Edge, shown: Identity) -> None:
+    """authlib's own client over requests: no client authentication of its own, the certificate does it."""
+    await edge.pin("icb-1", shown)
+    files = shown.files(edge.away, "authlib")
+    (edge.away / "ca.pem").write_bytes(edge.proxy.authority.cert_pem.bytes())
+    base = f"https://127.0.0.1:{edge.proxy.port}"
+
+    def live() -> tuple[str, int, int]:
+        with OAuth2Session("icb-1", token_endpoint_auth_method="none", scope="messages.read") as session:
+            session.trust_env = False
+            session.mount("https://", ByName())
+            session.headers["Host"] = f"{MTLS_NAME}:{edge.proxy.port}"
+            session.verify = str(edge.away / "ca.pem")
+            session.cert = tuple(map(str, files))
+            token = session.fetch_token(f"{base}/oauth2/token", grant_type="client_credentials")
+            called = session.get(f"{base}/v1/inbox")
+        with requests.Session() as thief:
+            thief.trust_env = False
+            thief.mount("https://", ByName())
+            headers = {"Host": MTLS_NAME, "Authorization": f"Bearer {token['access_token']}"}
+            stolen = thief.get(f"{base}/v1/inbox", headers=headers, verify=str(edge.away / "ca.pem"))
+        return token["token_type"], called.status_code, stolen.status_code
+
+    assert await asyncio.to_thread(live) == ("Bearer", 200, 401)
 
 
 async def test_the_guides_curl_commands_work_as_they_stand(edge: Edge, shown: Identity) -> None:

@@ -2,28 +2,11 @@
 // In: one JSON document on standard input {url, resource, clientId, cert, key, ca (PEM)}. The names of both addresses are
 // taken to be this machine. Out: one JSON document on standard output, saying what happened at each step.
 
-import https from 'node:https'
 import * as client from 'openid-client'
+import { fetchWith } from './showing.mjs'
 
 const input = JSON.parse(await new Response(process.stdin).text())
-const here = (_name, options, answer) =>
-  options.all ? answer(null, [{ address: '127.0.0.1', family: 4 }]) : answer(null, '127.0.0.1', 4)
-
-const fetchWith = (identity) => (url, options) =>
-  new Promise((resolve, reject) => {
-    const headers = Object.fromEntries(new Headers(options.headers))
-    const settings = { method: options.method, headers, ca: input.ca, lookup: here, agent: false, ...identity }
-    const request = https.request(url, settings, (answer) => {
-      const pieces = []
-      answer.on('data', (piece) => pieces.push(piece))
-      answer.on('end', () =>
-        resolve(new Response(Buffer.concat(pieces), { status: answer.statusCode, headers: answer.headers })))
-    })
-    request.on('error', reject)
-    request.end(options.body ? String(options.body) : undefined)
-  })
-
-const own = fetchWith({ cert: input.cert, key: input.key })
+const own = fetchWith(input.ca, { cert: input.cert, key: input.key })
 const config = await client.discovery(
   new URL(input.url),
   input.clientId,
@@ -42,7 +25,7 @@ const result = {
   tokenType: token.token_type,
   boundToCertificate: Object.keys(claims.cnf).join() === 'x5t#S256',
   get: await call(own),
-  withoutCertificate: await call(fetchWith({})),
+  withoutCertificate: await call(fetchWith(input.ca, {})),
   introspection: (await client.tokenIntrospection(config, token.access_token)).active,
 }
 await client.tokenRevocation(config, token.access_token)

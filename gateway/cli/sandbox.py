@@ -15,7 +15,8 @@ from gateway.actions.enrol_in_sandbox import TestAgency, enrol_in_sandbox
 from gateway.actions.register_client import Registration, register_client
 from gateway.api.door import READ, WRITE
 from gateway.cli.agency_keys import read_keys
-from gateway.cli.clients import ChallengeOut, Jwks, Key, asked_for, tell_asked
+from gateway.cli.client_approval import asked_for, tell_asked
+from gateway.cli.client_options import ChallengeOut, Jwks, Key
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle, stop
 from gateway.core.messages import AgencyKind
 from gateway.core.officers import TwoOfficers

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.dispatch.timetable import seal_waiting
 from gateway.ledger import verify
 from gateway.ledger.checkpoint import sign_checkpoint
 from gateway.store import log
@@ -123,6 +124,7 @@ async def test_a_checkpoint_that_somebody_else_kept_must_lead_to_the_evidence(
     house: House, referral: dict[str, Any]
 ) -> None:
     """Whoever holds a checkpoint from another source sees a log that was forked or cut."""
+    await seal_waiting(house.parts)
     kept = await house.parts.store.read(log.latest_checkpoint)
     assert kept is not None
     note = house.folder / "kept.note"

@@ -214,7 +214,7 @@ async def test_73_a_header_or_parameter_never_changes_the_method(house: House, n
         ("DELETE", "/v1/messages/msg-aaaa", 405, {"GET", "HEAD"}),
         ("POST", "/v1/receipts/jwks", 405, {"GET", "HEAD"}),
         ("OPTIONS", "/oauth2/token", 405, {"POST"}),
-        ("TRACE", "/oauth2/jwks", 405, {"GET"}),
+        ("TRACE", "/oauth2/jwks", 405, {"GET", "HEAD"}),
         ("CONNECT", "/v1/messages", 405, {"POST"}),
         ("GET", "/v1/messages", 405, {"POST"}),
     ],

@@ -43,6 +43,15 @@ class ClamdScanner:
             await self._send_all(link, pieces)
             return _verdict(await self._answer(link))
 
+    async def is_there(self) -> bool:
+        """Whether the daemon answers; no file is judged by that."""
+        try:
+            with await self._connected() as link:
+                await self._send(link, b"zPING\0")
+                return await self._answer(link) == "PONG"
+        except ScannerUnavailable:
+            return False
+
     async def _connected(self) -> socket.socket:
         """A plain socket, no transport: when the daemon closes its side early, its answer can still be read."""
         url = urlsplit(self.url)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -30,7 +30,7 @@ from adapters.key_sets import TOTAL_SECONDS as KEY_SET_SECONDS
 from adapters.key_sets import fetch_key_set
 from adapters.mail.access import AccessTokens, ClientCredentials
 from adapters.mail.composing import compose_letter
-from adapters.mail.connections import Relay, relay_from_url
+from adapters.mail.connections import Relay, is_there, relay_from_url
 from adapters.mail.dkim_records import records_of, resolver
 from adapters.mail.findings import Expected, Vouching
 from adapters.mail.letter import Correspondence
@@ -51,7 +51,7 @@ from gateway.dispatch import intake, mesh_intake
 from gateway.ledger.anchoring import Notaries, read_witness
 from gateway.ledger.verify import NOBODY_STAMPS, read_stampers
 from gateway.moving_clock import MovingClock
-from gateway.parts import CheckAddress, Clock, Compose, FetchKeys, Partnerships, Parts, ReadMailFiles
+from gateway.parts import CheckAddress, Clock, Compose, FarEnd, FetchKeys, Partnerships, Parts, ReadMailFiles
 from gateway.settings import Settings
 from gateway.store import mail as mail_rows
 from gateway.store import tables
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from adapters.mesh import MeshAdapter
 
 MAILBOX, MESH = "mailbox", "mesh"
+REACH_SECONDS = 3.0  # longest time to find out whether a far end answers
 ADDRESS_SECONDS = 5.0  # longest time to find out where an address leads
 TOKEN_SECONDS = 15.0  # longest time for one token of the mailbox's authorization server
 
@@ -130,6 +131,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         scan=_scanner(settings),
         fetch_keys=_key_fetcher(settings),
         check_address=_address_checker(settings),
+        far_ends=_far_ends(settings),
         notaries=notaries,
         ask_notary=_notary(settings, notaries),
     )
@@ -253,6 +255,17 @@ def _key_fetcher(settings: Settings) -> FetchKeys:
             await fetcher.aclose()
 
     return fetch
+
+
+def _far_ends(settings: Settings) -> dict[str, FarEnd]:
+    """What `/readyz` asks after, besides the databases."""
+    found: dict[str, FarEnd] = {}
+    if settings.scanner_url:
+        found["scanner"] = ClamdScanner(settings.scanner_url, REACH_SECONDS).is_there
+    if settings.smtp_url:
+        relay = replace(relay_from_url(settings.smtp_url), timeout_seconds=REACH_SECONDS)
+        found["mail"] = partial(is_there, relay)
+    return found
 
 
 def _address_checker(settings: Settings) -> CheckAddress:

@@ -47,6 +47,7 @@ Compose = Callable[
 ]  # templates, message, reply token
 # What is wrong with calling an address that a partner gave: a coarse code, or None. It is not called.
 CheckAddress = Callable[[str], Awaitable[str | None]]
+FarEnd = Callable[[], Awaitable[bool]]  # whether it answers at this moment
 FetchKeys = Callable[[str], Awaitable[Fetched]]  # of the address where a client publishes its keys
 ReadMail = Callable[[bytes, MailExpected], MailReading]  # blocks for seconds: call it in a thread
 
@@ -183,6 +184,7 @@ class Parts:
     scan: Scan | None  # None: no scanner is set up
     fetch_keys: FetchKeys
     check_address: CheckAddress
+    far_ends: Mapping[str, FarEnd]  # those that are set up and that work depends on, by name
     notaries: Notaries
     ask_notary: AskNotary
 

@@ -34,6 +34,7 @@ class LiveRing:
         self._clock = clock
         self._looked_at = clock()
         self._ring = load(directory, self._looked_at, home)
+        self.is_readable = True  # when it was last looked at
 
     def now(self) -> KeyRing:
         """The ring in force at this instant."""
@@ -47,7 +48,9 @@ class LiveRing:
         at = self._looked_at = self._clock()
         try:
             self._ring = load(self._directory, at, self.home)
+            self.is_readable = True
         except (OSError, ValueError, KeyError, TypeError) as fault:
+            self.is_readable = False
             _log.error("keys.unreadable", fault=type(fault).__name__)
         return self._ring
 

@@ -42,6 +42,23 @@ def relay_from_url(url: str, ca_file: str | None = None) -> Relay:
     return Relay(parts.hostname, parts.port or 587, username, password, ca_file)
 
 
+async def is_there(relay: Relay) -> bool:
+    """Whether the mail server greets (RFC 5321 section 3.1); nothing is sent and nobody signs in."""
+    try:
+        async with asyncio.timeout(relay.timeout_seconds):
+            reader, writer = await asyncio.open_connection(relay.host, relay.port)
+            try:
+                greeting = await reader.readline()
+                writer.write(b"QUIT\r\n")
+                await writer.drain()
+            finally:
+                writer.close()
+                await writer.wait_closed()
+            return greeting.startswith(b"220")
+    except (OSError, ValueError):
+        return False
+
+
 def client_tls(ca_file: str | None = None) -> ssl.SSLContext:
     """TLS 1.2 or newer, certificate and name verified."""
     context = ssl.create_default_context(cafile=ca_file)

@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.actions.client_concerns import Concern, concerns
+from gateway.api.readiness import Readiness
 from gateway.core.client_certificates import last_end
-from gateway.core.errors import Unavailable
 from gateway.parts import Parts
-from gateway.store import clients, deliveries, holds, log
+from gateway.store import clients, deliveries, holds, log, webhooks
 from gateway.store.transaction import Tx
 
 
@@ -25,18 +25,12 @@ def operator_app(parts: Parts) -> Starlette:
     async def livez(request: Request) -> Response:
         return PlainTextResponse("alive\n")
 
+    readiness = Readiness(parts)
+
     async def readyz(request: Request) -> Response:
-        """Ready only if both databases answer; beside it, for how long nobody has confirmed the log's newest state."""
-        try:
-            await parts.store.read(log.latest_checkpoint)
-            await parts.custody.read(lambda tx: None)
-        except Unavailable as fault:
-            return JSONResponse({"ready": False, "reason": fault.reason}, 503)
-        if not parts.settings.is_anchored:
-            return JSONResponse({"ready": True})
-        at, waits = parts.clock(), await parts.store.read(log.oldest_unanchored)
-        pending = 0 if waits is None else int((at - waits).total_seconds())
-        return JSONResponse({"ready": True, "log_pending_seconds": pending})
+        """Whether a message can be taken, tried at this moment, and what else is wrong."""
+        status, document = await readiness.told()
+        return JSONResponse(document, status)
 
     async def metrics(request: Request) -> Response:
         at = parts.clock()
@@ -79,6 +73,9 @@ def _figures(tx: Tx, at: datetime) -> bytes:
         "gateway_log_pending_seconds", "For how long checkpoints wait to be anchored", registry=registry
     ).set((at - waits).total_seconds() if waits else 0)
     to_see_to = Gauge("gateway_clients_to_see_to", "Clients by concern", ["concern"], registry=registry)
+    Gauge("gateway_webhooks_waiting", "Endpoints that wait for two officers", registry=registry).set(
+        webhooks.count_waiting(tx)
+    )
     rows = clients.listed(tx)
     counted = Counter(one.concern for row in rows for one in concerns(row, at))
     for concern in Concern:

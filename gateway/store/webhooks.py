@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from gateway.core.messages import AgencyId, PartnershipId, RoleId
 from gateway.core.webhooks import OPEN, WebhookState
@@ -62,6 +62,12 @@ def every(tx: Tx, with_ended: bool, most: int) -> list[WebhookRow]:
     """The newest first."""
     query = select(*_C) if with_ended else select(*_C).where(_is_open())
     return [_row(row) for row in tx.execute(query.order_by(_C.asked_at.desc(), _C.id).limit(most))]
+
+
+def count_waiting(tx: Tx) -> int:
+    """How many wait for officers."""
+    query = select(func.count()).where(_C.state == WebhookState.WAITING.value)
+    return int(tx.execute(query).scalar_one())
 
 
 def ending(tx: Tx, now: datetime, most: int) -> list[WebhookRow]:

@@ -328,7 +328,7 @@ def test_the_operators_guide_leads_from_nothing_to_serving(
 ) -> None:
     follow_the_operators_guide(office, served, away)
     assert served.get("/livez") == (200, "alive\n")
-    assert json.loads(served.get("/readyz")[1]) == {"ready": True}
+    assert json.loads(served.get("/readyz")[1])["ready"] is True
     figures = served.get("/metrics")[1]
     guide = (GUIDES / "operator.md").read_text("utf-8")
     measured = set(re.findall(r"^# HELP (gateway_\w+)", figures, re.MULTILINE))

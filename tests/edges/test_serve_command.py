@@ -116,7 +116,7 @@ def test_a_process_of_its_own_serves_agencies_and_the_operator_and_ends_in_order
         status, text = deployment.get("/.well-known/oauth-authorization-server")
         assert (status, json.loads(text)["issuer"]) == (200, f"https://127.0.0.1:{deployment.port}")
         assert deployment.ask_operator("/livez") == (200, "alive\n")
-        assert json.loads(deployment.ask_operator("/readyz")[1]) == {"ready": True}
+        assert json.loads(deployment.ask_operator("/readyz")[1])["ready"] is True
         assert "gateway_holds_open 0.0" in deployment.ask_operator("/metrics")[1]
         process.send_signal(signal.SIGTERM)
         told, wrong = process.communicate(timeout=STOP_SECONDS)

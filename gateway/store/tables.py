@@ -15,6 +15,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
     ForeignKeyConstraint,
@@ -139,6 +140,7 @@ webhook = Table(
     Column("ends_at", Instant),  # when the asking lapses, or the secret before the newest ends
     Column("settled_at", Instant),
     Column("settled_by", Text),  # officers, where some agreed or refused
+    CheckConstraint("state NOT IN ('waiting', 'agreed') OR ends_at IS NOT NULL", name="webhook_asking_ends"),
     Index("webhook_of_agency", "agency", "partnership"),
     Index("webhook_ending", "ends_at", **_where("ends_at IS NOT NULL")),
 )
@@ -367,7 +369,7 @@ delivery = Table(
         "attempt", Integer, nullable=False, default=0
     ),  # also the fence: a late worker's record is refused
     Column("created_at", Instant, nullable=False),
-    Column("next_at", Instant),  # every open delivery has a next instant
+    Column("next_at", Instant),  # every delivery that is to be carried has one, or it is not written
     Column("lease_until", Instant),
     Column("last_reason", Text),
     Column("done_at", Instant),
@@ -381,6 +383,7 @@ delivery = Table(
     Column("copies", Text),  # what the recipient says became of copies: destroyed, returned
     Column("trace", Text),  # in the log's lines of what owed it, and of every attempt
     ForeignKeyConstraint(["message"], ["message.id"]),
+    CheckConstraint("state <> 'pending' OR next_at IS NOT NULL", name="delivery_never_rests"),
     Index("delivery_due", "state", "next_at"),
     Index("delivery_inbox", "agency", "partnership", "created_at"),
     Index("delivery_by_message", "message"),

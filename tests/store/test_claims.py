@@ -7,13 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
+from sqlalchemy.exc import IntegrityError
 
-from gateway.store import deliveries
+from gateway.core.deliveries import DeliveryState
+from gateway.core.messages import AgencyId, PartnershipId, RoleId
+from gateway.core.webhooks import OPEN, WebhookState
+from gateway.store import deliveries, webhooks
 from gateway.store import tables as t
 from gateway.store.tables import book
 from gateway.store.transaction import Store, Tx
+from gateway.store.webhooks import WebhookRow
 
+P = PartnershipId("p")
 NOW = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
 MESSAGE: dict[str, Any] = {
     "id": "msg-1",
@@ -92,3 +98,39 @@ async def test_a_burst_to_one_agency_starves_no_other_and_each_keeps_its_own_ord
 async def test_of_one_agency_no_more_is_taken_at_once_than_its_share(books: Store) -> None:
     await owe(books, *((f"a{number}", "council", 3) for number in range(6)), ("b0", "icb", 5))
     assert (await take(books, 32, each=2)) == ["a0", "a1", "b0"]
+
+
+@pytest.mark.parametrize("state", list(DeliveryState))
+async def test_no_delivery_that_is_to_be_carried_can_be_written_without_its_next_instant(
+    books: Store, state: DeliveryState
+) -> None:
+    """On both engines, whoever writes it: nothing is pending for ever."""
+    await owe(books, ("dlv-1", "police", 1))
+
+    def rest(tx: Tx) -> None:
+        tx.execute(update(t.delivery).values(state=state.value, next_at=None))
+
+    if state is DeliveryState.PENDING:
+        with pytest.raises(IntegrityError):
+            await books.transact(rest)
+    else:
+        await books.transact(rest)
+
+
+async def test_an_outcome_that_names_neither_an_end_nor_a_next_try_is_not_written(books: Store) -> None:
+    await owe(books, ("dlv-1", "police", 1))
+    (row,) = await books.transact(lambda tx: deliveries.claim(tx, NOW, NOW + timedelta(minutes=2), 1))
+    with pytest.raises(IntegrityError):
+        await books.transact(lambda tx: deliveries.settle(tx, row.id, row.attempt, {"last_reason": "dns"}))
+    later = {"next_at": NOW + timedelta(minutes=1), "last_reason": "dns"}
+    assert await books.transact(lambda tx: deliveries.settle(tx, row.id, row.attempt, later))
+
+
+@pytest.mark.parametrize("state", OPEN)
+async def test_an_endpoint_that_somebody_is_to_answer_for_lapses(books: Store, state: WebhookState) -> None:
+    row = WebhookRow("whk-1", P, AgencyId("icb"), RoleId("*"), "u", "icb", state, NOW, None, None, None)
+    if state is WebhookState.IN_FORCE:
+        await books.transact(lambda tx: webhooks.add(tx, row))
+    else:
+        with pytest.raises(IntegrityError):
+            await books.transact(lambda tx: webhooks.add(tx, row))

@@ -646,6 +646,9 @@ def upgrade() -> None:
         sa.Column("ends_at", sa.Text(), nullable=True),
         sa.Column("settled_at", sa.Text(), nullable=True),
         sa.Column("settled_by", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "state NOT IN ('waiting', 'agreed') OR ends_at IS NOT NULL", name="webhook_asking_ends"
+        ),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
@@ -694,6 +697,7 @@ def upgrade() -> None:
         sa.Column("notice", sa.Boolean(), nullable=False),
         sa.Column("copies", sa.Text(), nullable=True),
         sa.Column("trace", sa.Text(), nullable=True),
+        sa.CheckConstraint("state <> 'pending' OR next_at IS NOT NULL", name="delivery_never_rests"),
         sa.ForeignKeyConstraint(
             ["message"],
             ["message.id"],

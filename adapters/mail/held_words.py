@@ -10,9 +10,7 @@ from __future__ import annotations
 import re
 
 _KIND = r"(?:(?:such|(?:child\s+)?welfare\s+or\s+child\s+protection|child\s+protection\s+or\s+(?:child\s+)?welfare)\s+)"
-_OF_CHILD = (
-    r"(?:\s+(?:for|on|about|regarding|relating\s+to|in\s+relation\s+to)\s+this\s+(?:child|pupil|student))?"
-)
+_OF_CHILD = r"(?:\s+(?:for|on|about|regarding|relating\s+to|in\s+relation\s+to)\s+this\s+(?:child|pupil|student)|\s+of\s+(?:this|that)\s+(?:kind|nature|type))?"
 _NO_MORE = rf"(?:we\s+(?:do\s+not|don't)(?:\s+hold(?:\s+any)?(?:\s+{_KIND}?records?)?{_OF_CHILD})?|(?:there\s+are\s+)?no\s+{_KIND}?records?(?:\s+(?:are\s+)?held)?{_OF_CHILD}|we\s+hold\s+no\s+{_KIND}?records?{_OF_CHILD})"
 _YES_MORE = rf"(?:we\s+do(?:\s+hold\s+{_KIND}?records?)?{_OF_CHILD}|{_KIND}?records?\s+(?:are\s+)?held{_OF_CHILD}|we\s+(?:do\s+)?(?:hold|have)\s+{_KIND}?records?{_OF_CHILD})"
 _ONE_WORD = re.compile(

@@ -53,7 +53,7 @@ _LIST = "|".join(
         rf"(?:(?:our|my|the|school)\s+)?{_ANSWERS}(?:\s+to\s+your\s+{_MAIL})?(?:\s+(?:are|is|can\s+be\s+found))?{_WHERE}*",
         rf"(?:here\s+(?:is|are)|below\s+(?:is|are))(?:\s+(?:our|my|the))?(?:\s+{_ANSWERS})(?:\s+to\s+your\s+{_MAIL})?{_WHERE}*",
         rf"i\s*(?:'ve|\s+have)\s+(?:answered|completed|responded|replied|filled(?:\s+this)?\s+in|put\s+(?:our|my)\s+answers|added\s+(?:our|my|the)\s+answers|provided\s+the\s+(?:answers|information))(?:\s+(?:to\s+)?(?:your|the)\s+{_MAIL})?(?:\s+(?:the\s+)?{_ANSWERS})?{_WHERE}*",
-        rf"(?:answers?|responses?|completed){_WHERE}+",
+        rf"(?:answers?|responses?|completed)(?:{_WHERE}+|\s+(?:are\s+)?in\s+the\s+table(?:\s+below)?)",
         rf"as\s+(?:requested|per\s+your\s+{_MAIL}|follows)|(?:i|we)\s+(?:can\s+)?confirm(?:\s+(?:the\s+following|as\s+follows|receipt\s+of\s+(?:your|the)\s+{_MAIL}|the\s+below|the\s+{_ANSWERS}))(?:\s+(?:as\s+requested|in\s+response\s+to\s+your\s+{_MAIL}))?",
         r"(?:i|we)\s+(?:can\s+)?confirm(?:\s+that)?\s+the\s+(?:above|below|following)(?:\s+(?:information|details|answers))?\s+(?:is|are)\s+(?:correct|accurate|true)",
         rf"{_REF}|(?:re\s*:?\s*)?(?:(?:your|the)\s+)?letter(?:\s+reference|\s+ref)?\s*:?\s*{_REF}|(?:our|your|letter)\s+ref(?:erence)?\s*:?\s*{_REF}?",

@@ -54,11 +54,21 @@ _NOTE = r"(?:\s*\((?:(?:still|currently|remains)\s+on\s+(?:our\s+)?roll|still\s+
 _BETWEEN = (
     rf"{_NOTE}(?:[,;.]?\s*(?:(?:date\s+)?on\s+(?:our\s+)?roll\s+)?\b(?:to|until|untill?|till?|up\s+to|up\s+until|through(?:\s+to)?|hyd(?:\s+at)?|tan|hyd\s+y|i)\b\s*:?"
     r"|\s*(?:[-\u2013\u2014]{1,2}>?|=?>|\u2192|~)\s*(?:to\b|until\b)?|[,;](?=\s*(?:still|current|on\s|and\s+(?:is\s+)?still|remains))"
-    r"|[,;]?\s*(?:and\s+)?(?:left(?:\s+on)?|ended|end(?:\s+date)?|leaving\s+date|date\s+(?:of\s+leaving|left)|leaver)\s*:?|(?=\s+(?:and\s+(?:is\s+)?)?still\s))\s*"
+    r"|[,;.]?\s*(?:and\s+)?(?:left(?:\s+us)?(?:\s+on)?|ended|end(?:\s+date)?|leaving\s+date|date\s+(?:of\s+leaving|left)|leaver)\s*:?|(?=\s+(?:and\s+(?:is\s+)?)?(?:still|remains)\s))\s*"
 )
 _FROM = r"(?:(?:on\s+(?:our\s+)?roll\s*)?(?:from|since|o|started(?:\s+on)?|start(?:\s+date)?|admitted(?:\s+on)?|date\s+of\s+admission|admission\s+date|joined(?:\s+on)?|between)?\s*[:\u2013-]?\s*)?"
 _PERIOD = re.compile(
-    rf"{_FROM}(?P<first>{_DATE}){_BETWEEN}(?P<last>{_DATE}|{_PRESENT}){_NOTE}\s*[.;,]?", re.IGNORECASE
+    rf"{_FROM}(?P<first>{_DATE}){_BETWEEN}(?P<last>{_DATE}|{_PRESENT}){_NOTE}(?:,?\s*\(?inclusive\)?)?\s*[.;,]?",
+    re.IGNORECASE,
+)
+_FROM_AND = re.compile(
+    rf"(?:on\s+(?:our\s+)?roll\s+)?between\s+(?P<first>{_DATE})\s+and\s+(?P<last>{_DATE}){_NOTE}\s*[.]?",
+    re.IGNORECASE,
+)
+_STILL_SINCE = re.compile(
+    rf"(?:(?:is\s+)?(?:still|currently)\s+on\s+(?:our\s+|the\s+)?roll|current\s+(?:pupil|student))\s*[,.;:\u2013-]*\s*(?:and\s+)?"
+    rf"(?:joined|started|admitted|since|from|start\s+date)(?:\s+us)?(?:\s+on)?\s*:?\s*(?P<first>{_DATE})\s*[.]?",
+    re.IGNORECASE,
 )
 _SINCE = re.compile(
     rf"(?:(?:still|currently|on)\s+(?:on\s+)?(?:our\s+|the\s+)?roll,?\s+(?:since|from)|(?:on\s+(?:our\s+)?roll\s+)?since)\s+(?P<first>{_DATE})(?P<still>\s*[,(-]?\s*(?:and\s+)?(?:still|currently|remains)\s+on\s+(?:our\s+)?roll\)?)?\s*[.]?",
@@ -85,11 +95,13 @@ def read_roll(text: str, written_on: date | None = None) -> Roll | None:
     squeezed = _SPACED.sub(r"\1/\2/\3", squeezed)
     if len(squeezed) > 120:
         return None
-    if match := _PERIOD.fullmatch(squeezed):
+    if match := _PERIOD.fullmatch(squeezed) or _FROM_AND.fullmatch(squeezed):
         first, last = read_date(match["first"]), _last(match["last"])
         if not (first and last and _sensible(first, last, written_on)):
             return None
         return None if last != PRESENT and _GOES_ON.search(squeezed) else Roll(first, last)
+    if (match := _STILL_SINCE.fullmatch(squeezed)) and (first := read_date(match["first"])):
+        return Roll(first, PRESENT) if _sensible(first, PRESENT, written_on) else None
     if (match := _SINCE.fullmatch(squeezed)) and (first := read_date(match["first"])):
         told = bool(match["still"]) or re.match(r"still|currently|on", squeezed, re.IGNORECASE)
         return Roll(first, PRESENT if told and _sensible(first, PRESENT, written_on) else None)
@@ -172,7 +184,7 @@ _SHORT_YEAR = rf"\d{{1,2}}([/.-])\d{{1,2}}\1\d{{2}}(?!\d)|\d{{1,2}}{_ORDINAL}(?:
 _LOOSE = re.compile(rf"(?<![\w/.-])(?:{_NUMERIC}|{_WORDED}|{_SHORT_YEAR})(?![\d/])", re.IGNORECASE)
 _YEAR = re.compile(r"(?<![\w/.-])(?:19|20)\d{2}(?![\w/-]|\.\d)")
 _STILL = re.compile(
-    r"\b(?:still|remains?|currently|continues)\s+(?:(?:a\s+|our\s+)?(?:pupil|student)|on|at|attend\w*|enrolled|with\s+us|here|to\s+attend)|\b(?:to|until|till|up\s+to)\s+(?:the\s+)?(?:present|date|now|today|current)|[-\u2013]\s*present\b|\bpresent\s+day\b|\bis\s+on\s+(?:our|the)\s+(?:school\s+)?roll\b|\bcurrent\s+(?:pupil|student)\b|\bhas\s+been\s+(?:on\s+(?:our|the)\s+roll|with\s+us|at|a\s+pupil|here)[^.]{0,40}\bsince\b|\b(?:is|are)\s+(?:on\s+)?roll(?:ed)?\b[^.]{0,20}\bsince\b|(?:yn\s+)?dal\s+ar\s+y\s+gofrestr|\bpresennol\b",
+    r"\b(?:still|remains?|currently|continues)\s+(?:(?:a\s+|our\s+)?(?:pupil|student)|on|at|attend\w*|enrolled|with\s+us|here|to\s+attend)|\b(?:to|until|till|up\s+to)\s+(?:the\s+)?(?:present|date|now|today|current)|[-\u2013]\s*present\b|\bpresent\s+day\b|\bis\s+on\s+(?:our|the)\s+(?:school\s+)?roll\b|\bcurrent\s+(?:pupil|student)\b|\bhas\s+been\s+(?:on\s+(?:(?:our|the)\s+)?roll|with\s+us|at|a\s+pupil|here)[^.]{0,40}\bsince\b|\b(?:is|are)\s+(?:on\s+)?roll(?:ed)?\b[^.]{0,20}\bsince\b|(?:yn\s+)?dal\s+ar\s+y\s+gofrestr|\bpresennol\b",
     re.IGNORECASE,
 )
 

@@ -11,9 +11,9 @@ import re
 NOT_APPLICABLE = "not_applicable"
 
 _NONE = re.compile(
-    r"(?:not\s+applicable|n\s*/\s*a|n\.\s?a\.?|na|none|no\s+previous\s+school|not\s+app(?:licable)?|dim|amherthnasol|ddim\s+yn\s+berthnasol|not_applicable)"
+    r"(?:not\s+applicable|n\s*/\s*a|n\.\s?a\.?|na|none|nil|no\s+previous\s+school|not\s+app(?:licable)?|dim|amherthnasol|ddim\s+yn\s+berthnasol|not_applicable)"
     r"(?:\s*[,:(\u2013-]+\s*(?:not\s+applicable|no\s+previous\s+school|none|(?:this\s+is\s+)?(?:(?:the\s+child's|the\s+pupil's|their|his|her)\s+)?first\s+school|"
-    r"(?:started|joined|began)\s+(?:with\s+us\s+|here\s+|us\s+)?in\s+(?:our\s+)?(?:reception|nursery))\)?)?\s*\.?",
+    r"(?:started|joined|began)\s+(?:with\s+us\s+|here\s+|us\s+)?in\s+(?:our\s+)?(?:reception|nursery)(?:\s+(?:with\s+us|here))?)\)?)?\s*\.?",
     re.IGNORECASE,
 )
 _MAYBE_NONE = re.compile(
@@ -24,7 +24,7 @@ _NOUN = (
     r"(?:Schools?|Academy|College|Primary|Infants?'?|Juniors?|Nursery|High|Grammar|Secondary|Preparatory|Prep|Pre-?school|Kindergarten|Playgroup|Montessori|"
     r"Ysgol|Centre|First|Middle|Lower|Upper|PRU|UTC|Studio|Foundation|Federation|Hospital|Special|Community|Voluntary|Aided|Controlled|Church|Catholic|RC|C\.?E\.?|C\.?\s?of\s?E\.?|CofE|Meithrin|Gynradd|Uwchradd|Gymraeg|Babanod|Iau|Education)"
 )
-_TOKEN = re.compile(r"[A-Z\u00c0-\u017f\u0174-\u0177][\w'\u2019.&-]*|\d{1,3}(?:st|nd|rd|th)|&")
+_TOKEN = re.compile(r"[A-Z\u00c0-\u017f\u0174-\u0177][\w'\u2019.&-]*|\d{1,3}(?:st|nd|rd|th)|\d[A-Z]{2}|&")
 _SMALL = frozenset(
     {
         "of",
@@ -62,7 +62,7 @@ _NO_SCHOOL = re.compile(
     re.IGNORECASE,
 )
 _CAME_FROM = re.compile(
-    r"^(?:(?:the\s+)?[Pp]revious\s+school(?:\s+(?:was|is))?|previously(?:\s+(?:at|attended))?|(?:came|transferred|moved|joined)\s+(?:to\s+us\s+|us\s+)?from|attended|from)\s+(?=[A-Z])"
+    r"^(?i:(?:the\s+)?previous\s+school(?:\s+(?:was|is))?|previously(?:\s+(?:at|attended))?|(?:came|transferred|moved|joined)\s+(?:to\s+us\s+|us\s+)?from|attended|from)\s+(?=[A-Z])"
 )
 _URN = re.compile(
     r"\s*[\[(]?\s*(?:urn|dfe(?:\s+number)?|estab)\s*:?\s*\d{3,7}(?:/\d{4})?\s*[\])]?", re.IGNORECASE

@@ -14,14 +14,14 @@ LARGEST_BYTES = 65_536
 TOTAL_SECONDS = 10.0
 
 
-async def ask_notary(fetcher: Fetcher, address: str, content: bytes, media_type: str) -> Told:
-    """One question and the answer to it."""
+async def ask_notary(fetcher: Fetcher, address: str, content: bytes | None, media_type: str) -> Told:
+    """One question and the answer to it; without content it is a GET."""
     try:
         answer = await fetcher.request(
-            "POST",
+            "GET" if content is None else "POST",
             address,
-            headers={"Content-Type": media_type},
-            body=content,
+            headers={} if content is None else {"Content-Type": media_type},
+            body=content or b"",
             body_limit_bytes=LARGEST_BYTES,
         )
     except FetchFailed as failed:

@@ -312,7 +312,7 @@ def _notary(settings: Settings, notaries: Notaries) -> AskNotary:
     hosts = tuple(urlsplit(address).netloc.lower() for address in addresses)
     tls = _trusted(settings.fetch_ca_file)
 
-    async def ask(address: str, content: bytes, media_type: str) -> Told:
+    async def ask(address: str, content: bytes | None, media_type: str) -> Told:
         fetcher = Fetcher(tls=tls, development_hosts=hosts, total_seconds=NOTARY_SECONDS)
         try:
             return await ask_notary(fetcher, address, content, media_type)

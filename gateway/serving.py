@@ -128,8 +128,7 @@ def _stopped_when_contradicted(gateway: Gateway, stop: Callable[[], None]) -> li
         why.append(fault)
         stop()
 
-    if isinstance(gateway.dispatch, Dispatch):
-        gateway.dispatch.on_contradiction = contradicted
+    gateway.dispatch.on_contradiction = contradicted
     return why
 
 

@@ -190,6 +190,12 @@ class Settings(BaseSettings):
     anchor_interval_seconds: float = Field(
         60.0, gt=0, le=3600, description="how often the log is witnessed and stamped, on a fixed rhythm"
     )
+    log_growth: int = Field(
+        8,
+        ge=0,
+        le=1024,
+        description="how many leaves the log that others see grows by at each anchoring, whatever happens; 0: as it comes",
+    )
     heartbeat_interval_seconds: float = Field(
         3600.0, ge=60, description="how often the log grows by a heartbeat, on a fixed rhythm"
     )
@@ -446,6 +452,11 @@ class Settings(BaseSettings):
     @property
     def is_on_sqlite(self) -> bool:
         return self.book_url.startswith("sqlite")
+
+    @property
+    def steady_growth(self) -> int:
+        """How many leaves the log that others see grows by at each anchoring; 0 where nobody else sees it, or it is not wanted."""
+        return self.log_growth if self.is_anchored else 0
 
     @property
     def is_anchored(self) -> bool:

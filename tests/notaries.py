@@ -118,6 +118,55 @@ class WitnessHere(WitnessProcess):
             self._server = None
 
 
+@dataclass
+class LyingWitness:
+    """A witness's address at which somebody lies: what is told to `POST` and to `GET`, each with its status."""
+
+    posted: tuple[int, bytes] = (200, b"")
+    shown: tuple[int, bytes] = (404, b"")
+    url: str = ""
+
+
+@contextmanager
+def lying_witness(port: int = 0) -> Iterator[LyingWitness]:
+    liar = LyingWitness()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(*liar.posted)
+
+        def do_GET(self) -> None:
+            self.answer(*liar.shown)
+
+        def answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with listening(Handler, port) as taken:
+        liar.url = f"http://127.0.0.1:{taken}"
+        yield liar
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[int]:
+    """An HTTP listener on loopback in a thread of its own; its port."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 def make_witness(folder: Path, name: str, logs: Sequence[str], kind: type[WitnessProcess]) -> WitnessProcess:
     """Set up with the real command, not started yet."""
     words = [word for log in logs for word in ("--log", log)]
@@ -179,16 +228,9 @@ def stamp_authority(folder: Path) -> Iterator[StampAuthority]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    authority.url = f"http://127.0.0.1:{server.server_address[1]}/tsr"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with listening(Handler) as port:
+        authority.url = f"http://127.0.0.1:{port}/tsr"
         yield authority
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _make_certificates(folder: Path) -> None:

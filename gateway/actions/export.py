@@ -21,7 +21,7 @@ from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
 from gateway.ledger.verify import unb64url
 from gateway.parts import Parts, Work
 from gateway.store import attachments, clients, incidents, log, mail, messages
-from gateway.store.log import CheckpointRow
+from gateway.store.log import AnchorRow, CheckpointRow
 from gateway.store.transaction import Tx
 from keys.custody import TimedKeys
 from keys.sealing import CannotOpen, DataKey
@@ -95,10 +95,10 @@ def read_bundle(
     )
 
 
-def _held(tx: Tx, parts: Parts, name: str, size: int) -> CheckpointRow | None:
+def _held(tx: Tx, parts: Parts, name: str, size: int) -> CheckpointRow | AnchorRow | None:
     newest = log.latest_checkpoint(tx)
     origin = f"{parts.settings.issuer}/ledger/{name}" if name or newest is None else newest.log
-    return log.checkpoint_of_size(tx, origin, size)
+    return log.checkpoint_of_size(tx, origin, size) or log.anchor_of_size(tx, origin, size)
 
 
 _OF_READER = frozenset(  # neither who else was told or owes something, nor which officer did what

@@ -57,12 +57,16 @@ class Readiness:
         parts, at = self._parts, self._parts.clock()
         key = f"readyz-{secrets.token_hex(16)}"
         yield "database", lambda: parts.store.read(log.latest_checkpoint)
+        yield "log-contradicted", self._is_uncontradicted
         yield (
             "replay",
             lambda: parts.store.transact(lambda tx: replay.burn(tx, key, at + timedelta(minutes=1), at)),
         )
         yield "custody", lambda: parts.custody.transact(lambda tx: custody.find(tx, key))
         yield "keys", self._wrap_and_unwrap
+
+    async def _is_uncontradicted(self) -> bool:
+        return not await self._parts.store.read(log.contradictions)
 
     async def _wrap_and_unwrap(self) -> None:
         made, wrapped = self._parts.keys.new_data_key("readyz")

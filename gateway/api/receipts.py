@@ -22,6 +22,9 @@ from gateway.store.transaction import Tx
 _TILE = re.compile(r"([0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
 
+NOT_SEALED = "This receipt is not sealed yet; ask again in a second."
+
+
 async def get_receipt(door: Door, request: Request) -> Response:
     """A receipt of a message that my agency sent."""
     principal = await door.reader(request, READ)
@@ -32,12 +35,15 @@ async def get_receipt(door: Door, request: Request) -> Response:
 async def get_proof(door: Door, request: Request) -> Response:
     """The offline proof that a receipt is in the log (tlog-proof@v1); 404 until it is sealed, normally within a second.
 
-    Under the first checkpoint that witnesses signed, once there is one; before, under the log's own signature.
+    Under the first checkpoint that witnesses signed, once there is one; before, under the log's own signature, unless the log
+    grows at one pace for others: then 404 until they confirmed it, normally within a minute.
     """
     principal = await door.reader(request, READ)
-    proof = await door.parts.store.read(lambda tx: _proof(tx, principal, request.path_params["receipt"]))
+    wanted, is_steady = request.path_params["receipt"], door.parts.settings.steady_growth > 0
+    proof = await door.parts.store.read(lambda tx: _proof(tx, principal, wanted, is_steady=is_steady))
     if proof is None:
-        raise Refused(ErrorCode.NOT_FOUND, detail="This receipt is not sealed yet; ask again in a second.")
+        detail = "This receipt is not proved yet; ask again in a minute." if is_steady else NOT_SEALED
+        raise Refused(ErrorCode.NOT_FOUND, detail=detail)
     return PlainTextResponse(proof, headers=HEADERS)
 
 
@@ -101,12 +107,13 @@ def _own_entry(tx: Tx, principal: Principal, wanted: str) -> EntryRow:
     return entry
 
 
-def _proof(tx: Tx, principal: Principal, wanted: str) -> str | None:
+def _proof(tx: Tx, principal: Principal, wanted: str, *, is_steady: bool) -> str | None:
+    """Under the first checkpoint that others confirmed; where these are to show no one's rhythm, under no other."""
     entry = _own_entry(tx, principal, wanted)
     if entry.log is None or entry.leaf_index is None:
         return None
     confirmed = log.anchor_holding(tx, entry.log, entry.leaf_index)
-    under = confirmed or log.latest_checkpoint(tx, entry.log)
+    under = confirmed or (None if is_steady else log.latest_checkpoint(tx, entry.log))
     if under is None or entry.leaf_index >= under.size:
         return None
     return sealing.prove(tx, entry.leaf_index, under)

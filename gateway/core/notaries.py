@@ -17,4 +17,6 @@ class Told:
     fault: str | None = None
 
 
-AskNotary = Callable[[str, bytes, str], Awaitable[Told]]  # address, what is posted, its media type
+AskNotary = Callable[
+    [str, bytes | None, str], Awaitable[Told]
+]  # address, what is posted (None: it is asked for), its media type

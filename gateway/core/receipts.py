@@ -312,6 +312,10 @@ class Event(Enum):
         "LogContinued",
         "A new log follows on the last checkpoint of the one before, which it names; nothing about the events in either.",
     )
+    LOG_RESTARTED = (
+        "LogRestarted",
+        "Two officers began the log anew because a witness had signed another or a larger one; not what the lost entries said.",
+    )
     RENEWAL = ("Renewal", "Older evidence was stamped anew; nothing about the events themselves.")
 
     def __init__(self, text: str, meaning: str) -> None:

@@ -1,31 +1,42 @@
-"""Anchoring: on a fixed rhythm witnesses sign the newest checkpoint, then authorities stamp it, then it is kept.
+"""Anchoring: on a fixed rhythm witnesses sign the log's next checkpoint, then authorities stamp it, then it is kept.
 
-Invariant: what witnesses do not confirm as the continuation of what they saw stops the gateway; what they or the authorities
-do not answer stops nothing: receipts stay pending and the log says so. No time is claimed that nobody stamped.
+Invariant: what a witness shows to be another log than ours, signed by our own key, stops the gateway; its word alone stops
+nothing, and what witnesses or authorities do not answer stops nothing: receipts stay pending and the log says so. No time is
+claimed that nobody stamped. Where the log grows at one pace for others, they are shown sizes that tell of nothing that happened.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import structlog
 
 from gateway.actions.anchor import anchor
 from gateway.core.errors import Misconfigured
 from gateway.core.notaries import COSIGNATURES, STAMP_QUERY
+from gateway.dispatch.timetable import fill_up
 from gateway.ledger import sealing
-from gateway.ledger.anchoring import Witness, WrongTime, own_line, read_stamp, stamp_request, submission
-from gateway.ledger.checkpoint import log_key, origin_at, sign_checkpoint
+from gateway.ledger.anchoring import (
+    Witness,
+    WrongTime,
+    own_line,
+    read_stamp,
+    stamp_request,
+    steady_size,
+    submission,
+)
+from gateway.ledger.checkpoint import log_key, open_checkpoint, origin_at, sign_checkpoint
 from gateway.ledger.tree import EMPTY_ROOT
-from gateway.ledger.verify import Invalid
+from gateway.ledger.verify import Invalid, VerifierKey
 from gateway.parts import Parts
 from gateway.store import log
-from gateway.store.log import AnchorRow, CheckpointRow, Overtaken
+from gateway.store.log import AnchorRow, CheckpointRow, ContradictionRow, Overtaken
+from gateway.store.transaction import Tx
 
-SAW_MORE, SAW_OTHER = "saw-more", "saw-other"
+SAW_MORE, SAW_OTHER, UNPROVEN = "saw-more", "saw-other", "unproven"
 _log = structlog.get_logger()
 
 
@@ -35,15 +46,17 @@ class RolledBack(Misconfigured):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one witness said about our newest checkpoint: its line, or a coarse code for why not.
+    """What one witness said about a checkpoint of ours: its line over one of `size` leaves, or a coarse code for why not.
 
-    `saw-more`: it has signed a larger log (of `size` leaves). `saw-other`: it has signed one that ours does not continue.
+    `saw-more`: it has signed a larger log (of `size` leaves). `saw-other`: it has signed one that ours does not continue. Both
+    only when it showed that checkpoint (`shown`) with our own signature on it; else its word is `unproven`.
     """
 
     witness: str
     line: str | None = None
     trouble: str | None = None
     size: int | None = None
+    shown: str = ""
 
     @property
     def contradicts(self) -> bool:
@@ -51,46 +64,99 @@ class Seen:
 
 
 async def anchor_newest(parts: Parts) -> AnchorRow | None:
-    """Have the newest checkpoint confirmed and keep it; None when it is already, or not everybody needed answers. After the
+    """Have the log's next checkpoint confirmed and keep it; None when it is already, or not everybody needed answers. After the
     turn of a year the old log's last one comes first, and the new log's with the next turn.
 
     RolledBack when a witness contradicts us.
     """
     if not parts.settings.is_anchored:
         return None
-    newest = await parts.store.read(log.next_to_anchor)
-    if newest is None:
+    await refuse_if_it_stands_contradicted(parts)
+    next_one = await _next(parts)
+    if next_one is None:
         return None
-    seen = await ask_witnesses(parts, newest)
-    refuse_if_contradicted(seen, newest.size)
-    lines = [one.line for one in seen if one.line is not None]
+    seen = await ask_witnesses(parts, next_one)
+    await _keep_contradictions(parts, next_one.log, seen)
+    refuse_if_contradicted(seen, next_one.size)
+    lines = [one.line for one in seen if one.line is not None and one.size == next_one.size]
     if len(lines) < parts.notaries.quorum:
-        _log.error("log.pending", size=newest.size, witnesses=len(lines), needed=parts.notaries.quorum)
+        _log.error("log.pending", size=next_one.size, witnesses=len(lines), needed=parts.notaries.quorum)
         return None
-    note = newest.note + "".join(lines)
+    note = next_one.note + "".join(lines)
     tokens = await _stamps(parts, note)
     if parts.notaries.stamp_urls and not tokens:
-        _log.error("log.pending", size=newest.size, stamps=0, needed=1)
+        _log.error("log.pending", size=next_one.size, stamps=0, needed=1)
         return None
-    confirmed = AnchorRow(newest.number, newest.log, newest.size, newest.root, note, tokens, parts.clock())
+    confirmed = AnchorRow(
+        next_one.number, next_one.log, next_one.size, next_one.root, note, tokens, parts.clock()
+    )
     return confirmed if await _keep(parts, confirmed) else None
 
 
+async def _next(parts: Parts) -> CheckpointRow | None:
+    """The checkpoint to be confirmed now: the newest, or on a steady rhythm the one of the next step, once in each interval."""
+    growth = parts.settings.steady_growth
+    if growth:
+        shown = await parts.store.read(_shown_last)
+        if shown is not None and _is_of_this_turn(parts, shown):
+            return None
+        await fill_up(parts, (shown.size if shown else 0) + growth)
+    newest = await parts.store.read(log.next_to_anchor)
+    if newest is None:
+        return None
+    if not growth or newest.log != (await parts.store.read(log.origins))[-1]:
+        return newest  # an earlier year's log is shown whole: the next one names its last checkpoint
+    done = await parts.store.read(lambda tx: log.newest_anchor_of(tx, newest.log))
+    size = steady_size(done.size if done else 0, newest.size, growth)
+    return newest if size >= newest.size else await _head(parts, newest.log, size)
+
+
+def _shown_last(tx: Tx) -> AnchorRow | None:
+    newest = log.latest_checkpoint(tx)
+    return None if newest is None else log.newest_anchor_of(tx, newest.log)
+
+
+def _is_of_this_turn(parts: Parts, shown: AnchorRow) -> bool:
+    every = parts.settings.anchor_interval_seconds
+    return parts.clock().timestamp() // every == shown.anchored_at.timestamp() // every
+
+
+async def _head(parts: Parts, origin: str, size: int) -> CheckpointRow:
+    """Our own checkpoint of a size that the log has passed; of no leaves at all it is the beginning of every log."""
+
+    def read(tx: Tx) -> tuple[int, bytes | None]:
+        return log.number_within(tx, origin, size), sealing.root_at(tx, origin, size)
+
+    number, root = (0, EMPTY_ROOT) if size == 0 else await parts.store.read(read)
+    if root is None:
+        raise sealing.LedgerDamaged("the stored tree lacks hashes of a size that it had")
+    note = await asyncio.to_thread(sign_checkpoint, parts.keys.log, origin, size, root)
+    return CheckpointRow(number, origin, size, root, note, parts.clock())
+
+
 async def compare_with_witnesses(parts: Parts) -> list[Seen]:
-    """What every witness says about our newest checkpoint; of a log that is not begun here, about an empty tree: a book of the
-    old year would else find out only after it began this year's log a second time."""
+    """What every witness says about our newest checkpoint, on a steady rhythm about the newest that it was shown; of a log that is
+    not begun here, about an empty tree: a book of the old year would else find out only after it began this year's log a second
+    time."""
     newest, at = await parts.store.read(log.latest_checkpoint), parts.clock()
     due = origin_at(parts.settings.issuer, at, newest.log if newest else None)
-    seen = [] if newest is None else await ask_witnesses(parts, newest)
     if newest is None or newest.log != due:
-        seen += await ask_witnesses(parts, _empty(parts, due, at))
-    return seen
+        seen = await ask_witnesses(parts, await _head(parts, due, 0))
+    else:
+        seen = []
+    if newest is None:
+        return seen
+    if parts.settings.steady_growth:
+        shown = await parts.store.read(_shown_last)
+        newest = await _head(parts, newest.log, shown.size if shown else 0)
+    return await ask_witnesses(parts, newest) + seen
 
 
 async def must_not_be_rolled_back(parts: Parts) -> bool:
     """Before anything runs: RolledBack when a witness contradicts us; False when none answers, which is said: ask again."""
     if not parts.notaries.witnesses:
         return True
+    await refuse_if_it_stands_contradicted(parts)
     seen = await compare_with_witnesses(parts)
     newest = await parts.store.read(log.latest_checkpoint)
     refuse_if_contradicted(seen, newest.size if newest else 0)
@@ -98,6 +164,26 @@ async def must_not_be_rolled_back(parts: Parts) -> bool:
         return True
     _log.error("log.unwitnessed", advice="no witness answers: whether this is an older book is not known")
     return False
+
+
+async def refuse_if_it_stands_contradicted(parts: Parts) -> None:
+    """RolledBack when any process of this deployment was shown that the log here is not the one that was signed."""
+    standing = await parts.store.read(log.contradictions)
+    newest = await parts.store.read(log.latest_checkpoint)
+    shown = [Seen(one.witness, trouble=SAW_OTHER, size=one.size) for one in standing]
+    ours = newest.size if newest else 0
+    refuse_if_contradicted(
+        [replace(one, trouble=SAW_MORE) if (one.size or 0) > ours else one for one in shown], ours
+    )
+
+
+async def look_for_contradiction(parts: Parts) -> list[Seen]:
+    """Ask all witnesses, and keep what they show against the log here; what they said."""
+    seen = await compare_with_witnesses(parts)
+    newest = await parts.store.read(log.latest_checkpoint)
+    due = origin_at(parts.settings.issuer, parts.clock(), newest.log if newest else None)
+    await _keep_contradictions(parts, newest.log if newest else due, seen)
+    return seen
 
 
 def refuse_if_contradicted(seen: Sequence[Seen], size: int) -> None:
@@ -113,22 +199,35 @@ def refuse_if_contradicted(seen: Sequence[Seen], size: int) -> None:
     )
 
 
+async def _keep_contradictions(parts: Parts, origin: str, seen: Sequence[Seen]) -> None:
+    """What was shown against the log stays on record, so that no process of this deployment goes on with it."""
+    rows = [
+        ContradictionRow(origin, one.witness, one.size or 0, one.shown, parts.clock())
+        for one in seen
+        if one.contradicts
+    ]
+    for row in rows:
+        await parts.store.transact(lambda tx, row=row: log.note_contradiction(tx, row))  # type: ignore[misc]
+
+
 async def ask_witnesses(parts: Parts, checkpoint: CheckpointRow) -> list[Seen]:
     """All at once; each that does not confirm is told of."""
     seen = await asyncio.gather(*(_ask(parts, one, checkpoint) for one in parts.notaries.witnesses))
     for one in seen:
-        if one.line is None and not one.contradicts:
+        if one.trouble == UNPROVEN:
+            _log.error("witness.unproven", witness=one.witness, claims=one.size)
+        elif one.line is None and not one.contradicts:
             _log.warning("witness.trouble", witness=one.witness, reason=one.trouble)
     return list(seen)
 
 
 async def _ask(parts: Parts, witness: Witness, checkpoint: CheckpointRow) -> Seen:
     """Submit as if it had seen our newest anchored checkpoint; if it saw another one it says which, and is asked again."""
-    name = witness.key.name
-    done = await parts.store.read(lambda tx: log.newest_anchor_of(tx, checkpoint.log))
+    name, origin = witness.key.name, checkpoint.log
+    done = await parts.store.read(lambda tx: log.newest_anchor_of(tx, origin))
     old = min(done.size, checkpoint.size) if done else 0
-    for _ in range(2):
-        proof = await _proof(parts, checkpoint.log, old, checkpoint.size)
+    for _ in range(3):
+        proof = await _proof(parts, origin, old, checkpoint.size)
         body = submission(old, proof, checkpoint.note)
         told = await parts.ask_notary(f"{witness.url}/add-checkpoint", body, COSIGNATURES)
         if told.status != 409:
@@ -136,33 +235,55 @@ async def _ask(parts: Parts, witness: Witness, checkpoint: CheckpointRow) -> See
         theirs = _size(told.body)
         if theirs is None:
             return Seen(name, trouble="not-a-witness")
-        if theirs > checkpoint.size:
-            return await _ahead(parts, name, checkpoint.log, theirs)
-        if theirs == old:
-            return Seen(name, trouble=SAW_OTHER, size=theirs)
+        newest = await parts.store.read(lambda tx: log.latest_checkpoint(tx, origin))
+        if theirs == old or theirs > (newest.size if newest else 0):
+            return await _contradicting(parts, witness, origin, theirs)
+        if theirs > checkpoint.size:  # it signed what we did not keep, or another process of ours was faster
+            checkpoint = await _head(parts, origin, theirs)
         old = theirs
     else:
         return Seen(name, trouble="busy")
     if told.fault is not None:
         return Seen(name, trouble=told.fault)
     if told.status == 422:
-        return Seen(name, trouble=SAW_OTHER, size=old)
+        return await _contradicting(parts, witness, origin, old)
     if told.status != 200:
         return Seen(name, trouble=f"status-{told.status}")
     return _believed(parts, witness, checkpoint, told.body)
 
 
-async def _ahead(parts: Parts, name: str, origin: str, theirs: int) -> Seen:
-    """It saw more than what we asked about: another process of ours was faster, or this book is an older one."""
-    newest = await parts.store.read(lambda tx: log.latest_checkpoint(tx, origin))
-    is_ours = newest is not None and newest.size >= theirs
-    return Seen(name, trouble="busy" if is_ours else SAW_MORE, size=theirs)
+async def _contradicting(parts: Parts, witness: Witness, origin: str, claimed: int) -> Seen:
+    """It says that it signed what ours does not continue: that counts if it shows it, signed by our own key, and it is so."""
+    unproven = Seen(witness.key.name, trouble=UNPROVEN, size=claimed)
+    address = f"{witness.url}/checkpoint/{quote(origin, safe='/')}"
+    told = await parts.ask_notary(address, None, COSIGNATURES)
+    if told.status != 200:
+        return unproven
+    try:
+        head = open_checkpoint(told.body, _own_keys(parts, origin), [], 0)
+    except Invalid:
+        return unproven
+
+    def read(tx: Tx) -> tuple[int, bytes | None]:
+        newest = log.latest_checkpoint(tx, origin)
+        return (newest.size if newest else 0), sealing.root_at(tx, origin, head.size)
+
+    ours, root = await parts.store.read(read)
+    if root == head.root:
+        return unproven
+    trouble = SAW_MORE if head.size > ours else SAW_OTHER
+    return replace(unproven, trouble=trouble, size=head.size, shown=told.body.decode())
+
+
+def _own_keys(parts: Parts, origin: str) -> list[VerifierKey]:
+    return [log_key(origin, signer) for signer, _ in parts.keys.timed["log"].keys]
 
 
 def _believed(parts: Parts, witness: Witness, checkpoint: CheckpointRow, answer: bytes) -> Seen:
-    logs = [log_key(checkpoint.log, signer) for signer, _ in parts.keys.timed["log"].keys]
+    logs = _own_keys(parts, checkpoint.log)
     try:
-        return Seen(witness.key.name, own_line(witness, logs, checkpoint.note, answer, parts.clock()))
+        line = own_line(witness, logs, checkpoint.note, answer, parts.clock())
+        return Seen(witness.key.name, line, size=checkpoint.size)
     except Invalid:
         return Seen(witness.key.name, trouble="false-signature")
     except WrongTime:
@@ -178,12 +299,6 @@ async def _proof(parts: Parts, origin: str, old: int, size: int) -> list[bytes]:
 def _size(body: bytes) -> int | None:
     text = body.decode("ascii", errors="replace").strip()
     return int(text) if text.isdecimal() and len(text) <= 19 else None
-
-
-def _empty(parts: Parts, origin: str, at: datetime) -> CheckpointRow:
-    """Signed only to be compared: an empty tree is the beginning of every log."""
-    note = sign_checkpoint(parts.keys.log, origin, 0, EMPTY_ROOT)
-    return CheckpointRow(0, origin, 0, EMPTY_ROOT, note, at)
 
 
 async def _stamps(parts: Parts, note: str) -> tuple[bytes, ...]:

@@ -25,6 +25,7 @@ from gateway.dispatch.loop import CHASE_SECONDS, HOUSEKEEPING_SECONDS, carry_and
 from gateway.dispatch.timetable import beat_when_due, seal_waiting
 from gateway.parts import Parts
 from gateway.settings import Settings
+from gateway.store import log
 
 BROKER_SECONDS = 5.0  # longest wait for the broker: publishing is a hint and never worth more
 
@@ -160,13 +161,15 @@ def _house(process: int) -> _House:
 def _task(job: Job) -> Callable[[], None]:
     def task() -> None:
         house = _house(os.getpid())
-        house.runner.run(_finished(job(house.parts)))
+        house.runner.run(_unless_contradicted(job, house.parts))
 
     return task
 
 
-async def _finished(work: Awaitable[object]) -> None:
-    await work
+async def _unless_contradicted(job: Job, parts: Parts) -> None:
+    """Nothing runs on a book that a witness showed to be an older or another one; anchoring goes on to say so."""
+    if job is anchor_newest or not await parts.store.read(log.contradictions):
+        await job(parts)
 
 
 @signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -12,8 +12,13 @@ from contextlib import suppress
 
 import structlog
 
-from gateway.core.errors import place_of
-from gateway.dispatch.anchoring import RolledBack, anchor_newest, must_not_be_rolled_back
+from gateway.core.errors import Unavailable, place_of
+from gateway.dispatch.anchoring import (
+    RolledBack,
+    anchor_newest,
+    must_not_be_rolled_back,
+    refuse_if_it_stands_contradicted,
+)
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.erasing import finish_erasures
 from gateway.dispatch.intake import read_kept
@@ -38,6 +43,7 @@ from gateway.parts import Parts
 
 CHASE_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 30.0
+CONTRADICTION_SECONDS = 5.0
 
 HINT_SECONDS = 0.05  # at least so long between two hints
 
@@ -170,18 +176,31 @@ class Hints:
         self._parts = parts
         self._send = send
         self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.on_contradiction: Callable[[RolledBack], None] | None = None  # stops whatever serves here
 
     def start(self) -> None:
         """Begin; call within the event loop that serves."""
         self._parts.store.on_wake = self._woken.set
-        self._task = asyncio.create_task(self._hint())
+        self._tasks = [asyncio.create_task(one) for one in (self._hint(), self._watch())]
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
+                await task
+
+    async def _watch(self) -> None:
+        """Workers ask the witnesses; what they were shown against the log stops whatever serves too."""
+        while True:
+            await asyncio.sleep(CONTRADICTION_SECONDS)
+            try:
+                with suppress(Unavailable):  # told elsewhere; looked at again
+                    await refuse_if_it_stands_contradicted(self._parts)
+            except RolledBack as contradicted:
+                if self.on_contradiction is not None:
+                    self.on_contradiction(contradicted)
+                return
 
     async def _hint(self) -> None:
         while True:

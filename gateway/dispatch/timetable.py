@@ -5,6 +5,7 @@ Each step reads what is due from the database and does it through an action; run
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from datetime import datetime, timedelta
 
@@ -19,7 +20,7 @@ from gateway.actions.climb import Climb, climb
 from gateway.actions.end_webhook import end_waiting
 from gateway.actions.open_periodic import Opening, open_periodic
 from gateway.actions.prove import Occasion
-from gateway.actions.seal import seal
+from gateway.actions.seal import plan, seal
 from gateway.core.attachments import RECEIVING_LIFE
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import PartnershipId
@@ -28,6 +29,7 @@ from gateway.core.periods import periods as coming_round
 from gateway.core.rules import Periodic
 from gateway.core.sandbox import SANDBOX
 from gateway.dispatch.erasing import scrub
+from gateway.ledger.sealing import Planned
 from gateway.parts import TRACE, Parts, Supply
 from gateway.store import (
     attachments,
@@ -59,19 +61,45 @@ _log = structlog.get_logger()
 async def seal_waiting(parts: Parts) -> int:
     """Seal until nothing waits; the size of the tree, or 0 when nothing was sealed."""
     size = 0
+    while (made := await _seal_once(parts)) is not None:
+        size = made.size
+    return size
+
+
+async def fill_up(parts: Parts, fill_to: int) -> None:
+    """Seal what waits, and let the log in use have so many leaves at least."""
+    while (newest := await _seal_once(parts, fill_to)) is not None and newest.size < fill_to:
+        pass
+
+
+async def begin_anew(parts: Parts, origin: str) -> None:
+    """Begin a log of another name, joined to the one before."""
+    await _seal_once(parts, anew=origin)
+    await seal_waiting(parts)
+
+
+async def _seal_once(parts: Parts, fill_to: int = 0, anew: str | None = None) -> CheckpointRow | None:
+    """One batch: planned, signed in no transaction, written. None when there is nothing to add."""
     while True:
         at, seed = parts.clock(), secrets.token_bytes(32)
 
-        def sealed(tx: Tx, at: datetime = at, seed: bytes = seed) -> CheckpointRow | None:
-            return seal(tx, parts, Occasion(at, Supply(seed)))
+        def read(tx: Tx, at: datetime = at, seed: bytes = seed) -> Planned | None:
+            return plan(tx, parts, Occasion(at, Supply(seed)), fill_to, anew)
 
         try:
-            made = await parts.store.transact(sealed, shared=False)
+            planned = await parts.store.read(read)
+            if planned is None:
+                return None
+            note = await asyncio.to_thread(planned.signed, parts.keys.log)
+
+            def write(
+                tx: Tx, at: datetime = at, seed: bytes = seed, planned: Planned = planned, note: str = note
+            ) -> CheckpointRow:
+                return seal(tx, parts, Occasion(at, Supply(seed)), planned, note)
+
+            return await parts.store.transact(write, shared=False)
         except Overtaken:
             continue
-        if made is None:
-            return size
-        size = made.size
 
 
 async def beat_when_due(parts: Parts) -> bool:

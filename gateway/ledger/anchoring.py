@@ -48,6 +48,22 @@ class Notaries:
     roots: str  # the authorities' root certificates as the settings' file has them, PEM
 
 
+MOST_BEHIND = 10  # steps
+
+
+def steady_size(shown: int, newest: int, growth: int) -> int:
+    """How large the log is to be shown next, of which others saw `shown` leaves and which has `newest` by now.
+
+    With a growth it is that many leaves more than last time, whatever happened: where there are more they are shown with the
+    next steps, where there are fewer the log is filled up first. Only what would take longer than `MOST_BEHIND` steps is
+    shown at once, as whole steps.
+    """
+    if growth == 0:
+        return newest
+    behind = max(newest - shown, growth)
+    return shown + (growth if behind <= MOST_BEHIND * growth else behind // growth * growth)
+
+
 class WrongTime(Exception):
     """A witness or authority whose clock is far from ours: what it signed would not count."""
 

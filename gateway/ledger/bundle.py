@@ -119,7 +119,8 @@ def _proofs(tx: Tx, sealed: Mapping[int, str], heads: Sequence[Head]) -> dict[st
 
 
 def _place(tx: Tx, after: tuple[int, str]) -> Place | None:
-    row = log.checkpoint_of_root(tx, after[0], bytes.fromhex(after[1]))
+    named = (after[0], bytes.fromhex(after[1]))
+    row = log.anchor_of_root(tx, *named) or log.checkpoint_of_root(tx, *named)
     return None if row is None else (row.log, row.size)
 
 

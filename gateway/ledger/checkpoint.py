@@ -30,6 +30,7 @@ __all__ = [
     "cosignature",
     "log_key",
     "open_checkpoint",
+    "origin_anew",
     "origin_at",
     "parse_checkpoint_text",
     "parse_note",
@@ -45,6 +46,14 @@ def origin_at(issuer: str, at: datetime, last: str | None) -> str:
     """The log to seal in at an aware instant: one for each year in UTC; never an earlier one than `last`, the log in use."""
     year = f"{issuer}/ledger/{at.astimezone(UTC).year}"
     return year if last is None or label(last) < label(year) else last
+
+
+def origin_anew(last: str) -> str:
+    """The name of a log that is begun anew in its year: 2026, 2026b, 2026c; ValueError after 2026z."""
+    year, letter = (last[:-1], last[-1]) if last[-1].isalpha() else (last, "a")
+    if letter == "z":
+        raise ValueError("no log is begun anew so often")
+    return year + chr(ord(letter) + 1)
 
 
 def log_key(origin: str, signer: Signer) -> VerifierKey:

@@ -20,7 +20,8 @@ WHOLE LOG
 Every statement that this gateway ever signed, in the order of the log. No personal data: only ids, times, event names, coarse
 reasons and salted digests. Still keep it close: it shows how many incidents there were, and when.
 
-  leaves.jsonl             a statement a line, the bytes that are hashed; line N (from 0) is leaf N
+  leaves.jsonl             a statement a line, the bytes that are hashed; line N (from 0) is leaf N. A line {"filler":…} says
+                           nothing: such leaves keep the log growing at one pace
   checkpoints/SIZE.note    the log's signed states (C2SP tlog-checkpoint); SIZE.tsr is a time-stamp over one
   earlier/YEAR/            the logs of earlier years, each the same way; the first leaf of a log names the last state of
                            the one before

@@ -1,19 +1,21 @@
-"""Sealing: the single sequencer that puts waiting entries into the tree and signs the new tree head.
+"""Sealing: the single sequencer that puts waiting entries into the tree, between whose steps the new tree head is signed.
 
 Invariant: leaf indices, tiles and the checkpoint that covers them are written in one transaction, on top of exactly the
 checkpoint that was read (compare and swap). Signed checkpoints are therefore always of one history, whoever else seals,
-pauses or crashes. Entries are picked by state, never by the order of ids or of time.
+pauses or crashes. Entries are picked by state, never by the order of ids or of time. A signature is made between reading and
+writing, in no transaction, since a hardware module may take its time; it is shown to nobody before what it signs is durable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.ledger import tiles, tree
 from gateway.ledger.checkpoint import proof_text, sign_checkpoint
 from gateway.store import log
-from gateway.store.log import AnchorRow, CheckpointRow
+from gateway.store.log import AnchorRow, CheckpointRow, FillerRow
 from gateway.store.transaction import Tx
 from keys.signing import Signer
 
@@ -26,37 +28,87 @@ class LedgerDamaged(Exception):
     """The stored tree is not the one that was last signed: nothing may be signed on top of it. Alarm; restore; look."""
 
 
-def seal(
-    tx: Tx, signer: Signer, origin: str, now: datetime, limit: int = BATCH, link: Waiting | None = None
-) -> CheckpointRow | None:
-    """Seal up to `limit` waiting entries in the log of this origin; None when none waits.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The next checkpoint as it will be, once it is signed and if nobody is faster. `base` leaves are in the log already."""
 
-    A log that follows another begins with `link` alone, the entry that names the last checkpoint of the one before.
-    Raises `store.log.Overtaken` when another sequencer was faster (try again in a new transaction) and LedgerDamaged when
-    the stored tiles are not those of the newest checkpoint. `signer` is the log's (Ed25519).
+    number: int
+    log: str
+    base: int
+    size: int
+    root: bytes
+    waiting: tuple[Waiting, ...]
+    changed: Mapping[tiles.Place, bytes]
+    filler: FillerRow | None = None
+    link: Waiting | None = None
+
+    def signed(self, signer: Signer) -> str:
+        """The note; `signer` is the log's (Ed25519). Call it in no transaction."""
+        return sign_checkpoint(signer, self.log, self.size, self.root)
+
+
+def plan(
+    tx: Tx,
+    origin: str,
+    limit: int = BATCH,
+    link: Waiting | None = None,
+    fill_to: int = 0,
+    seed: bytes = b"",
+) -> Planned | None:
+    """Up to `limit` waiting entries for the log of this origin, and leaves that say nothing until it has `fill_to`; None when
+    nothing is to be added. Reads only.
+
+    A log that follows another begins with `link` alone, the entry that names the last checkpoint of the one before; that entry
+    need not be kept yet. Raises `store.log.Overtaken` when another sequencer was faster (read again) and LedgerDamaged when
+    the stored tiles are not those of the newest checkpoint.
     """
     waiting = log.unsealed(tx, limit) if link is None else [link]
-    if not waiting:
-        return None
     newest = log.latest_checkpoint(tx)
     if newest is not None and (newest.log != origin) != (link is not None):
         raise log.Overtaken("another sequencer began this log, or a later one")
-    base = None if link else newest
-    size = base.size if base else 0
-    read = _Tiles(tx, origin, tiles.right_edge(size))
-    if base is not None and _root(read, size) != base.root:
+    base = newest.size if newest and link is None else 0
+    filler = FillerRow(origin, base + len(waiting), fill_to - base - len(waiting), seed)
+    leaves = [tree.leaf_hash(statement) for _, statement in waiting]
+    leaves += [tree.leaf_hash(filler.leaf(filler.first + one)) for one in range(filler.count)]
+    if not leaves:
+        return None
+    read = _Tiles(tx, origin, tiles.right_edge(base))
+    if base and newest and _root(read, base) != newest.root:
         raise LedgerDamaged("the stored tree does not have the root that was last signed")
-    changed = tiles.grow(read, size, [tree.leaf_hash(statement) for _, statement in waiting])
+    changed = tiles.grow(read, base, leaves)
     read.known.update(changed)
-    total = size + len(waiting)
-    root = tree.root_hash(read, total)
-    number = newest.number + 1 if newest else 1
-    made = CheckpointRow(number, origin, total, root, sign_checkpoint(signer, origin, total, root), now)
-    log.number_leaves(tx, origin, size, [entry for entry, _ in waiting])
+    size = base + len(leaves)
+    return Planned(
+        newest.number + 1 if newest else 1,
+        origin,
+        base,
+        size,
+        tree.root_hash(read, size),
+        tuple(waiting),
+        changed,
+        filler if filler.count > 0 else None,
+        link,
+    )
+
+
+def seal(tx: Tx, planned: Planned, note: str, now: datetime) -> CheckpointRow:
+    """Write what was planned under its signed note; `store.log.Overtaken` when another sequencer was faster: plan again."""
+    made = CheckpointRow(planned.number, planned.log, planned.size, planned.root, note, now)
+    log.number_leaves(tx, planned.log, planned.base, [entry for entry, _ in planned.waiting])
     log.add_checkpoint(tx, made)
-    log.write_tiles(tx, origin, changed, existing=tiles.right_edge(size))
+    if planned.filler is not None:
+        log.fill(tx, planned.filler)
+    log.write_tiles(tx, planned.log, planned.changed, existing=tiles.right_edge(planned.base))
     # A crash before the commit leaves everything unsealed, and the signed note was seen by nobody; after it, all is served.
     return made
+
+
+def root_at(tx: Tx, origin: str, size: int) -> bytes | None:
+    """The root of a log's first `size` leaves; None when it has fewer, or is damaged."""
+    newest = log.latest_checkpoint(tx, origin)
+    if newest is None or size > newest.size:
+        return tree.EMPTY_ROOT if size == 0 else None
+    return newest.root if size == newest.size else _root(_Tiles(tx, origin), size)
 
 
 def prove(tx: Tx, index: int, checkpoint: CheckpointRow | AnchorRow) -> str:

@@ -9,12 +9,13 @@ begins a new one.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.core.messages import AgencyId, IncidentId, PartnershipId
@@ -71,7 +72,10 @@ class CheckpointRow:
 
 @dataclass(frozen=True, slots=True)
 class AnchorRow:
-    """A checkpoint that others confirmed: its note with witnesses' lines, and the time-stamps over it (one or two, or none)."""
+    """A checkpoint that others confirmed: its note with witnesses' lines, and the time-stamps over it (one or two, or none).
+
+    `number` is that of the last stored checkpoint within it: on a steady rhythm others are shown sizes between two of these.
+    """
 
     number: int
     log: str
@@ -80,6 +84,32 @@ class AnchorRow:
     note: str
     tokens: tuple[bytes, ...]
     anchored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FillerRow:
+    """`count` leaves of a log from `first` on that say nothing; each follows from the seed and its index."""
+
+    log: str
+    first: int
+    count: int
+    seed: bytes
+
+    def leaf(self, index: int) -> bytes:
+        """The bytes of one leaf: JSON as a statement is, and never to be taken for one."""
+        content = hashlib.sha256(self.seed + index.to_bytes(8, "big")).hexdigest()
+        return f'{{"filler":"{content}"}}'.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class ContradictionRow:
+    """A witness showed a checkpoint of this log that our own key signed and that the log here does not continue."""
+
+    log: str
+    witness: str
+    size: int
+    note: str
+    seen_at: datetime
 
 
 _CHAIN = Prepared(
@@ -114,7 +144,9 @@ _NUMBERED = Prepared(
 _CHECKPOINT = select(*t.checkpoint.c)
 _ANCHOR = select(*t.anchor.c)
 _NEWEST_ANCHOR = Prepared(
-    select(t.anchor.c.size, t.anchor.c.root).order_by(t.anchor.c.number.desc()).limit(1)
+    select(t.anchor.c.size, t.anchor.c.root)
+    .order_by(t.anchor.c.number.desc(), t.anchor.c.size.desc())
+    .limit(1)
 )
 
 
@@ -264,7 +296,8 @@ def number_leaves(tx: Tx, of: str, first: int, entries: Sequence[str]) -> None:
     """Give leaf indices of a log from `first` on; Overtaken when one is taken or an entry has one."""
     rows = [{"entry": entry, "of": of, "index": first + place} for place, entry in enumerate(entries)]
     try:
-        tx.execute(_NUMBER, rows)
+        if rows:  # a batch may be of leaves that say nothing alone
+            tx.execute(_NUMBER, rows)
     except IntegrityError as fault:
         raise Overtaken("another sequencer gave these leaf indices") from fault
     given = [row[0] for row in tx.execute(_NUMBERED, {"of": of, "first": first})]
@@ -273,10 +306,27 @@ def number_leaves(tx: Tx, of: str, first: int, entries: Sequence[str]) -> None:
 
 
 def statements(tx: Tx, of: str, first: int, count: int) -> list[bytes]:
-    """The statements at a log's leaf indices from `first` on, in order."""
+    """The bytes of a log's leaves from `first` on, in order: statements, and what fills the log up between them."""
     index = t.entry.c.leaf_index
-    query = select(t.entry.c.statement).where(t.entry.c.log == of, index >= first, index < first + count)
-    return [row.statement for row in tx.execute(query.order_by(index))]
+    query = select(index, t.entry.c.statement).where(
+        t.entry.c.log == of, index >= first, index < first + count
+    )
+    found: dict[int, bytes] = {row.leaf_index: row.statement for row in tx.execute(query)}
+    f = t.filler.c
+    runs = select(*f).where(f.log == of, f["first"] < first + count, f["first"] + f["count"] > first)
+    for row in tx.execute(runs):
+        run = FillerRow(**row._mapping)
+        for leaf in range(max(first, run.first), min(first + count, run.first + run.count)):
+            found[leaf] = run.leaf(leaf)
+    return [found[leaf] for leaf in sorted(found)]
+
+
+def fill(tx: Tx, row: FillerRow) -> None:
+    """Keep a run of leaves that say nothing, in the transaction of the checkpoint that holds them."""
+    try:
+        tx.execute(insert(t.filler), asdict(row))
+    except IntegrityError as fault:
+        raise Overtaken("another sequencer filled this log up") from fault
 
 
 def first_leaf(tx: Tx, of: str) -> EntryRow | None:
@@ -336,6 +386,19 @@ def checkpoint_of_root(tx: Tx, size: int, root: bytes) -> CheckpointRow | None:
     return _checkpoint(tx, _CHECKPOINT.where(t.checkpoint.c.size == size, t.checkpoint.c.root == root))
 
 
+def anchor_of_root(tx: Tx, size: int, root: bytes) -> AnchorRow | None:
+    """The anchored checkpoint that a statement names."""
+    return _anchor(tx, _ANCHOR.where(t.anchor.c.size == size, t.anchor.c.root == root))
+
+
+def number_within(tx: Tx, of: str, size: int) -> int:
+    """The number of a log's last checkpoint of at most this size; of none, that before its first."""
+    numbers = t.checkpoint.c.number
+    within = select(func.max(numbers)).where(t.checkpoint.c.log == of, t.checkpoint.c.size <= size)
+    first = select(func.min(numbers)).where(t.checkpoint.c.log == of)
+    return int(tx.execute(within).scalar() or (tx.execute(first).scalar() or 1) - 1)
+
+
 def origins(tx: Tx) -> list[str]:
     """The deployment's logs by their origins, the oldest first."""
     began = func.min(t.checkpoint.c.number)
@@ -381,6 +444,12 @@ def newest_anchor(tx: Tx) -> tuple[int, bytes] | None:
     return None if row is None else (row[0], row[1])
 
 
+def last_anchor(tx: Tx) -> AnchorRow | None:
+    """The newest anchored checkpoint of all logs."""
+    newest = (t.anchor.c.number.desc(), t.anchor.c.size.desc())
+    return _anchor(tx, _ANCHOR.order_by(*newest).limit(1))
+
+
 def newest_anchor_of(tx: Tx, of: str) -> AnchorRow | None:
     """The newest anchored checkpoint of one log."""
     return _anchor(tx, _ANCHOR.where(t.anchor.c.log == of).order_by(t.anchor.c.size.desc()).limit(1))
@@ -422,6 +491,50 @@ def oldest_unanchored(tx: Tx) -> datetime | None:
 def _unanchored() -> Select[Any]:
     done = select(func.coalesce(func.max(t.anchor.c.number), 0)).scalar_subquery()
     return _CHECKPOINT.where(t.checkpoint.c.number > done).order_by(t.checkpoint.c.number)
+
+
+# --- what witnesses showed against this book -------------------------------------------------------------------------------
+
+
+def note_contradiction(tx: Tx, row: ContradictionRow) -> None:
+    """Keep what a witness showed; the first showing of each witness stays."""
+    c = t.contradiction.c
+    there = select(c.size).where(c.log == row.log, c.witness == row.witness)
+    if tx.execute(there).first() is None:
+        tx.execute(insert(t.contradiction), asdict(row))
+
+
+def contradictions(tx: Tx) -> list[ContradictionRow]:
+    """What stands against the log in use; nothing once another one was begun in its place."""
+    newest = latest_checkpoint(tx)
+    query = select(*t.contradiction.c).order_by(t.contradiction.c.size.desc())
+    rows = [ContradictionRow(**row._mapping) for row in tx.execute(query)]
+    return [row for row in rows if newest is None or row.log >= newest.log]
+
+
+def cut_back(tx: Tx, base: AnchorRow | None) -> int:
+    """Let the logs end at a confirmed state: what is later waits for its seal again; how many entries that are.
+
+    Only for a log that is given up: its witnesses have seen another one, so that it can never be continued.
+    """
+    kept = (base.log, base.size) if base else ("", 0)
+    number = base.number if base else 0
+    given_up = set(tx.execute(select(t.checkpoint.c.log).where(t.checkpoint.c.number > number)).scalars())
+    beyond = or_(
+        t.entry.c.log.in_(given_up - {kept[0]}),
+        and_(t.entry.c.log == kept[0], t.entry.c.leaf_index >= kept[1]),
+    )
+    again = tx.execute(update(t.entry).where(beyond).values(log=None, leaf_index=None)).rowcount
+    top = tx.execute(select(func.max(t.checkpoint.c.number))).scalar() or 0
+    tx.execute(delete(t.checkpoint).where(t.checkpoint.c.number > number))
+    if base is not None and checkpoint_of_size(tx, base.log, base.size) is None:
+        note = base.note[: base.note.index("\n", base.note.index("\n\n") + 2) + 1]  # without witnesses' lines
+        closed = CheckpointRow(top + 1, base.log, base.size, base.root, note, base.anchored_at)
+        tx.execute(insert(t.checkpoint), asdict(closed))
+    return again
+
+
+# --- erasure and restores --------------------------------------------------------------------------------------------------
 
 
 def forget_disclosures(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> None:

@@ -657,15 +657,37 @@ checkpoint = Table(
 anchor = Table(
     "anchor",
     book,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),  # the checkpoint's
-    Column("log", Text, nullable=False),
-    Column("size", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False, index=True),  # of the last checkpoint within it
+    Column("log", Text, primary_key=True),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),  # with its witnesses' lines, as it was stamped
     Column("token", LargeBinary),  # RFC 3161 responses over the note
     Column("second_token", LargeBinary),
     Column("anchored_at", Instant, nullable=False),
-    UniqueConstraint("log", "size", name="anchor_of_log"),
+)
+
+# Editing it: leaves that say nothing no longer lead to the root that is signed; whoever reads the whole log sees it.
+filler = Table(
+    "filler",
+    book,
+    Column("log", Text, primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),  # leaf index
+    Column("count", Integer, nullable=False),
+    Column("seed", LargeBinary, nullable=False),
+)
+
+# Editing it: make the gateway run on a book that is behind, until a witness says so again; or stop it. The notes are signed.
+contradiction = Table(
+    "contradiction",
+    book,
+    Column("log", Text, primary_key=True),
+    Column("witness", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column(
+        "note", Text, nullable=False
+    ),  # a checkpoint that our own key signed and that the log here does not continue
+    Column("seen_at", Instant, nullable=False),
 )
 
 # Editing it: unwrap nothing (the master key is elsewhere); deleting a row makes content unreadable for ever.

@@ -89,7 +89,9 @@ async def _appends(book: Path, batch: int) -> float:
 
 def _append_and_seal(tx: Tx, made: Sequence[Draft]) -> None:
     append_all(tx, ISSUER, made, partnership=None, incident=None, seal=None, data_key=None)
-    sealing.seal(tx, LOG, ORIGIN, NOW)
+    planned = sealing.plan(tx, ORIGIN)
+    assert planned is not None
+    sealing.seal(tx, planned, planned.signed(LOG), NOW)
 
 
 # --- proofs from large logs --------------------------------------------------------------------------------------------

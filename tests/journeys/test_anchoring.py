@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +25,36 @@ from gateway.actions.export import own_policy, read_bundle
 from gateway.actions.prove import Occasion, Said, Subject, prove
 from gateway.api.operator import operator_app
 from gateway.app import build_parts, close, system_clock
+from gateway.cli.witness import witnessing
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
-from gateway.dispatch.anchoring import RolledBack, anchor_newest, compare_with_witnesses
+from gateway.dispatch.anchoring import (
+    RolledBack,
+    anchor_newest,
+    compare_with_witnesses,
+    must_not_be_rolled_back,
+)
 from gateway.dispatch.timetable import beat_when_due, seal_waiting
 from gateway.ledger import verify
-from gateway.ledger.checkpoint import log_key, origin_at
+from gateway.ledger.checkpoint import log_key, origin_at, sign_checkpoint, witness_key
 from gateway.parts import Parts, Supply
 from gateway.serving import build, running
 from gateway.settings import Settings
 from gateway.store import log, migrations
 from keys import custody
-from keys.signing import DEVELOPMENT_PREFIX
+from keys.signing import DEVELOPMENT_PREFIX, FileSigner
 from tests.actions.scene import refer
 from tests.command_line import attempt, gateway
 from tests.gateway_house import House, RealTime, gateway_house
-from tests.notaries import POLICY, StampAuthority, WitnessHere, WitnessProcess, make_witness, stamp_authority
+from tests.notaries import (
+    POLICY,
+    StampAuthority,
+    WitnessHere,
+    WitnessProcess,
+    lying_witness,
+    make_witness,
+    stamp_authority,
+)
 
 ORIGIN = origin_at("gateway.example", system_clock(), None)  # houses here run on real time
 
@@ -58,8 +72,8 @@ class Notaries:
         vkey = str(log_key(ORIGIN, custody.load(folder / "keys").log))
         return make_witness(folder / "witness", "witness.police.example", [vkey], kind)
 
-    def settings(self, *witnesses: WitnessProcess, stamped: bool = True) -> dict[str, Any]:
-        found: dict[str, Any] = {"witnesses": tuple(one.setting for one in witnesses)}
+    def settings(self, *witnesses: WitnessProcess, stamped: bool = True, growth: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = {"witnesses": tuple(one.setting for one in witnesses), "log_growth": growth}
         if stamped:
             found |= {
                 "timestamp_urls": (self.authority.url,),
@@ -93,10 +107,21 @@ async def quiet_house(folder: Path, **settings: Any) -> AsyncIterator[House]:
         yield house
 
 
-async def verdict(house: House, incident: str) -> tuple[str, str]:
+async def bundle_of(parts: Parts, incident: str) -> bytes:
     partnership, named = PartnershipId("south-tyneside"), IncidentId(incident)
-    key = await house.parts.key_of(named)
-    bundle = await house.parts.store.read(lambda tx: read_bundle(tx, house.parts, partnership, named, key))
+    key = await parts.key_of(named)
+    return await parts.store.read(lambda tx: read_bundle(tx, parts, partnership, named, key))
+
+
+def witness_memory(witness: WitnessProcess) -> bytes:
+    """The checkpoint of the lost log that the witness signed last."""
+    last = witnessing(witness.folder, system_clock).memory.last(ORIGIN)
+    assert last is not None
+    return last.note
+
+
+async def verdict(house: House, incident: str) -> tuple[str, str]:
+    bundle = await bundle_of(house.parts, incident)
     policy = verify.load_policy(json.dumps(own_policy(house.parts)).encode())
     found = verify.verify_bundle(bundle, policy)
     return found.verdict, found.reason
@@ -225,6 +250,176 @@ async def test_without_any_witness_the_gateway_starts_and_says_so_and_stops_once
             house.dispatch.on_contradiction = stopped.set_result  # type: ignore[union-attr]
             witness.start()
             assert "saw-" in str(await asyncio.wait_for(stopped, 20))
+
+
+LIAR = FileSigner.generate("liar", "Ed25519")
+
+
+@pytest.mark.parametrize("told", [(409, b"999999\n"), (422, b"not a continuation\n"), (409, b"1\n")])
+async def test_a_witness_that_contradicts_without_proof_stops_nothing(
+    notaries: Notaries, witness: WitnessProcess, tmp_path: Path, told: tuple[int, bytes]
+) -> None:
+    """Its word counts only when it shows another state of the log that our own key signed."""
+    with lying_witness() as liar:
+        listed = f"{witness_key('liar.example', LIAR)} {liar.url}"
+        settings = notaries.settings(witness, stamped=False) | {"witness_quorum": 1}
+        settings["witnesses"] += (listed,)
+        async with quiet_house(tmp_path, **settings) as house:
+            await grown(house.parts)
+            before = await house.parts.store.read(log.latest_checkpoint)
+            await grown(house.parts)
+            assert before is not None
+            foreign = sign_checkpoint(LIAR, ORIGIN, 999_999, bytes(32))
+            liar.posted = told
+            for shown in (b"", b"no note", foreign.encode(), before.note.encode()):
+                liar.shown = (200 if shown else 404, shown)
+                seen = {one.witness: one.trouble for one in await compare_with_witnesses(house.parts)}
+                assert seen == {"witness.police.example": None, "liar.example": "unproven"}
+            confirmed = await anchor_newest(house.parts)
+            assert confirmed is not None
+            assert "liar.example" not in confirmed.note
+            assert await must_not_be_rolled_back(house.parts)
+            own = house.parts.keys.log
+            for size, trouble in ((999, "saw-more"), (1, "saw-other")):
+                liar.shown = (200, sign_checkpoint(own, ORIGIN, size, b"x" * 32).encode())
+                with pytest.raises(RolledBack, match=trouble):
+                    await must_not_be_rolled_back(house.parts)
+
+
+async def test_of_two_witnesses_one_may_be_away_if_one_is_enough(
+    notaries: Notaries, witness: WitnessProcess, tmp_path: Path
+) -> None:
+    vkey = str(log_key(ORIGIN, custody.load(tmp_path / "keys").log))
+    other = make_witness(tmp_path / "other", "witness.council.example", [vkey], WitnessHere)
+    settings = notaries.settings(witness, other, stamped=False) | {"witness_quorum": 1}
+    async with quiet_house(tmp_path, **settings) as house:
+        await grown(house.parts)
+        confirmed = await anchor_newest(house.parts)
+        assert confirmed is not None
+        assert confirmed.note.count("\n— witness.") == 1
+        both = replace(house.parts, notaries=replace(house.parts.notaries, quorum=2))
+        await grown(both)
+        assert await anchor_newest(both) is None, "two must sign, and one is away"
+        other.start()
+        confirmed = await anchor_newest(both)
+        other.kill()
+        assert confirmed is not None
+        assert confirmed.note.count("\n— witness.") == 2
+        assert other.size(ORIGIN) == witness.size(ORIGIN) == confirmed.size
+
+
+async def test_the_log_that_witnesses_see_grows_by_the_same_whatever_happens(
+    notaries: Notaries, witness: WitnessProcess, tmp_path: Path
+) -> None:
+    """A quiet interval and one with a whole incident look alike; afterwards everything is proved as ever."""
+    settings = notaries.settings(witness, growth=4) | {"anchor_interval_seconds": 0.001}
+    async with quiet_house(tmp_path, **settings) as house:
+        await beat_when_due(house.parts)
+        await seal_waiting(house.parts)
+        sizes = [await shown_next(house)]
+        answer = await refer(house)
+        incident = answer["incident"]
+        for _ in range(10):
+            await grown(house.parts)
+        newest = await house.parts.store.read(log.latest_checkpoint)
+        assert newest is not None
+        assert newest.size > 8, "more happened than one step shows"
+        assert (await verdict(house, incident))[0] == "PROVISIONAL"
+        while sizes[-1] < newest.size:
+            sizes.append(await shown_next(house))
+        assert sizes == [4 * (step + 1) for step in range(len(sizes))]
+        assert witness.size(ORIGIN) == sizes[-1]
+        assert (await verdict(house, incident))[0] == "VALID"
+        (told,) = await compare_with_witnesses(house.parts)
+        assert told.line is not None, "asking shows no other size than the last one shown"
+        assert witness.size(ORIGIN) == sizes[-1]
+        exported = await gateway(
+            house,
+            "evidence",
+            "log",
+            "--out",
+            str(tmp_path / "log"),
+            "--officer",
+            "A One",
+            "--second-officer",
+            "B Two",
+        )
+        policy = tmp_path / "policy.json"
+        policy.write_text(json.dumps(own_policy(house.parts)))
+        asked = ("--ref", answer["id"], "--before", "2099-01-01T00:00:00Z", "--policy", str(policy))
+        for event, status in (("ConsignmentAcceptance", 0), ("SubmissionAcceptance", 1)):
+            found = await attempt(
+                house, "evidence", "absence", str(tmp_path / "log"), "--event", event, *asked
+            )
+            assert found[0] == status, found
+        assert exported["leaves"] > sizes[-1]
+
+
+async def shown_next(house: House) -> int:
+    confirmed = await anchor_newest(house.parts)
+    assert confirmed is not None
+    return confirmed.size
+
+
+async def test_a_step_is_shown_once_in_an_interval_whoever_anchors(
+    notaries: Notaries, witness: WitnessProcess, tmp_path: Path
+) -> None:
+    settings = notaries.settings(witness, stamped=False, growth=4) | {"anchor_interval_seconds": 3600}
+    async with quiet_house(tmp_path, **settings) as house:
+        await grown(house.parts)
+        assert await shown_next(house) == 4
+        await grown(house.parts)
+        assert await anchor_newest(house.parts) is None
+
+
+async def test_two_officers_begin_the_log_anew_when_entries_are_lost_for_good(
+    notaries: Notaries, witness: WitnessProcess, tmp_path: Path
+) -> None:
+    """Joined to the old log at its last confirmed state; what was sealed after that is confirmed in the new one."""
+    settings = notaries.settings(witness, stamped=False, growth=4) | {"anchor_interval_seconds": 0.001}
+    words = ("log", "restart", "--officer", "Winifred Stave", "--reason", "The disk is lost.")
+    async with quiet_house(tmp_path, **settings) as house:
+        await beat_when_due(house.parts)
+        await shown_next(house)
+        incident = (await refer(house))["incident"]
+        for _ in range(4):
+            await grown(house.parts)
+        status, _, err = await attempt(house, *words, "--second-officer", "Desmond Quill")
+        assert (status, "goes on" in err) == (1, True), "nothing contradicts it"
+        copy_book(tmp_path, tmp_path / "older.sqlite3")
+        for _ in range(8):
+            await shown_next(house)
+        lost = witness.size(ORIGIN)
+    set_back(tmp_path, tmp_path / "older.sqlite3")
+    parts = house.parts
+    assert "saw-more" in await refused_to_start(parts.settings)
+    assert (await attempt(house, *words, "--second-officer", "Winifred Stave"))[0] == 1
+    told = await gateway(house, *words, "--second-officer", "Desmond Quill")
+    assert (told["ended"], told["size"], told["log"]) == (ORIGIN, 4, f"{ORIGIN}b")
+    assert told["again"] > 4
+
+    old = str(log_key(ORIGIN, custody.load(tmp_path / "keys").log))
+    witness.kill()
+    make_witness(witness.folder, "witness.police.example", [old, *told["keys"]], WitnessHere)
+    witness.start()
+    parts = build_parts(parts.settings)
+    try:
+        assert await must_not_be_rolled_back(parts)
+        while (confirmed := await anchor_newest(parts)) is not None and confirmed.size < 40:
+            pass
+        assert confirmed is not None
+        assert confirmed.log == f"{ORIGIN}b"
+        bundle = await bundle_of(parts, incident)
+        policy = json.dumps(own_policy(parts, origins=await parts.store.read(log.origins))).encode()
+        found = verify.verify_bundle(bundle, verify.load_policy(policy))
+        assert found.verdict == "VALID", found
+        shown = bytes(witness_memory(witness))
+        pinned = verify.with_pinned(verify.load_policy(policy), [shown])
+        found = verify.verify_bundle(bundle, pinned)
+        assert "shorter than a checkpoint" in found.reason, "who kept the lost state can show the loss"
+        assert witness.size(ORIGIN) == lost
+    finally:
+        await close(parts)
 
 
 async def test_a_witness_killed_at_any_point_goes_on_where_it_was(notaries: Notaries, tmp_path: Path) -> None:

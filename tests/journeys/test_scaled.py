@@ -20,22 +20,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import redis
 import trustme
 
 from gateway.agency.client import AgencyClient
+from gateway.api.operator import operator_app
 from gateway.app import build_parts, close, system_clock
 from gateway.core.errors import Unavailable
 from gateway.core.messages import AgencyId, IncidentId
 from gateway.demo import invented
 from gateway.demo.partnership import AGENCIES, HOSPITALS, POLICE
+from gateway.ledger.checkpoint import log_key, origin_at, sign_checkpoint
 from gateway.settings import Settings
 from keys import custody as key_ring
 from keys.signing import DEVELOPMENT_PREFIX, FileSigner
 from tests.journeys.deployment import client_tls, eventually, number_of, set_up
 from tests.journeys.mortal_gateway import command, environment, toml
 from tests.journeys.test_kill import inhabit, partners_web_server
+from tests.notaries import WitnessHere, WitnessProcess, lying_witness, make_witness
 from tests.partner_agency import WebhookServer
 from tests.servers import PostgresServer, free_port, valkey_server
 
@@ -164,14 +168,22 @@ async def deployment(folder: Path, postgres: PostgresServer, **more: Any) -> Asy
 async def test_workers_deliver_all_that_was_answered_though_the_broker_and_a_worker_are_killed(
     tmp_path: Path, postgres: PostgresServer
 ) -> None:
-    port = free_port()
+    port, witness = free_port(), witness_of(tmp_path)
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(
-            deployment(tmp_path, postgres, broker_url=f"redis://127.0.0.1:{port}/0")
+            deployment(
+                tmp_path,
+                postgres,
+                broker_url=f"redis://127.0.0.1:{port}/0",
+                witnesses=[witness.setting],
+                anchor_interval_seconds=1.0,
+            )
         )
+        witness.start()
+        stack.callback(witness.kill)
         broker = stack.enter_context(ExitStack())
         broker.enter_context(valkey_server(port))
-        stack.enter_context(process(here.file, "serve"))
+        serving = stack.enter_context(process(here.file, "serve"))
         doomed = stack.enter_context(process(here.file, "work", "--processes", "1"))
 
         await submit_a_life(here.clients, 0)
@@ -188,6 +200,7 @@ async def test_workers_deliver_all_that_was_answered_though_the_broker_and_a_wor
         assert status == 0, (out, err)
         figures = json.loads(out)
         assert figures["unexplained"] == figures["pending"] == figures["failed"] == 0
+        await workers_anchor_and_all_stops_when_a_witness_shows_another_log(here.settings, witness, serving)
     followed_from_door_to_worker(tmp_path)
 
 
@@ -209,6 +222,48 @@ def logged(folder: Path, word: str) -> list[dict[str, Any]]:
     """The JSON lines that the processes of one command wrote."""
     lines = (folder / f"gateway.{word}.log").read_text().splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def witness_of(folder: Path) -> WitnessProcess:
+    """A witness of the deployment's log, whose keys are made here."""
+    key_ring.create(folder / "keys", DEVELOPMENT_PREFIX)
+    vkey = str(log_key(ORIGIN, key_ring.load(folder / "keys").log))
+    return make_witness(folder / "witness", "witness.example", [vkey], WitnessHere)
+
+
+ORIGIN = origin_at(Settings(mode="development").issuer, system_clock(), None)
+
+
+async def workers_anchor_and_all_stops_when_a_witness_shows_another_log(
+    settings: Settings, witness: WitnessProcess, serving: subprocess.Popen[bytes]
+) -> None:
+    """The workers ask; what they are shown stops the processes that only answer, and readiness says so meanwhile."""
+    parts = build_parts(settings)
+    operator = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=operator_app(parts)), base_url="http://operator"
+    )
+
+    async def anchored() -> bool | None:
+        shown, made = await number_of(parts, "anchor"), await number_of(parts, "filler")
+        return True if shown > 1 and made else None
+
+    async def unready() -> bool | None:
+        answer = await operator.get("/readyz")
+        return True if answer.status_code == 503 and answer.json()["reason"] == "log-contradicted" else None
+
+    try:
+        await eventually(anchored, "workers to have the log confirmed, step by step")
+        assert await unready() is None
+        witness.kill()
+        with lying_witness(witness.port) as liar:
+            liar.posted = (409, b"1000000\n")
+            own = sign_checkpoint(parts.keys.log, ORIGIN, 1_000_000, bytes(32))
+            liar.shown = (200, own.encode())
+            await eventually(unready, "readiness to say that the log is contradicted")
+            assert await asyncio.to_thread(serving.wait, 30) == 2
+    finally:
+        await operator.aclose()
+        await close(parts)
 
 
 async def _any(webhook: WebhookServer) -> bool | None:

@@ -13,11 +13,13 @@ from sqlalchemy import Engine
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.ledger.appending import Entry, Issuer, append
+from gateway.ledger.sealing import BATCH, Waiting, plan, seal
 from gateway.ledger.statement import draft
 from gateway.store.engines import open_engine
+from gateway.store.log import CheckpointRow
 from gateway.store.tables import book
 from gateway.store.transaction import Tx
-from tests.ledger.scene import RECEIPTS
+from tests.ledger.scene import LOG, ORIGIN, RECEIPTS
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ISSUER = Issuer("gateway.example", RECEIPTS)
@@ -55,6 +57,14 @@ def begin(engine: Engine) -> Begin:
             connection.exec_driver_sql("COMMIT" if keep else "ROLLBACK")
 
     return one
+
+
+def seal_now(
+    tx: Tx, at: datetime = NOW, origin: str = ORIGIN, limit: int = BATCH, link: Waiting | None = None
+) -> CheckpointRow | None:
+    """Plan, sign and write one batch in one transaction."""
+    planned = plan(tx, origin, limit, link)
+    return None if planned is None else seal(tx, planned, planned.signed(LOG), at)
 
 
 def log_one(

@@ -11,16 +11,17 @@ import pytest
 
 from gateway.core.messages import IncidentId
 from gateway.core.receipts import Event
-from gateway.ledger import sealing, verify
+from gateway.ledger import verify
+from gateway.ledger.anchoring import steady_size
 from gateway.ledger.appending import append
 from gateway.ledger.bundle import build_bundle, gather
-from gateway.ledger.checkpoint import cosignature, log_key, witness_key
+from gateway.ledger.checkpoint import cosignature, log_key, origin_anew, origin_at, witness_key
 from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
 from gateway.ledger.statement import Anchor, draft
 from gateway.store import log
 from gateway.store.log import AnchorRow, CheckpointRow
 from tests.ledger.conftest import ISSUER as SIGNED_BY
-from tests.ledger.conftest import NORTH, NOW, Begin, log_one
+from tests.ledger.conftest import NORTH, NOW, Begin, log_one, seal_now
 from tests.ledger.scene import AUTHORITY, ISSUER, LOG, NEXT_YEAR, ORIGIN, OTHER_AUTHORITY, RECEIPTS, WITNESSES
 from tests.ledger.stamping import POLICY
 
@@ -41,7 +42,7 @@ def sealed_three_times(begin: Begin) -> list[CheckpointRow]:
     for number in range(3):
         with begin() as tx:
             log_one(tx, "one-chain", 60 * number, INCIDENT)
-            head = sealing.seal(tx, LOG, ORIGIN, NOW + timedelta(minutes=number))
+            head = seal_now(tx, NOW + timedelta(minutes=number))
             assert head is not None
             made.append(head)
     return made
@@ -136,11 +137,11 @@ def test_over_new_year_the_old_logs_last_checkpoint_is_anchored_first_and_the_bu
         one = draft(Event.LOG_CONTINUED, "log-2027", NOW, {}, reason="follows-2026")
         kept = {"partnership": None, "incident": None, "seal": None, "data_key": None}
         link = append(tx, SIGNED_BY, one, **kept, after=named)  # type: ignore[arg-type]
-        begun = sealing.seal(tx, LOG, NEXT_YEAR, NOW, link=(link.id, link.statement))
+        begun = seal_now(tx, origin=NEXT_YEAR, link=(link.id, link.statement))
         assert begun is not None
         log_one(tx, "one-chain", 240, INCIDENT)
     with begin() as tx:
-        latest = sealing.seal(tx, LOG, NEXT_YEAR, NOW + timedelta(minutes=5))
+        latest = seal_now(tx, NOW + timedelta(minutes=5), NEXT_YEAR)
         assert latest is not None
         assert (begun.size, latest.size, latest.number) == (1, 2, 5)
     turns = []
@@ -157,3 +158,30 @@ def test_over_new_year_the_old_logs_last_checkpoint_is_anchored_first_and_the_bu
     bundle = build_bundle(gathered, disclosures={}, contents={}, policy=whom)
     finding = verify.verify_bundle(bundle, verify.load_policy(json.dumps(whom).encode()))
     assert (finding.verdict, finding.receipts) == ("VALID", 4), finding.reason
+
+
+@pytest.mark.parametrize(
+    ("shown", "newest", "growth", "size"),
+    [
+        (0, 0, 8, 8),  # filled up
+        (8, 9, 8, 16),
+        (8, 16, 8, 16),
+        (8, 60, 8, 16),  # the rest waits
+        (0, 80, 8, 8),
+        (0, 81, 8, 80),  # more than ten steps behind: at once, in whole steps
+        (5, 1005, 8, 1005),
+        (13, 17, 8, 21),  # steps go on from wherever it was
+        (8, 9, 0, 9),  # as it comes
+    ],
+)
+def test_what_is_shown_next_is_one_step_more(shown: int, newest: int, growth: int, size: int) -> None:
+    assert steady_size(shown, newest, growth) == size
+
+
+def test_logs_that_are_begun_anew_sort_within_their_year() -> None:
+    names = [ORIGIN, origin_anew(ORIGIN), origin_anew(origin_anew(ORIGIN)), NEXT_YEAR]
+    assert names == sorted(names)
+    assert names[1:3] == [f"{ORIGIN}b", f"{ORIGIN}c"]
+    assert origin_at("gateway.example", NOW, names[2]) == names[2]
+    with pytest.raises(ValueError, match="so often"):
+        origin_anew(f"{ORIGIN}z")

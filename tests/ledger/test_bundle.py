@@ -20,7 +20,6 @@ from gateway.ledger.appending import append, disclosures_label
 from gateway.ledger.bundle import Gathered, build_bundle, disclose, gather
 from gateway.ledger.checkpoint import log_key
 from gateway.ledger.policy import ReceiptKeyWindow, make_policy
-from gateway.ledger.sealing import seal
 from gateway.ledger.statement import Anchor, draft, statement
 from gateway.ledger.summary import Grid, Heading, Line, Words, line, page, summary
 from gateway.ledger.summary_pdf import pdf
@@ -28,7 +27,7 @@ from gateway.ledger.verify import Finding, load_policy, read_zip, unb64url, veri
 from gateway.store import log, tables
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
-from tests.ledger.conftest import ISSUER, NORTH, NOW, Begin, log_one
+from tests.ledger.conftest import ISSUER, NORTH, NOW, Begin, log_one, seal_now
 from tests.ledger.scene import LOG, ORIGIN, RECEIPTS, START
 
 INCIDENT = IncidentId("SI-7K3M-9QPX-2D")
@@ -57,7 +56,7 @@ def submitted(tx: Tx, ref: str = "msg-one", after: Anchor | None = None) -> str:
 
 
 def sealed(tx: Tx) -> log.CheckpointRow:
-    made = seal(tx, LOG, ORIGIN, NOW)
+    made = seal_now(tx)
     assert made is not None
     return made
 

@@ -16,20 +16,16 @@ from sqlalchemy.exc import DBAPIError
 from gateway.core.errors import Unavailable
 from gateway.ledger import sealing, tree
 from gateway.ledger.checkpoint import log_key, open_checkpoint, parse_proof
-from gateway.ledger.sealing import LedgerDamaged, seal
+from gateway.ledger.sealing import LedgerDamaged
 from gateway.ledger.verify import verify_consistency, verify_inclusion
 from gateway.store import log, tables
 from gateway.store.log import CheckpointRow, Overtaken
 from gateway.store.transaction import Store, Tx
-from tests.ledger.conftest import NORTH, NOW, Begin, log_one
+from tests.ledger.conftest import NORTH, NOW, Begin, log_one, seal_now
 from tests.ledger.scene import LOG, ORIGIN
 
 NEXT_YEAR = ORIGIN.replace("2026", "2027")
 KEYS = [log_key(origin, LOG) for origin in (ORIGIN, NEXT_YEAR)]
-
-
-def seal_now(tx: Tx, limit: int = sealing.BATCH) -> CheckpointRow | None:
-    return seal(tx, LOG, ORIGIN, NOW, limit)
 
 
 def fill(tx: Tx, count: int, chain: str = "chain") -> None:
@@ -180,7 +176,7 @@ def test_who_goes_on_in_the_old_log_and_who_begins_a_new_one_meet(begin: Begin) 
         assert seal_now(tx) is not None
     with begin() as tx:
         waits = log_one(tx, "link")
-        assert seal(tx, LOG, NEXT_YEAR, NOW, link=(waits.id, waits.statement)) is not None
+        assert seal_now(tx, origin=NEXT_YEAR, link=(waits.id, waits.statement)) is not None
         log_one(tx, "one")
     with pytest.raises(Overtaken), begin() as tx:
         seal_now(tx)
@@ -268,7 +264,7 @@ MORTAL = """
 import os, signal, sys
 from gateway.store.engines import open_engine
 from gateway.store.transaction import Tx
-from gateway.ledger.sealing import seal
+from gateway.ledger.sealing import plan, seal
 from keys.signing import FileSigner
 from pathlib import Path
 from datetime import datetime, timezone
@@ -286,7 +282,8 @@ def run(url, key, steps):
     connection = open_engine(url).connect()
     connection.exec_driver_sql("BEGIN")
     tx = Dying(Tx(connection, "sqlite" if url.startswith("sqlite") else "postgresql"), steps)
-    seal(tx, FileSigner.load(key), "gateway.example/ledger/2026", datetime(2026, 11, 22, 10, 0, tzinfo=timezone.utc))
+    planned = plan(tx, "gateway.example/ledger/2026", fill_to=265, seed=bytes(32))
+    seal(tx, planned, planned.signed(FileSigner.load(key)), datetime(2026, 11, 22, 10, 0, tzinfo=timezone.utc))
     if tx.left > 0:
         os.write(1, str(steps - tx.left).encode())
         os.kill(os.getpid(), signal.SIGKILL)  # everything written, nothing committed
@@ -350,7 +347,7 @@ def test_a_kill_between_any_two_steps_of_a_seal_leaves_one_history(
                 assert log.count_unsealed(tx) == 5
         assert check_all(begin).size == 254
         mortals.kill_at(steps)  # the last one dies right after its commit
-    assert check_all(begin).size == 259
+    assert check_all(begin).size == 265  # five entries, and what fills the log up
     with begin() as tx:
         assert seal_now(tx) is None
 
@@ -358,7 +355,7 @@ def test_a_kill_between_any_two_steps_of_a_seal_leaves_one_history(
 def test_the_time_of_sealing_is_the_clock_that_was_passed_in(begin: Begin) -> None:
     with begin() as tx:
         log_one(tx, "one")
-        made = seal(tx, LOG, ORIGIN, NOW + timedelta(minutes=3))
+        made = seal_now(tx, NOW + timedelta(minutes=3))
     assert made is not None
     assert made.sealed_at == NOW + timedelta(minutes=3)
 
@@ -370,7 +367,7 @@ async def test_many_sequencers_at_once_still_make_one_history(database_url: str,
         answers: list[object] = []
         for turn in range(8):
             await store.transact(lambda tx, turn=turn: fill(tx, 9, f"turn-{turn}"))  # type: ignore[misc]
-            sealers = [store.transact(lambda tx: seal_now(tx, 4)) for _ in range(4)]
+            sealers = [store.transact(lambda tx: seal_now(tx, limit=4)) for _ in range(4)]
             answers += await asyncio.gather(*sealers, return_exceptions=True)
         while await store.transact(seal_now):
             pass

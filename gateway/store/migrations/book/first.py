@@ -38,17 +38,17 @@ def upgrade() -> None:
     )
     op.create_table(
         "anchor",
-        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("log", sa.Text(), nullable=False),
-        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("token", sa.LargeBinary(), nullable=True),
         sa.Column("second_token", sa.LargeBinary(), nullable=True),
         sa.Column("anchored_at", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("number"),
-        sa.UniqueConstraint("log", "size", name="anchor_of_log"),
+        sa.PrimaryKeyConstraint("log", "size"),
     )
+    op.create_index(op.f("ix_anchor_number"), "anchor", ["number"], unique=False)
     op.create_table(
         "attachment",
         sa.Column("id", sa.Text(), nullable=False),
@@ -139,6 +139,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "contradiction",
+        sa.Column("log", sa.Text(), nullable=False),
+        sa.Column("witness", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "witness"),
+    )
+    op.create_table(
         "daily_round",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("done_on", sa.Date(), nullable=False),
@@ -220,6 +229,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("leaf_index IS NULL"),
         postgresql_where=sa.text("leaf_index IS NULL"),
+    )
+    op.create_table(
+        "filler",
+        sa.Column("log", sa.Text(), nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("seed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "first"),
     )
     op.create_table(
         "form_use",

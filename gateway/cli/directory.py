@@ -1,4 +1,4 @@
-"""`gateway directory`: the partnership's address book: import it from a file, look for gaps, list it.
+"""`gateway directory`: the partnership's address book: import it from a file, look for gaps, list it, try a way.
 
 Invariants: an import is done whole or not at all, by two officers, with an entry in the ledger; whoever's address was
 replaced is owed word of it at the old one. Exit status: 0 done, 1 a fault in the file or a gap, 2 wrong use or unreadable input.
@@ -15,8 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.import_directory import DirectoryImport, Imported, import_directory, planned_import
+from gateway.actions.try_way import Tried, WayTrial, try_way
 from gateway.cli.session import JsonFlag, answer, opened, run, settle, stop
-from gateway.core.messages import AgencyKind, PartnershipId, RoleId, Seat
+from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.presence import local_day
 from gateway.core.routing import Agency, Directory
@@ -42,6 +43,7 @@ IMPORT_EXAMPLE = (
     "(then --officer 'Winifred Stave' --second-officer 'Desmond Quill')"
 )
 CHECK_EXAMPLE = "Example: gateway directory check --partnership south-tyneside --json"
+TEST_EXAMPLE = "Example: gateway directory test harbour-view-primary dsl"
 LIST_EXAMPLE = "Example: gateway directory list --partnership south-tyneside --json"
 
 
@@ -123,6 +125,36 @@ async def the_partnership(parts: Parts, wanted: str) -> PartnershipId:
     if len(real) != 1:
         stop("say which directory with --partnership", 2)
     return real[0]
+
+
+@app.command("test", epilog=TEST_EXAMPLE)
+def send_test(
+    agency: Annotated[str, typer.Argument(metavar="AGENCY", help="The agency's id, as the list has it.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="The role, such as dsl.")],
+    partnership: Partnership = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Send a test by the way in which a seat is reached: it is about nobody and asks nothing. That it was sent is recorded."""
+
+    async def work() -> Tried:
+        async with opened() as parts:
+            seat = Seat(AgencyId(agency), RoleId(role))
+            return await try_way(parts, WayTrial(await the_partnership(parts, partnership), seat))
+
+    tried = run(work())
+    told = {
+        "way": tried.way,
+        "delivery": tried.delivery,
+        "taken": tried.is_taken if tried.delivery is None else None,
+        "reason": tried.reason,
+    }
+    if tried.delivery is not None:
+        lines = [f"The test is on its way by e-mail as {tried.delivery}: see gateway deliveries list"]
+    else:
+        lines = [f"{tried.way}: {'taken' if tried.is_taken else f'not taken ({tried.reason})'}"]
+    answer(told, lines, as_json)
+    if tried.delivery is None and not tried.is_taken:
+        raise typer.Exit(1)
 
 
 def _content(file: Path) -> bytes:

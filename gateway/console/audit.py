@@ -78,6 +78,7 @@ KINDS: Mapping[str, tuple[str, tuple[Event, ...]]] = {
             Event.CALENDAR_CHANGED,
             Event.DIRECTORY_CHANGED,
             Event.ABSENCE_ANNOUNCED,
+            Event.WAY_TRIED,
             Event.CLIENT_CHANGED,
             Event.KEY_INTRODUCED,
             Event.KEY_RETIRED,

@@ -38,6 +38,7 @@ NOTICES = {
     "tried": "It is tried again now, under the same id.",
     "cancelled": "Given up. Nothing of it is sent any more.",
     "told": "Recorded: a person there has it.",
+    "tested": "The test is on its way. This page shows how far it came: reload it. Ask them whether they have read it.",
 }
 
 

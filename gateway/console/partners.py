@@ -1,12 +1,14 @@
 """The agencies: who holds which seat and who is away, how each is reached, its clients with their keys, and what fails.
 
 Lists and names of people in their posts only: nothing about any incident. An absence noted here is the action that `gateway absence
-set` calls; who and where somebody is reached is changed by two officers with a directory file, never in a page.
+set` calls; who and where somebody is reached is changed by two
+officers with a directory file, never in a page.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,6 +18,8 @@ from starlette.responses import Response
 from gateway.actions.announce_absence import Absence, announce_absence
 from gateway.actions.client_concerns import concerns
 from gateway.actions.prove import Occasion
+from gateway.actions.try_way import MAY_BE_TRIED, WayTrial, try_way
+from gateway.console import words
 from gateway.console.door import Console, Visit
 from gateway.console.lists import snapshots
 from gateway.console.pages import go, page
@@ -55,6 +59,8 @@ CLIENT_STATES = {
 NOTICES = {
     "away": "Noted as away, in every seat held there. What is for them goes to whoever stands in.",
     "back": "Noted as back.",
+    "tested-webhook": "Their endpoint took the test. It is about nobody; a person may or may not have seen it.",
+    "tested-mesh": "MESH lets our mailbox in. Nothing was put into theirs.",
 }
 
 
@@ -127,7 +133,12 @@ async def get_partner(console: Console, visit: Visit) -> Response:
         "seats": seats,
         "clients": [(row, CLIENT_STATES[row.status], _keys(row, now), concerns(row, now)) for row in rows],
         "today": now.date().isoformat(),
-        "notice": NOTICES.get(visit.request.query_params.get("done", "")),
+        "may_be_tried": [
+            seat
+            for seat in seats
+            if seat.way.adapter in MAY_BE_TRIED and seat.way.adapter in console.parts.adapters
+        ],
+        "notice": _notice(visit.request.query_params),
     }
     return page(visit, "agency.html", here="partners", **told)
 
@@ -147,6 +158,27 @@ async def post_absence(console: Console, visit: Visit) -> Response:
     )
     console.parts.partnerships.forget()
     return go(f"/partners/{partnership}/{agency.id}?done={'back' if is_back else 'away'}")
+
+
+async def post_tested(console: Console, visit: Visit) -> Response:
+    """Send a test to a seat by the way that it has; what came of it, or the delivery that it is."""
+    partnership, agency, _ = await _found(console, visit)
+    asked = WayTrial(partnership, Seat(agency.id, RoleId(visit.form.get("role", ""))))
+    tried = await try_way(console.parts, asked)
+    if tried.delivery is not None:
+        return go(f"/delivery/{tried.delivery}?done=tested")
+    done = f"tested-{tried.way}" if tried.is_taken else "not-taken"
+    why = "" if tried.is_taken else f"&why={tried.reason}"
+    return go(f"/partners/{partnership}/{agency.id}?done={done}{why}")
+
+
+def _notice(query: Mapping[str, str]) -> str | None:
+    """What was done; of a test that failed why, in words that we have for it."""
+    done = query.get("done", "")
+    if done == "not-taken":
+        why = words.REASONS.get(query.get("why", ""), "they or the network could not be reached")
+        return f"The test was not taken: {why[:1].lower()}{why[1:]}."
+    return NOTICES.get(done)
 
 
 def _row(

@@ -85,6 +85,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/partners/{partnership}/{agency}", GET, Needs.OPEN_INCIDENTS, partners.get_partner),
     Route("/partners/{partnership}/{agency}/absence", POST, Needs.DECIDE, partners.post_absence),
     Route("/partners/failing", GET, Needs.SEE_LISTS, lists.get_partners),
+    Route("/partners/{partnership}/{agency}/tested", POST, Needs.DECIDE, partners.post_tested),
     Route("/search", GET, Needs.SEARCH, search.get_search),
     Route("/search/reference", POST, Needs.SEARCH, search.post_reference),
     Route("/search/child", POST, Needs.SEARCH, search.post_child),

@@ -150,6 +150,7 @@ NOTICE = (
     "notice"  # in place of a message's type: its recipient is told of it and gets none of its content (S0-30)
 )
 WEBHOOK_PING = "webhook.ping"  # the type of a notice that tells of nothing: an agency tries its endpoint
+WAY_TEST = "way-test"  # the type of a test that an officer sends: about nobody
 GONE = "gone"  # the endpoint itself says that it is closed for good
 OUR_FAULT = "our-fault"  # the reason of a try that failed by a fault of this house
 

@@ -296,6 +296,10 @@ class Event(Enum):
         "DirectoryChanged",
         "An entry of the directory was changed by two officers; not that it is true.",
     )
+    WAY_TRIED = (
+        "WayTried",
+        "An officer sent a test by the way in which somebody of the directory is reached; not that anybody read it.",
+    )
     ABSENCE_ANNOUNCED = (
         "AbsenceAnnounced",
         "An officer noted when somebody of the directory is away, or back; not that it is so.",

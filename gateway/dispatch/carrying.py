@@ -20,7 +20,18 @@ from gateway.actions.tell_managers import ALERT, WEBHOOK, alert_document, alert_
 from gateway.actions.tell_old_address import DIRECTORY_CHANGE, notice_letter
 from gateway.actions.tell_receipt import MAIL_RECEIPT, receipt_letter
 from gateway.actions.tell_refusal import MAIL_REFUSAL, refusal_letter
-from gateway.core.deliveries import NOTICE, OUR_FAULT, Fault, Letter, Outcome, Parcel, TryLater, Undeliverable
+from gateway.actions.try_way import trial_letter
+from gateway.core.deliveries import (
+    NOTICE,
+    OUR_FAULT,
+    WAY_TEST,
+    Fault,
+    Letter,
+    Outcome,
+    Parcel,
+    TryLater,
+    Undeliverable,
+)
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
 from gateway.core.routing import Directory
@@ -180,6 +191,8 @@ async def _letter(
         everybody = await parts.store.read(officers.every)
         return alert_letter(parts, everybody, message.facts["codes"], parts.settings.console_address)
     seat, now = Seat(row.agency, row.role), parts.clock()
+    if message.type == WAY_TEST:
+        return directory.mail_address(seat, now), trial_letter(directory, seat)
     address = directory.deputy_address(seat, now) if row.to_deputy else directory.mail_address(seat, now)
     key = await parts.key_by_id(message.data_key)
     if key is None or message.sealed is None:

@@ -143,6 +143,13 @@ def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
         tx.wake()
 
 
+def owed_by_rule(tx: Tx, partnership: PartnershipId, seat: Seat, rule: str, since: datetime) -> bool:
+    """Whether something has been owed to a seat by this rule since then."""
+    c = t.delivery.c
+    where = (c.partnership == partnership, c.agency == seat.agency, c.role == seat.role, c.rule == rule)
+    return tx.execute(select(c.id).where(*where, c.created_at > since).limit(1)).first() is not None
+
+
 def claim(
     tx: Tx, now: datetime, lease_until: datetime, most: int, each: int | None = None
 ) -> list[DeliveryRow]:

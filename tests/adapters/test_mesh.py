@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from adapters.mesh import MeshAdapter
+from gateway.actions.try_way import WayTrial, try_way
 from gateway.app import read_mesh_once
 from gateway.core.deliveries import DeliveryState, Fault, TryLater, Undeliverable
-from gateway.core.messages import AgencyId, RoleId
+from gateway.core.messages import AgencyId, RoleId, Seat
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.carrying import carry_due
 from gateway.store import directory, mail
@@ -23,6 +24,8 @@ from tests.actions.scene import ICB, deliveries_of, events_of, reasons, refer
 from tests.adapters.mesh_sandbox import OURS, THEIRS, WORKFLOW, Sandbox, mesh_sandbox
 from tests.adapters.parcels import a_parcel
 from tests.gateway_house import House, gateway_house
+
+HEALTH_BOARD = WayTrial(SOUTH_TYNESIDE, Seat(AgencyId(ICB), RoleId("dsp-icb")))
 
 
 @pytest.fixture
@@ -72,6 +75,8 @@ async def test_a_referral_lies_whole_in_the_health_boards_mailbox_and_its_collec
 ) -> None:
     referral, row = await carried(house)
     assert row.state is DeliveryState.DELIVERED
+    tried = await try_way(house.parts, HEALTH_BOARD)
+    assert (tried.way, tried.is_taken) == ("mesh", True), "our mailbox is let in; nothing is put into theirs"
     with sandbox.client(THEIRS) as theirs:
         (id_,) = [one for one in theirs.list_messages() if theirs.retrieve_message(one).local_id == row.id]
         document = json.loads(theirs.retrieve_message(id_).read())
@@ -136,6 +141,8 @@ async def test_no_silence_is_stated_while_mesh_cannot_be_read(house: House, sand
     assert read_until == house.clock()
     await house.parts.adapter("mesh").aclose()
     sandbox.shut()
+    tried = await try_way(house.parts, HEALTH_BOARD)
+    assert (tried.is_taken, tried.delivery) == (False, None)
     house.clock.move_by(hours=1)
     assert await read_mesh_once(house.parts) == 0
     assert await mark() == read_until

@@ -71,6 +71,11 @@ REGISTRY: Mapping[tuple[str, int], type[Envelope[Any]]] = {
 TYPES = frozenset(slug for slug, _ in REGISTRY)
 
 
+def newest() -> dict[str, int]:
+    """The newest version of each type."""
+    return {slug: max(version for one, version in REGISTRY if one == slug) for slug in sorted(TYPES)}
+
+
 def body_of(model: type[Envelope[Any]]) -> type[Body]:
     """The body class of an envelope in the table."""
     body = model.model_fields["body"].annotation

@@ -1,7 +1,8 @@
-"""Change what a client may do: its scopes, the types of message it may send, the audience its assertions may name."""
+"""Change what a client may do and is shown: its scopes, the types of message it may send, the audience its assertions may name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from gateway.core.receipts import Event
 from gateway.parts import Parts
 from gateway.store import clients
 from gateway.store.transaction import Tx
+from schemas import REGISTRY
 
 NEW_FOR = timedelta(days=30)  # so long a client is new, and new clients do it right from the start
 LONGEST_LEGACY = timedelta(days=183)
@@ -25,6 +27,15 @@ class Permission:
     client: str
     scopes: tuple[str, ...]
     message_types: tuple[str, ...] | None
+    officers: TwoOfficers
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The version of each type that a client is shown from now on; types that are not named stay as they are."""
+
+    client: str
+    receives: Mapping[str, int]
     officers: TwoOfficers
 
 
@@ -44,6 +55,18 @@ def permit_client(tx: Tx, parts: Parts, occasion: Occasion, asked: Permission) -
     types = "any" if asked.message_types is None else " ".join(asked.message_types)
     fields: dict[str, str | int] = {"scopes": " ".join(asked.scopes), "message_types": types}
     said = Said(Event.CLIENT_CHANGED, {**fields, **_by(asked.officers)}, "permissions-changed")
+    return prove(tx, parts, occasion, subject_of(parts, asked.client), [said])[0]
+    # A crash before the commit leaves the client as it was; the officers repeat the command.
+
+
+def show_client_versions(tx: Tx, parts: Parts, occasion: Occasion, asked: Versions) -> Stated:
+    """Change it and state it; Refused for an unknown client, type or version. The sender's bytes are shown beside in any case."""
+    row = registered(tx, asked.client)
+    if not all((slug, version) in REGISTRY for slug, version in asked.receives.items()):
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="There is no such version of that type.")
+    clients.show_versions(tx, asked.client, {**row.receives, **asked.receives})
+    receives = " ".join(f"{slug}={version}" for slug, version in sorted(asked.receives.items()))
+    said = Said(Event.CLIENT_CHANGED, {"receives": receives, **_by(asked.officers)}, "versions-chosen")
     return prove(tx, parts, occasion, subject_of(parts, asked.client), [said])[0]
     # A crash before the commit leaves the client as it was; the officers repeat the command.
 

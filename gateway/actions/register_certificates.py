@@ -21,6 +21,7 @@ from gateway.core.receipts import Event
 from gateway.parts import Parts
 from gateway.store import clients, directory
 from gateway.store.transaction import Tx
+from schemas import newest
 
 MOST_CERTIFICATES = 5
 
@@ -69,6 +70,7 @@ def register_certified_client(
         occasion.at,
         message_types=asked.message_types,
         certificates=asked.certificates,
+        receives=newest(),
     )
     return prove(tx, parts, occasion, subject_of(parts, asked.client), _introduced(asked))
     # A crash before the commit leaves no client; the officers repeat the command.

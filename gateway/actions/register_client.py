@@ -21,6 +21,7 @@ from gateway.store import clients, directory
 from gateway.store.clients import ClientRow, Waiting
 from gateway.store.transaction import Tx
 from keys.signing import jwk_thumbprint
+from schemas import newest
 
 PROVE_WITHIN = timedelta(days=14)
 NONCE_BYTES = 32
@@ -66,6 +67,7 @@ def register_client(tx: Tx, parts: Parts, occasion: Occasion, asked: Registratio
         waiting=waiting,
         message_types=asked.message_types,
         jwks_uri=asked.jwks_uri,
+        receives=newest(),  # its software was written for these: a later version comes when it asks
     )
     said = Said(Event.CLIENT_CHANGED, {"agency": asked.agency, "asked_by": waiting.asked_by}, "asked-for")
     prove(tx, parts, occasion, subject_of(parts, asked.client), [said])

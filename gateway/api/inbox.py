@@ -24,10 +24,11 @@ from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.oauth.resource import Principal, replayed
-from gateway.store import attachments, deliveries, messages
+from gateway.store import attachments, clients, deliveries, messages
 from gateway.store.attachments import AttachmentRow
 from gateway.store.deliveries import DeliveryRow
 from schemas import strict_json
+from schemas.conversions import in_version
 
 Said = TypeVar("Said", bound=BaseModel)
 
@@ -80,7 +81,8 @@ async def get_inbox(door: Door, request: Request) -> Response:
 async def get_delivery(door: Door, request: Request) -> Response:
     """One delivery with the message it carries; stated as a hand-over to the agency's system.
 
-    A notice has the members of the list alone. `payload` is the sender's exact bytes; the receipt's disclosure lets the recipient check them.
+    A notice has the members of the list alone. `content` is in the version
+    that the client chose; `payload` is the sender's exact bytes; the receipt's disclosure lets the recipient check them.
     """
     principal = await door.reader(request, READ)
     row = await find_delivery(door, principal, request)
@@ -90,10 +92,11 @@ async def get_delivery(door: Door, request: Request) -> Response:
     row = await door.parts.perform(collect, asked, row.partnership, row.incident)
     if row.notice:
         return JSONResponse(_item(row), headers=HEADERS)  # who is told, and reads nothing (S0-30)
-    message, files = await door.parts.store.read(
+    message, files, versions = await door.parts.store.read(
         lambda tx: (
             messages.find(tx, [row.partnership], row.message),
             attachments.of_message(tx, row.partnership, row.message),
+            clients.versions_shown(tx, principal.client_id),
         )
     )
     key = await door.parts.key_by_id(message.data_key if message else None)
@@ -101,10 +104,15 @@ async def get_delivery(door: Door, request: Request) -> Response:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this message has been erased.")
     raw = key.open(f"message:{message.id}", message.sealed)
     opened = await open_disclosures(door.parts, row.partnership, message.receipt)
+    sent = json.loads(raw)
+    shown = in_version(sent, versions.get(sent["type"]))
     document = {
         **_item(row),
         "from": message.agency,
-        "content": json.loads(raw),
+        "content": shown.content,
+        "converted": None
+        if shown.sent_version is None
+        else {"from_version": shown.sent_version, "left_out": list(shown.left_out)},
         "payload": base64.b64encode(raw).decode(),
         "attachments": [attachment_document(file) for file in files],
         "receipt": {

@@ -12,7 +12,7 @@ from gateway.api.door import SCOPES
 from gateway.cli.session import stop
 from gateway.core.client_keys import Window
 from gateway.core.working_days import TimeFault, read_instant
-from schemas import TYPES
+from schemas import REGISTRY, TYPES
 
 OFFICERS = "--officer 'Winifred Stave' --second-officer 'Desmond Quill'"
 ANY = "any"
@@ -72,6 +72,17 @@ def types_in(text: str) -> tuple[str, ...] | None:
     if not wanted or not set(wanted) <= set(TYPES):
         stop(f"--types takes `{ANY}`, or some of {' '.join(TYPES)}", 2)
     return wanted
+
+
+def versions_in(text: str) -> dict[str, int]:
+    """`referral=2,call-log=1` as types with versions; stops when one is not published."""
+    found: dict[str, int] = {}
+    for word in text.replace(",", " ").split():
+        slug, _, version = word.partition("=")
+        if not version.isascii() or not version.isdecimal() or (slug, int(version)) not in REGISTRY:
+            stop("--versions takes types with a published version, such as referral=1,call-log=1", 2)
+        found[slug] = int(version)
+    return found
 
 
 def window_of(not_before: str, not_after: str) -> Window:

@@ -1,4 +1,4 @@
-"""`gateway clients permit|suspend|legacy-audience`: what a client may do and what it is sent, and for how long."""
+"""`gateway clients permit|receive|suspend|legacy-audience`: what a client may do and what it is sent, and for how long."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from typing import Annotated
 
 import typer
 
-from gateway.actions.permit_client import LegacyAudience, Permission, allow_legacy_audience, permit_client
+from gateway.actions.permit_client import (
+    LegacyAudience,
+    Permission,
+    Versions,
+    allow_legacy_audience,
+    permit_client,
+    show_client_versions,
+)
 from gateway.actions.prove import Stated
 from gateway.actions.suspend_client import Suspension, suspend_client
 from gateway.cli.client_answers import found, settled, tell_changed
-from gateway.cli.client_options import OFFICERS, Client, instant_in, scopes_in, types_in
+from gateway.cli.client_options import OFFICERS, Client, instant_in, scopes_in, types_in, versions_in
 from gateway.cli.client_rows import utc_or_none
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, opened, run, settle, stop
 from gateway.core.officers import TwoOfficers
@@ -59,6 +66,31 @@ def permit(
     row, receipt = run(_permitted(client, wanted, allowed, bool(types), officers))
     told = {"client": client, "scopes": list(row.scopes), "message_types": row.message_types}
     tell_changed(told, f"{client} may now do that and nothing else", receipt, as_json)
+
+
+@app.command(
+    "receive",
+    epilog=f"Example: gateway clients receive northshire-police-1 --versions referral=1,call-log=1 {OFFICERS}",
+)
+def receive(
+    client: Client,
+    officer: Officer,
+    second_officer: SecondOfficer,
+    versions: Annotated[
+        str,
+        typer.Option(
+            "--versions", metavar="TYPE=N,…", help="Published versions; other types stay as they are."
+        ),
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Choose the version of each type in which a client's inbox shows `content`; what was sent stands beside it unchanged."""
+    asked = Versions(client, versions_in(versions), TwoOfficers(officer, second_officer))
+    if not asked.receives:
+        stop("--versions takes types with a published version, such as referral=1,call-log=1", 2)
+    receipt = run(settled(show_client_versions, asked))
+    told = {"client": client, "receives": dict(asked.receives)}
+    tell_changed(told, f"{client} is shown: {versions}", receipt, as_json)
 
 
 @app.command(

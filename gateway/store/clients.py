@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
@@ -59,6 +60,7 @@ class ClientRow:
     keys_tried_at: datetime | None = None
     keys_fault: str | None = None
     certificates: tuple[Mapping[str, Any], ...] = ()
+    receives: Mapping[str, int] = field(default_factory=dict)  # by type, the version shown; others as sent
 
     @property
     def keys(self) -> tuple[Mapping[str, Any], ...]:
@@ -95,6 +97,7 @@ def add(
     message_types: tuple[str, ...] | None = None,
     jwks_uri: str | None = None,
     certificates: Sequence[Mapping[str, Any]] = (),
+    receives: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Enrol a client; IntegrityError when the id is taken."""
     tx.execute(
@@ -110,6 +113,7 @@ def add(
             waiting=_written(waiting),
             jwks_uri=jwks_uri,
             certificates=[dict(entry) for entry in certificates],
+            receives=dict(receives),
         )
     )
 
@@ -135,6 +139,17 @@ def permit(tx: Tx, client_id: str, scopes: tuple[str, ...], message_types: tuple
     """What the client may do from now on; False when there is no such client."""
     types = None if message_types is None else list(message_types)
     return _change(tx, client_id, {"scopes": list(scopes), "message_types": types})
+
+
+def show_versions(tx: Tx, client_id: str, receives: Mapping[str, int]) -> bool:
+    """In which version of each type it is shown messages from now on; False when there is no such client."""
+    return _change(tx, client_id, {"receives": dict(receives)})
+
+
+def versions_shown(tx: Tx, client_id: str) -> Mapping[str, int]:
+    """By type, the version that a client is shown; other types as they were sent."""
+    found = tx.execute(select(t.client.c.receives).where(t.client.c.id == client_id)).scalar_one_or_none()
+    return found or {}
 
 
 def allow_legacy_audience(tx: Tx, client_id: str, until: datetime | None) -> bool:
@@ -235,4 +250,5 @@ def _row(tx: Tx, row: Row[Any]) -> ClientRow:
         keys_tried_at=row.keys_tried_at,
         keys_fault=row.keys_fault,
         certificates=tuple(row.certificates),
+        receives=row.receives,
     )

@@ -167,6 +167,9 @@ client = Table(
     Column("keys_fetched_at", Instant),
     Column("keys_tried_at", Instant),
     Column("keys_fault", Text),  # why the last fetch brought nothing: a coarse code
+    Column(
+        "receives", JSON, nullable=False
+    ),  # by type, the version it is shown; of others, as they were sent
     Column("certificates", JSON, nullable=False),  # of mutual TLS: pinned, or issued by an authority
 )
 

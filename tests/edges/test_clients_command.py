@@ -19,6 +19,7 @@ from gateway.oauth.key_policy import check_jwks
 from gateway.parts import Parts
 from gateway.store import clients, tables
 from keys.signing import FileSigner, jwk_thumbprint
+from schemas import newest
 from tests.edges.oauth_caller import Key, compact
 from tests.edges.office import OFFICERS, Office, Told, deployed
 
@@ -35,6 +36,7 @@ CLIENT_COMMANDS = [
     "revoke",
     "suspend",
     "permit",
+    "receive",
     "legacy-audience",
     "new-key",
     "prove",
@@ -446,6 +448,21 @@ def test_what_a_client_may_do_is_changed_by_two_officers_with_an_entry(gateway: 
     assert (the_client(gateway).message_types, the_client(gateway).scopes) == (None, ("messages.write",))
     assert gateway("clients", "permit", "np-1", *OFFICERS).status == 2
     assert gateway("clients", "permit", "nobody", "--types", "any", *OFFICERS).status == 1
+
+
+def test_a_client_is_shown_the_versions_of_its_day_until_officers_choose_others(gateway: Office) -> None:
+    registered(gateway)
+    assert the_client(gateway).receives == newest()
+    words = ("clients", "receive", "np-1", "--versions")
+    for wrong in ("referral=9", "nonsense=1", "referral", "referral=²", " "):
+        assert gateway(*words, wrong, *OFFICERS).status == 2
+    alone = ("--officer", "Winifred Stave", "--second-officer", "winifred  STAVE")
+    assert gateway(*words, "referral=1", *alone).status == 1
+    told = gateway(*words, "referral=1", "--json", *OFFICERS)
+    assert told.document["receives"] == {"referral": 1}
+    assert opened_fields(told.document["receipts"][0])["receives"] == "referral=1"
+    (row,) = gateway("clients", "list", "--json").document
+    assert row["receives"] == newest()
 
 
 def test_the_older_audience_is_never_for_new_clients_and_always_ends(gateway: Office) -> None:

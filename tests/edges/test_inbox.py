@@ -12,6 +12,8 @@ import pytest
 
 from gateway.api.inbox import LONGEST_WAIT_SECONDS
 from gateway.api.pages import MOST
+from gateway.store import clients
+from schemas.conversions import STEPS, Added
 from tests.actions.scene import refer
 from tests.edges.at_the_door import MARKER, Raw
 from tests.gateway_house import House, gateway_house
@@ -51,6 +53,26 @@ async def test_pages_hold_everything_once_and_oldest_first(house: House, unit: R
     assert len(seen) == len({item["id"] for item in seen}) == 7
     assert {item["message"] for item in seen} == set(sent)
     assert [item["created_at"] for item in seen] == sorted(item["created_at"] for item in seen)
+
+
+async def test_content_comes_in_the_version_that_the_client_chose_and_the_bytes_as_they_were_sent(
+    house: House, unit: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract section 4. The second version and the step to it are invented."""
+    step = (Added(("body", "weapons"), default="not recorded"),)
+    await refer(house)
+    (waiting,) = (await page(unit, "")).document["deliveries"]
+    where = f"/v1/inbox/{waiting['id']}"
+    before = (await unit.call("GET", where, headers=())).document
+    assert before["converted"] is None
+    await house.parts.store.transact(lambda tx: clients.show_versions(tx, UNIT, {"referral": 2}))
+    as_sent = (await unit.call("GET", where, headers=())).document
+    assert (as_sent["content"], as_sent["converted"]) == (before["content"], None), "no step leads there"
+    monkeypatch.setitem(STEPS, ("referral", 1), step)  # type: ignore[arg-type]
+    after = (await unit.call("GET", where, headers=())).document
+    assert after["converted"] == {"from_version": 1, "left_out": []}
+    assert (after["content"]["version"], after["content"]["body"]["weapons"]) == (2, "not recorded")
+    assert after["payload"] == before["payload"]
 
 
 async def test_a_full_last_page_is_followed_by_an_empty_one(house: House, unit: Raw) -> None:

@@ -16,7 +16,7 @@ from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
 from gateway.api.inbox import attachment_document
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
+from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId, is_entered_late
 from gateway.core.rules import Pack
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import attachments, deliveries, duties, incidents, likenesses, log, messages
@@ -104,7 +104,9 @@ async def get_message(door: Door, request: Request) -> Response:
         "reference": row.reference,
         "type": row.type,
         "decision": row.decision,
+        "created_at": _text(row.created_at),
         "arrived_at": _text(row.arrived_at),
+        "entered_late": is_entered_late(row.created_at, row.arrived_at),
         "duties": laid,
         "attachments": [attachment_document(file) for file in files],
         "receipt": {"id": row.receipt, "jws": row.answer["jws"]},
@@ -178,7 +180,14 @@ def _timeline(tx: Tx, agency: AgencyId, pack: Pack, incident: IncidentId) -> dic
         "outcomes": [{name: one[name] for name in OUTCOME} for one in found.outcomes] if found else [],
         "statutory": asked_of_incident(tx, pack, incident, seen),
         "timeline": [
-            {"id": row.id, "type": row.type, "from": row.agency, "arrived_at": _text(row.arrived_at)}
+            {
+                "id": row.id,
+                "type": row.type,
+                "from": row.agency,
+                "created_at": _text(row.created_at),
+                "arrived_at": _text(row.arrived_at),
+                "entered_late": is_entered_late(row.created_at, row.arrived_at),
+            }
             for row in seen
         ],
     }

@@ -11,7 +11,7 @@ import typer
 # `gateway <group> <command>`: gateway/cli/<group>.py
 GROUPS = (  # noqa: SIM905
     "rules directory absence mail clients keys held incidents duties deliveries evidence register report console breach"
-    " calendar guests log witness sandbox hold retention officers alerts tasks webhooks"
+    " calendar forms guests log witness sandbox hold retention officers alerts tasks webhooks"
 ).split()
 COMMANDS = {
     "init": "operator",

@@ -183,7 +183,8 @@ def _came(read: IncidentRead, since: datetime | None, until: datetime | None) ->
     for row in read.messages:
         if (since is None or row.arrived_at > since) and (until is None or row.arrived_at <= until):
             title = words.message_title(row.type)
-            yield Moment(row.arrived_at, -1, title, "", row.id, row.agency, row.receipt, kind="came")
+            late = words.entered_late(row.created_at, row.arrived_at)
+            yield Moment(row.arrived_at, -1, title, late, row.id, row.agency, row.receipt, kind="came")
 
 
 def _stated(told: list[Any]) -> Iterator[Moment]:

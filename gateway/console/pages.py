@@ -95,6 +95,7 @@ _pages.filters |= {
     "spoken": words.spoken,
     "in_words": words.in_words,
     "file_type": words.file_type,
+    "entered_late": lambda row: words.entered_late(row.created_at, row.arrived_at),
     "title_of": words.message_title,
     "expected": words.expected,
 }

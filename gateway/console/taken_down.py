@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -18,11 +19,12 @@ from gateway.actions.answer_for_agency import answer_for
 from gateway.actions.take import Speaker, prepare, take
 from gateway.console import duty_page, words
 from gateway.console.door import Console, Visit
-from gateway.console.forms import form_of, message_of, slips_of
+from gateway.console.forms import Field, Group, form_of, instant_of, message_of, slips_of
 from gateway.console.lists import agency_names, snapshots
 from gateway.console.pages import go, page
-from gateway.core.errors import ErrorCode, Refused
+from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import AgencyId, PartnershipId
+from gateway.core.working_days import TimeFault, read_instant
 from gateway.store.duties import DutyRow
 from schemas import read_message
 from schemas.registry import TYPES
@@ -30,6 +32,13 @@ from schemas.registry import TYPES
 REFERRAL = "referral"
 MOST_ENTRIES = 6
 PREFIX = "by-telephone-"
+TOLD_AT = "told_at"
+TOLD = Field(
+    TOLD_AT,
+    "When it was told or written, if before now",
+    "As a form on paper says; it is then marked as entered late.",
+    "instant",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +63,8 @@ async def post_answer(console: Console, visit: Visit) -> Response:
     row = await duty_page.found(console, visit)
     asked = await _of_duty(console, visit, row)
     about = {"incident": row.incident, "in_reply_to": row.message}
-    raw = _written(console, visit, asked, row.partnership, {k: v for k, v in about.items() if v})
     try:
+        raw = _written(console, visit, asked, row.partnership, {k: v for k, v in about.items() if v})
         await answer_for(console.parts, row, raw, visit.signed_in.name)
     except Refused as refused:
         return _slipped(visit, asked, refused)
@@ -115,7 +124,7 @@ def _written(
         "version": 1,
         "partnership": partnership,
         "reference": reference,
-        "created_at": console.parts.clock().isoformat(),
+        "created_at": _told_at(visit, console.parts.clock()),
         "marking": "OFFICIAL-SENSITIVE",
         "attachments": [],
         **about,
@@ -124,11 +133,23 @@ def _written(
     return json.dumps(document, ensure_ascii=False).encode()
 
 
+def _told_at(visit: Visit, now: datetime) -> str:
+    """When it was told or written: now, unless it is entered from paper or told before; never later than now (G-13)."""
+    typed = visit.form.get(TOLD_AT, "").strip()
+    at = read_instant(instant_of(typed)) if typed else now
+    if isinstance(at, TimeFault):
+        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError(f"/{TOLD_AT}", "bad-instant"),))
+    if at > now:
+        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError(f"/{TOLD_AT}", "in-the-future"),))
+    return at.isoformat()
+
+
 def _slipped(visit: Visit, asked: Asked, refused: Refused) -> Response:
     if not refused.errors:
         raise refused
     faults = [(error.pointer, error.code) for error in refused.errors]
-    return _shown(visit, asked, dict(visit.form), slips_of(faults, form_of(asked.slug, _entries(visit))))
+    slips = slips_of(faults, Group("", "", "", (TOLD, *form_of(asked.slug, _entries(visit)).parts)))
+    return _shown(visit, asked, dict(visit.form), slips)
 
 
 def _shown(visit: Visit, asked: Asked, typed: Mapping[str, str], slips: Mapping[str, str]) -> Response:
@@ -137,6 +158,7 @@ def _shown(visit: Visit, asked: Asked, typed: Mapping[str, str], slips: Mapping[
         "asked": asked,
         "form": form_of(asked.slug, entries),
         "entries": entries,
+        "before_now": TOLD,
         "may_have_more": entries < MOST_ENTRIES,
         "typed": typed,
         "found": slips,

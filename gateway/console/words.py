@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.core.content_types import ENDINGS
+from gateway.core.messages import is_entered_late
 from gateway.core.receipts import Event
 from gateway.core.waiting import kind_of_wait
 from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
@@ -24,7 +25,9 @@ from schemas.registry import REGISTRY, body_of
 
 LONDON = ZoneInfo("Europe/London")
 
-ABBREVIATIONS = frozenset({"dsl", "icb", "la", "nhs", "sbu", "sin", "upn", "urn"})
+ABBREVIATIONS = frozenset(
+    {"cspr", "dcs", "dsl", "dsp", "edt", "icb", "imr", "la", "nhs", "sbu", "sin", "sqa", "upn", "urn"}
+)
 
 _INSTANT_BEFORE = timedelta(microseconds=1)
 
@@ -389,6 +392,11 @@ def age(now: datetime, at: datetime) -> str:
         if minutes >= size:
             return f"{minutes // size} {unit}{'' if minutes // size == 1 else 's'}"
     return f"{minutes} minute{'' if minutes == 1 else 's'}" if minutes else "just now"
+
+
+def entered_late(written_at: datetime, arrived_at: datetime) -> str:
+    """What is to be said of a message that was written well before it came; nothing of any other."""
+    return f"Entered late: written {when(written_at)}" if is_entered_late(written_at, arrived_at) else ""
 
 
 def left(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import NewType
 
@@ -64,6 +64,14 @@ class Facts:
     agencies: tuple[AgencyId, ...] = ()
     schools: tuple[str, ...] = ()
     actions: tuple[ActionAsked, ...] = ()
+
+
+LATE_ENTRY = timedelta(hours=2)
+
+
+def is_entered_late(written_at: datetime, arrived_at: datetime) -> bool:
+    """Whether a message was written well before it came: on paper, or while the gateway could not be reached (G-13, C-16)."""
+    return arrived_at - written_at > LATE_ENTRY
 
 
 @dataclass(frozen=True, slots=True)

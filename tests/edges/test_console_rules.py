@@ -69,6 +69,23 @@ def test_limits_are_told_in_words() -> None:
     assert limit(PACK.clocks["B13"]).startswith("no limit")
 
 
+@in_one_house
+async def test_g_13_the_forms_of_a_partnership_are_printed_from_its_rules(house: House) -> None:
+    async with signed_in(house) as person:
+        assert "Forms on paper" in (await person.get("/console/rules/south-tyneside")).words
+        listed = (await person.get("/console/rules/south-tyneside/forms")).text
+        assert "/console/rules/south-tyneside/forms/referral.pdf" in listed
+        page = await person.get("/console/rules/south-tyneside/forms/referral")
+        assert 'data-name="body.incident.aware_at"' in page.text
+        assert "paper.css" in page.text
+        address = f"{person.base}/console/rules/south-tyneside/forms/referral.pdf"
+        async with person.session.get(address) as printed:
+            assert (printed.status, printed.content_type) == (200, "application/pdf")
+            assert (await printed.read()).startswith(b"%PDF")
+        for path in ("south-tyneside/forms/no-such-form", "tower-hamlets/forms", "tower-hamlets/forms/imr"):
+            assert (await person.get(f"/console/rules/{path}")).status == 404
+
+
 def test_x_24_a_review_that_lapsed_is_told() -> None:
     due_on = PACK.review_due_on
     assert review(PACK, due_on + timedelta(days=1)).tone == "red"

@@ -264,9 +264,14 @@ async def test_a_referral_told_by_telephone_opens_an_incident_and_slips_come_bac
     assert 'href="#author.name">Name: this is needed' in slip.text
     assert 'href="#body.incident.aware_at"' in slip.text
     assert "Fernsby" in slip.text
-    done = await officer.send("/console/referral", **typed)
+    later = (house.clock() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M")
+    slip = await officer.send("/console/referral", **typed | {"told_at": later})
+    assert (slip.status, 'href="#told_at"' in slip.text) == (422, True)
+    on_paper = (house.clock() - timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")  # G-13: written in an outage
+    done = await officer.send("/console/referral", **typed | {"told_at": on_paper})
     assert done.status == 303, re.findall(r'href="#([^"]+)">([^<]+)', done.text)
     incident = await officer.get(done.headers["location"])
+    assert "Entered late: written" in incident.words
     assert "Referral of a potential serious incident or near miss from Northshire Police" in incident.words
 
 

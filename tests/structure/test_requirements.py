@@ -19,8 +19,6 @@ HERE = "tests/structure/test_requirements.py"
 # How many each source has: S0 one council's policy, S1 to S4 the others; contradictions, counting rules, gaps, messages.
 COUNTS = {"S0-": 33, "S1-": 20, "S2-": 26, "S3-": 27, "S4-": 24, "X-": 29, "C-": 16, "G-": 13, "M": 23}
 CLOCKS = {f"K{number:02d}" for number in range(1, 22)} | {"K05b", "K12b", "K17b"}
-# Proposals of ours; the table says so in words. No requirement of a source may stand here.
-NOT_TAKEN_UP = {"G-13"}
 
 ID = re.compile(r"\b(?:S[0-4]-\d\d|K\d\db?|[ABDFGNTV]\d\d|[CGX]-\d\d|M\d\d)\b")
 TEST_NAME = re.compile(r"def (test_\w+)")
@@ -84,9 +82,6 @@ def test_the_table_holds_every_requirement_once_and_no_other() -> None:
 def test_a_requirement_is_named_by_a_test(requirement: str) -> None:
     """And by the very files that the table gives as its proof."""
     _, proof = rows()[requirement]
-    if requirement in NOT_TAKEN_UP:
-        assert proof == "none", "it is proved now: take it out of the list"
-        return
     files = [file for file, _ in PATH.findall(proof)]
     assert files
     assert [file for file in files if file not in proofs()] == []
@@ -96,8 +91,8 @@ def test_a_requirement_is_named_by_a_test(requirement: str) -> None:
 @pytest.mark.parametrize("requirement", sorted(wanted()))
 def test_the_table_names_nothing_that_is_not_there(requirement: str) -> None:
     lives, proof = rows()[requirement]
-    assert lives.startswith("not taken up") == (requirement in NOT_TAKEN_UP)
     assert lives.strip("? ")
+    assert not lives.startswith("not taken up")
     for file, name in PATH.findall(lives + " " + proof):
         assert (ROOT / file).exists(), file
         if name:
@@ -107,7 +102,7 @@ def test_the_table_names_nothing_that_is_not_there(requirement: str) -> None:
 def cited() -> list[str]:
     """What the packs' files name, their worked examples apart: those are tests."""
     files = [name for name in tracked() if PACKS.fullmatch(name) and not name.endswith("/cases.toml")]
-    return sorted({found for name in files for found in ID.findall(text_of(name))} - NOT_TAKEN_UP)
+    return sorted({found for name in files for found in ID.findall(text_of(name))})
 
 
 def test_the_packs_cite_what_they_are_made_from() -> None:

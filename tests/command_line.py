@@ -39,6 +39,8 @@ PASSED_ON = (
     "smtp_ca_file",
     "mail_from",
     "mail_domain",
+    "alert_webhook_url",
+    "alert_webhook_secret_file",
 )
 
 

@@ -1,8 +1,9 @@
-"""Ask a second officer about what concerns no incident: the rules in force and the bank holidays by which dates are counted.
+"""Ask a second officer about what concerns no incident: the rules in force, the bank holidays by which dates are counted, and who the
+officers are.
 
 Invariant: as in `second_officer`, what is done is exactly what was asked, by the very action that the command line calls, in the
-transaction in which another officer agrees; an asking is settled once, and lapses after a week. What is asked for names nobody, so
-it is kept as it is. To add one: a row in ARRANGEMENTS. Source: architecture section 9 (rule packs and holidays take two).
+transaction in which another officer agrees; an asking is settled once, and lapses after a week. What is asked for names nobody but
+officers, so it is kept as it is. To add one: a row in ARRANGEMENTS. Source: architecture section 9 (rule packs and holidays take two).
 """
 
 from __future__ import annotations
@@ -19,12 +20,22 @@ from gateway.actions.change_calendar import (
     government_list,
     in_force,
 )
+from gateway.actions.change_officer import (
+    Invitation,
+    NewOfficer,
+    NewRoles,
+    Suspension,
+    add_officer,
+    change_roles,
+    invite_officer,
+    suspend_officer,
+)
 from gateway.actions.prove import Occasion, Said, Subject, prove
 from gateway.actions.second_officer import LIFE, Answering
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import PartnershipId
 from gateway.core.officers import TwoOfficers
-from gateway.core.permissions import Needs
+from gateway.core.permissions import Needs, known_roles
 from gateway.core.receipts import Event
 from gateway.partnerships import packs
 from gateway.parts import Parts
@@ -35,6 +46,7 @@ from gateway.store.transaction import Tx
 
 LONDON = ZoneInfo("Europe/London")
 MOST_CHARACTERS = 200
+NONE = "-"  # a field that was left empty
 
 Fields = Mapping[str, str]
 Do = Callable[[Tx, Parts, Occasion, PartnershipId | None, Fields, TwoOfficers], object]
@@ -164,6 +176,58 @@ def _change_calendar(
     return change_calendar(tx, parts, occasion, CalendarChange(listed, officers))
 
 
+def _add_officer(
+    tx: Tx,
+    parts: Parts,
+    occasion: Occasion,
+    partnership: PartnershipId | None,
+    fields: Fields,
+    officers: TwoOfficers,
+) -> object:
+    email, subject = (None if fields[name] == NONE else fields[name] for name in ("email", "subject"))
+    roles = known_roles(fields["roles"].split(","))
+    asked = NewOfficer(fields["name"], roles, officers.first, officers.second, email, subject)
+    return add_officer(tx, parts, occasion, asked)
+
+
+def _change_roles(
+    tx: Tx,
+    parts: Parts,
+    occasion: Occasion,
+    partnership: PartnershipId | None,
+    fields: Fields,
+    officers: TwoOfficers,
+) -> object:
+    roles = known_roles(fields["roles"].split(","))
+    return change_roles(tx, parts, occasion, NewRoles(fields["name"], roles, officers.first, officers.second))
+
+
+def _let_in(
+    tx: Tx,
+    parts: Parts,
+    occasion: Occasion,
+    partnership: PartnershipId | None,
+    fields: Fields,
+    officers: TwoOfficers,
+) -> object:
+    asked = Suspension(fields["name"], officers.first, officers.second, lift=True)
+    return suspend_officer(tx, parts, occasion, asked)
+
+
+def _invite(
+    tx: Tx,
+    parts: Parts,
+    occasion: Occasion,
+    partnership: PartnershipId | None,
+    fields: Fields,
+    officers: TwoOfficers,
+) -> object:
+    """The link works from now on; whoever asked has seen it, here is only its digest."""
+    replace = fields["replace"] == "yes"
+    asked = Invitation(fields["name"], fields["link"], officers.first, officers.second, replace)
+    return invite_officer(tx, parts, occasion, asked)
+
+
 ARRANGEMENTS: Mapping[str, Arrangement] = {
     "activate-pack": Arrangement(
         "Put rules in force",
@@ -176,5 +240,33 @@ ARRANGEMENTS: Mapping[str, Arrangement] = {
         {"list": LARGEST_LIST_BYTES},
         for_all=True,
         do=_change_calendar,
+    ),
+    "add-officer": Arrangement(
+        "Make somebody an administrator",
+        dict.fromkeys(("name", "roles", "email", "subject"), MOST_CHARACTERS),
+        for_all=True,
+        do=_add_officer,
+        needs=Needs.CHANGE_OFFICERS,
+    ),
+    "officer-roles": Arrangement(
+        "Give an officer the roles of an administrator",
+        dict.fromkeys(("name", "roles"), MOST_CHARACTERS),
+        for_all=True,
+        do=_change_roles,
+        needs=Needs.CHANGE_OFFICERS,
+    ),
+    "let-officer-in": Arrangement(
+        "Let an administrator sign in again",
+        {"name": MOST_CHARACTERS},
+        for_all=True,
+        do=_let_in,
+        needs=Needs.CHANGE_OFFICERS,
+    ),
+    "invite-officer": Arrangement(
+        "Let an officer make another passkey",
+        dict.fromkeys(("name", "link", "replace"), MOST_CHARACTERS),
+        for_all=True,
+        do=_invite,
+        needs=Needs.CHANGE_OFFICERS,
     ),
 }

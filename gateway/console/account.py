@@ -9,15 +9,21 @@ from starlette.responses import Response
 from gateway.console.door import Console, Visit, digest
 from gateway.console.officer_words import ABILITIES, OFFICER_ROLES, WAYS_IN
 from gateway.console.pages import go, page
+from gateway.core.alerts import QuietHours
 from gateway.core.officers import name_key
 from gateway.core.permissions import OfficerRole
-from gateway.store import sessions
+from gateway.store import officers, sessions
+
+NOTICES = {"quiet": "Your quiet hours are set."}
 
 
 async def get_account(console: Console, visit: Visit) -> Response:
     """Who I am here, what I may do, and my sessions."""
     officer, now = visit.signed_in, console.parts.clock()
     idle = timedelta(seconds=console.parts.settings.session_idle_seconds)
+    settings = console.parts.settings
+    usual = QuietHours(settings.alert_quiet_from, settings.alert_quiet_until)
+    row = await console.parts.store.read(lambda tx: officers.find(tx, officer.name))
     rows = await console.parts.store.read(
         lambda tx: sessions.of_officer(tx, name_key(officer.name), now, idle)
     )
@@ -29,6 +35,10 @@ async def get_account(console: Console, visit: Visit) -> Response:
         roles=[OFFICER_ROLES[role] for role in OfficerRole if role in officer.roles],
         abilities=[words for needs, words in ABILITIES.items() if officer.may(needs)],
         ways_in=WAYS_IN,
+        quiet=row.quiet if row else None,
+        usual=usual,
+        has_address=bool(row and row.email),
+        notice=NOTICES.get(visit.request.query_params.get("done", "")),
     )
 
 

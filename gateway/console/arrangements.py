@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
@@ -104,6 +104,7 @@ async def approval_page(console: Console, visit: Visit, row: ProposalRow) -> Res
     except Refused as refused:
         shown["gone"] = refused.detail or refused.code.title
     shown |= {
+        "said": _in_words(row.act, asked),
         "row": row,
         "act": ARRANGEMENTS[row.act],
         "asked": asked,
@@ -114,12 +115,20 @@ async def approval_page(console: Console, visit: Visit, row: ProposalRow) -> Res
     return page(visit, "arrangement.html", here="approvals", **shown)
 
 
+def _in_words(act: str, asked: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What is asked about an officer; a link's digest says nothing to anybody."""
+    if act in ("activate-pack", "change-calendar"):
+        return []
+    shown = [(name, text) for name, text in asked.items() if name != "link" and text != "-"]
+    return [(words.spoken(name), text.replace(",", ", ")) for name, text in shown]
+
+
 async def settle(console: Console, visit: Visit, row: ProposalRow, *, refuse: bool) -> None:
     """The second officer's word; to agree they too say that they have looked."""
     if not refuse and visit.form.get("looked") != "yes":
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=f"{LOOK_FIRST} Go back and try again.")
     said = Answering(row.id, visit.signed_in.name, refuse)
-    await _settled(console, lambda tx, now: answer_arrangement(tx, console.parts, now, row.partnership, said))
+    await settled(console, lambda tx, now: answer_arrangement(tx, console.parts, now, row.partnership, said))
 
 
 async def must_see_all(console: Console, visit: Visit) -> None:
@@ -184,13 +193,18 @@ def _changes(tx: Tx, before: BankHolidays, after: BankHolidays) -> ListTrial:
     )
 
 
+async def ask_about_all(console: Console, visit: Visit, act: str, fields: Mapping[str, str]) -> Response:
+    """Ask a second officer for what is about the deployment itself."""
+    return await _ask(console, visit, ArrangementAsked(act, None, fields, ""))
+
+
 async def _ask(console: Console, visit: Visit, asked: ArrangementAsked) -> Response:
     by = ArrangementAsked(asked.act, asked.partnership, asked.fields, visit.signed_in.name)
-    await _settled(console, lambda tx, now: ask_arrangement(tx, console.parts, now, by))
+    await settled(console, lambda tx, now: ask_arrangement(tx, console.parts, now, by))
     return go("/approvals?done=asked")
 
 
-async def _settled(console: Console, do: Callable[[Tx, Occasion], Answer]) -> Answer:
+async def settled(console: Console, do: Callable[[Tx, Occasion], Answer]) -> Answer:
     """One durable transaction on the deployment; what is wrong with rules or a list is told in words."""
     at, seed = console.parts.clock(), secrets.token_bytes(32)
     try:

@@ -25,6 +25,7 @@ ABILITIES: Mapping[Needs, str] = {
     Needs.SEE_ACCESS: "See who opened a restricted incident, and who searched and took out how much",
     Needs.SEE_OFFICERS: "See who the officers are",
     Needs.CHANGE_OFFICERS: "Set officers up and suspend them",
+    Needs.SET_ROTA: "Set who is on call",
     Needs.AGREE: "Agree as the second officer",
 }
 WAYS_IN: Mapping[str, str] = {

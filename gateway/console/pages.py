@@ -38,6 +38,7 @@ MENU = (
     MenuEntry("reports", "/reports", "Reports"),
     MenuEntry("rules", "/rules", "Rules"),
     MenuEntry("approvals", "/approvals", "Second officer", Needs.AGREE),
+    MenuEntry("officers", "/officers", "Officers", Needs.SEE_OFFICERS),
     MenuEntry("audit", "/audit", "Audit", Needs.SEE_ACCESS),
     MenuEntry("access", "/access", "Access", Needs.SEE_ACCESS),
 )
@@ -89,6 +90,7 @@ _pages.filters |= {
     "age": lambda at, now: words.age(now, at),
     "short_when": words.short_when,
     "told_due": words.told_due,
+    "clock_time": words.clock_time,
     "role": words.role,
     "reason": words.reason,
     "delivery_state": words.delivery_state,

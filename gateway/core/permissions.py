@@ -37,6 +37,7 @@ class Needs(StrEnum):
     SEE_ACCESS = "see-access"  # who opened what against a restriction, who searched and took out how much
     SEE_OFFICERS = "see-officers"  # who the officers are
     CHANGE_OFFICERS = "change-officers"  # invite, suspend
+    SET_ROTA = "set-rota"  # who is on call
     AGREE = "agree"  # see what waits for a second officer; to be it, one needs what the act needs
 
 
@@ -57,6 +58,7 @@ WHO_MAY: Mapping[Needs, frozenset[OfficerRole]] = {
     Needs.SEE_ACCESS: frozenset({_M, _U}),
     Needs.SEE_OFFICERS: frozenset({_M, _U, _A}),
     Needs.CHANGE_OFFICERS: frozenset({_A}),
+    Needs.SET_ROTA: frozenset({_M, _A}),
     Needs.AGREE: frozenset({_O, _M, _A}),
 }
 

@@ -59,6 +59,12 @@ class Stage:
             "/rules/south-tyneside?clock=K12&on=2026-12-23&at=16:30",
             "/reports/annual?period=2026",
             "/reports/alerts",
+            "/officers",
+            "/breaches",
+            "/guests?all=yes",
+            "/same-child",
+            f"/incidents/{self.incident}/guests",
+            f"/incidents/{self.incident}/breach",
             "/nothing-here",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from gateway.actions.misdirection import against
 from gateway.actions.prove import Said
 from gateway.core.disclosure import POLICE_HOLD
 from gateway.core.identifiers import make_letter_reference
-from gateway.core.messages import Seat
+from gateway.core.messages import MessageId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Holder
 from gateway.core.rules import LetterRule, is_avoided
@@ -31,7 +31,7 @@ NO_ADVISER = "nobody-to-ring"
 
 @dataclass(frozen=True, slots=True)
 class Pupil:
-    """A child of the referral who has a school: all that a letter says of the matter."""
+    """A child of the referral and its school, empty where it has none: all that a letter says of the matter."""
 
     name: str
     school_urn: str
@@ -78,6 +78,22 @@ def draft_letters_about(
             _draft(tx, parts, work, incident, _Letter(rule, sender, adviser, seat, pupil, besides))
 
 
+def children_of(tx: Tx, work: Work, incident: Incident) -> list[tuple[MessageId, int, Pupil]]:
+    """The children that the incident's referrals name, each by its referral and its place there; content is opened."""
+    return [
+        (row.id, place, _pupil(child))
+        for row in messages.of_incident(tx, incident.partnership, incident.id, "referral")
+        if row.decision == "forward"
+        for place, child in enumerate(_referral_body(work, row).get("children", []))
+    ]
+
+
+def child_of(tx: Tx, work: Work, incident: Incident, message: MessageId, place: int) -> Pupil | None:
+    """One of them."""
+    known = children_of(tx, work, incident)
+    return next((one for row, at, one in known if (row, at) == (message, place)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Letter:
     rule: LetterRule
@@ -90,18 +106,16 @@ class _Letter:
 
 def _pupils(tx: Tx, work: Work, incident: Incident) -> list[Pupil]:
     """The children named by the incident's referrals who have a school, each once per school."""
-    assert work.key is not None
     found: dict[tuple[str, str, str | None], Pupil] = {}  # of two pupils with one name each has a letter
-    for row in messages.of_incident(tx, incident.partnership, incident.id, "referral"):
-        if row.decision != "forward":
-            continue  # held: an officer has not let it go on
-        for child in _referral_body(work, row).get("children", []):
-            urn = child.get("school_urn")
-            if urn:
-                name = " ".join(filter(None, (child.get("given_names"), child.get("family_name"))))
-                born_on = child.get("date_of_birth")
-                found.setdefault((urn, name.casefold(), born_on), Pupil(name, urn, born_on))
+    for _, _, pupil in children_of(tx, work, incident):
+        if pupil.school_urn:
+            found.setdefault((pupil.school_urn, pupil.name.casefold(), pupil.born_on), pupil)
     return list(found.values())
+
+
+def _pupil(child: Mapping[str, Any]) -> Pupil:
+    name = " ".join(filter(None, (child.get("given_names"), child.get("family_name"))))
+    return Pupil(name, child.get("school_urn") or "", child.get("date_of_birth"))
 
 
 def _referral_body(work: Work, row: MessageRow) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from gateway.actions.draft_letters import Pupil, draft_letters_about
-from gateway.core.messages import AgencyKind
+from gateway.core.messages import AgencyKind, IncidentId, PartnershipId
 from gateway.core.routing import Agency, Directory
 from gateway.parts import Parts, Work
 from gateway.store import incidents, messages
@@ -27,7 +27,7 @@ def suggest_letter(tx: Tx, parts: Parts, work: Work, letter: LetterRow, named: s
     school = school_named(work.directory, named or "")
     incident = incidents.lock(tx, letter.partnership, letter.incident)
     rule = next((rule for one in work.pack.consequences for rule in one.letters), None)
-    about = _letters(tx, work, letter)
+    about = letters_about(tx, work, letter.partnership, letter.incident)
     if school is None or school.id == letter.agency or incident is None or rule is None:
         return False
     pupil = _pupil_at(about.get(letter.message), school.code)
@@ -57,10 +57,12 @@ def _plain(name: str) -> str:
     return " ".join(re.sub(r"[.'\u2019`,]", "", name.casefold()).split())
 
 
-def _letters(tx: Tx, work: Work, letter: LetterRow) -> dict[str, dict[str, Any]]:
+def letters_about(
+    tx: Tx, work: Work, partnership: PartnershipId, incident: IncidentId
+) -> dict[str, dict[str, Any]]:
     """What the letters of this incident say, by message."""
     found: dict[str, dict[str, Any]] = {}
-    for row in messages.of_incident(tx, letter.partnership, letter.incident, "dsl-letter"):
+    for row in messages.of_incident(tx, partnership, incident, "dsl-letter"):
         if row.sealed is not None and work.key is not None and row.data_key == work.key.id:
             found[row.id] = json.loads(work.key.open(f"message:{row.id}", row.sealed))["body"]
     return found

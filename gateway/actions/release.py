@@ -16,12 +16,13 @@ from gateway.actions.misdirection import misdirections
 from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import DeliveryState
+from gateway.core.duties import DutyState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId, Facts, Message, MessageId
 from gateway.core.receipts import Event
 from gateway.core.rules import DutyRule, Forward, LetterRule, Recipients, Whom, decide
 from gateway.parts import Parts, Work
-from gateway.store import attachments, deliveries, holds, incidents, mail, messages
+from gateway.store import attachments, deliveries, duties, holds, incidents, mail, messages
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.holds import HoldRow
 from gateway.store.incidents import Incident
@@ -133,6 +134,13 @@ def _owe_the_reply(tx: Tx, work: Work, delivery: DeliveryRow, incident: Incident
     rule = _letter_rule(work, delivery.message_type)
     if rule is None:
         return
+    if any(
+        duty.message == delivery.message
+        and duty.expects == rule.expects
+        and duty.state is not DutyState.WAIVED
+        for duty in duties.of_incident(tx, incident.partnership, incident.id)
+    ):
+        return  # sent again: one answer is owed, whichever copy is answered
     result = Forwarded(LETTER_RULE)
     owner = Recipients(delivery.role, Whom.NAMED)
     duty = DutyRule(owner, rule.expects, rule.clock)

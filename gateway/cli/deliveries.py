@@ -9,6 +9,8 @@ import typer
 from gateway.actions.cancel import Cancellation, cancel
 from gateway.actions.redrive import FAILED, Redrive
 from gateway.actions.redrive import redrive as redrive_one
+from gateway.actions.resend_letter import Resending, resend_letter
+from gateway.actions.write_letter import LetterWanted, write_letter
 from gateway.cli.recall import message_named
 from gateway.cli.session import (
     PAGE,
@@ -19,12 +21,13 @@ from gateway.cli.session import (
     answer,
     more,
     no_such_place,
+    on_incident,
     opened,
     run,
 )
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import DeliveryId, MessageId
+from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId
 from gateway.parts import Parts
 from gateway.store import deliveries, messages
 from gateway.store.deliveries import DeliveryRow
@@ -92,6 +95,42 @@ def cancel_delivery(
     answer(told, [f"{delivery} is cancelled"], as_json)
 
 
+@app.command("resend")
+def resend(
+    delivery: Annotated[str, typer.Argument(metavar="DELIVERY", help="A delivery of the letter.")],
+    officer: Officer,
+    as_json: JsonFlag = False,
+) -> None:
+    """Hold a letter to a school once more, to be sent again to the address enrolled then; `gateway held release` lets it go.
+
+    Example: gateway deliveries resend dlv-… --officer "W. Stave"
+    """
+    hold = run(_resend(DeliveryId(delivery), officer))
+    answer(
+        {"delivery": delivery, "hold": hold}, [f"It waits as {hold}: look at it, then release it"], as_json
+    )
+
+
+@app.command("write-letter")
+def write_letter_to(
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's id.")],
+    school: Annotated[str, typer.Option(metavar="AGENCY", help="The school's id in the directory.")],
+    referral: Annotated[str, typer.Option(metavar="MESSAGE", help="The referral that names the child.")],
+    officer: Officer,
+    child: Annotated[int, typer.Option(metavar="N", help="Which child of the referral, from 1.", min=1)] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draft and hold a letter to a school about a child of a referral; `gateway held release` lets it go.
+
+    Example: gateway deliveries write-letter SI-… --school hill-primary --referral msg-… --officer "W. Stave"
+    """
+    asked = LetterWanted(IncidentId(incident), MessageId(referral), child - 1, AgencyId(school), officer)
+    hold = run(on_incident(write_letter, asked))
+    answer(
+        {"incident": incident, "hold": hold}, [f"It waits as {hold}: look at it, then release it"], as_json
+    )
+
+
 @app.command()
 def report(
     message: Annotated[str, typer.Argument(metavar="MESSAGE", help="The message's id, msg-….")],
@@ -153,6 +192,14 @@ def _confirmed(tx: Tx, row: MessageRow, correction: MessageRow) -> dict[str, Any
 
 def _at(row: DeliveryRow) -> str | None:
     return row.acknowledged_at.isoformat() if row.acknowledged_at else None
+
+
+async def _resend(delivery: DeliveryId, officer: str) -> str:
+    async with opened() as parts:
+        row = await parts.store.read(lambda tx: deliveries.find(tx, delivery))
+        if row is None:
+            raise Refused(ErrorCode.NOT_FOUND, detail="There is no delivery of this id.")
+        return await parts.perform(resend_letter, Resending(delivery, officer), row.partnership, row.incident)
 
 
 async def _list(

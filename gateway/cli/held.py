@@ -157,6 +157,8 @@ REASONS = {
     "empty": "it has no text",
     "no-by-officer": "it says No, which this partnership has an officer confirm",
     "answers-differ": "it differs from what the school answered before: the question is open again",
+    "sent-again": "this letter was sent before: it is to be sent again",
+    "written-by-officer": "an officer wrote this letter to a school that no decision named",
     "previous-school": "it names a previous school: a letter there may be called for",
     "bounce": "our letter came back",
     "mail-policy-hold": "e-mail to this domain is not allowed: tell them by telephone",

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from gateway.actions.ask_the_law import asked_of_incident
 from gateway.actions.link_incidents import Linking, Word, link_incidents
 from gateway.actions.view import Viewing, view
+from gateway.actions.write_letter import letter_rule
 from gateway.console import case_page, reading, words
 from gateway.console.door import Console, Visit
 from gateway.console.listing import place
@@ -30,6 +31,7 @@ async def get_incident(console: Console, visit: Visit) -> Response:
         "law": [words.asked(each) for each in law if each["standing"] != "not-met"],
         "law_was_read": bool(law),
         "names": reading.agency_names(snapshot.directory),
+        "may_write": letter_rule(snapshot.pack) is not None,
         "may_meet": meeting_decides(snapshot.pack, snapshot.directory) is not None,
     }
     return page(visit, "incident.html", here="incidents", **shown)

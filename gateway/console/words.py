@@ -225,6 +225,8 @@ REASONS = {
     "empty": "It has no text",
     "no-by-officer": "It says No, which this partnership has an officer confirm",
     "answers-differ": "It differs from what the school answered before: the question is open again",
+    "sent-again": "This letter was sent before: it is to be sent again",
+    "written-by-officer": "An officer wrote this letter to a school that no decision named",
     "previous-school": "It names a previous school: a letter there may be called for",
     "place-outside-partnership": "It names a place outside the partnership",
     "author-not-in-seat": "Its author does not hold the seat that may say this: ask that seat",

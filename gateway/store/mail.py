@@ -80,6 +80,13 @@ def letter_of_message(tx: Tx, message: MessageId) -> LetterRow | None:
     return _letter(tx.execute(_LETTER.where(t.letter.c.message == message)).first())
 
 
+def letters_of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[LetterRow]:
+    """In order of their references."""
+    where = (t.letter.c.partnership == partnership, t.letter.c.incident == incident)
+    found = (_letter(row) for row in tx.execute(_LETTER.where(*where).order_by(t.letter.c.reference)))
+    return [row for row in found if row is not None]
+
+
 def letter_by_token(tx: Tx, token: str) -> LetterRow | None:
     return _letter(tx.execute(_LETTER.where(t.letter.c.token == token)).first())
 

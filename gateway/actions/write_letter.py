@@ -1,0 +1,72 @@
+"""Write a letter to a school about a child of the incident, on an officer's word: drafted and held as every letter is.
+
+For a school that no referral names, or that the directory did not have when the partners decided. The child comes from the
+referrals, never from what an officer types, and so does nothing else of the letter. One letter per child and school. S2-22, S2-26.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gateway.actions.draft_letters import Pupil, child_of, draft_letters_about
+from gateway.actions.letter_to_previous_school import letters_about
+from gateway.actions.need_to_know import must_know
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.messages import AgencyId, AgencyKind, IncidentId, MessageId
+from gateway.core.rules import LetterRule, Pack
+from gateway.parts import Parts, Work
+from gateway.store import holds, incidents
+from gateway.store.transaction import Tx
+
+BY_OFFICER = "written-by-officer"
+
+
+@dataclass(frozen=True, slots=True)
+class LetterWanted:
+    """About which child, as the referral has it (its message, the place in its list), and to which school."""
+
+    incident: IncidentId
+    message: MessageId
+    place: int
+    school: AgencyId
+    officer: str
+
+
+def letter_rule(pack: Pack) -> LetterRule | None:
+    """How these rules write to a school; None where they do not."""
+    return next((rule for one in pack.consequences for rule in one.letters), None)
+
+
+def write_letter(tx: Tx, parts: Parts, work: Work, asked: LetterWanted) -> str:
+    """Draft and hold it; the newest hold of the incident, where what keeps it from being drafted is said too.
+
+    Refused when the incident is not open, there is no such child or school, or the school has a letter about this child.
+    """
+    incident = incidents.lock(tx, work.pack.partnership, asked.incident)
+    rule, school = letter_rule(work.pack), work.directory.agencies.get(asked.school)
+    if incident is None or rule is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    must_know(tx, incident.partnership, incident.id, asked.officer, work.at)
+    if incident.state != "open" or work.key is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is not open.")
+    if school is None or school.kind is not AgencyKind.SCHOOL or not school.code:
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Choose a school of the directory.")
+    child = child_of(tx, work, incident, asked.message, asked.place)
+    if child is None:
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Choose a child of the referral.")
+    pupil = replace(child, school_urn=school.code)
+    if pupil in _written(tx, work, incident.id):
+        detail = "This school has a letter about this child: send that one again, or wait for its answer."
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
+    before = {one.id for one in holds.about_incident(tx, incident.partnership, incident.id)}
+    draft_letters_about(tx, parts, work, incident, rule, [pupil], (BY_OFFICER,))
+    made = [
+        one.id for one in holds.about_incident(tx, incident.partnership, incident.id) if one.id not in before
+    ]
+    return made[0]
+    # A crash before the commit leaves nothing; after it the letter waits among what is held.
+
+
+def _written(tx: Tx, work: Work, incident: IncidentId) -> list[Pupil]:
+    bodies = letters_about(tx, work, work.pack.partnership, incident).values()
+    return [Pupil(one["child_name"], one["school_urn"], one.get("child_date_of_birth")) for one in bodies]

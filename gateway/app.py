@@ -10,7 +10,7 @@ import ssl
 import sys
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
@@ -55,7 +55,8 @@ from gateway.parts import CheckAddress, Clock, Compose, FarEnd, FetchKeys, Partn
 from gateway.settings import Settings
 from gateway.store import mail as mail_rows
 from gateway.store import tables
-from gateway.store.transaction import Store
+from gateway.store.transaction import Store, Tx
+from keys import outside
 from keys.hardware import HardwareHome, ModuleTrouble
 from keys.letters import LetterKeys, load_letter_keys
 from keys.live import LiveRing
@@ -114,6 +115,8 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
         queue_limit=settings.store_queue_length,
         writers=settings.store_connections,
     )
+    if ring.home is not None:
+        book.signing = _sign_outside
     custody_store = Store.open(
         settings.keys_book_url, tables.custody, queue_limit=settings.store_queue_length, readers=1
     )
@@ -137,10 +140,22 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
     )
 
 
+async def _sign_outside(transact: Callable[..., Awaitable[Any]], fn: Callable[[Tx], Any]) -> Any:
+    """What a hardware module signs is signed between two runs of the transaction; Unavailable while it does not answer."""
+    try:
+        return await outside.signing_outside(transact, fn)
+    except ModuleTrouble as fault:
+        _log.error("module.trouble", advice=str(fault))
+        raise Unavailable("the hardware module does not sign") from None
+    except outside.NeverTheSame:
+        raise Unavailable("too much happens at once to sign it") from None
+
+
 def home_of(settings: Settings) -> HardwareHome | None:
     """The hardware module that is the master key's home; None: `master.key` is a file like any other."""
     module, token, pin_file = settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_pin_file
-    return HardwareHome(module, token, pin_file) if module and token and pin_file else None
+    signs = frozenset(settings.pkcs11_signs)
+    return HardwareHome(module, token, pin_file, signs) if module and token and pin_file else None
 
 
 def _log_to_standard_error() -> None:

@@ -40,6 +40,9 @@ Origin = Literal["environment", "file", "default"]
 Words = Annotated[tuple[str, ...], NoDecode]  # in the environment: separated by commas
 
 
+SIGNED_IN_A_MODULE = frozenset(["receipts", "log", "tokens"])
+
+
 class SettingsUnreadable(ValueError):
     """A setting is unknown or has an impossible value: names the setting and never shows the value."""
 
@@ -116,6 +119,9 @@ class Settings(BaseSettings):
     )
     pkcs11_token: str | None = Field(None, description="label of the token in it")
     pkcs11_pin_file: Path | None = Field(None, description="file with the token's PIN")
+    pkcs11_signs: Words = Field(
+        (), description="whose next keys are made in it: receipts, log, tokens; absent: key files sign"
+    )
 
     # --- how the gateway listens
     listen: str = Field("127.0.0.1:8443", description="host:port, or unix:/path behind a proxy that ends TLS")
@@ -365,6 +371,7 @@ class Settings(BaseSettings):
         "witnesses",
         "timestamp_urls",
         "timestamp_policies",
+        "pkcs11_signs",
         mode="before",
     )
     @classmethod
@@ -538,6 +545,11 @@ class Settings(BaseSettings):
             "a hardware module is named whole",
             all(hardware) or not any(hardware),
             "set GATEWAY_PKCS11_MODULE, GATEWAY_PKCS11_TOKEN and GATEWAY_PKCS11_PIN_FILE, or none of them",
+        )
+        yield _must(
+            "what a hardware module signs",
+            not self.pkcs11_signs or (all(hardware) and set(self.pkcs11_signs) <= SIGNED_IN_A_MODULE),
+            "GATEWAY_PKCS11_SIGNS names receipts, log or tokens, and needs GATEWAY_PKCS11_MODULE and its companions",
         )
         for name in (
             "tls_key_file",

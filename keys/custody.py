@@ -1,6 +1,7 @@
 """The key ring of one deployment: its signers and its master key, loaded once from a directory.
 
-Layout of the directory: `receipts/<kid>.pem`, `tokens/<kid>.pem`, `log/<kid>.pem` (the highest number at a kid's end signs,
+Layout of the directory: `receipts/<kid>.pem`, `tokens/<kid>.pem`, `log/<kid>.pem`, or `<kid>.module` for a key whose private half is in
+a hardware module, which has no PEM and nothing secret in its file (the highest number at a kid's end signs,
 the others are retired but still published), `master.key`. Of each purpose, `schedule.json` beside the keys says from when each signs
 (absent: always), so that the next one can be published before it is used. Keys made for development carry `development-` in their
 id, are shouted about at start-up and refused in production.
@@ -23,13 +24,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from keys.hardware import HardwareHome
+from keys.hardware import SUFFIX, HardwareHome, HardwareSigner
 from keys.sealing import CannotOpen, DataKey, WrappedKey, new_secret
 from keys.signing import DEVELOPMENT_PREFIX, Algorithm, FileSigner, Signer, write_secret
 
 TERM_LENGTH = 32
 SCHEDULE = "schedule.json"
 MASTER = "master.key"
+PEM = ".pem"
 PURPOSES: dict[str, Algorithm] = {"receipts": "ES256", "tokens": "ES256", "log": "Ed25519"}
 
 
@@ -174,22 +176,26 @@ class KeyRing:
 
 
 def create(directory: Path, prefix: str, home: HardwareHome | None = None) -> None:
-    """Make a full set of keys under `directory` (mode 0700) with ids `<prefix><purpose>-1`; never overwrites."""
+    """Make a full set of keys under `directory` (mode 0700) with ids `<prefix><purpose>-1`; never overwrites. A purpose
+    whose keys are all set aside (`.lost`, `.revoked`) gets the next number."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for purpose, algorithm in PURPOSES.items():
         folder = directory / purpose
         folder.mkdir(mode=0o700, exist_ok=True)
-        if not any(folder.glob("*.pem")):
-            kid = f"{prefix}{purpose}-1"
-            FileSigner.generate(kid, algorithm).save(folder / f"{kid}.pem")
+        if not _listed(folder):
+            gone = [_ordered(path)[1] for path in folder.iterdir() if path.suffix in (".revoked", ".lost")]
+            kid = f"{prefix}{purpose}-{max(gone, default=0) + 1}"  # no id is ever given to two keys
+            in_module = home is not None and purpose in home.signs
+            _make_key(folder / f"{kid}{SUFFIX if in_module else PEM}", kid, purpose, algorithm, home)
     if not (directory / MASTER).exists():
         if home is not None:
             home.make_key()
         write_master(directory, {"id": f"{prefix}master-1", "key": new_secret().hex()}, home)
 
 
-def stage_key(directory: Path, purpose: str) -> tuple[str, Path]:
-    """Make the next key of a purpose without using it yet: its kid, and the file that `put_in_use` takes.
+def stage_key(directory: Path, purpose: str, home: HardwareHome | None = None) -> tuple[str, Path]:
+    """Make the next key of a purpose without using it yet: its kid, and the file that `put_in_use` takes. In the module where
+    this purpose's keys are made there.
 
     A key staged before and never put in use is replaced. KeyError for an unknown purpose.
     """
@@ -199,8 +205,15 @@ def stage_key(directory: Path, purpose: str) -> tuple[str, Path]:
     kid = f"{prefix}{number + 1}"
     staged = folder / f"{kid}.staged"
     staged.unlink(missing_ok=True)
-    FileSigner.generate(kid, algorithm).save(staged)
+    _make_key(staged, kid, purpose, algorithm, home)
     return kid, staged
+
+
+def _make_key(file: Path, kid: str, purpose: str, algorithm: Algorithm, home: HardwareHome | None) -> None:
+    if home is not None and purpose in home.signs:
+        home.make_signing_key(kid, algorithm, file)
+    else:
+        FileSigner.generate(kid, algorithm).save(file)
 
 
 def put_in_use_from(staged: Path, begins_at: datetime, *, alone: bool = False) -> None:
@@ -214,20 +227,21 @@ def put_in_use_from(staged: Path, begins_at: datetime, *, alone: bool = False) -
     fresh.write_text(json.dumps(schedule, indent=2) + "\n", "utf-8")
     fresh.replace(folder / SCHEDULE)  # first: without an entry the key would sign at once
     before = _key_files(folder)
-    staged.rename(staged.with_suffix(".pem"))
+    is_pem = staged.read_bytes().startswith(b"-----")
+    staged.rename(staged.with_suffix(PEM if is_pem else SUFFIX))
     for path in before if alone else ():
         path.rename(path.with_suffix(".revoked"))
     # A crash before the rename leaves an entry for a key that is not there yet: staging it again replaces both.
 
 
-def load_token_keys(directory: Path) -> TimedKeys:
+def load_token_keys(directory: Path, home: HardwareHome | None = None) -> TimedKeys:
     """The keys for tokens as they lie there now; OSError or ValueError when they cannot be read."""
-    return _timed(directory / "tokens")
+    return _timed(directory / "tokens", home)
 
 
-def _timed(folder: Path) -> TimedKeys:
+def _timed(folder: Path, home: HardwareHome | None) -> TimedKeys:
     schedule = {kid: datetime.fromisoformat(at) for kid, at in _schedule(folder).items()}
-    return TimedKeys(tuple((signer, schedule.get(signer.kid)) for signer in _signers(folder)))
+    return TimedKeys(tuple((signer, schedule.get(signer.kid)) for signer in _signers(folder, home)))
 
 
 def _schedule(folder: Path) -> dict[str, str]:
@@ -242,7 +256,7 @@ def load(directory: Path, at: datetime | None = None, home: HardwareHome | None 
     """
     if stat.S_IMODE(directory.stat().st_mode) & 0o077:
         raise ValueError("the keys directory must be readable by its owner alone (chmod 700)")
-    timed = {purpose: _timed(directory / purpose) for purpose in PURPOSES}
+    timed = {purpose: _timed(directory / purpose, home) for purpose in PURPOSES}
     signing = {purpose: found.current(at) if at else found.keys[-1][0] for purpose, found in timed.items()}
     document = read_master(directory, home)
     master, root = (
@@ -322,13 +336,20 @@ def _master_key(document: Mapping[str, Any]) -> DataKey:
     return DataKey(document["id"], bytes.fromhex(document["key"]))
 
 
-def _signers(folder: Path) -> list[FileSigner]:
-    return [FileSigner.load(path) for path in _key_files(folder)]
+def _signers(folder: Path, home: HardwareHome | None) -> list[Signer]:
+    return [
+        FileSigner.load(path) if path.suffix == PEM else HardwareSigner.load(path, home)
+        for path in _key_files(folder)
+    ]
+
+
+def _listed(folder: Path) -> list[Path]:
+    return [*folder.glob(f"*{PEM}"), *folder.glob(f"*{SUFFIX}")]
 
 
 def _key_files(folder: Path) -> list[Path]:
     """Oldest first: `receipts-10` comes after `receipts-9`."""
-    found = sorted(folder.glob("*.pem"), key=lambda path: (_ordered(path)[1], path.name))
+    found = sorted(_listed(folder), key=lambda path: (_ordered(path)[1], path.name))
     if not found:
         raise ValueError(f"no key for {folder.name}; make a set with `gateway init`")
     return found

@@ -205,9 +205,10 @@ async def _finish(parts: Parts, file: _Coming, found: Found, verdict: Verdict | 
 
 async def _leave_nothing(parts: Parts, file: _Coming, is_infected: bool) -> None:
     """Row and chunks first, then the key: a crash between leaves a key that seals nothing, which the timetable forgets."""
-    occasion = Occasion(parts.clock(), Supply(secrets.token_bytes(32)))
+    at, seed = parts.clock(), secrets.token_bytes(32)
 
     def run(tx: Tx) -> None:
+        occasion = Occasion(at, Supply(seed))
         attachments.discard(tx, file.id)
         if is_infected:
             refused = Said(Event.SUBMISSION_REJECTION, reason=ErrorCode.INFECTED.slug)

@@ -73,7 +73,9 @@ def agency_api(parts: Parts) -> Starlette:
     oauth = parts_of_store(
         parts.store,
         public_url=parts.settings.public_url,
-        keys_now=SigningKeys(lambda: load_token_keys(parts.settings.keys_dir), parts.clock).now,
+        keys_now=SigningKeys(
+            lambda: load_token_keys(parts.settings.keys_dir, parts.ring.home), parts.clock
+        ).now,
         clock=parts.clock,
         scopes_supported=SCOPES,
         mtls_url=parts.settings.mtls_url,

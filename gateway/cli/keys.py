@@ -175,7 +175,7 @@ async def _rotate(asked: Introduction, compromised: bool) -> dict[str, Any]:
         at = parts.clock()
         _none_follows(parts, asked.purpose, at, compromised)
         begins_at = at if compromised else at + _ahead(parts, asked.purpose)
-        kid, staged = stage_key(parts.settings.keys_dir, asked.purpose)
+        kid, staged = stage_key(parts.settings.keys_dir, asked.purpose, parts.ring.home)
         receipt = await settle(parts, introduce_key, asked)
         put_in_use_from(staged, begins_at, alone=compromised)
     begins = utc_or_none(begins_at)

@@ -106,8 +106,11 @@ async def beat_when_due(parts: Parts) -> bool:
     """The hourly heartbeat, at most once in its hour; whether one was made."""
     at, seed = parts.clock(), secrets.token_bytes(32)
     every = timedelta(seconds=parts.settings.heartbeat_interval_seconds)
-    occasion = Occasion(at, Supply(seed))
-    return await parts.store.transact(lambda tx: beat(tx, parts, occasion, every)) is not None
+
+    def run(tx: Tx) -> object:
+        return beat(tx, parts, Occasion(at, Supply(seed)), every)
+
+    return await parts.store.transact(run) is not None
 
 
 async def begin_log(parts: Parts) -> None:

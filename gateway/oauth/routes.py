@@ -10,6 +10,7 @@ with our checks -> burn -> revoke or answer. Assertions and tokens never reach t
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 import secrets
@@ -33,6 +34,7 @@ from gateway.oauth.forms import read_form
 from gateway.oauth.parts import OAuthParts
 from gateway.oauth.reasons import OAuthError, Reason, Rejected
 from gateway.oauth.resource import sole_proof
+from keys.hardware import HardwareSigner, ModuleTrouble
 
 _PUBLISHED_SECONDS = 300
 _PRIVATE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -92,7 +94,7 @@ def _endpoint(endpoint: str, server: Server, parts: OAuthParts) -> Handler:
 
 async def _serve(endpoint: str, request: Request, server: Server, parts: OAuthParts) -> Answer:
     exchange = await _prepare(endpoint, request, parts)
-    answer = server.respond(endpoint, exchange)
+    answer = await _respond(server, endpoint, exchange, parts)
     if answer.reason is None and exchange.client is not None:
         await parts.keep_pace(exchange.client.id)
     if answer.reason is None and not await parts.burn(exchange.burns):
@@ -101,6 +103,17 @@ async def _serve(endpoint: str, request: Request, server: Server, parts: OAuthPa
         _log_refusal(endpoint, answer.reason, exchange)
         return answer
     return await _complete(endpoint, exchange, answer, parts)
+
+
+async def _respond(server: Server, endpoint: str, exchange: Exchange, parts: OAuthParts) -> Answer:
+    """A token may be signed by a hardware module, which may take its time: nobody else waits for it."""
+    if not isinstance(parts.signer, HardwareSigner):
+        return server.respond(endpoint, exchange)
+    try:
+        return await asyncio.to_thread(server.respond, endpoint, exchange)
+    except ModuleTrouble as fault:
+        _log.error("module.trouble", advice=str(fault))
+        raise Unavailable("the hardware module does not sign") from None
 
 
 async def _prepare(endpoint: str, request: Request, parts: OAuthParts) -> Exchange:

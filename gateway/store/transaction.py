@@ -27,7 +27,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar, overload
 
 import sqlalchemy as sa
@@ -106,7 +106,8 @@ class Tx:
 class Store:
     """One database: its writers, its readers, their queues. Open it after forking, never before.
 
-    `on_wake` is called in the event loop of the caller whose committed function asked for it.
+    `on_wake` is called in the event loop of the caller whose committed function asked for it. `signing`, where it is set, is
+    given how to run a function in a transaction and the function: for what must be signed in none (`keys.outside`).
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Store:
     ) -> None:
         self.engine_name: EngineName = engines.engine_name(engine)
         self.on_wake: Callable[[], None] | None = None
+        self.signing: Callable[..., Awaitable[Any]] | None = None
         self._engine = engine
         self._metadata = metadata
         self._beside = _Beside(engine)
@@ -159,6 +161,9 @@ class Store:
         `shared=False` keeps it out of other functions' commits on SQLite; on PostgreSQL nothing is shared anyway.
         Raises what `fn` raised, or `Unavailable`: then nothing is known to be kept, and a safe repeat finds out.
         """
+        if self.signing is not None:
+            signed: T = await self.signing(lambda run: self._writing.run(run, may_share=shared), fn)
+            return signed
         return await self._writing.run(fn, may_share=shared)
 
     async def read(self, fn: Callable[[Tx], T]) -> T:

@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from gateway import app
+from gateway.actions.export import own_policy, read_bundle
+from gateway.core.errors import Unavailable
 from gateway.core.messages import IncidentId
+from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.dispatch.timetable import beat_when_due, seal_waiting
+from gateway.ledger import verify
+from gateway.store import log
 from keys import custody
-from keys.hardware import HardwareHome, ModuleTrouble
-from tests.actions.scene import refer
+from keys.hardware import HardwareHome, HardwareSigner, ModuleTrouble
+from keys.signing import Algorithm
+from tests.actions.scene import entries_of, refer
 from tests.edges.office import OFFICERS, Office, office_in
-from tests.gateway_house import MovableClock, gateway_house
+from tests.gateway_house import House, MovableClock, gateway_house
 
 pytestmark = pytest.mark.needs("softhsm")
 
@@ -138,3 +147,115 @@ def test_what_the_module_did_not_seal_or_a_wrong_pin_tells_nothing(
     with pytest.raises(ModuleTrouble, match="PinIncorrect") as refused:
         HardwareHome(home.module, home.token, wrong).seal(b"content")
     assert "000000" not in str(refused.value)
+
+
+# --- keys that sign ------------------------------------------------------------------------------------------------------
+
+ALL = ("receipts", "log", "tokens")
+
+
+class Watched(HardwareHome):
+    """The module, noting in which threads it is asked to sign."""
+
+    asked_in: ClassVar[list[str]] = []
+
+    def sign(self, label: str, algorithm: Algorithm, data: bytes) -> bytes:
+        self.asked_in.append(threading.current_thread().name)
+        return super().sign(label, algorithm, data)
+
+
+@pytest.fixture
+def signing_home(home: HardwareHome) -> Iterator[Watched]:
+    Watched.asked_in.clear()
+    yield Watched(home.module, home.token, home.pin_file, frozenset(ALL))
+    home.leave()
+
+
+def test_the_module_signs_what_anybody_can_check_and_its_file_says_nothing_secret(
+    signing_home: Watched, tmp_path: Path
+) -> None:
+    custody.create(tmp_path / "keys", "development-", signing_home)
+    ring = custody.load(tmp_path / "keys", home=signing_home)
+    for signer in (ring.receipts, ring.log, ring.tokens.keys[0][0]):
+        assert isinstance(signer, HardwareSigner)
+        made = signer.sign(b"said")
+        assert len(made) == 64
+        jwk = signer.public_jwk()
+        shown = {name: jwk[name] for name in ("kty", "crv", "x", "y") if name in jwk}
+        assert verify.jwk_ok(shown, signer.algorithm, made, b"said")
+        assert not verify.jwk_ok(shown, signer.algorithm, made, b"unsaid")
+        assert (jwk["kid"], jwk["alg"], "d" in jwk) == (signer.kid, signer.algorithm, False)
+    assert not list((tmp_path / "keys").rglob("*.pem")), "no private key lies here"
+    with pytest.raises(ValueError, match="GATEWAY_PKCS11_MODULE"):
+        custody.load(tmp_path / "keys")
+    lost = tmp_path / "keys/log/development-log-1.module"
+    lost.rename(lost.with_suffix(".lost"))
+    custody.create(tmp_path / "keys", "development-", signing_home)
+    assert custody.load(tmp_path / "keys", home=signing_home).log.kid == "development-log-2"
+
+
+async def test_receipts_checkpoints_and_tokens_are_signed_in_the_module_and_never_in_a_transaction(
+    signing_home: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token, a message, its deliveries, seals and evidence; then the module is away, and comes back."""
+    custody.create(tmp_path / "keys", "development-", signing_home)
+    monkeypatch.setattr(app, "HardwareHome", Watched)  # the same, and it notes where it is asked
+    named = {
+        "pkcs11_module": signing_home.module,
+        "pkcs11_token": signing_home.token,
+        "pkcs11_pin_file": signing_home.pin_file,
+        "pkcs11_signs": ALL,
+    }
+    async with gateway_house(tmp_path, clock=MovableClock(datetime.now(UTC)), **named) as house:
+        referral = await refer(house)
+        kept = await entries_of(house, referral["id"])
+        assert referral["receipt"]["jws"] in {one.jws for one in kept}, "what was answered is what is kept"
+        await house.gateway.dispatch.stop()
+        await seal_waiting(house.parts)
+        assert await verdict(house, referral["incident"]) == "VALID"
+        await beat(house)
+        assert len(Watched.asked_in) > 3
+        assert not [name for name in Watched.asked_in if name.startswith("store-")]
+
+        away = signing_home.pin_file.rename(signing_home.pin_file.with_suffix(".away"))
+        signing_home.leave()  # as when it was unplugged
+        try:
+            with pytest.raises(Unavailable, match="does not sign"):
+                await beat(house)
+            assert await house.parts.store.read(log.count_unsealed) == 1, "nothing is kept that is not signed"
+            with pytest.raises(ModuleTrouble):
+                await seal_waiting(house.parts)
+        finally:
+            away.rename(signing_home.pin_file)
+        await beat(house)
+        assert await seal_waiting(house.parts) > 0
+        assert await house.parts.store.read(log.count_unsealed) == 0
+
+
+async def beat(house: House) -> None:
+    house.clock.move_by(hours=2)
+    await beat_when_due(house.parts)
+
+
+async def verdict(house: House, incident: str) -> str:
+    named = IncidentId(incident)
+    key = await house.parts.key_of(named)
+    bundle = await house.parts.store.read(lambda tx: read_bundle(tx, house.parts, SOUTH_TYNESIDE, named, key))
+    policy = verify.load_policy(json.dumps(own_policy(house.parts)).encode())
+    return verify.verify_bundle(bundle, policy).verdict
+
+
+def test_keys_move_from_files_into_the_module_by_a_rotation(
+    office: Office, signing_home: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the file's key signed stays good; the next one is in the module, and signs."""
+    for command in ("init", "migrate"):
+        assert office(command).status == 0
+    monkeypatch.setenv("GATEWAY_PKCS11_SIGNS", "receipts,log")
+    for purpose in ("receipts", "log"):
+        assert office("keys", "rotate", purpose, *OFFICERS).status == 0
+    folder = office.folder / "var/keys"
+    assert len(list(folder.glob("*/*.pem"))) == 3
+    assert len(list(folder.glob("*/*.module"))) == 2
+    monkeypatch.setenv("GATEWAY_PKCS11_SIGNS", "everything")
+    assert office("keys", "list").status == 2

@@ -135,7 +135,8 @@ class JointDecision:
     """Seats decide, one or several together. With dissent the lead's own answer stands and the dissent is recorded (P-05).
 
     `when` tells apart several decisions that one type of message carries. `quorum` is how many answers decide; without it
-    all seats must answer. `each`: decided once for each message decided on, not once for the incident (S1-16).
+    all seats must answer. `each`: decided once for each message decided on, not once for the incident (S1-16). `silent` are the
+    outcomes from which nothing follows on purpose: the pack's check asks for a consequence of every other.
     """
 
     id: str
@@ -147,6 +148,7 @@ class JointDecision:
     quorum: int | None = None
     each: bool = False
     clause: str = ""
+    silent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateway.core.clocks import Clock, Unit
 from gateway.core.disclosure import ALWAYS_GO
+from gateway.core.duties import UNDECIDED
 from gateway.core.ladder import ORDER
 from gateway.core.messages import AgencyKind
 from gateway.core.retention import RetentionClass
@@ -102,6 +103,7 @@ def contradictions(pack: Pack, text: Text) -> Iterator[Problem]:
     yield from _routes(pack, text)
     yield from _decisions(pack, text)
     yield from _consequences(pack, text)
+    yield from _silent(pack, text)
     yield from _deputies(pack, text)
     yield from _periodic(pack, text)
     yield from _chases(pack, text)
@@ -370,6 +372,34 @@ def _reaches(route: Route, decision: JointDecision) -> bool:
 
 def _decision(pack: Pack, follows: Consequence) -> JointDecision | None:
     return next((decision for decision in pack.decisions if decision.id == follows.decision), None)
+
+
+def _silent(pack: Pack, text: Text) -> Iterator[Problem]:
+    """An outcome from which nothing follows, though nobody said that it should: a decision that would end in silence."""
+    for decision in pack.decisions:
+        possible, anchor = _outcomes(decision), f'id = "{decision.id}"'
+        if possible is None:
+            continue
+        spoken = {one for c in pack.consequences if c.decision == decision.id for one in c.outcomes}
+        for outcome in sorted(possible - UNDECIDED - spoken - decision.silent):
+            what = f"nothing follows when {decision.id} comes to {outcome}"
+            yield text.problem(what, "Add a [[consequence]], or name it in `outcomes_silent`", anchor)
+        for outcome in sorted(decision.silent & spoken):
+            what = f"{decision.id} calls the outcome {outcome} silent, and a consequence follows from it"
+            yield text.problem(what, "Take it out of `outcomes_silent`", anchor, "outcomes_silent")
+        for outcome in sorted(decision.silent - possible):
+            what = f"{decision.id} calls an outcome silent that it never has"
+            remedy = f"Name any of {', '.join(sorted(possible))}"
+            yield text.problem(what, remedy, anchor, "outcomes_silent", f'"{outcome}"')
+
+
+def _outcomes(decision: JointDecision) -> frozenset[str] | None:
+    """What a decision can come to; None where no list says so."""
+    possible = outcomes_of(decision.message, decision.when.get("review", ()))
+    if possible is None:
+        possible = (codes_of(decision.message) or {}).get(decision.code)
+    narrowed = decision.when.get(decision.code)
+    return possible if possible is None or narrowed is None else possible & narrowed
 
 
 def _consequences(pack: Pack, text: Text) -> Iterator[Problem]:

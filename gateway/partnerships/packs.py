@@ -151,6 +151,7 @@ class _Decision(_Closed):
     when: _Codes = {}
     quorum: int | None = None
     each: bool = False
+    outcomes_silent: list[str] = []
     clause: str
 
     def value(self) -> JointDecision:
@@ -164,6 +165,7 @@ class _Decision(_Closed):
             self.quorum,
             self.each,
             self.clause,
+            frozenset(self.outcomes_silent),
         )
 
 

@@ -72,6 +72,7 @@ seats = ["head-of-service"]
 lead = "head-of-service"
 code = "outcome"
 each = true
+outcomes_silent = ["return-with-actions"]
 clause = "S1-16"
 
 [[consequence]]
@@ -91,6 +92,7 @@ seats = ["dcs", "assistant-director"]
 lead = "dcs"
 code = "outcome"
 quorum = 1
+outcomes_silent = ["further-actions"]
 clause = "S1-17"
 
 [[consequence]]

@@ -98,6 +98,21 @@ SPOILT = {
         'ends = ["investigation-report"]',
         "ends what nobody owes",
     ),
+    "an outcome from which nothing follows": (
+        'outcomes_silent = ["further-actions"]',
+        "outcomes_silent = []",
+        "nothing follows when director comes to further-actions",
+    ),
+    "an outcome that is silent and is not": (
+        'outcomes_silent = ["further-actions"]',
+        'outcomes_silent = ["further-actions", "noted"]',
+        "a consequence follows from it",
+    ),
+    "a silent outcome that never comes": (
+        'outcomes_silent = ["further-actions"]',
+        'outcomes_silent = ["further-actions", "catastrophic"]',
+        "an outcome silent that it never has",
+    ),
     "a decision twice": ('id = "director"\nmessage', 'id = "oversight"\nmessage', "stands twice"),
     "decisions that overlap": ('review = ["dcs-review"]', 'review = ["hos-oversight"]', "overlap"),
     "a quorum of nobody": ("quorum = 1", "quorum = 0", "can never be reached"),

@@ -164,6 +164,14 @@ async def test_s0_05_in_doubt_the_head_of_service_decides_and_then_it_is_reporte
     assert await derby.outcomes(answer) == [("doubt", "report")]
 
 
+async def test_s0_05_whoever_is_still_unsure_after_the_review_decides_the_doubt(derby: Council) -> None:
+    """S0-08: a review that ends unsure is no end; the decision task follows from it."""
+    answer = await derby.send("serious-incident-form", form("serious"))
+    assert await derby.states(answer, "hos-doubt") == []
+    await derby.decide(answer, "classification-review", "unsure", "head-of-service")
+    assert await derby.states(answer, "hos-doubt") == ["open"]
+
+
 async def test_s0_05_a_doubt_that_nobody_decides_is_chased_up_to_the_service_director(
     derby: Council,
 ) -> None:

@@ -568,3 +568,41 @@ def _make_late(tx: Tx) -> str:
     duty = str(tx.execute(select(t.duty.c.id).order_by(t.duty.c.id).limit(1)).scalar_one())
     tx.execute(update(t.duty).where(t.duty.c.id == duty).values(state="missed"))
     return duty
+
+
+async def test_g_11_a_police_hold_is_placed_by_one_listed_and_lifted_by_two(house: House) -> None:
+    """What waited stays held after the lifting, until somebody releases it; each step is refused where it does not fit."""
+    referral = await decided(house)
+    incident = referral["incident"]
+    before = await attempt(
+        house, "hold", "lift-police", incident, "--reason", "x", *BY, "--second-officer", SECOND
+    )
+    assert (before[0], before[2]) == (1, "gateway: This incident is under no police hold.\n")
+    placing = ("hold", "police", incident, "--reason", "criminal-proceedings", *BY)
+    placed = await gateway(house, *placing)
+    assert (placed["incident"], placed["police_hold"]) == (incident, "criminal-proceedings")
+    assert placed["receipt"].startswith("ev-")
+    assert (await attempt(house, *placing))[0] == 1, "it is placed once"
+    (listed,) = (await gateway(house, "hold", "list"))["police_holds"]
+    assert (listed["incident"], listed["state"], listed["reason"]) == (
+        incident,
+        "open",
+        "criminal-proceedings",
+    )
+    status, out, _ = await attempt(house, "hold", "list")
+    assert (status, "POLICE HOLD: criminal-proceedings" in out) == (0, True)
+    letter = await the_hold(house, "delivery")
+    status, _, err = await attempt(house, "held", "release", letter["id"], *BY)
+    assert (status, "under a police hold" in err) == (1, True)
+    for second in (OFFICER, ""):
+        words = ("hold", "lift-police", incident, "--reason", "ended", *BY, "--second-officer", second)
+        assert (await attempt(house, *words))[0] in (1, 2), "the second officer is another"
+    lifted = await gateway(
+        house, "hold", "lift-police", incident, "--reason", "ended", *BY, "--second-officer", SECOND
+    )
+    assert (lifted["police_hold"], (await gateway(house, "hold", "list"))["police_holds"]) == (None, [])
+    assert (await the_hold(house, "delivery"))["id"] == letter["id"], "nothing has gone by itself"
+    await gateway(house, "held", "release", letter["id"], *BY)
+    for wrong in (("hold", "police", "SI-7K3M-9QPX-2D"), ("hold", "police", incident)):
+        status, _, err = await attempt(house, *wrong, "--reason", "Not A Code", *BY)
+        assert (status in (1, 2), "Traceback" in err) == (True, False)

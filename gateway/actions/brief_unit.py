@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
 
+from gateway.actions.end_retention import past_retention
 from gateway.actions.tell_managers import Alert, owe_alert, owe_to_webhook, the_unit
 from gateway.actions.warn_unit import unit_hours
 from gateway.core.alerts import is_quiet
@@ -44,6 +45,8 @@ def brief_unit(tx: Tx, parts: Parts, work: Work, asked: None) -> int:
     midnight = datetime.combine(today + timedelta(days=1), time(0), tzinfo=local.tzinfo)
     counts = asdict(overview.counts(tx, [partnership], Day(work.at, midnight.astimezone(UTC))))
     facts = {name: _written(count) for name, count in counts.items() if count}
+    if kept := sum(not one.is_held for one in past_retention(tx, work.pack, work.at)):
+        facts["retention"] = _written(kept)
     alert = Alert("day", "", "/", facts, f"brief-{today.isoformat()}")
     told = owe_alert(tx, parts, work, alert, the_unit(tx, partnership))
     told += owe_to_webhook(tx, parts, work, alert)

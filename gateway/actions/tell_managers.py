@@ -42,7 +42,7 @@ FACTS: Mapping[str, str] = {
     "due": "Due",
     "error": "Last trouble with sending",
 }
-OF_THE_DAY: Mapping[str, tuple[str, str]] = {  # a count of `overview.Counts`, what it counts, and its list
+OF_THE_DAY: Mapping[str, tuple[str, str]] = {  # a count, what it counts, and its list
     "overdue": ("Overdue", "/duties/overdue"),
     "due_today": ("Due today", "/duties/due-today"),
     "awaiting_triage": ("Awaiting triage", "/awaiting-triage"),
@@ -55,6 +55,7 @@ OF_THE_DAY: Mapping[str, tuple[str, str]] = {  # a count of `overview.Counts`, w
     "breaches": ("Breaches to report or decide on", "/breaches"),
     "same_child": ("Possible duplicates", "/same-child"),
     "guests": ("Guests and transfers not taken up", "/guests"),
+    "retention": ("Kept long enough, to be looked at", "/retention"),
 }
 WEBHOOK = "officer-webhook"  # the unit's own, by the settings: see `adapters.webhook`
 

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from gateway.actions.change_calendar import in_force
 from gateway.console import words
 from gateway.console.door import HEADERS, Console, Officer, Visit
+from gateway.console.first_steps import first_steps
 from gateway.console.lists import agency_names, calendar_of, day_of, snapshots
 from gateway.console.pages import page
 from gateway.console.words import Tag
@@ -86,6 +87,7 @@ async def get_today(console: Console, visit: Visit) -> Response:
         names=names,
         health=health,
         quiet=is_quiet,
+        steps=await first_steps(console.parts, officer, known),
     )
 
 

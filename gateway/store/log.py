@@ -242,6 +242,14 @@ class Told:
     leaf_index: int | None
 
 
+def newest_of(tx: Tx, partnership: PartnershipId, incident: IncidentId, event: str) -> EntryRow | None:
+    """The last entry of one event about an incident."""
+    c = t.entry.c
+    query = _ENTRY.where(c.partnership == partnership, c.incident == incident, c.event == event)
+    row = tx.execute(query.order_by(c.at.desc(), c.seq.desc()).limit(1)).first()
+    return None if row is None else EntryRow(**row._mapping)
+
+
 def timeline(
     tx: Tx, partnership: PartnershipId, incident: IncidentId, most: int, before: tuple[datetime, str] | None
 ) -> list[Told]:

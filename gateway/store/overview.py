@@ -149,6 +149,14 @@ def counts(tx: Tx, within: Sequence[str], day: Day) -> Counts:
     )
 
 
+def has_incidents(tx: Tx, within: Sequence[str]) -> bool:
+    """Whether there was ever one in any of these partnerships."""
+    of = t.incident.c
+    return any(
+        tx.execute(select(of.id).where(of.partnership == one).limit(1)).first() is not None for one in within
+    )
+
+
 def failed_deliveries(tx: Tx, within: Sequence[str]) -> int:
     counts = deliveries_by_state(tx, within, FAILED)
     return min(MOST_COUNTED, sum(counts.values()))

@@ -60,6 +60,7 @@ class Stage:
             "/reports/annual?period=2026",
             "/reports/alerts",
             "/officers",
+            "/retention",
             "/breaches",
             "/guests?all=yes",
             "/same-child",

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from gateway.console import keeping
+from gateway.console.keeping import KeepingRead
 from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import DutyState
 from gateway.core.messages import DeliveryId, IncidentId
 from gateway.core.permissions import OfficerRole
 from gateway.core.receipts import Event
+from gateway.core.retention import RetentionClass
 from gateway.demo.partnership import SOUTH_TYNESIDE
-from gateway.store import deliveries, duties, holds, proposals
+from gateway.store import deliveries, duties, holds, incidents, proposals
 from gateway.store.duties import DutyRow
 from gateway.store.transaction import Tx
 from tests.actions.scene import ICB, POLICE, deliveries_of, duty_of, events_of, incident_of, refer
@@ -205,6 +208,50 @@ async def test_a_legal_hold_is_placed_by_one_and_lifted_by_two(house: House, off
     assert (await incident_of(house, {"incident": incident})).legal_hold
     assert (await agreed(house, officer, asked)).status == 303
     assert not (await incident_of(house, {"incident": incident})).legal_hold
+
+
+async def test_g_12_what_is_kept_long_enough_is_listed_and_two_officers_erase_it_unless_a_hold_bars(
+    house: House, officer: Browser
+) -> None:
+    """What comes due soon, what is over, which legal holds stand and why; the erasure waits for another officer."""
+    kept, held = [IncidentId((await refer(house))["incident"]) for _ in range(2)]
+    now = house.clock()
+    values = {"state": "closed", "ended_at": now}
+    for one in (kept, held):
+        await house.parts.store.transact(
+            lambda tx, one=one: incidents.change(tx, SOUTH_TYNESIDE, one, **values)  # type: ignore[misc]
+        )
+    await officer.get(f"/console/incidents/{held}/change")
+    await officer.send(f"/console/incidents/{held}/change/legal-hold", reason="court-order")
+    pack = (await house.parts.partnerships.snapshot(SOUTH_TYNESIDE)).pack
+    years = next(rule.years for rule in pack.retention if rule.kind is RetentionClass.CASE)
+    long = timedelta(days=366 * years)
+    before = await keeping_at(house, now + long - timedelta(days=60))
+    assert not [one for one in before.past if one.incident in (kept, held)]
+    assert {kept, held} <= {one.incident for one in before.coming}
+    after = await keeping_at(house, now + long)
+    assert {one.incident: one.is_held for one in after.past if one.incident in (kept, held)} == {
+        kept: False,
+        held: True,
+    }
+    page = await officer.get("/console/retention")
+    assert f"{held} Closed" in page.words
+    assert "A court order" in page.words
+    values = {"ended_at": now - long}
+    await house.parts.store.transact(lambda tx: incidents.change(tx, SOUTH_TYNESIDE, kept, **values))
+    page = await officer.get("/console/retention")
+    assert re.search(rf"{kept} .* To be looked at", page.words)
+    path = f"/console/incidents/{kept}/change"
+    assert "Confirm its erasure" in (await officer.get(path)).words
+    asked = await officer.send(f"{path}/erase", reason="Read through.")
+    assert "Waits for a second officer" in (await officer.get("/console/retention")).words
+    assert (await agreed(house, officer, asked)).status == 303
+    assert (await incident_of(house, {"incident": kept})).state in ("erasing", "erased")
+
+
+async def keeping_at(house: House, at: datetime) -> KeepingRead:
+    pack = (await house.parts.partnerships.snapshot(SOUTH_TYNESIDE)).pack
+    return await house.parts.store.read(lambda tx: keeping.read_at(tx, [pack], (SOUTH_TYNESIDE,), at))
 
 
 async def test_a_message_is_taken_back_by_two(house: House, officer: Browser) -> None:

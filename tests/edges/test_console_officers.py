@@ -216,7 +216,9 @@ async def test_who_does_not_set_officers_up_sees_them_at_most(house: House) -> N
         assert ">Officers<" not in (await officer.get("/console/")).text
 
 
-async def test_before_the_first_incident_today_says_what_is_to_be_set_up(house: House, admin: Browser) -> None:
+async def test_before_the_first_incident_today_says_what_is_to_be_set_up(
+    house: House, admin: Browser
+) -> None:
     page = await admin.get("/console/")
     assert "Getting started" in page.words
     assert re.search(r"A partnership's rules are in force Done", page.words)

@@ -8,6 +8,7 @@ keeps it. What is infected, encrypted, with macros or cannot be judged is said s
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,11 +30,22 @@ from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import AgencyId
 from gateway.core.replies import MailFile, MailReading, OpenedFile
 from gateway.parts import Parts
+from gateway.store.mail import RawMail
 
 MOST_FILES = 20
 BY_MAIL_DOOR = "mail"  # in place of the client that sends a file through the API
 PIECE_BYTES = 256 * 1024
 OTHER_TYPE = "attachment-other-type"
+
+
+async def opened_mail(parts: Parts, raw: RawMail) -> tuple[bytes, dict[str, Any]]:
+    """The raw bytes of a kept mail and its reading, unsealed; Refused once it is erased."""
+    key = await parts.key_by_id(raw.data_key)
+    if key is None or raw.sealed is None or raw.sealed_reading is None:
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this mail has been erased.")
+    return key.open(f"raw-mail:{raw.id}", raw.sealed), json.loads(
+        key.open(f"reading:{raw.id}", raw.sealed_reading)
+    )
 
 
 async def files_of(parts: Parts, content: bytes, reading: MailReading) -> tuple[OpenedFile, ...]:

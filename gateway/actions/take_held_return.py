@@ -7,10 +7,8 @@ action has named them nobody can get them, and a crash before that leaves them t
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Any
 
-from gateway.actions.mail_files import kept_file
+from gateway.actions.mail_files import kept_file, opened_mail
 from gateway.actions.submit import Accepted
 from gateway.actions.take import attach_keys
 from gateway.actions.take_return import Judged, TakenReturn, return_of, take_return
@@ -19,7 +17,6 @@ from gateway.core.messages import AgencyId, MessageId
 from gateway.parts import Parts
 from gateway.store import mail
 from gateway.store.holds import HoldRow
-from gateway.store.mail import RawMail
 
 
 async def take_held_return(
@@ -35,7 +32,7 @@ async def take_held_return(
     whose = agency or raw.agency
     if whose is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Say which agency's return it is.")
-    content, reading = await _opened(parts, raw)
+    content, reading = await opened_mail(parts, raw)
     files = await asyncio.to_thread(parts.read_mail_files, content) if reading.get("files") else ()
     if files is None or len(files) != len(reading.get("files") or ()):
         raise Refused(
@@ -47,12 +44,3 @@ async def take_held_return(
     taken = await parts.perform(take_return, asked, held.partnership, submission.message.incident)
     await attach_keys(parts, held.partnership, MessageId(taken.id), taken.incident)
     return taken
-
-
-async def _opened(parts: Parts, raw: RawMail) -> tuple[bytes, dict[str, Any]]:
-    key = await parts.key_by_id(raw.data_key)
-    if key is None or raw.sealed is None or raw.sealed_reading is None:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this mail has been erased.")
-    return key.open(f"raw-mail:{raw.id}", raw.sealed), json.loads(
-        key.open(f"reading:{raw.id}", raw.sealed_reading)
-    )

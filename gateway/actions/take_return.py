@@ -73,7 +73,7 @@ async def return_of(
         "incident": raw.incident,
         "in_reply_to": request,
         "created_at": raw.arrived_at.isoformat(),
-        "author": {"name": _who(directory, agency, sender), "post": "By e-mail"},
+        "author": {"name": sender_named(directory, agency, sender), "post": "By e-mail"},
         "lawful_basis": "public-task",
         "marking": "OFFICIAL-SENSITIVE",
         "attachments": [{"id": file.id, "sha256": file.sha256} for file in files],
@@ -125,7 +125,8 @@ def _is_owed(duty: DutyRow, agency: AgencyId | None) -> bool:
     return duty.state in UNANSWERED or duty.met_by is None
 
 
-def _who(directory: Directory, agency: AgencyId, sender: str | None) -> str:
+def sender_named(directory: Directory, agency: AgencyId, sender: str | None) -> str:
+    """Whose address it is by the directory; the agency's own name where nobody's is."""
     for seat, holders in directory.seats.items():
         for holder in holders if seat.agency == agency else ():
             if sender is not None and (holder.email or "").casefold() == sender.casefold():

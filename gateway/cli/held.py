@@ -330,9 +330,59 @@ def take_return_of_agency(
     answer(told, [f"The return is recorded as {told['message']}, receipt {told['receipt']}"], as_json)
 
 
+@app.command()
+def draft(
+    hold: Hold,
+    officer: Officer,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE.json", help="Where the draft goes; a file that is there stays.")
+    ],
+    message_type: Annotated[
+        str | None,
+        typer.Option(
+            "--type", metavar="TYPE", help="What it is to become, such as referral; else what it brings."
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write what an agency sent by e-mail as the draft of a message, to be completed. Opening it leaves an entry in the ledger.
+
+    A message that it brings and that could not be taken by itself is the draft; else its words stand in an empty message.
+
+    Example: gateway held draft hld-… --officer "W. Stave" --type referral --out draft.json
+    """
+    from gateway.cli import held_drafts
+
+    told = run(held_drafts.write_draft(hold, officer, message_type, out))
+    answer(told, [f"Wrote {out}: complete it, then gateway held submit {hold} --message {out}"], as_json)
+
+
+@app.command()
+def submit(
+    hold: Hold,
+    officer: Officer,
+    message: Annotated[Path, typer.Option(metavar="FILE.json", help="The completed message.", exists=True)],
+    agency: Annotated[
+        str | None, typer.Option(metavar="AGENCY", help="Whose message it is, when its address told none.")
+    ] = None,
+    without_files: Annotated[
+        bool, typer.Option("--without-files", help="Leave the e-mail's files out of it.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Record the completed draft of a held e-mail as its agency's message, as of the e-mail's arrival, with its files.
+
+    Example: gateway held submit hld-… --officer "W. Stave" --message draft.json
+    """
+    from gateway.cli import held_drafts
+
+    told = run(held_drafts.submit_draft(hold, officer, message.read_bytes(), agency, not without_files))
+    answer(told, [f"Recorded as {told['message']} of {told['incident']}, receipt {told['receipt']}"], as_json)
+
+
 async def _take_return(hold: str, officer: str, judged: Judged, agency: str | None) -> dict[str, Any]:
     async with opened() as parts:
-        held = await _find(parts, hold)
+        held = await find_hold(parts, hold)
         taken = await take_held_return(parts, held, AgencyId(agency) if agency else None, judged, officer)
     return {"hold": hold, "message": taken.id, "incident": taken.incident, "receipt": taken.receipt_id}
 
@@ -370,7 +420,7 @@ def in_words(reason: str) -> str:
 
 async def _show(hold: str, officer: str, out: Path | None) -> dict[str, Any]:
     async with opened() as parts:
-        held = await _find(parts, hold)
+        held = await find_hold(parts, hold)
         stated = await parts.perform(view_held, Viewing(hold, officer), held.partnership, held.incident)
         content = await _content(parts, held, out)
         against = await standing_against(parts, held)
@@ -386,7 +436,7 @@ async def _content(parts: Parts, held: HoldRow, out: Path | None) -> dict[str, A
         return await _attachment(parts, held, out)
     if held.subject_kind == "mail":
         raw = await parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
-        return {} if raw is None else await _mail(parts, raw)
+        return {} if raw is None else await mail_shown(parts, raw)
     message = await parts.store.read(lambda tx: _message_of(tx, held))
     if message is None:
         return {}
@@ -439,7 +489,7 @@ def _message_of(tx: Any, held: HoldRow) -> MessageRow | None:
     return messages.find(tx, [held.partnership], message)
 
 
-async def _mail(parts: Parts, raw: RawMail) -> dict[str, Any]:
+async def mail_shown(parts: Parts, raw: RawMail) -> dict[str, Any]:
     content, reading = await _opened_mail(parts, raw)
     return {
         "kind": raw.kind,
@@ -485,7 +535,7 @@ def _printable(value: object) -> str:
 
 async def _settle(asked: Release) -> dict[str, Any]:
     async with opened() as parts:
-        held = await _find(parts, asked.hold)
+        held = await find_hold(parts, asked.hold)
         await parts.perform(release_one, asked, held.partnership, held.incident)
     return {
         "id": held.id,
@@ -499,7 +549,7 @@ async def _answer(
     hold: str, officer: str, said: Mapping[str, Any], as_suggested: bool, reference: str | None
 ) -> dict[str, Any]:
     async with opened() as parts:
-        held = await _find(parts, hold)
+        held = await find_hold(parts, hold)
         raw = await parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
         if held.subject_kind != "mail" or raw is None:
             raise Refused(
@@ -525,7 +575,7 @@ async def _letter(parts: Parts, raw: RawMail, reference: str | None) -> LetterRo
     return found
 
 
-async def _find(parts: Parts, hold: str) -> HoldRow:
+async def find_hold(parts: Parts, hold: str) -> HoldRow:
     row = await parts.store.read(lambda tx: holds.find(tx, hold))
     if row is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no hold of this id.")

@@ -17,10 +17,10 @@ from adapters.mail.domains import Record, mta_sts_policy, records_to_publish
 from adapters.mail.letter import Correspondence, build_posting
 from adapters.mail.message_form import message_form
 from adapters.mail.policy import relay_map as relay_map_of
+from gateway.actions.message_in_mail import BY_MAIL
 from gateway.app import correspondence, letter_keys, local_today, mail_policy
 from gateway.cli.session import answer, stop
 from gateway.core.errors import Misconfigured
-from gateway.dispatch.mail_submission import BY_MAIL
 from gateway.partnerships import packs
 from gateway.settings import Settings, SettingsUnreadable
 from keys.letters import make_dkim_keys

@@ -9,41 +9,27 @@ through the attachments' door, one by one, scanned again; a crash before they ar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.actions.keep_attachment import Infected
-from gateway.actions.mail_files import MOST_FILES, with_files
+from gateway.actions.mail_files import with_files
+from gateway.actions.message_in_mail import BY_MAIL, UNREADABLE, Brought, message_brought
 from gateway.actions.reply import Belonging, Submitted
 from gateway.actions.take import Speaker, prepare
 from gateway.actions.tell_refusal import NotTaken
 from gateway.core.attachments import INFECTED
 from gateway.core.errors import FieldError, Refused
 from gateway.core.messages import AgencyId
-from gateway.core.replies import MailFile, MailForm, MailReading, OpenedFile
+from gateway.core.replies import MailReading, OpenedFile
 from gateway.dispatch.belonging import enrolled_as
 from gateway.parts import Parts
 from gateway.store import directory
 from gateway.store.mail import RawMail
 from schemas import Envelope, read_message
-from schemas.filled_form import document_of
-from schemas.registry import REGISTRY
 
-BY_MAIL = frozenset(
-    {
-        "serious-incident-form",
-        "call-log",
-        "need-to-know",
-        "dcs-notification",
-        "serious-incident-alert",
-        "referral",
-        "information-return",
-    }
-)
-NOT_BY_MAIL, NOT_VOUCHED, UNREADABLE = "not-by-mail", "submission-not-vouched", "submission-unreadable"
-NOT_ENROLLED, SEVERAL = "address-not-enrolled", "several-submissions"
+NOT_BY_MAIL, NOT_VOUCHED, NOT_ENROLLED = "not-by-mail", "submission-not-vouched", "address-not-enrolled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +42,6 @@ class Looked:
     submitted: Submitted | None = None
     reasons: tuple[str, ...] = ()
     faults: tuple[FieldError, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """The one file that is the message, as a document, and the files beside it."""
-
-    document: bytes
-    faults: tuple[FieldError, ...]
-    besides: tuple[bytes, ...] = field(repr=False)
 
 
 async def submission_in(
@@ -103,37 +80,6 @@ async def not_taken_by(
     return NotTaken(belongs.partnership, belongs.agency, reading.sender, looked.reasons, looked.faults, key)
 
 
-def message_brought(
-    parts: Parts, files: Sequence[MailFile], opened: Sequence[OpenedFile]
-) -> Brought | str | None:
-    """The one message among the files of a mail, why none can be taken, or None where there is none at all."""
-    documents = [file for file in files if _is_json(file)]
-    forms = [place for place, one in enumerate(opened) if one.form is not None]
-    if not documents and not forms:
-        return None
-    if len(documents) + len(forms) != 1 or len(files) > MOST_FILES:
-        return SEVERAL
-    place = documents[0].place if documents else forms[0]
-    if len(files) != len(opened):
-        return UNREADABLE
-    besides = tuple(one.content for at, one in enumerate(opened) if at != place)
-    if (form := opened[place].form) is not None:
-        return _from_form(form, files[place], besides)
-    if files[place].size_bytes > parts.settings.body_limit_bytes:
-        return UNREADABLE
-    return Brought(opened[place].content, (), besides)
-
-
-def _from_form(form: MailForm, file: MailFile, besides: tuple[bytes, ...]) -> Brought | str:
-    """The document that a filled form comes to. Without a reference of the sender's own its digest is one: the same form sent again is
-    the same message."""
-    if (form.type, form.version) not in REGISTRY:
-        return UNREADABLE
-    document, faults = document_of(form.type, form.version, form.values)
-    document.setdefault("reference", f"form-{file.sha256[:32]}")
-    return Brought(json.dumps(document, ensure_ascii=False).encode(), faults, besides)
-
-
 async def _prepared(
     parts: Parts,
     raw: RawMail,
@@ -158,7 +104,3 @@ async def _prepared(
         return Looked(None, (refused.code.slug,), refused.errors)
     key = await parts.make_key(None, parts.clock())
     return Looked(Submitted(submission, reading.sender, key, reading.says_more))
-
-
-def _is_json(file: MailFile) -> bool:
-    return file.media_type == "application/json" or file.name.lower().endswith(".json")

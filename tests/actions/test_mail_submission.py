@@ -14,10 +14,14 @@ import pytest_asyncio
 from pypdf import PdfWriter
 
 from adapters.mail.message_form import message_form
+from gateway.actions.mail_draft import draft_of, take_draft
 from gateway.actions.tell_refusal import MAIL_REFUSAL, refusal_letter
+from gateway.core.errors import Refused
 from gateway.core.messages import MessageId
+from gateway.demo.partnership import HOSPITALS
 from gateway.dispatch import intake
 from gateway.store import attachments, deliveries, mail, messages
+from gateway.store.holds import HoldRow
 from gateway.store.mail import RawMail
 from gateway.store.messages import MessageRow
 from schemas import read_object
@@ -28,6 +32,7 @@ from tests.gateway_house import House, gateway_house
 from tests.scanners import EICAR, scripted_clamd
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+OFFICER = "Winifred Stave"
 STRANGER = "x@northshire-hospitals.example"
 
 
@@ -259,3 +264,63 @@ async def test_free_text_of_an_enrolled_agency_waits_in_its_own_partnership(hous
     one = await came(house, stamped(written(HOSPITAL, "A worry", "We are worried about a child.")))
     assert (one.mail.partnership, one.mail.incident) == ("south-tyneside", None)
     assert "no-letter-matched" in one.reasons
+
+
+# --- drafts -----------------------------------------------------------------------------------------------------------
+
+
+async def hold_of(house: House, one: Came) -> HoldRow:
+    (held,) = [held for held in await mail_held(house) if held.subject == one.mail.id]
+    found: HoldRow = held
+    return found
+
+
+async def test_free_text_is_a_draft_that_an_officer_completes_and_records_for_the_agency(
+    house: House,
+) -> None:
+    """X-29: the agency speaks, as of its mail's arrival and with its files; the officer took it down, and only once."""
+    words, arrived_at = "We are worried about a child.", house.clock()
+    raw = written(HOSPITAL, "A worry", words, ("notes.pdf", "application/pdf", PDF))
+    held = await hold_of(house, await came(house, stamped(raw)))
+    house.clock.move_by(hours=2)
+    draft = await draft_of(house.parts, held, "referral", words)
+    assert draft.document["body"] == {"incident": {"description": words}}
+    assert draft.document["author"]["name"] == "Oluwaseun Hartfield"
+    with pytest.raises(Refused, match="invalid-message"):
+        await take_draft(house.parts, held, None, json.dumps(draft.document).encode(), OFFICER)
+    whole = document(house, "x")
+    whole = {**whole, **{name: draft.document[name] for name in ("reference", "created_at", "partnership")}}
+    taken = await take_draft(house.parts, held, None, json.dumps(whole).encode(), OFFICER)
+    row = await house.parts.store.read(lambda tx: messages.find(tx, [held.partnership], MessageId(taken.id)))
+    assert row is not None
+    assert (row.agency, row.arrived_at, row.type) == (HOSPITALS, arrived_at, "referral")
+    files = await house.parts.store.read(
+        lambda tx: attachments.of_message(tx, held.partnership, MessageId(taken.id))
+    )
+    assert [file.media_type for file in files] == ["application/pdf"]
+    settled = await house.parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
+    assert settled is not None
+    assert (settled.incident, settled.message, settled.state) == (taken.incident, taken.id, "settled")
+    with pytest.raises(Refused, match="conflicting-state"):
+        await take_draft(house.parts, held, None, json.dumps(whole).encode(), OFFICER)
+
+
+async def test_a_decision_by_mail_is_only_ever_a_draft_and_a_draft_joins_no_other_partnership(
+    house: House,
+) -> None:
+    sent = document(house, "decision-1", "triage-decision")
+    held = await hold_of(house, await came(house, stamped(brought(sent))))
+    draft = await draft_of(house.parts, held, None, "")
+    assert {**draft.document} == sent
+    with pytest.raises(Refused, match="conflicting-state"):
+        await draft_of(house.parts, held, "no-such-type", "")
+    other = {**document(house, "x"), "partnership": "southampton"}
+    with pytest.raises(Refused, match="invalid-message"):
+        await take_draft(house.parts, held, None, json.dumps(other).encode(), OFFICER)
+    assert (await hold_of(house, Came(await raw_of(house, held), (), []))).settled_at is None
+
+
+async def raw_of(house: House, held: HoldRow) -> RawMail:
+    found = await house.parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
+    assert found is not None
+    return found

@@ -386,6 +386,7 @@ class Stage:
         self.other = ""
         self.message = ""
         self.count = 0
+        self.drafted = ""
         self.letter: dict[str, Any] = {}
 
     async def stand_in(self, word: str, line: str) -> str:
@@ -431,6 +432,10 @@ class Stage:
         """A letter to look at and release, another to refuse, a school's unclear reply to answer."""
         if line.startswith("gateway held take-return"):
             return await self.a_return()
+        if line.startswith("gateway held draft"):
+            self.drafted = await self.a_message_by_mail()
+        if line.startswith(("gateway held draft", "gateway held submit")):
+            return self.drafted
         if line.startswith("gateway held answer"):
             await reply_to(self.house, self.letter, UNCLEAR)
             return str((await the_hold(self.house, "mail"))["id"])
@@ -438,6 +443,18 @@ class Stage:
             self.letter = await self.a_letter()
         held = await self.a_letter() if line.startswith("gateway held refuse") else self.letter
         return str(held["id"])
+
+    async def a_message_by_mail(self) -> str:
+        """An agency's referral that nothing shows to be its own."""
+        document = json.dumps(self.house.example("referral", reference="NP-by-mail"))
+        sent = EmailMessage()
+        sent["From"], sent["To"] = "o.hartfield@northshire-hospitals.example", "letters@council.example"
+        sent.set_content("Attached.")
+        sent.add_attachment(document.encode(), maintype="application", subtype="json", filename="m.json")
+        await intake.keep(
+            self.house.parts, "mailbox", sent.as_bytes(), envelope_to=None, arrived_at=self.house.clock()
+        )
+        return str((await the_hold(self.house, "mail"))["id"])
 
     async def a_return(self) -> str:
         """An agency's answer to a request for information, by e-mail."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from gateway.actions.message_in_mail import BY_MAIL
 from gateway.core.errors import FieldError
-from gateway.dispatch.mail_submission import BY_MAIL
 from schemas import TYPES, example_path, read_object
 from schemas.filled_form import document_of, values_of
 from schemas.form_fields import sections_of

@@ -23,7 +23,7 @@ BY_HOUSE = frozenset(
     | {"attachments"}
 )
 LONG = 1_000  # from so many characters on, a text has a field of several lines
-DEEPEST = 6
+DEEPEST = 8
 YES_NO = (("yes", "Yes"), ("no", "No"))
 _SOURCE = re.compile(r" ?\((?:[SKMXGC]\d*-?\d[^)]*|[^)]*section [^)]*)\)")
 SLIPS = {
@@ -63,15 +63,17 @@ class Group:
 
 
 @cache
-def form_of(slug: str, entries: int = 1) -> Group:
-    """The form of a message type; `entries` is how many of each list of things (children, attendance) it has room for."""
+def form_of(slug: str, entries: int = 1, deeper: int = 1) -> Group:
+    """The form of a message type; `entries` is how many of each list of things (children, attendance) it has room for, `deeper` how
+    many of each list inside those (a child's family)."""
+    room = (entries, deeper)
     schema = json.loads(schema_path(slug).read_bytes())
     kept = {name: node for name, node in schema["properties"].items() if name not in BY_HOUSE}
     needed = set(schema.get("required", ()))
     found = tuple(
         part
         for name, node in kept.items()
-        if (part := _part(schema.get("$defs", {}), name, node, name in needed, entries, 1)) is not None
+        if (part := _part(schema.get("$defs", {}), name, node, name in needed, room, 1)) is not None
     )
     return Group("", "", "", found, is_needed=True)
 
@@ -98,17 +100,22 @@ def slips_of(faults: Iterable[tuple[str, str]], form: Group) -> dict[str, str]:
 
 
 def _part(
-    defs: Mapping[str, Any], name: str, node: Mapping[str, Any], needed: bool, entries: int, depth: int
+    defs: Mapping[str, Any],
+    name: str,
+    node: Mapping[str, Any],
+    needed: bool,
+    room: tuple[int, int],
+    depth: int,
 ) -> Field | Group | None:
     node = _resolved(defs, node)
     title = spoken(name.rpartition(".")[2]) if not name.rpartition(".")[2].isdecimal() else ""
     hint = _SOURCE.sub("", str(node.get("description", "")).partition("\n\n")[0]).replace("`", "")
     match node.get("type"):
         case "object" if depth < DEEPEST:
-            inner = _members(defs, name, node, entries, depth)
+            inner = _members(defs, name, node, room, depth)
             return Group(name, title, hint, inner, needed)
         case "array":
-            return _list(defs, name, node, (title, hint, needed), entries, depth)
+            return _list(defs, name, node, (title, hint, needed), room, depth)
         case "boolean":
             return Field(name, title, hint, "yes-no", needed, YES_NO)
         case "integer":
@@ -119,11 +126,11 @@ def _part(
 
 
 def _members(
-    defs: Mapping[str, Any], name: str, node: Mapping[str, Any], entries: int, depth: int
+    defs: Mapping[str, Any], name: str, node: Mapping[str, Any], room: tuple[int, int], depth: int
 ) -> tuple[Field | Group, ...]:
     needed = set(node.get("required", ()))
     found = (
-        _part(defs, f"{name}.{member}", inner, member in needed, entries, depth + 1)
+        _part(defs, f"{name}.{member}", inner, member in needed, room, depth + 1)
         for member, inner in node.get("properties", {}).items()
     )
     return tuple(part for part in found if part is not None)
@@ -134,7 +141,7 @@ def _list(
     name: str,
     node: Mapping[str, Any],
     told: tuple[str, str, bool],
-    entries: int,
+    room: tuple[int, int],
     depth: int,
 ) -> Field | Group | None:
     title, hint, needed = told
@@ -144,8 +151,8 @@ def _list(
         return Field(name, title, hint, "choices", needed, choices)
     if item.get("type") == "string":
         return Field(name, title, f"{hint} One a line.".strip(), "lines", needed)
-    several = max(entries if depth <= 2 else 1, int(node.get("minItems", 0)))
-    inner = (_part(defs, f"{name}.{at}", node["items"], at == 0, entries, depth + 1) for at in range(several))
+    several = max(room[depth > 2], int(node.get("minItems", 0)))
+    inner = (_part(defs, f"{name}.{at}", node["items"], at == 0, room, depth + 1) for at in range(several))
     return Group(name, title, hint, tuple(part for part in inner if part is not None), needed)
 
 

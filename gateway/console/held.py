@@ -18,6 +18,7 @@ import quotequail
 from starlette.responses import Response
 
 from gateway.actions.confirm_for_school import confirmation
+from gateway.actions.message_in_mail import BY_MAIL
 from gateway.actions.misdirection import MISDIRECTIONS, standing_against
 from gateway.actions.release import Release, release
 from gateway.actions.reply import OfficersAnswer, answer_held_mail
@@ -191,6 +192,7 @@ async def shown_item(
         "found": slips or {},
         "owed": await console.parts.store.read(lambda tx: owed_returns(tx, read)),
         "return_kinds": RETURN_CHOICES,
+        "draft_types": [(slug, words.message_title(slug)) for slug in sorted(BY_MAIL)] if read.mail else [],
     }
     return page(visit, "held_item.html", 422 if errors or slips else 200, here="held", **shown)
 
@@ -200,7 +202,7 @@ async def opened_words(console: Console, visit: Visit, read: HeldRead) -> Words:
     hold, asked = read.hold, Viewing(read.hold.id, visit.signed_in.name)
     await console.parts.perform(view_held, asked, hold.partnership, hold.incident)
     if read.mail is not None:
-        return await _words_of_mail(console.parts, read)
+        return await words_of_mail(console.parts, read)
     document = await reading.content(console.parts, read.message) if read.message else None
     if document is None:
         return Words(is_gone=True)
@@ -211,7 +213,8 @@ async def opened_words(console: Console, visit: Visit, read: HeldRead) -> Words:
     return Words(letter.subject, letter.text)
 
 
-async def _words_of_mail(parts: Parts, read: HeldRead) -> Words:
+async def words_of_mail(parts: Parts, read: HeldRead) -> Words:
+    """What a held e-mail says, unsealed; the caller has stated the opening."""
     raw = read.mail
     key = await parts.key_by_id(raw.data_key) if raw else None
     if raw is None or raw.sealed is None or key is None:

@@ -27,6 +27,7 @@ from gateway.console import (
     keeping,
     letters,
     lists,
+    mailed_draft,
     mailed_return,
     meeting,
     officer_pages,
@@ -196,4 +197,6 @@ ROUTES: tuple[Route, ...] = (
     Route("/held/{hold}/refuse", POST, Needs.DECIDE, held.post_refuse),
     Route("/held/{hold}/answer", POST, Needs.DECIDE, held.post_answer),
     Route("/held/{hold}/return", POST, Needs.DECIDE, mailed_return.post_return),
+    Route("/held/{hold}/message", GET, Needs.OPEN_CONTENT, mailed_draft.get_draft),
+    Route("/held/{hold}/message", POST, Needs.DECIDE, mailed_draft.post_draft),
 )

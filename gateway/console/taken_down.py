@@ -51,6 +51,9 @@ class Asked:
     back: str
     agency: str = ""
     agencies: tuple[tuple[str, str], ...] = ()
+    told: str = "Told by telephone or on paper"
+    says: str = ""  # in place of the words for what is told by telephone
+    has_files: bool = False
 
 
 async def get_answer(console: Console, visit: Visit) -> Response:
@@ -128,7 +131,7 @@ def _written(
         "marking": "OFFICIAL-SENSITIVE",
         "attachments": [],
         **about,
-        **message_of(form_of(asked.slug, _entries(visit)), visit.form),
+        **message_of(form_of(asked.slug, entries_of(visit)), visit.form),
     }
     return json.dumps(document, ensure_ascii=False).encode()
 
@@ -148,18 +151,32 @@ def _slipped(visit: Visit, asked: Asked, refused: Refused) -> Response:
     if not refused.errors:
         raise refused
     faults = [(error.pointer, error.code) for error in refused.errors]
-    slips = slips_of(faults, Group("", "", "", (TOLD, *form_of(asked.slug, _entries(visit)).parts)))
+    slips = slips_of(faults, Group("", "", "", (TOLD, *form_of(asked.slug, entries_of(visit)).parts)))
     return _shown(visit, asked, dict(visit.form), slips)
 
 
 def _shown(visit: Visit, asked: Asked, typed: Mapping[str, str], slips: Mapping[str, str]) -> Response:
-    entries = _entries(visit)
+    return shown_form(visit, asked, typed, slips, entries_of(visit))
+
+
+def shown_form(
+    visit: Visit,
+    asked: Asked,
+    typed: Mapping[str, str],
+    slips: Mapping[str, str],
+    entries: int,
+    *,
+    deeper: int = 1,
+    is_begun: bool = False,
+) -> Response:
+    """The form of a message; `is_begun` when what stands in it came from elsewhere, so that no more room is offered."""
     shown: dict[str, Any] = {
         "asked": asked,
-        "form": form_of(asked.slug, entries),
+        "form": form_of(asked.slug, entries, deeper),
         "entries": entries,
-        "before_now": TOLD,
-        "may_have_more": entries < MOST_ENTRIES,
+        "deeper": deeper,
+        "before_now": None if is_begun else TOLD,
+        "may_have_more": entries < MOST_ENTRIES and not is_begun,
         "typed": typed,
         "found": slips,
         "reference": typed.get("reference") or PREFIX + secrets.token_hex(8),
@@ -167,6 +184,7 @@ def _shown(visit: Visit, asked: Asked, typed: Mapping[str, str], slips: Mapping[
     return page(visit, "taken_down.html", 422 if slips else 200, here="incidents", **shown)
 
 
-def _entries(visit: Visit) -> int:
+def entries_of(visit: Visit) -> int:
+    """How many entries each list of the form has room for."""
     text = visit.form.get("entries") or visit.request.query_params.get("entries", "1")
     return min(MOST_ENTRIES, max(1, int(text))) if text.isdecimal() and len(text) < 3 else 1

@@ -28,6 +28,7 @@ from schemas import read_object
 from schemas.filled_form import values_of
 from schemas.form_fields import fields_by_pattern
 from tests.actions.mail_stage import HOSPITAL, PDF, SERVER, mail_held, stamped, written
+from tests.edges.console_person import signed_in
 from tests.gateway_house import House, gateway_house
 from tests.scanners import EICAR, scripted_clamd
 
@@ -324,3 +325,27 @@ async def raw_of(house: House, held: HoldRow) -> RawMail:
     found = await house.parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
     assert found is not None
     return found
+
+
+async def test_an_officer_makes_a_message_of_an_email_in_the_page(house: House) -> None:
+    """The form begins with what the mail brings; a slip comes back with what was typed; a double click records it once."""
+    found = document(house, "page-1")
+    held = await hold_of(house, await came(house, stamped(brought(found), "fail")))
+    async with signed_in(house) as officer:
+        await officer.get(f"/console/held/{held.id}")
+        page = await officer.send(f"/console/held/{held.id}/words")
+        assert "Make a message of it" in page.words
+        form = await officer.get(f"/console/held/{held.id}/message?type=")
+        assert "Written by e-mail" in form.words
+        assert found["body"]["children"][0]["family_name"] in form.text
+        typed = form.fields("/message")
+        slip = await officer.post(f"/console/held/{held.id}/message", **{**typed, "author.name": ""})
+        assert slip.status == 422
+        twice = [await officer.post(f"/console/held/{held.id}/message", **typed) for _ in range(2)]
+    assert [one.status for one in twice] == [303, 303], twice[0].words
+    assert len({one.headers["location"] for one in twice}) == 1
+    settled = await raw_of(house, held)
+    recorded = await message_of(house, Came(settled, (), []))
+    one, other = (read_object(each).body.model_dump(mode="json") for each in (recorded, found))
+    assert one == other
+    assert recorded["reference"] == "page-1"

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import unescape
+from html.parser import HTMLParser
 from io import BytesIO
 
 from aiohttp import ClientSession, CookieJar, FormData, TCPConnector
@@ -37,6 +38,41 @@ class Page:
         found = re.search(rf'name="{name}" value="([^"]+)"', self.text)
         assert found is not None, f"the page has no field {name}"
         return found[1]
+
+    def fields(self, action: str) -> dict[str, str]:
+        """What the form with this end of its action would send as it stands."""
+        found = re.search(rf'<form[^>]*action="[^"]*{re.escape(action)}".*?</form>', self.text, re.DOTALL)
+        assert found is not None, f"the page has no form for {action}"
+        reader = _FormReader()
+        reader.feed(found[0])
+        return reader.fields
+
+
+class _FormReader(HTMLParser):
+    """What a browser would send of one form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._open = ""  # the textarea or select that is being read
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if tag == "input" and (found.get("type") not in ("checkbox", "radio") or "checked" in found):
+            self.fields[found["name"]] = found.get("value", "")
+        elif tag in ("textarea", "select"):
+            self._open = found["name"]
+            self.fields[self._open] = ""
+        elif tag == "option" and "selected" in found:
+            self.fields[self._open] = found.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("textarea", "select"):
+            self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self.lasttag == "textarea":
+            self.fields[self._open] += data
 
 
 @dataclass

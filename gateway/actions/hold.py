@@ -11,6 +11,7 @@ from gateway.parts import Work
 from gateway.store import holds, incidents
 from gateway.store.transaction import Tx
 
+ENDED = ("erasing", "erased")
 TRANSFERRED, HANDED_OVER = "transferred", "arose-where-it-came-from"
 
 
@@ -36,7 +37,10 @@ def _tell_who_took_over(tx: Tx, work: Work, partnership: PartnershipId, incident
         return
     to = IncidentId(found.transferred_to)
     there = incidents.partnership_of(tx, to)
-    if there is not None and not holds.open_of_incident(tx, there, to, HANDED_OVER):
+    now = incidents.find(tx, there, to) if there is not None else None
+    if there is None or now is None or now.state in ENDED:
+        return
+    if not holds.open_of_incident(tx, there, to, HANDED_OVER):
         hold(tx, work, there, to, ("incident", to), (HANDED_OVER,))
         _tell_who_took_over(tx, work, there, to)  # it may have gone on from there
 

@@ -258,7 +258,9 @@ class _Course:
         route = next(
             (route for route in self.pack.routes if about and route.id == self.rules.get(about)), None
         )
-        return moment_values(route, self._message(row)) if row and route else {}
+        if row is None or route is None or row.agency not in self.directory.agencies:
+            return {}
+        return moment_values(route, self._message(row))
 
     def _laid(self) -> dict[Same, frozenset[DutyState]]:
         found: dict[Same, frozenset[DutyState]] = {}

@@ -58,7 +58,12 @@ def _parameter(name: str, where: str, words: str, **schema: Any) -> dict[str, An
 _PERIOD = (
     _parameter("year", "query", "From 1 April of this year.", type="string", pattern="^20[0-9]{2}$"),
     _parameter("month", "query", "One month.", type="string", pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$"),
-    _parameter("Accept", "header", "`text/csv` for a file; JSON otherwise.", type="string"),
+    _parameter(
+        "Accept",
+        "header",
+        "`text/csv`, or the media type of an XLSX workbook, for a file; JSON otherwise.",
+        type="string",
+    ),
 )
 _PAGES = (
     _parameter("after", "query", "`next` of the page before.", type="string"),

@@ -22,6 +22,8 @@ from gateway.parts import Snapshot
 
 WHO_MAY = frozenset({AgencyKind.BUSINESS_UNIT, AgencyKind.LOCAL_AUTHORITY})
 WHY = "api"
+CSV, JSON = "text/csv", "application/json"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 async def get_register(door: Door, request: Request) -> Response:
@@ -52,9 +54,12 @@ async def _handed_out(door: Door, request: Request, known: tuple[str, ...]) -> R
     exported = await door.parts.perform(export_register, asked, pack.partnership, None)
     watermark = exported.watermark(asked)
     headers = HEADERS | {"Vary": "Accept"}
-    if _wants_csv(request):
-        disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return Response(sheets.as_csv(sheet, watermark), headers=headers | disposition, media_type="text/csv")
+    wanted_type = _wanted_type(request)
+    if wanted_type != JSON:
+        ending = "csv" if wanted_type == CSV else "xlsx"
+        made = sheets.as_csv(sheet, watermark) if wanted_type == CSV else sheets.as_xlsx(sheet, watermark)
+        disposition = {"Content-Disposition": f'attachment; filename="{name}.{ending}"'}
+        return Response(made, headers=headers | disposition, media_type=wanted_type)
     document = sheets.document(sheet) | {"export": exported.id, "watermark": watermark}
     return JSONResponse(document, headers=headers)
 
@@ -78,9 +83,10 @@ def _period(request: Request) -> Period | None:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail) from None
 
 
-def _wants_csv(request: Request) -> bool:
-    """Only who names CSV gets it: the first of the types accepted that we have (RFC 9110 section 12.5.1, without weights)."""
+def _wanted_type(request: Request) -> str:
+    """JSON, unless another of ours is named: the first of the types accepted (RFC 9110 section 12.5.1, without weights)."""
     accepted = (
         part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")
     )
-    return next((one for one in accepted if one in ("text/csv", "application/json", "*/*")), "") == "text/csv"
+    first = next((one for one in accepted if one in (CSV, XLSX, JSON, "*/*")), JSON)
+    return first if first in (CSV, XLSX) else JSON

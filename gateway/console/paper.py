@@ -6,6 +6,7 @@ nothing is lost when it is entered later with the times at which things happened
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -91,7 +92,8 @@ async def get_form(console: Console, visit: Visit) -> Response:
     if name == slug:
         return HTMLResponse(html(sheet), headers=HEADERS)
     headers = HEADERS | {"Content-Disposition": f'inline; filename="{pack.partnership}-{slug}.pdf"'}
-    return Response(pdf(sheet), media_type="application/pdf", headers=headers)
+    made = await asyncio.to_thread(pdf, sheet)
+    return Response(made, media_type="application/pdf", headers=headers)
 
 
 async def _pack(console: Console, visit: Visit) -> Pack:

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from openpyxl.reader.excel import load_workbook
 
 from gateway.api.door import READ, REPORTS, WRITE
+from gateway.api.registers import XLSX
 from gateway.core.messages import PartnershipId
 from gateway.store import registers
 from gateway.store import tables as t
@@ -116,13 +118,17 @@ async def test_a_period_that_is_none_is_refused_and_recorded_nowhere(house: Hous
     assert await entries_named(house, "RegisterExported") == []
 
 
-async def test_csv_is_given_to_who_names_it(house: House) -> None:
+async def test_csv_or_a_workbook_is_given_to_who_names_it(house: House) -> None:
     await refer(house)
     said = await ask(house, UNIT, f"{HERE}/registers/alerts", accept="text/csv")
     assert said.headers["Content-Type"].startswith("text/csv")
     assert said.headers["Vary"] == "Accept"
     lines = list(csv.reader(io.StringIO(said.body.decode(), newline="")))
     assert len(lines) == 3
+    workbook = await ask(house, UNIT, f"{HERE}/registers/alerts", accept=XLSX)
+    assert (workbook.status, workbook.headers["Content-Type"]) == (200, XLSX)
+    sheet = load_workbook(io.BytesIO(workbook.body)).worksheets[0]
+    assert [[str(cell.value or "") for cell in row] for row in sheet.iter_rows()][1:] == lines[1:]
     for accept in ("*/*", "application/json, text/csv", ""):
         assert (await ask(house, UNIT, f"{HERE}/registers/alerts", accept=accept)).document["rows"]
 

@@ -125,6 +125,7 @@ class LyingWitness:
     posted: tuple[int, bytes] = (200, b"")
     shown: tuple[int, bytes] = (404, b"")
     url: str = ""
+    heard: list[bytes] = field(default_factory=list)
 
 
 @contextmanager
@@ -133,7 +134,7 @@ def lying_witness(port: int = 0) -> Iterator[LyingWitness]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            liar.heard.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.answer(*liar.posted)
 
         def do_GET(self) -> None:

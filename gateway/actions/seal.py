@@ -22,20 +22,23 @@ from gateway.store.transaction import Tx
 
 
 def plan(
-    tx: Tx, parts: Parts, occasion: Occasion, fill_to: int = 0, anew: str | None = None
+    tx: Tx,
+    parts: Parts,
+    occasion: Occasion,
+    fill: tuple[str, int] | None = None,
+    anew: str | None = None,
 ) -> Planned | None:
-    """One batch, and with `fill_to` leaves that say nothing until the log has so many; None when there is nothing to add. Reads
+    """One batch, and leaves that say nothing until the log that `fill` names has so many; None when there is nothing to add. Reads
     only, and `seal` with an occasion of the same seed writes it. `anew` names a log to be begun though the year has not turned."""
     newest = log.latest_checkpoint(tx)
     origin = anew or origin_at(parts.settings.issuer, occasion.at, newest.log if newest else None)
-    link = None
+    link, fill_to = None, 0
     if newest is not None and newest.log != origin:
-        if not fill_to and not log.unsealed(tx, 1):
+        if not fill and not log.unsealed(tx, 1):
             return None
         link = _link_of(parts, occasion, origin, newest)
-        fill_to = 0  # the next round fills it up
-    elif newest is None:
-        fill_to = 0  # a log begins with something said
+    elif newest is not None and fill is not None and fill[0] == newest.log:
+        fill_to = fill[1]
     return sealing.plan(tx, origin, link=link, fill_to=fill_to, seed=occasion.supply.take(32))
 
 

@@ -53,6 +53,7 @@ class Seen:
     """
 
     witness: str
+    log: str
     line: str | None = None
     trouble: str | None = None
     size: int | None = None
@@ -76,7 +77,7 @@ async def anchor_newest(parts: Parts) -> AnchorRow | None:
     if next_one is None:
         return None
     seen = await ask_witnesses(parts, next_one)
-    await _keep_contradictions(parts, next_one.log, seen)
+    await _keep_contradictions(parts, seen)
     refuse_if_contradicted(seen, next_one.size)
     lines = [one.line for one in seen if one.line is not None and one.size == next_one.size]
     if len(lines) < parts.notaries.quorum:
@@ -97,10 +98,11 @@ async def _next(parts: Parts) -> CheckpointRow | None:
     """The checkpoint to be confirmed now: the newest, or on a steady rhythm the one of the next step, once in each interval."""
     growth = parts.settings.steady_growth
     if growth:
-        shown = await parts.store.read(_shown_last)
+        in_use, shown = await parts.store.read(lambda tx: (log.latest_checkpoint(tx), _shown_last(tx)))
         if shown is not None and _is_of_this_turn(parts, shown):
             return None
-        await fill_up(parts, (shown.size if shown else 0) + growth)
+        if in_use is not None:
+            await fill_up(parts, in_use.log, (shown.size if shown else 0) + growth)
     newest = await parts.store.read(log.next_to_anchor)
     if newest is None:
         return None
@@ -170,7 +172,7 @@ async def refuse_if_it_stands_contradicted(parts: Parts) -> None:
     """RolledBack when any process of this deployment was shown that the log here is not the one that was signed."""
     standing = await parts.store.read(log.contradictions)
     newest = await parts.store.read(log.latest_checkpoint)
-    shown = [Seen(one.witness, trouble=SAW_OTHER, size=one.size) for one in standing]
+    shown = [Seen(one.witness, one.log, trouble=SAW_OTHER, size=one.size) for one in standing]
     ours = newest.size if newest else 0
     refuse_if_contradicted(
         [replace(one, trouble=SAW_MORE) if (one.size or 0) > ours else one for one in shown], ours
@@ -180,9 +182,7 @@ async def refuse_if_it_stands_contradicted(parts: Parts) -> None:
 async def look_for_contradiction(parts: Parts) -> list[Seen]:
     """Ask all witnesses, and keep what they show against the log here; what they said."""
     seen = await compare_with_witnesses(parts)
-    newest = await parts.store.read(log.latest_checkpoint)
-    due = origin_at(parts.settings.issuer, parts.clock(), newest.log if newest else None)
-    await _keep_contradictions(parts, newest.log if newest else due, seen)
+    await _keep_contradictions(parts, seen)
     return seen
 
 
@@ -199,10 +199,10 @@ def refuse_if_contradicted(seen: Sequence[Seen], size: int) -> None:
     )
 
 
-async def _keep_contradictions(parts: Parts, origin: str, seen: Sequence[Seen]) -> None:
+async def _keep_contradictions(parts: Parts, seen: Sequence[Seen]) -> None:
     """What was shown against the log stays on record, so that no process of this deployment goes on with it."""
     rows = [
-        ContradictionRow(origin, one.witness, one.size or 0, one.shown, parts.clock())
+        ContradictionRow(one.log, one.witness, one.size or 0, one.shown, parts.clock())
         for one in seen
         if one.contradicts
     ]
@@ -234,27 +234,40 @@ async def _ask(parts: Parts, witness: Witness, checkpoint: CheckpointRow) -> See
             break
         theirs = _size(told.body)
         if theirs is None:
-            return Seen(name, trouble="not-a-witness")
-        newest = await parts.store.read(lambda tx: log.latest_checkpoint(tx, origin))
-        if theirs == old or theirs > (newest.size if newest else 0):
+            return Seen(name, origin, trouble="not-a-witness")
+        if theirs == old or theirs > await _may_have_seen(parts, checkpoint):
             return await _contradicting(parts, witness, origin, theirs)
         if theirs > checkpoint.size:  # it signed what we did not keep, or another process of ours was faster
             checkpoint = await _head(parts, origin, theirs)
         old = theirs
     else:
-        return Seen(name, trouble="busy")
+        return Seen(name, origin, trouble="busy")
     if told.fault is not None:
-        return Seen(name, trouble=told.fault)
+        return Seen(name, origin, trouble=told.fault)
     if told.status == 422:
         return await _contradicting(parts, witness, origin, old)
     if told.status != 200:
-        return Seen(name, trouble=f"status-{told.status}")
+        return Seen(name, origin, trouble=f"status-{told.status}")
     return _believed(parts, witness, checkpoint, told.body)
+
+
+async def _may_have_seen(parts: Parts, asked: CheckpointRow) -> int:
+    """The largest size that an honest witness of this book can name: on a steady rhythm that of the next step, so that none learns
+    by naming sizes how far the log has really come."""
+
+    def read(tx: Tx) -> int:
+        newest, shown = log.latest_checkpoint(tx, asked.log), log.newest_anchor_of(tx, asked.log)
+        if newest is None or not growth:
+            return newest.size if newest else 0
+        return min(newest.size, max(asked.size, (shown.size if shown else 0) + growth))
+
+    growth = parts.settings.steady_growth
+    return await parts.store.read(read)
 
 
 async def _contradicting(parts: Parts, witness: Witness, origin: str, claimed: int) -> Seen:
     """It says that it signed what ours does not continue: that counts if it shows it, signed by our own key, and it is so."""
-    unproven = Seen(witness.key.name, trouble=UNPROVEN, size=claimed)
+    unproven = Seen(witness.key.name, origin, trouble=UNPROVEN, size=claimed)
     address = f"{witness.url}/checkpoint/{quote(origin, safe='/')}"
     told = await parts.ask_notary(address, None, COSIGNATURES)
     if told.status != 200:
@@ -283,11 +296,11 @@ def _believed(parts: Parts, witness: Witness, checkpoint: CheckpointRow, answer:
     logs = _own_keys(parts, checkpoint.log)
     try:
         line = own_line(witness, logs, checkpoint.note, answer, parts.clock())
-        return Seen(witness.key.name, line, size=checkpoint.size)
+        return Seen(witness.key.name, checkpoint.log, line, size=checkpoint.size)
     except Invalid:
-        return Seen(witness.key.name, trouble="false-signature")
+        return Seen(witness.key.name, checkpoint.log, trouble="false-signature")
     except WrongTime:
-        return Seen(witness.key.name, trouble="clock")
+        return Seen(witness.key.name, checkpoint.log, trouble="clock")
 
 
 async def _proof(parts: Parts, origin: str, old: int, size: int) -> list[bytes]:

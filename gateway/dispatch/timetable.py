@@ -66,10 +66,11 @@ async def seal_waiting(parts: Parts) -> int:
     return size
 
 
-async def fill_up(parts: Parts, fill_to: int) -> None:
-    """Seal what waits, and let the log in use have so many leaves at least."""
-    while (newest := await _seal_once(parts, fill_to)) is not None and newest.size < fill_to:
-        pass
+async def fill_up(parts: Parts, origin: str, size: int) -> None:
+    """Seal what waits, and let that log have so many leaves at least, unless its year is over."""
+    while (made := await _seal_once(parts, (origin, size))) is not None:
+        if made.log != origin or made.size >= size:
+            return
 
 
 async def begin_anew(parts: Parts, origin: str) -> None:
@@ -78,13 +79,15 @@ async def begin_anew(parts: Parts, origin: str) -> None:
     await seal_waiting(parts)
 
 
-async def _seal_once(parts: Parts, fill_to: int = 0, anew: str | None = None) -> CheckpointRow | None:
+async def _seal_once(
+    parts: Parts, fill: tuple[str, int] | None = None, anew: str | None = None
+) -> CheckpointRow | None:
     """One batch: planned, signed in no transaction, written. None when there is nothing to add."""
     while True:
         at, seed = parts.clock(), secrets.token_bytes(32)
 
         def read(tx: Tx, at: datetime = at, seed: bytes = seed) -> Planned | None:
-            return plan(tx, parts, Occasion(at, Supply(seed)), fill_to, anew)
+            return plan(tx, parts, Occasion(at, Supply(seed)), fill, anew)
 
         try:
             planned = await parts.store.read(read)

@@ -517,7 +517,10 @@ def contradictions(tx: Tx) -> list[ContradictionRow]:
     newest = latest_checkpoint(tx)
     query = select(*t.contradiction.c).order_by(t.contradiction.c.size.desc())
     rows = [ContradictionRow(**row._mapping) for row in tx.execute(query)]
-    return [row for row in rows if newest is None or row.log >= newest.log]
+    if newest is None:
+        return rows
+    deployment = newest.log.rpartition("/")[0]
+    return [row for row in rows if row.log.rpartition("/")[0] == deployment and row.log >= newest.log]
 
 
 def cut_back(tx: Tx, base: AnchorRow | None) -> int:
@@ -533,6 +536,9 @@ def cut_back(tx: Tx, base: AnchorRow | None) -> int:
         and_(t.entry.c.log == kept[0], t.entry.c.leaf_index >= kept[1]),
     )
     again = tx.execute(update(t.entry).where(beyond).values(log=None, leaf_index=None)).rowcount
+    f = t.filler.c
+    empty = or_(f["log"].in_(given_up - {kept[0]}), and_(f["log"] == kept[0], f["first"] >= kept[1]))
+    tx.execute(delete(t.filler).where(empty))
     top = tx.execute(select(func.max(t.checkpoint.c.number))).scalar() or 0
     tx.execute(delete(t.checkpoint).where(t.checkpoint.c.number > number))
     if base is not None and checkpoint_of_size(tx, base.log, base.size) is None:

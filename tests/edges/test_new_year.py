@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.messages import AgencyId
-from gateway.dispatch.timetable import seal_waiting
+from gateway.dispatch.timetable import fill_up, seal_waiting
 from gateway.ledger import verify
 from gateway.oauth.key_policy import check_jwks
 from gateway.store import clients, log
@@ -38,6 +38,11 @@ async def test_an_incident_over_new_year_is_proved_under_both_logs(house: House)
     await seal_waiting(house.parts)
     house.clock.move_to(NEW_YEAR)
     assert await seal_waiting(house.parts) == 0, "no log begins before there is something to seal"
+    await fill_up(house.parts, OLD, 1_000_000)
+    begun = await house.parts.store.read(log.latest_checkpoint)
+    assert begun is not None
+    assert (begun.log, begun.size) == (NEW, 1), "what was to be filled up is the old log, which is over"
+    await fill_up(house.parts, NEW, 4)
     await refer(house, reference="NP-2")
     size = await seal_waiting(house.parts)
     closed = await house.parts.store.read(lambda tx: log.latest_checkpoint(tx, OLD))

@@ -355,6 +355,24 @@ async def test_the_log_that_witnesses_see_grows_by_the_same_whatever_happens(
         assert exported["leaves"] > sizes[-1]
 
 
+async def test_nobody_learns_the_size_by_naming_one(
+    notaries: Notaries, witness: WitnessProcess, tmp_path: Path
+) -> None:
+    """A witness that says that it signed so many leaves is not told whether there are so many."""
+    with lying_witness() as liar:
+        settings = notaries.settings(witness, stamped=False, growth=4) | {"witness_quorum": 1}
+        settings["witnesses"] += (f"{witness_key('liar.example', LIAR)} {liar.url}",)
+        async with quiet_house(tmp_path, **settings) as house:
+            for _ in range(30):
+                size = await grown(house.parts)
+            liar.posted = (409, f"{size}\n".encode())
+            assert await shown_next(house) == 4
+            seen = {one.witness: one.trouble for one in await compare_with_witnesses(house.parts)}
+        assert seen == {"witness.police.example": None, "liar.example": "unproven"}
+        assert len(liar.heard) == 2
+        assert not [body for body in liar.heard if f"\n{size}\n".encode() in body]
+
+
 async def shown_next(house: House) -> int:
     confirmed = await anchor_newest(house.parts)
     assert confirmed is not None
@@ -380,6 +398,7 @@ async def test_two_officers_begin_the_log_anew_when_entries_are_lost_for_good(
     words = ("log", "restart", "--officer", "Winifred Stave", "--reason", "The disk is lost.")
     async with quiet_house(tmp_path, **settings) as house:
         await beat_when_due(house.parts)
+        await seal_waiting(house.parts)
         await shown_next(house)
         incident = (await refer(house))["incident"]
         for _ in range(4):

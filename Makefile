@@ -3,7 +3,7 @@
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help run test check bench locks env parts npm mesh clean
+.PHONY: help run test check bench locks env parts npm mesh schemathesis clean
 
 # Python 3.11 if it is there, else whatever python3 is, if it is new enough (checked below).
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -31,7 +31,7 @@ run: env
 	$(BIN)/gateway demo $(if $(ONCE),--once)
 
 # Broken parts of Debian are a warning for an ordinary user and a failure in CI: the script decides.
-test: env parts npm mesh
+test: env parts npm mesh schemathesis
 	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: env
@@ -92,6 +92,18 @@ $(MESH)/.ready: $(LOCKS)/mesh-sandbox.txt $(VENV)/.locked
 	    $(MESH)/bin/python -m pip install --quiet --require-hashes -r $(LOCKS)/mesh-sandbox.txt
 	@touch $@
 
+# --- schemathesis asks what /openapi.json describes; nothing of ours needs what it brings, so it has its own environment ---
+
+ASKER := .venv-schemathesis
+
+schemathesis: $(ASKER)/.ready
+
+$(ASKER)/.ready: $(LOCKS)/schemathesis.txt $(VENV)/.locked
+	@test -x $(ASKER)/bin/python || $(PYTHON) -m venv $(ASKER)
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(ASKER)/bin/python $(LOCKS)/schemathesis.txt || \
+	    $(ASKER)/bin/python -m pip install --quiet --require-hashes -r $(LOCKS)/schemathesis.txt
+	@touch $@
+
 # --- the locks: no host and no address ends up in them ----------------------------------------------------------------
 
 COMPILE := ../../$(BIN)/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
@@ -102,6 +114,7 @@ locks: env
 	cd $(LOCKS) && $(COMPILE) runtime.in -o runtime.txt
 	cd $(LOCKS) && $(COMPILE) dev.in -o dev.txt
 	cd $(LOCKS) && $(COMPILE) mesh-sandbox.in -o mesh-sandbox.txt
+	cd $(LOCKS) && $(COMPILE) schemathesis.in -o schemathesis.txt
 
 clean:
-	rm -rf $(VENV) $(MESH) $(NPM_PROJECT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(MESH) $(ASKER) $(NPM_PROJECT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

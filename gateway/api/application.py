@@ -88,7 +88,11 @@ def agency_api(parts: Parts) -> Starlette:
         Route(path, guarded(partial(handler, door)), methods=[method]) for method, path, handler in ROUTES
     ]  # messages first: every request looks for its route in this order
     routes += oauth_routes(oauth)
-    routes += [Route("/openapi.json", _openapi, methods=["GET"]), Route("/docs", _docs, methods=["GET"])]
+    described = _Described(parts.settings.mtls_url)
+    routes += [
+        Route("/openapi.json", described.as_json, methods=["GET"]),
+        Route("/docs", described.to_read, methods=["GET"]),
+    ]
     middleware = [Middleware(LimitedByAddress, limits)]
     if oauth.nonces is not None:
         middleware.append(Middleware(NoncesTold, oauth.nonces, parts.clock, _takes_proofs))
@@ -109,16 +113,21 @@ def _takes_proofs(path: str) -> bool:
 _FRESH = HEADERS | {"Cache-Control": "public, max-age=300"}
 
 
-async def _openapi(request: Request) -> Response:
-    return JSONResponse(_described(), headers=_FRESH)
+class _Described:
+    """What is published of this surface."""
 
+    def __init__(self, mtls_url: str | None) -> None:
+        self._mtls_url = mtls_url
 
-async def _docs(request: Request) -> Response:
-    return HTMLResponse(docs_page(_described()), headers=_FRESH)
+    async def as_json(self, request: Request) -> Response:
+        return JSONResponse(self._document(), headers=_FRESH)
 
+    async def to_read(self, request: Request) -> Response:
+        return HTMLResponse(docs_page(self._document()), headers=_FRESH)
 
-def _described() -> dict[str, Any]:
-    return openapi_document([(method, path, one.__doc__ or "") for method, path, one in ROUTES], PUBLIC)
+    def _document(self) -> dict[str, Any]:
+        paths = [(method, path, one.__doc__ or "") for method, path, one in ROUTES]
+        return openapi_document(paths, PUBLIC, self._mtls_url)
 
 
 async def _http_fault(request: Request, fault: Exception) -> Response:
@@ -126,7 +135,12 @@ async def _http_fault(request: Request, fault: Exception) -> Response:
     status = fault.status_code if isinstance(fault, HTTPException) else 500
     codes = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
     code = codes.get(status, ErrorCode.MALFORMED_REQUEST if status < 500 else ErrorCode.INTERNAL)
-    allow = (getattr(fault, "headers", None) or {}).get(
-        "Allow"
-    )  # RFC 9110 section 15.5.6: a 405 names what is allowed
+    allow = _allowed(request) if code is ErrorCode.METHOD_NOT_ALLOWED else ""
     return problem(code, headers={**HEADERS, **({"Allow": allow} if allow else {})})
+
+
+def _allowed(request: Request) -> str:
+    """Every method of an address (RFC 9110 section 15.5.6): several routes may share one."""
+    path = request.scope["path"]
+    routes = [one for one in request.app.routes if isinstance(one, Route) and one.path_regex.match(path)]
+    return ", ".join(sorted({method for one in routes for method in one.methods or ()}))

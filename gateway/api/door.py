@@ -23,6 +23,11 @@ from gateway.parts import Parts
 WRITE, READ, LOG, REPORTS = "messages.write", "messages.read", "log.read", "reports.read"
 SCOPES = (WRITE, READ, LOG, REPORTS)
 
+KEY_FORM = r'^(?:[!#-~]{1,255}|"[!#-~]{1,255}")$'  # of an Idempotency-Key, as it is published
+DIGEST_FORM = (
+    "^sha-256=:[A-Za-z0-9+/]{43}=:$"  # of the one algorithm that is checked; others may stand beside it
+)
+
 _NAME = re.compile(r"[\x21-\x7e]{1,200}")
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):\s*(?=,|$)")
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255}?)"?')

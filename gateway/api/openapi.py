@@ -8,6 +8,8 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
+from gateway.api import pages
+from gateway.api.door import DIGEST_FORM, KEY_FORM, LOG, READ, REPORTS, WRITE
 from gateway.api.inbox import LONGEST_WAIT_SECONDS, AcknowledgementBody, DeclineBody
 from gateway.api.pages import MOST, PAGE
 from gateway.api.webhooks import WebhookBody
@@ -16,12 +18,17 @@ from gateway.core.errors import ErrorCode
 from schemas import TYPES, example_path, schema_path
 
 
-def openapi_document(paths: Iterable[tuple[str, str, str]], public: Collection[str]) -> dict[str, Any]:
-    """OpenAPI 3.1 of the agencies' surface, with an example for every message type."""
+def openapi_document(
+    paths: Iterable[tuple[str, str, str]], public: Collection[str], mtls_url: str | None = None
+) -> dict[str, Any]:
+    """OpenAPI 3.1 of the agencies' surface, with an example for every message type. `mtls_url`: where certificates are taken."""
+    schemes = _schemes(mtls_url)
     described: dict[str, Any] = {}
     for method, path, words in paths:
         clean = path.replace(":path}", "}")
-        described.setdefault(clean, {})[method.lower()] = _operation(method, clean, words, path in public)
+        described.setdefault(clean, {})[method.lower()] = _operation(
+            method, clean, words, [] if path in public else _securities(method, clean, schemes)
+        )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -31,12 +38,9 @@ def openapi_document(paths: Iterable[tuple[str, str, str]], public: Collection[s
         },
         "paths": described,
         "components": {
-            "securitySchemes": {
-                "dpop": {
-                    "type": "oauth2",
-                    "description": "client_credentials with private_key_jwt; DPoP-bound tokens only (RFC 9449).",
-                    "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": _SCOPES}},
-                }
+            "securitySchemes": schemes,
+            "responses": {
+                str(status): _response(status) for status in sorted({one.status for one in ErrorCode})
             },
             "schemas": {"Problem": _PROBLEM, **{slug: _schema(slug) for slug in sorted(TYPES)}},
         },
@@ -49,6 +53,67 @@ _SCOPES = {
     "reports.read": "take out registers and reports (the partnership's business unit and council)",
     "log.read": "read the transparency log (witnesses and auditors)",
 }
+
+
+def scope_of(method: str, path: str) -> str:
+    """The scope that an operation asks for; a test asks each with a token that lacks it."""
+    if path.startswith("/v1/log/"):
+        return LOG
+    if "/registers/" in path or "/reports/" in path:
+        return REPORTS
+    is_said = path in ("/v1/messages", "/v1/attachments") or path.endswith(("/acknowledgement", "/decline"))
+    return WRITE if method == "POST" and is_said else READ
+
+
+def _schemes(mtls_url: str | None) -> dict[str, Any]:
+    flows = {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": _SCOPES}}
+    words = "client_credentials with private_key_jwt; `Authorization: DPoP` and a proof with every call (RFC 9449)."
+    schemes: dict[str, Any] = {"dpop": {"type": "oauth2", "description": words, "flows": flows}}
+    if mtls_url is None:
+        return schemes
+    at = {"clientCredentials": {"tokenUrl": f"{mtls_url}/oauth2/token", "scopes": _SCOPES}}
+    words = f"In place of DPoP: `Authorization: Bearer` at {mtls_url}, over a connection with the certificate (RFC 8705)."
+    return schemes | {
+        "certificateBound": {"type": "oauth2", "description": words, "flows": at},
+        "mutualTLS": {"type": "mutualTLS", "description": "The certificate that two officers registered."},
+    }
+
+
+def _securities(method: str, path: str, schemes: Collection[str]) -> list[dict[str, list[str]]]:
+    scope = [scope_of(method, path)]
+    by_certificate = [{"certificateBound": scope, "mutualTLS": []}] if "mutualTLS" in schemes else []
+    return [{"dpop": scope}, *by_certificate]
+
+
+def _response(status: int) -> dict[str, Any]:
+    """Every code that comes with a status."""
+    words = "; ".join(f"`{one.slug}`: {one.title}" for one in ErrorCode if one.status == status)
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    headers = {"schema": {"type": "string"}}
+    named: dict[int, tuple[str, str]] = {
+        401: ("WWW-Authenticate", "What is asked for (RFC 9449 section 7.1)."),
+        403: ("WWW-Authenticate", "The scope that is lacking, where it is one."),
+        405: ("Allow", "The methods that there are."),
+        429: ("Retry-After", "Seconds to wait."),
+        503: ("Retry-After", "Seconds to wait."),
+    }
+    told = {"description": words, "content": content}
+    if status in named:
+        name, text = named[status]
+        told["headers"] = {name: {"description": text, **headers}}
+    return told
+
+
+def _refusals(method: str, path: str, is_public: bool) -> list[int]:
+    """The statuses with which an operation may refuse."""
+    if is_public:
+        return [405, 429, 500, 503]
+    found = [400, 401, 403, 404, 405, 429, 500, 503]
+    if method != "GET":
+        found += [409, 413, 415, 422]
+    elif "{delivery}" in path:
+        found.append(409)
+    return sorted(found)
 
 
 def _parameter(name: str, where: str, words: str, **schema: Any) -> dict[str, Any]:
@@ -66,13 +131,19 @@ _PERIOD = (
     ),
 )
 _PAGES = (
-    _parameter("after", "query", "`next` of the page before.", type="string"),
+    _parameter("after", "query", "`next` of the page before.", type="string", pattern=pages.FORM),
     _parameter("limit", "query", "How many.", type="integer", minimum=1, maximum=MOST, default=PAGE),
 )
 _SENT: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("POST", "/v1/messages"): (
-        _parameter("Idempotency-Key", "header", "One key for one message.", type="string", maxLength=255),
-        _parameter("Content-Digest", "header", "RFC 9530, sha-256; checked when sent.", type="string"),
+        _parameter("Idempotency-Key", "header", "One key for one message.", type="string", pattern=KEY_FORM),
+        _parameter(
+            "Content-Digest",
+            "header",
+            "RFC 9530, sha-256; checked when sent.",
+            type="string",
+            pattern=DIGEST_FORM,
+        ),
     ),
     ("GET", "/v1/partnerships/{partnership}/registers/{name}"): _PERIOD,
     ("GET", "/v1/partnerships/{partnership}/reports/{name}"): _PERIOD,
@@ -115,13 +186,13 @@ def _schema(slug: str) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in ("$schema", "$id")}
 
 
-def _operation(method: str, path: str, words: str, is_public: bool) -> dict[str, Any]:
+def _operation(method: str, path: str, words: str, security: list[dict[str, list[str]]]) -> dict[str, Any]:
     summary = " ".join(words.split())
     operation: dict[str, Any] = {
         "summary": summary[:120],
         "description": summary,
         "operationId": f"{method.lower()}{path.replace('/', '_').replace('{', '').replace('}', '')}",
-        "security": [] if is_public else [{"dpop": []}],
+        "security": security,
         "parameters": [
             {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
             for part in path.split("/")
@@ -130,9 +201,9 @@ def _operation(method: str, path: str, words: str, is_public: bool) -> dict[str,
         + list(_SENT.get((method, path), ())),
         "responses": {
             "201" if method == "POST" else "200": {"description": "Done"},
-            "default": {
-                "description": "A problem document",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            **{
+                str(status): {"$ref": f"#/components/responses/{status}"}
+                for status in _refusals(method, path, not security)
             },
         },
     }

@@ -13,6 +13,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import IdKind, is_id
 
 PAGE, MOST = 25, 100
+FORM = "^[A-Za-z0-9_-]{40,200}={0,2}$"  # of a cursor, for those who would make one up
 
 Cursor = tuple[datetime, str]
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import jsonschema
 import pytest
 from openapi_spec_validator import validate
 from starlette.routing import Mount, Route
 
+from gateway.agency.client import FORM
 from gateway.api.application import PUBLIC, ROUTES
+from gateway.api.door import READ, SCOPES, WRITE
+from gateway.api.openapi import openapi_document
 from gateway.core.errors import ErrorCode
 from schemas import TYPES
 from tests.edges.at_the_door import Raw
@@ -112,4 +117,54 @@ async def test_what_is_public_says_so_and_is_open(anybody: Raw) -> None:
         assert said.headers["X-Content-Type-Options"] == "nosniff"
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            assert operation["security"] == ([] if path in PUBLIC else [{"dpop": []}])
+            assert bool(operation["security"]) == (path not in PUBLIC)
+
+
+async def test_each_operation_asks_for_the_scope_that_its_description_names(
+    house: House, anybody: Raw
+) -> None:
+    """Police may read and write. Without the one scope, what needs it is refused by its name; log and reports always are."""
+    document = await published(anybody)
+    described = {
+        (method.upper(), path): operation["security"][0]["dpop"][0]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if operation["security"]
+    }
+    assert set(described.values()) == set(SCOPES)
+    for kept in (READ, WRITE):
+        async with Raw(house, "northshire-police") as raw:
+            form = raw.client.token_form() + b"&" + urlencode({"scope": kept}).encode()
+            asked = {"DPoP": raw.client.proof_of_key("POST", "/oauth2/token"), "Content-Type": FORM}
+            token = (await raw.client.once("POST", "/oauth2/token", asked, form)).json()["access_token"]
+            for (method, path), scope in described.items():
+                where = re.sub(r"[{}]", "", path)
+                proof = raw.client.proof_of_key(method, where, token)
+                shown = {"Authorization": f"DPoP {token}", "DPoP": proof}
+                said = await raw.call(method, where, b"{}" if method == "POST" else None, credentials=shown)
+                if scope == kept:
+                    assert said.status != 403, (method, path)
+                else:
+                    assert (said.status, said.code) == (403, "insufficient-scope"), (method, path)
+                    assert f'scope="{scope}"' in said.headers["WWW-Authenticate"]
+
+
+async def test_a_wrong_method_is_told_every_right_one(anybody: Raw) -> None:
+    """RFC 9110 section 15.5.6, where one address takes several methods."""
+    for path, allowed in (
+        ("/v1/webhooks", "GET, HEAD, POST"),
+        ("/v1/webhooks/a", "DELETE, GET, HEAD"),
+        ("/v1/messages", "POST"),
+        ("/oauth2/token", "POST"),
+    ):
+        said = await anybody.call("PATCH", path, headers=(), credentials={})
+        assert (said.status, said.headers["Allow"]) == (405, allowed)
+
+
+def test_where_certificates_are_taken_the_document_says_how() -> None:
+    document = openapi_document([("GET", "/v1/inbox", "")], (), "https://mtls.gateway.council.example")
+    validate(document)
+    by_key, by_certificate = document["paths"]["/v1/inbox"]["get"]["security"]
+    assert by_key == {"dpop": ["messages.read"]}
+    assert by_certificate == {"certificateBound": ["messages.read"], "mutualTLS": []}
+    assert document["components"]["securitySchemes"]["mutualTLS"]["type"] == "mutualTLS"

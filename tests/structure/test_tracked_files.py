@@ -46,7 +46,7 @@ def test_locks_hold_digests_and_no_addresses() -> None:
     ]
     assert len(locks) >= 6
     assert not found(ADDRESS, locks)
-    for name in ("runtime", "dev", "uv", "mesh-sandbox"):
+    for name in ("runtime", "dev", "uv", "mesh-sandbox", "schemathesis"):
         text = text_of(f"deploy/locks/{name}.txt")
         pins = re.findall(r"^[A-Za-z0-9][\w.\-\[\],]*==", text, re.MULTILINE)
         assert pins

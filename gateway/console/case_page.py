@@ -96,7 +96,7 @@ def shown(read: IncidentRead, pack: Pack, now: datetime, *, is_newest: bool) -> 
             (
                 duty,
                 words.left(now, duty.due_at, pack.calendar, is_uncounted=duty.is_uncounted),
-                why(duty, pack),
+                why(duty, pack, read.clocks.get((duty.pack_version, duty.clock))),
             )
             for duty in read.duties
         ],
@@ -106,10 +106,9 @@ def shown(read: IncidentRead, pack: Pack, now: datetime, *, is_newest: bool) -> 
     }
 
 
-def why(duty: DutyRow, pack: Pack) -> Why | None:
-    """How the due instant was counted; None when it was not counted by the rules in force, or was set by a person."""
-    clock = pack.clocks.get(duty.clock)
-    if clock is None or clock.amount is None or duty.due_at is None or duty.pack_version != pack.version:
+def why(duty: DutyRow, pack: Pack, clock: Clock | None) -> Why | None:
+    """How the due instant was counted, by the clock of the rules that laid the duty; None when it was set by a person."""
+    if clock is None or clock.amount is None or duty.due_at is None:
         return None
     try:
         due = clocks.due_of_duty(clock, duty.start_at, pack.calendar)

@@ -112,7 +112,9 @@ async def _shown(
         "duty": row,
         "now": now,
         "left": words.left(now, row.due_at, pack.calendar, is_uncounted=row.is_uncounted),
-        "why": why(row, pack),
+        "why": why(
+            row, pack, await console.parts.store.read(lambda tx: reading.clock_of_duty(tx, pack, row))
+        ),
         "names": reading.agency_names(directory),
         "people": numbers_of(directory, Seat(row.agency, row.role), now),
         "is_open": row.state in UNANSWERED,

@@ -6,16 +6,18 @@ An incident or hold of a partnership that the officer does not see is not found,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.actions.change_calendar import clock_of
 from gateway.actions.decide_jointly import tally_of
 from gateway.actions.need_to_know import must_know
 from gateway.console import words
 from gateway.console.door import Officer
-from gateway.core.errors import ErrorCode, Refused
+from gateway.core.clocks import Clock
+from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
@@ -72,6 +74,9 @@ class IncidentRead:
     holds: list[HoldRow]
     alike: list[LikenessRow]
     attachments: list[AttachmentRow]
+    clocks: Mapping[
+        tuple[str, str], Clock
+    ]  # of the duties, by the version of the rules that laid them and the clock's id
     breaches: list[BreachRow]
 
 
@@ -115,10 +120,12 @@ def incident(
     found = incidents.find(tx, partnership, wanted)
     if found is None:
         raise Refused(ErrorCode.NOT_FOUND)
+    owed = duties.of_incident(tx, partnership, wanted)
     return IncidentRead(
         incident=found,
         decisions=tuple(_decisions(tx, pack, found)),
-        duties=sorted(duties.of_incident(tx, partnership, wanted), key=_soonest),
+        duties=sorted(owed, key=_soonest),
+        clocks=_clocks(tx, pack, owed),
         deliveries=overview.deliveries_of_incident(tx, partnership, wanted),
         messages=messages.of_incident(tx, partnership, wanted),
         told=log.timeline(tx, partnership, wanted, MOST_TOLD + 1, before),
@@ -128,6 +135,20 @@ def incident(
         attachments=attachments.of_incident(tx, partnership, wanted),
         breaches=breaches.of_incident(tx, partnership, wanted),
     )
+
+
+def clock_of_duty(tx: Tx, pack: Pack, duty: DutyRow) -> Clock | None:
+    """The clock that made a duty, whatever rules are in force by now; None when its text cannot be read any more."""
+    try:
+        return clock_of(tx, duty, pack)
+    except (Misconfigured, KeyError):
+        return None
+
+
+def _clocks(tx: Tx, pack: Pack, owed: Iterable[DutyRow]) -> dict[tuple[str, str], Clock]:
+    one_each = {(duty.pack_version, duty.clock): duty for duty in owed}
+    found = {of: clock_of_duty(tx, pack, duty) for of, duty in one_each.items()}
+    return {of: clock for of, clock in found.items() if clock is not None}
 
 
 def _decisions(tx: Tx, pack: Pack, found: Incident) -> Iterator[DecisionRead]:

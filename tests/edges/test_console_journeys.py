@@ -21,6 +21,7 @@ from gateway.store.transaction import Tx
 from tests.actions.scene import ICB, deliveries_of, duty_of, letter_to_the_school, refer
 from tests.edges.browser import DOUBLED, PHONE, Person, chromium, person
 from tests.edges.test_console import the_hold
+from tests.edges.test_console_letters import relayed
 from tests.gateway_house import House, gateway_house
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="module")]
@@ -176,6 +177,41 @@ async def test_a_duty_is_about_to_be_missed(stage: Stage, hand: Hand) -> None:
     assert after.state in (DutyState.MET, DutyState.MET_LATE)
 
 
+async def test_a_letter_brought_no_answer(stage: Stage, hand: Hand) -> None:
+    """S2-22: from the incident to its letters, held once more, read as it will be sent, and let go again."""
+    referral, letter = await letter_to_the_school(stage.house)
+    await relayed(stage.house, letter.message)
+    await hand.someone.open(f"/incidents/{referral['incident']}")
+    await hand.follow("Letters to schools")
+    await hand.press("Send it again")
+    await hand.sees("it is to be sent again")
+    await hand.press("Open what it says")
+    await hand.sees("Private and confidential")
+    await hand.press("Release: send it")
+    await hand.sees("Released. It goes on its way now.")
+    assert len(await deliveries_of(stage.house, letter.message)) == 2
+
+
+def work_paths(incident: str, duty: str, delivery: str) -> tuple[str, ...]:
+    """Every page of the daily work that is opened by an address."""
+    return (
+        "/calls",
+        "/calls/hld-call",
+        "/deliveries",
+        f"/deliveries?agency={ICB}",
+        f"/delivery/{delivery}",
+        "/partners",
+        f"/partners/south-tyneside/{ICB}",
+        "/referral?entries=2",
+        f"/incidents/{incident}/change",
+        f"/incidents/{incident}/duties/{duty}",
+        f"/incidents/{incident}/duties/{duty}/answer",
+        f"/incidents/{incident}/meeting",
+        f"/incidents/{incident}/letters",
+        "/approvals",
+    )
+
+
 async def test_the_pages_for_work_have_no_barrier_and_none_scrolls_sideways(stage: Stage) -> None:
     """S4-22 is no use to who cannot read it: WCAG 2.2 AA by axe, 320 pixels wide, 200 % zoom."""
     referral = await refer(stage.house)
@@ -186,19 +222,7 @@ async def test_the_pages_for_work_have_no_barrier_and_none_scrolls_sideways(stag
     await stage.house.parts.store.transact(
         lambda tx: holds.place(tx, call_about(stage.house, incident, row.id))
     )
-    paths = (
-        "/calls",
-        "/calls/hld-call",
-        "/deliveries",
-        f"/deliveries?agency={ICB}",
-        f"/delivery/{row.id}",
-        "/partners",
-        f"/partners/south-tyneside/{ICB}",
-        "/referral?entries=2",
-        f"/incidents/{incident}/change",
-        f"/incidents/{incident}/duties/{duty.id}",
-        f"/incidents/{incident}/duties/{duty.id}/answer",
-    )
+    paths = work_paths(incident, duty.id, row.id)
     async with person(stage.browser, stage.house) as someone:
         for path in paths:
             await someone.open(path)
@@ -209,6 +233,11 @@ async def test_the_pages_for_work_have_no_barrier_and_none_scrolls_sideways(stag
                 assert await someone.goes_beyond() == [], (path, window)
             await someone.page.set_viewport_size({"width": 1280, "height": 900})
         assert someone.complaints == []
+        await someone.open(f"/incidents/{incident}/meeting")
+        await someone.page.get_by_text("Record the meeting").first.click()
+        await someone.page.get_by_role("button", name="Record the meeting").click()
+        await someone.page.get_by_role("alert").wait_for()
+        assert await someone.barriers() == [], "a form that comes back"
 
 
 def fail(tx: Tx, delivery: Any) -> None:

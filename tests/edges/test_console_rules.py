@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
@@ -195,6 +196,19 @@ async def test_rules_come_into_force_in_the_page_once_two_have_looked(house: Hou
         assert "In force before 2026.0-before" in (await person.get("/console/rules/south-tyneside")).words
         assert (await second.get(path)).status == 200
         assert "settled" in (await second.get(path)).words
+
+
+@in_one_house
+async def test_c_12_why_a_date_stays_told_by_the_rules_that_set_it_when_others_are_in_force(
+    house: House,
+) -> None:
+    referral = await refer(house, "NP-why")
+    path = f"/console/incidents/{referral['incident']}"
+    async with signed_in(house) as person:
+        told = re.findall(r"\(clock K1[12]\)", (await person.get(path)).words)
+        assert told
+        await another_version(house, "2026.0-later")
+        assert re.findall(r"\(clock K1[12]\)", (await person.get(path)).words) == told
 
 
 @in_one_house

@@ -67,7 +67,7 @@ def read_at(tx: Tx, packs: list[Pack], within: tuple[PartnershipId, ...], now: d
         past=[one for one in due if one.until_on < now.date()][:MOST_ROWS],
         coming=sorted((one for one in due if one.until_on >= now.date()), key=_soonest)[:MOST_ROWS],
         holds=[_hold(tx, one) for one in incidents.held_legally(tx, within)[:MOST_ROWS]],
-        being_erased=[one for one in incidents.being_erased(tx) if one.partnership in within],
+        being_erased=incidents.being_erased(tx, within),
         asked=asked,
     )
 

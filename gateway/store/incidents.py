@@ -193,9 +193,12 @@ def held_from_disclosure(tx: Tx, partnerships: Sequence[str]) -> list[Incident]:
     return [found for row in rows if (found := _incident(row))]
 
 
-def being_erased(tx: Tx) -> list[Incident]:
-    """Erasures that a crash interrupted; the timetable finishes them."""
-    rows = tx.execute(select(*_COLUMNS).where(t.incident.c.state == "erasing"))
+def being_erased(tx: Tx, within: Sequence[str] | None = None) -> list[Incident]:
+    """Erasures under way, or that a crash interrupted; the timetable finishes them."""
+    query = select(*_COLUMNS).where(t.incident.c.state == "erasing")
+    if within is not None:
+        query = query.where(t.incident.c.partnership.in_(within))
+    rows = tx.execute(query)
     return [found for row in rows if (found := _incident(row))]
 
 

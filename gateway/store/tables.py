@@ -224,6 +224,8 @@ incident = Table(
     Column("transferred_to", Text),  # another incident here (SI-…), or the council that took it over
     Index("incident_by_partnership", "partnership", "opened_at"),
     Index("incident_by_state", "partnership", "state", "opened_at"),
+    Index("incident_held", "partnership", "id", **_where("legal_hold IS 1", "legal_hold IS true")),
+    Index("incident_by_end", "partnership", "state", "ended_at"),
 )
 
 # Editing it: show an incident to an agency that is not involved.

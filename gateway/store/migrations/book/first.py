@@ -309,8 +309,17 @@ def upgrade() -> None:
         sa.Column("transferred_to", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("incident_by_end", "incident", ["partnership", "state", "ended_at"], unique=False)
     op.create_index("incident_by_partnership", "incident", ["partnership", "opened_at"], unique=False)
     op.create_index("incident_by_state", "incident", ["partnership", "state", "opened_at"], unique=False)
+    op.create_index(
+        "incident_held",
+        "incident",
+        ["partnership", "id"],
+        unique=False,
+        sqlite_where=sa.text("legal_hold IS 1"),
+        postgresql_where=sa.text("legal_hold IS true"),
+    )
     op.create_table(
         "letter",
         sa.Column("reference", sa.Text(), nullable=False),

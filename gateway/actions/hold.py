@@ -26,11 +26,11 @@ def hold(
     """Place a hold on a message, delivery or mail; the hold's id."""
     hold_id = _place(tx, work, partnership, incident, subject, reasons)
     if incident is not None and HANDED_OVER not in reasons:
-        _tell_who_took_over(tx, work, partnership, incident)
+        tell_who_took_over(tx, work, partnership, incident)
     return hold_id
 
 
-def _tell_who_took_over(tx: Tx, work: Work, partnership: PartnershipId, incident: IncidentId) -> None:
+def tell_who_took_over(tx: Tx, work: Work, partnership: PartnershipId, incident: IncidentId) -> None:
     """One open notice for the incident that it is now, in whichever partnership; nothing of what was held is told."""
     found = incidents.find(tx, partnership, incident)
     if found is None or found.state != TRANSFERRED or found.transferred_to is None:
@@ -42,7 +42,7 @@ def _tell_who_took_over(tx: Tx, work: Work, partnership: PartnershipId, incident
         return
     if not holds.open_of_incident(tx, there, to, HANDED_OVER):
         hold(tx, work, there, to, ("incident", to), (HANDED_OVER,))
-        _tell_who_took_over(tx, work, there, to)  # it may have gone on from there
+        tell_who_took_over(tx, work, there, to)  # it may have gone on from there
 
 
 def _place(

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.actions.acknowledge_reply import WRITTEN_BY_PEOPLE, acknowledge_reply
 from gateway.actions.compare_answers import ANSWERS_DIFFER, contradicts, is_answered, owe_answer_again
-from gateway.actions.hold import hold
+from gateway.actions.hold import TRANSFERRED, hold, tell_who_took_over
 from gateway.actions.letter_to_previous_school import suggest_letter
 from gateway.actions.next_rung import CAME_BACK, DELAYED, READER_AWAY, next_rung
 from gateway.actions.prove import Said, Subject, prove
@@ -34,7 +34,7 @@ from gateway.store.mail import LetterRow, RawMail
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
 
-CLOSED = "incident-closed"
+CLOSED, GIVEN_AWAY = "incident-closed", "incident-handed-over"
 CORRECTION = "correction"  # flags of the reader
 MORE = "additional-information"
 UNVOUCHED = frozenset({"auth_failed", "different_sender", "not_enrolled"})
@@ -94,7 +94,7 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
     raw = mail.lock_raw(tx, asked.mail)
     if raw is None or raw.state != "stored":
         return "done"
-    asked = _of_an_open_incident(tx, asked)
+    asked = _of_an_open_incident(tx, work, asked)
     _state_arrival(tx, parts, work, raw, asked)
     if asked.letter is not None and asked.kind in WRITTEN_BY_PEOPLE:
         acknowledge_reply(tx, parts, work, raw, asked.letter)
@@ -151,15 +151,22 @@ def _open_breach(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, le
     return BREACH_OPENED
 
 
-def _of_an_open_incident(tx: Tx, asked: Read) -> Read:
-    """The reading, under its incident's lock. A mail to an erased incident joins nothing: an officer must be able to end it."""
+def _of_an_open_incident(tx: Tx, work: Work, asked: Read) -> Read:
+    """The reading, under its incident's lock. A mail to an erased incident joins nothing: an officer must be able to end it.
+
+    Nor does one to an incident that was handed over; whoever took it over here hears that there is something to ask for.
+    """
     place = asked.place
     if place is None or place.incident is None:
         return asked
     incident = incidents.lock(tx, place.partnership, place.incident)
     if incident is not None and incident.state in ("open", REOPENS):
         return asked
-    return replace(asked, letter=None, answer=None, belongs=None, reasons=(*asked.reasons, CLOSED))
+    is_elsewhere = incident is not None and incident.state == TRANSFERRED
+    if is_elsewhere:
+        tell_who_took_over(tx, work, place.partnership, place.incident)
+    why = GIVEN_AWAY if is_elsewhere else CLOSED
+    return replace(asked, letter=None, answer=None, belongs=None, reasons=(*asked.reasons, why))
 
 
 def _against_the_record(tx: Tx, parts: Parts, work: Work, asked: Read, letter: LetterRow) -> Read:

@@ -75,7 +75,8 @@ def upload(
         f"removed: {', '.join(told['removed']) or 'none'}",
     ]
     lines += [
-        f"{one['duty']}  {one['clock']}  {one['old_due_at']} -> {one['new_due_at']}" for one in told["moves"]
+        f"{one['duty']}  {one['clock']}  {one['old_due_at'] or 'not counted'} -> {one['new_due_at']}"
+        for one in told["moves"]
     ]
     lines += [f"warning: {one}" for one in told["warnings"]]
     lines.append(f"receipt {told['receipt']}" if told["receipt"] else "Nothing was changed: a dry run.")

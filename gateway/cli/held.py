@@ -87,6 +87,7 @@ REASONS = {
     "no-letter-matched": "it belongs to none of our letters",
     "no-such-letter": "it answers none of the letters we sent that school",
     "incident-closed": "its incident is closed or erased: answer the school, then refuse it",
+    "incident-handed-over": "its incident was handed over: tell who took it over what it says, then refuse it",
     "answers-unknown-message": "it names no message that the sender knows, and the sender owes several answers",
     "police-hold": "the incident is under a police hold: it may go once two officers have lifted that",
     "earlier-start": "it tells that it was known earlier: what the law sets is due sooner, see the duties",

@@ -149,6 +149,7 @@ REASONS = {
     "extension-requested": "The agency asks for more time: give it with gateway duties extend, or release",
     "reopened-by-late-arrival": "Something came after it was closed: it is open again",
     "declined": "The recipient declined it",
+    "incident-handed-over": "Its incident was handed over: tell who took it over what it says, then refuse it",
     "answers-unknown-message": "It names no message that the sender knows, and the sender owes several answers",
     "police-hold": "The incident is under a police hold: it may go once two officers have lifted that",
     "earlier-start": "It tells that it was known earlier: what the law sets is due sooner, see the duties",

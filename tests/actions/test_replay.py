@@ -197,6 +197,11 @@ async def test_what_a_replay_cannot_show_it_says(house: House) -> None:
     assert (shown["differing"], shown["beside"], shown["left_out"]) == (0, ["chases"], 0)
     assert "differs too, and no message of the past shows it: chases" in in_words(shown)
     assert {f"not tried: {one}" for one in NOT_TRIED} <= set(in_words(shown))
+    gone = t.message.update().values(agency="gone-police")
+    await house.parts.store.transact(lambda tx: tx.execute(gone).rowcount)
+    shown = await replayed(house.parts, SOUTH_TYNESIDE, quieter, START.date())
+    assert (shown["messages"], shown["left_out"]) == (0, 1)
+    assert "not tried: 1 messages of agencies that the directory has no more" in in_words(shown)
 
 
 async def test_only_what_came_since_is_looked_at_and_known_moments_come_from_before(house: House) -> None:

@@ -14,7 +14,8 @@ from gateway.core.duties import DutyState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
-from gateway.store import duties, holds, incidents, messages
+from gateway.dispatch import intake
+from gateway.store import duties, holds, incidents, mail, messages
 from gateway.store.duties import DutyRow
 from tests.actions.neighbours import FELLSIDE, FELLSIDE_COUNCIL, FELLSIDE_UNIT, fellside_joins
 from tests.actions.scene import (
@@ -24,12 +25,14 @@ from tests.actions.scene import (
     UNIT,
     coarse_reason,
     decide,
+    decide_all,
     duties_of,
     entries_of,
     incident_of,
     let_go,
     refer,
     send,
+    sent_by_the_house,
     waiting,
 )
 from tests.actions.test_breach import record, with_officer
@@ -171,3 +174,29 @@ async def test_g_07_what_arises_after_the_transfer_is_the_old_unit_s_to_end_and_
     assert notices[0].id not in {hold.id for hold in left}
     with pytest.raises(Refused):
         await let_go(house, first, refuse=True)
+
+
+async def test_g_07_a_school_s_mail_after_the_transfer_is_the_old_unit_s_and_the_new_one_hears(
+    house: House,
+) -> None:
+    await fellside_joins(house)
+    referral = await refer(house)
+    await decide_all(house, referral)
+    for hold in await waiting(house):
+        await let_go(house, hold)
+    (letter, *_) = await sent_by_the_house(house, referral, "dsl-letter")
+    row = await house.parts.store.read(lambda tx: mail.letter_of_message(tx, letter["id"]))
+    assert row is not None
+    done = await move(house, referral)
+    to, raw = f"letters+{row.token}@council.example", b"Subject: late\r\n\r\nPlease ring me.\r\n"
+    await intake.keep(house.parts, "mailbox", raw, envelope_to=to, arrived_at=house.clock())
+    assert await intake.read_kept(house.parts) == 1
+    (mailed,) = await waiting(house)
+    assert (mailed.subject_kind, mailed.incident) == ("mail", None)
+    assert "incident-handed-over" in mailed.reasons
+    held_there = await house.parts.store.read(lambda tx: holds.open_holds(tx, FELLSIDE))
+    assert done.incident in {
+        hold.incident for hold in held_there if "arose-where-it-came-from" in hold.reasons
+    }
+    await let_go(house, mailed, refuse=True)
+    assert (await incident_of(house, referral)).state == "transferred"

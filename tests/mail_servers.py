@@ -103,6 +103,22 @@ def mail_house(
 
 
 @contextmanager
+def postfix_alone(next_port: int) -> Iterator[int]:
+    """The port of a Postfix without TLS that hands on what it has queued to `next_port`: for the bench."""
+    with tempfile.TemporaryDirectory(prefix="postfix-", ignore_cleanup_errors=True) as name:
+        house = _prepared(Path(name), ("council.example",), "localhost")
+        file = house.folder / "postfix" / "main.cf"
+        text = file.read_text().replace(
+            "smtpd_tls_security_level = encrypt", "smtpd_tls_security_level = none"
+        )
+        file.write_text(
+            text.replace(f"lmtp:inet:127.0.0.1:{house.lmtp_port}", f"smtp:[127.0.0.1]:{next_port}")
+        )
+        with _postfix_up(house):
+            yield house.smtp_port
+
+
+@contextmanager
 def mailbox_server(domains: tuple[str, ...] = ("council.example",)) -> Iterator[MailHouse]:
     """Dovecot alone: mail is handed over by LMTP and read by IMAP. Mark tests with needs("dovecot")."""
     with tempfile.TemporaryDirectory(prefix="mailbox-", ignore_cleanup_errors=True) as name:

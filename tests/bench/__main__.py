@@ -1,6 +1,7 @@
 """`make bench`: JSON lines on standard output, a table on standard error. Loopback only; everything it starts, it stops.
 
-    python -m tests.bench [--full | --quick]
+    python -m tests.bench [--full | --quick]        everything
+    python -m tests.bench NAME [--full | --quick]   one of: scaled pairs webhooks queue growth recovery letters
 
 Exit 1 when anything was refused, never because of speed: figures are for people to judge.
 """
@@ -11,25 +12,34 @@ import contextlib
 import json
 import os
 import platform
-import signal
-import socket
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench import console, ledger, letters, oauth, stored
+from tests.bench import (
+    console,
+    growth,
+    ledger,
+    letters,
+    oauth,
+    pairs,
+    queue,
+    recovery,
+    scaled,
+    stored,
+    webhooks,
+)
 from tests.bench.house import SETTINGS, environment, furnish
-from tests.bench.load import Figures, Job, cpu_seconds
+from tests.bench.load import Figures, cpu_seconds
+from tests.bench.servers import Server, first_answer, free_ports, load, process
 
 GOALS = {
     "share of the floor at 32": (0.45, "at least"),
@@ -51,8 +61,13 @@ GOALS = {
     "p50 ms for a proof, largest log": (2, "at most"),
     "p99 ms for a proof, largest log": (20, "at most"),
     letters.RATIO: (0.8, "at least"),
+    **{scaled.SHARE.format(count): (0.45, "at least") for count in (1, 2, 4)},
+    scaled.TO_POSTFIX: (1.5, "at least"),
+    pairs.RATIO: (4, "at least"),
+    webhooks.IN_PROCESS: (2, "at least"),
+    webhooks.BY_WORKERS: (2, "at least"),
+    growth.RATIO: (1.15, "at most"),
 }
-FASTEST = {"floor": 5000, "gateway": 3500}  # requests a second that are made ready, at 8 connections and more
 
 
 @dataclass(frozen=True)
@@ -65,10 +80,14 @@ class Scale:
     stored: tuple[int, ...] = (1_000, 100_000)  # duties in the books that the due ones are looked for in
     leaves: tuple[int, ...] = (100_000,)  # entries in the logs that proofs are made from
     shown: tuple[int, ...] = (10_000, 200_000)  # messages in the books that the console's pages are made from
+    grown: tuple[int, int] = (10_000, 100_000)  # messages in the books that accepting is compared in
+    pairs: int = 2_000  # messages that are sent and acknowledged
+    told: int = 2_000  # deliveries by webhook
+    letters: int = 300  # that are queued and drained
 
 
 SCALES = {
-    "--quick": Scale(1, 2.0, (8, 32)),
+    "--quick": Scale(1, 2.0, (8, 32), pairs=400, told=400, letters=50),
     "": Scale(3, 4.0, (1, 8, 32)),
     "--full": Scale(
         7,
@@ -77,29 +96,28 @@ SCALES = {
         (1_000, 1_000_000),
         (100_000, 1_000_000, 10_000_000),
         (10_000, 1_000_000),
+        (10_000, 1_000_000),
+        letters=100_000,
     ),
 }
 
-
-@dataclass(frozen=True)
-class Server:
-    """A server of ours in a process of its own."""
-
-    name: str
-    port: int
-    pid: int
-
-    def memory_mib(self) -> float:
-        """The most it has held at once (VmHWM)."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return round(int(status.partition("VmHWM:")[2].split()[0]) / 1024, 1)
+# What can be run alone; each gives figures by name, and those that are goals are judged.
+ROWS: dict[str, Callable[[Scale], dict[str, Any]]] = {
+    "scaled": lambda scale: scaled.measured(scale.rounds, scale.seconds),
+    "pairs": lambda scale: pairs.measured(scale.pairs),
+    "webhooks": lambda scale: webhooks.measured(scale.told),
+    "queue": lambda scale: queue.measured(scale.letters),
+    "growth": lambda scale: growth.measured(scale.grown),
+    "recovery": lambda scale: recovery.measured(),
+    "letters": lambda scale: letters.measured(rounds=scale.rounds),
+}
 
 
 def main(scale: Scale) -> None:
     """Run everything."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        port, operator_port, floor_port = _free_ports(3)
+        port, operator_port, floor_port = free_ports(3)
         furnish(folder, port, operator_port)
         say("machine", **_machine())
         start_up = [_start_up_seconds(folder, port) for _ in range(max(3, scale.rounds))]
@@ -123,8 +141,9 @@ def main(scale: Scale) -> None:
     say("receipt to proof under load", ms=proved)
     say("evidence", **evidence)
     say("kept", **kept)
-    written = letters.measured(rounds=scale.rounds)
-    say("letters", **written)
+    rows = {name: row(scale) for name, row in ROWS.items()}
+    for name, figures in rows.items():
+        say(name, **figures)
     say("due duties found", median_ms_by_stored=found)
     say("memory", gateway_mib=memory, floor_mib=floor_memory)
     say("start-up", seconds=round(statistics.median(start_up), 2), runs=start_up)
@@ -132,17 +151,28 @@ def main(scale: Scale) -> None:
     cpu = [_at_32(cases, name).median("cpu_ms") for name in ("floor", "information-return")]
     say("share of the floor at 32, by processor time", value=round(cpu[0] / cpu[1], 2))
     reached = _reached(cases, memory, statistics.median(start_up), decided["median_us"] / 1000, found)
-    reached |= {
-        goal: value for goal, value in (let_in | written | console.reached(shown)).items() if goal in GOALS
-    }
+    measured = [let_in, console.reached(shown), *rows.values()]
+    reached |= {goal: value for figures in measured for goal, value in figures.items() if goal in GOALS}
     largest = evidence[f"proof from {max(scale.leaves)} leaves, ms"]
     reached |= {"p99 s from receipt to proof": round(proved["p99"] / 1000, 2)}
     reached |= {f"{share} ms for a proof, largest log": value for share, value in largest.items()}
+    _judge(reached)
+    _table(cases, reached)
+
+
+def alone(name: str, scale: Scale) -> None:
+    """One row and its goals."""
+    say("machine", **_machine())
+    figures = ROWS[name](scale)
+    say(name, **figures)
+    _judge({goal: value for goal, value in figures.items() if goal in GOALS})
+
+
+def _judge(reached: dict[str, float]) -> None:
     for goal, value in reached.items():
         bound, way = GOALS[goal]
         met = value >= bound if way == "at least" else value <= bound
         say("goal", name=goal, value=value, goal=f"{way} {bound}", met=met)
-    _table(cases, reached)
 
 
 def _in_a_process_of_its_own() -> dict[str, float]:
@@ -176,7 +206,7 @@ def _accepting(folder: Path, scale: Scale, floor: Server, gateway: Server) -> li
         for server, slug, many in wanted:
             name = "floor" if server is floor else slug
             case = cases.setdefault((name, many), Case(name, many, []))
-            case.runs.append(_load(folder, scale, server, slug, many))
+            case.runs.append(load(folder, [server], slug, many, scale.seconds))
             say("run", case=name, connections=many, **asdict(case.runs[-1]))
     return list(cases.values())
 
@@ -188,7 +218,7 @@ def _delivering(folder: Path, scale: Scale, port: int) -> tuple[Case, float]:
     with _gateway(folder, port, "whole") as gateway:
         for _ in range(scale.rounds):
             before, began_at = _delivered(folder), time.perf_counter()
-            case.runs.append(_load(folder, scale, gateway, "information-return", 32))
+            case.runs.append(load(folder, [gateway], "information-return", 32, scale.seconds))
             rates.append((_delivered(folder) - before) / (time.perf_counter() - began_at))
             say("run", case=case.name, connections=32, **asdict(case.runs[-1]))
     return case, round(statistics.median(rates), 1)
@@ -213,88 +243,30 @@ def _count(folder: Path, rows: str) -> int:
         return int(book.execute(f"SELECT count(*) FROM {rows}").fetchone()[0])
 
 
-def _load(folder: Path, scale: Scale, server: Server, slug: str, connections: int) -> Figures:
-    target = "floor" if server.name == "floor" else "gateway"
-    fastest = FASTEST[target] * (0.5 if connections == 1 else 1)
-    limit = int(fastest * (scale.seconds + 1))
-    job = Job(target, slug, str(folder), server.port, server.pid, connections, scale.seconds, limit)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.load"],
-        input=json.dumps(asdict(job)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"the load ended badly: {done.stderr[-2000:]}")
-    figures = Figures(**json.loads(done.stdout))
-    if figures.refused:
-        raise SystemExit(
-            f"{slug}: answers other than 201 were given, so nothing was measured: {figures.refused}"
-        )
-    return figures
-
-
 @contextlib.contextmanager
 def _floor(folder: Path, port: int) -> Iterator[Server]:
     command = [sys.executable, "-m", "tests.bench.floor", str(folder), str(port)]
-    with _process(command) as pid:
-        _first_answer(f"http://127.0.0.1:{port}/nowhere")
+    with process(command) as pid:
+        first_answer(f"http://127.0.0.1:{port}/nowhere")
         yield Server("floor", port, pid)
 
 
 @contextlib.contextmanager
 def _gateway(folder: Path, port: int, mode: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "tests.bench.served", str(folder), mode]
-    with _process(command) as pid:
-        _first_answer(f"http://127.0.0.1:{port}/v1/receipts/jwks")
+    with process(command) as pid:
+        first_answer(f"http://127.0.0.1:{port}/v1/receipts/jwks")
         yield Server("gateway", port, pid)
 
 
 def _start_up_seconds(folder: Path, port: int) -> float:
     """From `gateway serve` to its first 200, on migrated databases."""
     began_at = time.perf_counter()
-    with _process([sys.executable, "-m", "gateway", "serve"], environment(folder)) as pid:
-        _first_answer(f"http://127.0.0.1:{port}/v1/receipts/jwks")
+    with process([sys.executable, "-m", "gateway", "serve"], environment(folder)) as pid:
+        first_answer(f"http://127.0.0.1:{port}/v1/receipts/jwks")
         took = round(time.perf_counter() - began_at, 3)
         say("run", case="start-up", seconds=took, cpu_seconds=cpu_seconds(pid))
         return took
-
-
-@contextlib.contextmanager
-def _process(command: list[str], variables: dict[str, str] | None = None) -> Iterator[int]:
-    """A child that is told to stop, and killed when it does not."""
-    quiet = subprocess.DEVNULL  # what each delivery logs would drown the figures
-    with subprocess.Popen(command, env=variables, stdout=quiet, stderr=quiet) as child:
-        try:
-            yield child.pid
-        finally:
-            child.send_signal(signal.SIGTERM)
-            try:
-                child.wait(20)
-            except subprocess.TimeoutExpired:
-                child.kill()
-
-
-def _first_answer(url: str) -> None:
-    """Ask until the server answers; any status shows that it does."""
-    give_up_at = time.perf_counter() + 30
-    while time.perf_counter() < give_up_at:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.01)
-    raise SystemExit("a server did not start")
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        found = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in found]
 
 
 def _at_32(cases: list[Case], name: str) -> Case:
@@ -356,4 +328,9 @@ def _table(cases: list[Case], reached: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    main(SCALES[sys.argv[1] if len(sys.argv) > 1 else ""])
+    names = [word for word in sys.argv[1:] if not word.startswith("--")]
+    size = SCALES[next((word for word in sys.argv[1:] if word.startswith("--")), "")]
+    for one in names:
+        alone(one, size)
+    if not names:
+        main(size)

@@ -96,7 +96,7 @@ def reached(measured: dict[str, dict[int, Figures]]) -> dict[str, float]:
 
 
 async def _pages(stored: Sequence[int]) -> dict[str, dict[int, Figures]]:
-    houses = {count: build_parts(await asyncio.to_thread(_book, count)) for count in stored}
+    houses = {count: build_parts(await asyncio.to_thread(kept_settings, count)) for count in stored}
     took: dict[str, dict[int, list[tuple[float, float]]]] = {
         name: {count: [] for count in stored} for name in PAGES
     }
@@ -189,7 +189,7 @@ async def _with_next(asker: _Asker) -> dict[str, str]:
     return paths
 
 
-def _book(count: int) -> Settings:
+def kept_settings(count: int) -> Settings:
     """A deployment with so many messages, made unless it stands there already."""
     parts = (_fill, _insert, _repeat, _message, _delivery, _entry, _duties, _holds, _incident)
     made_with = "".join(inspect.getsource(part) for part in parts) + inspect.getsource(tables)

@@ -4,7 +4,9 @@ The same server (uvicorn, uvloop, httptools), the same 4 KiB read by pydantic, o
 receipt signed, two rows in one transaction whose commit is flushed before the answer and shared with whoever waits beside
 it; written as FastAPI's own guide writes an endpoint. No token, no replay protection, no rules, no sealing, no ledger. What the gateway costs is told as a share of this.
 
-    python -m tests.bench.floor FOLDER PORT
+    python -m tests.bench.floor FOLDER PORT [POSTGRESQL]
+
+On PostgreSQL, named as its own library names it, several processes may serve one database.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import psycopg
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from fastapi import FastAPI, Header, Request
@@ -102,15 +105,38 @@ class Writer:
             batch[0][1].get_loop().call_soon_threadsafe(_settle, [done for _, done in batch])
 
 
+class PostgresWriter(Writer):
+    """The same on PostgreSQL: both rows of all that wait in one pipeline, one commit."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        super().__init__(Path())
+
+    def _run(self) -> None:
+        with psycopg.connect(self._database) as link:
+            while True:
+                batch = [self._waiting.get()]
+                while not self._waiting.empty() and len(batch) < BATCH:
+                    batch.append(self._waiting.get())
+                rows = [row for row, _ in batch]
+                with link.transaction(), link.cursor() as cursor:
+                    cursor.executemany(
+                        "INSERT INTO message VALUES (%s, %s, %s, %s)", [row[:4] for row in rows]
+                    )
+                    pending = [(row[4], row[0], row[5]) for row in rows]
+                    cursor.executemany("INSERT INTO delivery VALUES (%s, %s, 'pending', %s)", pending)
+                batch[0][1].get_loop().call_soon_threadsafe(_settle, [done for _, done in batch])
+
+
 def _settle(waiting: list[asyncio.Future[None]]) -> None:
     for done in waiting:
         if not done.done():
             done.set_result(None)
 
 
-def floor(folder: Path) -> FastAPI:
+def floor(folder: Path, database: str | None = None) -> FastAPI:
     """The bare application."""
-    writer = Writer(folder / "floor.sqlite3")
+    writer = PostgresWriter(database) if database else Writer(folder / "floor.sqlite3")
     caller = ed25519.Ed25519PrivateKey.from_private_bytes((folder / FLOOR_KEY).read_bytes()).public_key()
     signer = ed25519.Ed25519PrivateKey.generate()
     header = _b64(json.dumps({"alg": "EdDSA", "typ": "receipt+jws"}).encode())
@@ -136,7 +162,7 @@ def _b64(raw: bytes) -> str:
 
 if __name__ == "__main__":
     uvicorn.run(
-        floor(Path(sys.argv[1])),
+        floor(Path(sys.argv[1]), *sys.argv[3:]),
         host="127.0.0.1",
         port=int(sys.argv[2]),
         loop="uvloop",

@@ -34,7 +34,9 @@ DOCUMENT_BYTES = 4096
 FILLING = "The child was seen at home and at school; what was seen is set out day by day. "
 
 
-def furnish(folder: Path, port: int, operator_port: int) -> None:
+def furnish(
+    folder: Path, port: int, operator_port: int, incidents: int = INCIDENTS, **settings_besides: Any
+) -> None:
     """Make keys, databases, enrolments and open incidents in an empty folder."""
     address = f"127.0.0.1:{port}"
     given = {
@@ -53,6 +55,7 @@ def furnish(folder: Path, port: int, operator_port: int) -> None:
             ),
             1_000_000,
         ),
+        **settings_besides,
     }
     (folder / SETTINGS).write_text(json.dumps(given))
     settings = settings_of(folder)
@@ -61,7 +64,7 @@ def furnish(folder: Path, port: int, operator_port: int) -> None:
     migrations.migrate(settings.book_url, "book")
     migrations.migrate(settings.keys_book_url, "custody")
     (folder / FLOOR_KEY).write_bytes(ed25519.Ed25519PrivateKey.generate().private_bytes_raw())
-    asyncio.run(_inhabit(folder, settings))
+    asyncio.run(_inhabit(folder, settings, incidents))
 
 
 def settings_of(folder: Path) -> Settings:
@@ -72,14 +75,15 @@ def environment(folder: Path) -> dict[str, str]:
     """The same settings for the command `gateway`, and no others."""
     given = json.loads((folder / SETTINGS).read_text())
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    return kept | {f"GATEWAY_{name.upper()}": str(value) for name, value in given.items()}
+    said = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in given.items()}
+    return kept | {f"GATEWAY_{name.upper()}": value for name, value in said.items()}
 
 
 def document(slug: str, reference: str, incident: str | None) -> bytes:
     """A message of 4 KiB, whatever its type; the gateway and the floor are sent the same."""
     made = json.loads(example_path(slug).read_text())
     made |= {"reference": reference, "incident": incident, "created_at": datetime.now(UTC).isoformat()}
-    if slug == "referral":
+    if "children" in made["body"]:
         _about_somebody_else(made["body"], reference)
     if slug == "information-return":
         body = made["body"]
@@ -91,8 +95,9 @@ def document(slug: str, reference: str, incident: str | None) -> bytes:
 def _about_somebody_else(body: dict[str, Any], reference: str) -> None:
     """Another child on another day for each reference: a flood about one child is no ordinary day's work."""
     chance = int.from_bytes(hashlib.sha256(reference.encode()).digest()[:8], "big")
-    happened_at = datetime.fromisoformat(body["incident"]["incident_at"]) - timedelta(days=chance % 300)
-    body["incident"]["incident_at"] = happened_at.isoformat()
+    if "incident" in body:
+        happened_at = datetime.fromisoformat(body["incident"]["incident_at"]) - timedelta(days=chance % 300)
+        body["incident"]["incident_at"] = happened_at.isoformat()
     for child in body["children"]:
         letters = "".join(chr(ord("a") + chance // 26**place % 26) for place in range(10))
         born_on = date(2010, 1, 1) + timedelta(days=chance // 300 % 4000)
@@ -101,27 +106,27 @@ def _about_somebody_else(body: dict[str, Any], reference: str) -> None:
         chance //= 7
 
 
-async def _inhabit(folder: Path, settings: Settings) -> None:
+async def _inhabit(folder: Path, settings: Settings, count: int) -> None:
     keys = {agency.id: FileSigner.generate(f"{agency.id}-1", "ES256") for agency in AGENCIES}
     parts = build_parts(settings)
     try:
         await enrol(parts, Enrolment(keys))
-        incidents = [await _open_incident(parts, number) for number in range(INCIDENTS)]
+        incidents = [await open_incident(parts, number) for number in range(count)]
     finally:
         await close(parts)
     (folder / "incidents.json").write_text(json.dumps(incidents))
-    for agency in (POLICE, HOSPITALS):
+    for agency in (POLICE, HOSPITALS, BUSINESS_UNIT):
         (folder / f"{agency}.jwk").write_text(json.dumps(keys[agency].private_jwk()))
 
 
-async def _open_incident(parts: Parts, number: int) -> dict[str, Any]:
+async def open_incident(parts: Parts, number: int) -> dict[str, Any]:
     """An incident, and the request for information that the hospitals answer with their returns."""
-    opened = await _accepted(parts, POLICE, document("referral", f"opened-{number}", None))
+    opened = await accepted(parts, POLICE, document("referral", f"opened-{number}", None))
     asked = document("information-request", f"asked-{number}", opened.incident)
-    return {"incident": opened.incident, "message": (await _accepted(parts, BUSINESS_UNIT, asked)).id}
+    return {"incident": opened.incident, "message": (await accepted(parts, BUSINESS_UNIT, asked)).id}
 
 
-async def _accepted(parts: Parts, agency: AgencyId, raw: bytes) -> Accepted:
+async def accepted(parts: Parts, agency: AgencyId, raw: bytes) -> Accepted:
     speaker = Speaker(agency, frozenset({PARTNERSHIP}))
     answer = await take(parts, await prepare(parts, raw, read_message(raw), speaker))
     assert answer.decision == "forward", answer

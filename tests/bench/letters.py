@@ -51,8 +51,8 @@ def measured(letters: int = 200, rounds: int = 5) -> dict[str, Any]:
         letter = _letter()
         made = _milliseconds(_letter, 30)
         posted = _milliseconds(lambda: _signed(letter, keys), 50)
-        with _relay(folder) as relay:
-            runs = [asyncio.run(_round(relay, letter, keys, letters)) for _ in range(rounds)]
+        with relay(folder) as far_end:
+            runs = [asyncio.run(_round(far_end, letter, keys, letters)) for _ in range(rounds)]
         rates = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
         raw = _smtp_sink_rate(len(_signed(letter, keys)), letters * 5)
     return {
@@ -127,7 +127,7 @@ def _parcel(letter: Letter, number: int) -> Parcel:
 
 
 @contextlib.contextmanager
-def _relay(folder: Path) -> Iterator[Relay]:
+def relay(folder: Path) -> Iterator[Relay]:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     server = authority.issue_cert("localhost")

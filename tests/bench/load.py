@@ -19,9 +19,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import uvloop
@@ -40,7 +40,10 @@ SENDERS = {"information-return": HOSPITALS, "referral": POLICE}
 
 @dataclass(frozen=True)
 class Job:
-    """One run: `limit` requests at most, against `port`; `pid` is the server's, whose processor time is read."""
+    """One run: `limit` requests at most, against `port`; `pid` is the server's, whose processor time is read.
+
+    `beside`: ports and process ids of others that serve the same, between which the connections are shared out.
+    """
 
     target: str  # "floor" or "gateway"
     slug: str
@@ -50,6 +53,14 @@ class Job:
     connections: int
     seconds: float
     limit: int
+    beside: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.port, *(port for port, _ in self.beside)]
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self.pid) + sum(cpu_seconds(pid) for _, pid in self.beside)
 
 
 @dataclass(frozen=True)
@@ -66,10 +77,20 @@ class Figures:
     ran_out: bool
 
 
+class Requests(Protocol):
+    """Whatever has requests for connections, and takes the answers."""
+
+    def next(self) -> bytes | None: ...
+
+    def answered(self, status: bytes, seconds: float, body: bytes) -> None: ...
+
+    def ended(self) -> None: ...
+
+
 class Connection(asyncio.Protocol):
     """Sends the next request as soon as the one before is answered."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Requests) -> None:
         self._run = run
         self._received = b""
         self._sent_at = 0.0
@@ -84,7 +105,7 @@ class Connection(asyncio.Protocol):
         if not gap or len(body) < _length(head):
             return
         self._received = b""
-        self._run.answered(head[9:12], time.perf_counter() - self._sent_at)
+        self._run.answered(head[9:12], time.perf_counter() - self._sent_at, body)
         self._send()
 
     def connection_lost(self, fault: Exception | None) -> None:
@@ -114,13 +135,14 @@ class Run:
 
     async def run(self) -> Figures:
         loop = asyncio.get_running_loop()
-        for _ in range(self._job.connections):
-            await loop.create_connection(lambda: Connection(self), "127.0.0.1", self._job.port)
+        ports = self._job.ports
+        for number in range(self._job.connections):
+            await loop.create_connection(lambda: Connection(self), "127.0.0.1", ports[number % len(ports)])
         await self._run_until(time.perf_counter() + WARM_UP_SECONDS)
         self._took.clear()
-        began_at, used = time.perf_counter(), cpu_seconds(self._job.pid)
+        began_at, used = time.perf_counter(), self._job.cpu_seconds()
         await self._run_until(began_at + self._job.seconds)
-        seconds, used = time.perf_counter() - began_at, cpu_seconds(self._job.pid) - used
+        seconds, used = time.perf_counter() - began_at, self._job.cpu_seconds() - used
         took = sorted(self._took)
         self._is_over = True
         await asyncio.wait_for(self._closed.wait(), 30)
@@ -137,7 +159,7 @@ class Run:
         self.ran_out = self.ran_out or request is None
         return request
 
-    def answered(self, status: bytes, seconds: float) -> None:
+    def answered(self, status: bytes, seconds: float, body: bytes) -> None:
         self._statuses[status.decode()] += 1
         self._took.append(seconds)
 
@@ -187,14 +209,17 @@ def _gateway_headers(folder: Path, job: Job) -> Any:
     signer = signer_from_jwk(json.loads((folder / f"{client}.jwk").read_text()))
     proof_key = FileSigner.generate("proof", "Ed25519")
     base = f"http://127.0.0.1:{job.port}"
-    token = _token(base, client, signer, proof_key)
-    claims = {"ath": _b64(hashlib.sha256(token.encode()).digest())}
-    return lambda _: (
-        f"Authorization: DPoP {token}\r\nDPoP: {_proof(proof_key, base + '/v1/messages', claims)}\r\n"
-    )
+    given = token(base, client, signer, proof_key)
+    return lambda _: authorized(given, proof_key, "POST", f"{base}/v1/messages")
 
 
-def _token(base: str, client: str, signer: FileSigner, proof_key: FileSigner) -> str:
+def authorized(given: str, proof_key: FileSigner, method: str, url: str) -> str:
+    """The two header lines of one request with a token."""
+    claims = {"ath": _b64(hashlib.sha256(given.encode()).digest())}
+    return f"Authorization: DPoP {given}\r\nDPoP: {_proof(proof_key, url, claims, method)}\r\n"
+
+
+def token(base: str, client: str, signer: FileSigner, proof_key: FileSigner) -> str:
     now = int(time.time())
     claims = {
         "iss": client,
@@ -220,9 +245,9 @@ def _token(base: str, client: str, signer: FileSigner, proof_key: FileSigner) ->
     return str(answer["access_token"])
 
 
-def _proof(key: FileSigner, url: str, more: dict[str, str]) -> str:
+def _proof(key: FileSigner, url: str, more: dict[str, str], method: str = "POST") -> str:
     public = {name: value for name, value in key.public_jwk().items() if name in ("kty", "crv", "x", "y")}
-    claims = {"htm": "POST", "htu": url, "iat": int(time.time()), "jti": secrets.token_hex(12)}
+    claims = {"htm": method, "htu": url, "iat": int(time.time()), "jti": secrets.token_hex(12)}
     return _jws({"typ": "dpop+jwt", "alg": key.algorithm, "jwk": public}, claims | more, key)
 
 

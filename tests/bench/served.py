@@ -1,8 +1,9 @@
 """The gateway in a process of its own, as `gateway serve` runs it, with or without carrying deliveries.
 
-    python -m tests.bench.served FOLDER alone|whole
+    python -m tests.bench.served FOLDER alone|door|whole [LISTEN]
 
-`alone` takes messages and seals receipts but leaves deliveries lying, so that accepting can be measured by itself.
+`alone` takes messages and seals receipts but leaves deliveries lying, so that accepting can be measured by itself; `door` leaves the
+sealing too, to another process on the same PostgreSQL.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from gateway.serving import build, running, spare_what_stays, web_server
 from tests.bench.house import settings_of
 
 
-async def main(folder: Path, mode: str) -> None:
+async def main(folder: Path, mode: str, listen: str | None = None) -> None:
     """Serve until terminated."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     settings = settings_of(folder)
+    if listen is not None:
+        settings = settings.model_copy(update={"listen": listen})
     gateway = build(settings)
     server = web_server(gateway.web, settings)
     spare_what_stays()
@@ -35,7 +38,7 @@ async def main(folder: Path, mode: str) -> None:
         async with running(gateway):
             await server.serve()
         return
-    sealing = asyncio.create_task(_seal(gateway.parts))
+    sealing = asyncio.create_task(_seal(gateway.parts) if mode == "alone" else asyncio.sleep(0))
     await server.serve()
     sealing.cancel()
     await close(gateway.parts)
@@ -49,4 +52,4 @@ async def _seal(parts: Parts) -> None:
 
 if __name__ == "__main__":
     uvloop.install()
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -139,7 +139,7 @@ class Town:
             if loop.time() >= until and self.befell.total() >= wanted:
                 return
             if fault in self.possible:
-                await self._befall(fault)
+                await self.befall(fault)
                 self.befell[fault] += 1
                 await asyncio.sleep(self.scale.gap_seconds)
 
@@ -151,7 +151,7 @@ class Town:
             impossible.add(Fault.CLOCK)
         return frozenset(set(Fault) - impossible)
 
-    async def _befall(self, fault: Fault) -> None:
+    async def befall(self, fault: Fault) -> None:
         acts: dict[Fault, Callable[[], Awaitable[object]]] = {
             Fault.API: lambda: self._kill("api"),
             Fault.WORKER: lambda: self._kill("worker"),

@@ -116,6 +116,8 @@ def trial_letter(directory: Directory, seat: Seat) -> Letter:
 def _way(directory: Directory, seat: Seat) -> Way:
     if seat.agency not in directory.agencies:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no agency of this id.")
+    if seat not in directory.seats and seat not in directory.ways:
+        raise Refused(ErrorCode.NOT_FOUND, detail="This agency has no such seat.")
     way = directory.way_to(seat)
     if way.adapter not in MAY_BE_TRIED:
         detail = "They collect for themselves: there is nothing to send."

@@ -224,6 +224,10 @@ async def _send(
     body: Mapping[str, Any],
 ) -> Response:
     """Through the door of every message. The form's own reference makes a second sending the same message."""
+    if not (await console.parts.store.read(lambda tx: _read(tx, place))).is_open:
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is not open: take it up again first."
+        )
     reference = visit.form.get("reference", "")
     if not reference.startswith("meeting-") or not reference.isascii() or len(reference) > 64:
         raise Refused(ErrorCode.MALFORMED_REQUEST)

@@ -76,7 +76,7 @@ def read_government_list(text: str, version: str) -> BankHolidays:
     try:
         divisions = {name: _events(each["events"]) for name, each in json.loads(text).items()}
         england = divisions[ENGLAND]
-    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise Misconfigured("bank holidays: give gov.uk's bank-holidays.json as it is downloaded") from fault
     years = range(min(england).year, max(england).year + 1) if england else range(0)
     short = [year for year in years if sum(day.year == year for day in england) < HOLIDAYS_A_YEAR]

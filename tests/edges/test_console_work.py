@@ -14,7 +14,7 @@ from gateway.console import keeping
 from gateway.console.keeping import KeepingRead
 from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import DutyState
-from gateway.core.messages import DeliveryId, IncidentId
+from gateway.core.messages import AgencyId, DeliveryId, IncidentId, RoleId, Seat
 from gateway.core.permissions import OfficerRole
 from gateway.core.receipts import Event
 from gateway.core.retention import RetentionClass
@@ -192,6 +192,71 @@ async def test_a_duty_of_another_incident_is_not_found(house: House, officer: Br
     one, other = await refer(house), await refer(house)
     duty = await now_of(house, one)
     assert (await officer.get(f"/console/incidents/{other['incident']}/duties/{duty.id}")).status == 404
+
+
+# --- calls, and who is away
+
+
+async def test_a_call_is_recorded_with_who_answered_and_one_that_reached_nobody_stays(
+    house: House, officer: Browser
+) -> None:
+    """S4-22, X-29: whom to ring, what came of it, once; a slip loses nothing of what was typed."""
+    referral = await refer(house)
+    row = next(row for row in await deliveries_of(house, referral["id"]) if row.agency == ICB)
+    hold = {
+        "id": f"hld-{referral['incident']}",
+        "partnership": SOUTH_TYNESIDE,
+        "incident": referral["incident"],
+        "subject_kind": "delivery",
+        "subject": row.id,
+        "reasons": ["telephone-them", "not-taken-up"],
+        "held_at": house.clock(),
+    }
+    await house.parts.store.transact(lambda tx: holds.place(tx, hold))
+    path = f"/console/calls/{hold['id']}"
+    assert path in (await officer.get("/console/calls")).text
+    page = await officer.get(path)
+    assert "Henrietta Sorley" in page.words
+    slip = await officer.send(path, outcome="told", name="", note="Rung twice.")
+    assert (slip.status, "Say who answered" in slip.words) == (422, True)
+    assert "Rung twice." in slip.text
+    told = await follow(officer, await officer.send(path, outcome="not-reached", name="", note=""))
+    assert "The call is still to be made." in told.words
+    assert path in told.text
+    page = await officer.get(path)
+    token = {"form_token": page.hidden("form_token")}
+    said = {"outcome": "has-it", "name": "Q. Placeholder", "note": ""}
+    twice = [await officer.post(path, **token, **said) for _ in range(2)]
+    assert [one.headers["location"] for one in twice] == ["/console/calls?done=has-it"] * 2
+    after = await house.parts.store.read(lambda tx: deliveries.find(tx, row.id))
+    assert after is not None
+    assert after.acknowledged_by == "person"
+    assert path not in (await officer.get("/console/calls")).text
+
+
+async def test_somebody_is_noted_as_away_and_back_in_the_page(house: House, officer: Browser) -> None:
+    """In every seat that they hold; days count whole, and a day that is none is asked for again."""
+    path = f"/console/partners/{SOUTH_TYNESIDE}/{ICB}"
+
+    async def is_away() -> bool:
+        known = (await house.parts.partnerships.snapshot(SOUTH_TYNESIDE)).directory
+        (holder,) = known.seats[Seat(AgencyId(ICB), RoleId("dsp-icb"))]
+        return holder.is_absent(house.clock())
+
+    page = await officer.get(path)
+    person = re.search(r'value="(dsp-icb\.\d+)"', page.text)
+    assert person is not None
+    today = house.clock().date().isoformat()
+    assert (await officer.send(f"{path}/absence", person="dsp-icb", first=today)).status == 400
+    assert (await officer.send(f"{path}/absence", person=person[1], first="soon")).status == 400
+    told = await follow(
+        officer, await officer.send(f"{path}/absence", person=person[1], first=today, last=today)
+    )
+    assert "Noted as away" in told.words
+    assert await is_away()
+    told = await follow(officer, await officer.send(f"{path}/absence", person=person[1], back="yes"))
+    assert "Noted as back." in told.words
+    assert not await is_away()
 
 
 # --- the incident itself

@@ -111,6 +111,11 @@ async def test_who_collects_for_themselves_is_sent_nothing_and_an_auditor_sends_
         page = await officer.get(path)
         assert "Send a test" not in page.words
         assert (await officer.send(f"{path}/tested", role="agency-responder")).status == 409
+        await officer.get(f"/console/partners/{SOUTH_TYNESIDE}/{ICB}")
+        words = await officer.send(
+            f"/console/partners/{SOUTH_TYNESIDE}/{ICB}/tested", role="ring 0900 at once"
+        )
+        assert words.status == 404, "no words of an officer's leave in a test"
     async with signed_in(house, "Ada Tally", [OfficerRole.AUDITOR]) as auditor:
         assert "Send a test" not in (await auditor.get(f"/console/partners/{SOUTH_TYNESIDE}/{POLICE}")).words
     assert len(await street.tries()) == before
@@ -119,5 +124,7 @@ async def test_who_collects_for_themselves_is_sent_nothing_and_an_auditor_sends_
 async def test_the_command_line_does_the_same(street: Street) -> None:
     status, out, _ = await attempt(street.house, "directory", "test", POLICE, "dsp-police", "--json")
     assert (status, json.loads(out)["way"], json.loads(out)["taken"]) == (0, "webhook", True)
-    status, _, err = await attempt(street.house, "directory", "test", "northshire-hospitals", "dsl")
+    status, _, err = await attempt(
+        street.house, "directory", "test", "northshire-hospitals", "agency-responder"
+    )
     assert (status, "nothing to send" in err) == (1, True)

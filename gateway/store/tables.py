@@ -429,6 +429,7 @@ duty = Table(
     Index("duty_due", "state", "due_at"),
     Index("duty_by_incident", "partnership", "incident", "state"),
     Index("duty_by_agency", "agency", "partnership", "state"),
+    Index("duty_uncounted", "partnership", "state", **_where("due_at IS NULL AND due_changes IS NOT NULL")),
     Index(
         "duty_owed", "partnership", "due_at", "incident", "expects", **_where("state IN ('open', 'missed')")
     ),

@@ -195,6 +195,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('open', 'missed')"),
         postgresql_where=sa.text("state IN ('open', 'missed')"),
     )
+    op.create_index(
+        "duty_uncounted",
+        "duty",
+        ["partnership", "state"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NULL AND due_changes IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NULL AND due_changes IS NOT NULL"),
+    )
     op.create_table(
         "entry",
         sa.Column("id", sa.Text(), nullable=False),

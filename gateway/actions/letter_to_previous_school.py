@@ -1,4 +1,5 @@
-"""A school that names another one suggests a letter there: drafted, and held until an officer releases or refuses it.
+"""A school that names another one suggests a letter there: drafted, and held until an officer releases or refuses it. The other is the
+child's earlier school, or the one that has the file now.
 
 The school is looked for in the directory by its whole name. Of several with one name none is taken: an officer knows the
 area, the gateway does not guess. Source: S2-22 (b), S2-26.
@@ -18,12 +19,14 @@ from gateway.store import incidents, messages
 from gateway.store.mail import LetterRow
 from gateway.store.transaction import Tx
 
-PREVIOUS_SCHOOL = "previous-school"
+PREVIOUS_SCHOOL, FILE_TRANSFERRED = "previous-school", "file-transferred"
 
 
-def suggest_letter(tx: Tx, parts: Parts, work: Work, letter: LetterRow, named: str | None) -> bool:
+def suggest_letter(
+    tx: Tx, parts: Parts, work: Work, letter: LetterRow, named: str | None, why: str = PREVIOUS_SCHOOL
+) -> bool:
     """Draft and hold a letter to the school so named about the same child; False when there is no such one school, or it
-    has a letter about this child already."""
+    has a letter about this child already. `why` is the reason that an officer sees."""
     school = school_named(work.directory, named or "")
     incident = incidents.lock(tx, letter.partnership, letter.incident)
     rule = next((rule for one in work.pack.consequences for rule in one.letters), None)
@@ -33,7 +36,7 @@ def suggest_letter(tx: Tx, parts: Parts, work: Work, letter: LetterRow, named: s
     pupil = _pupil_at(about.get(letter.message), school.code)
     if pupil is None or pupil in [_pupil_at(one, one["school_urn"]) for one in about.values()]:
         return False
-    draft_letters_about(tx, parts, work, incident, rule, [pupil], (PREVIOUS_SCHOOL,))
+    draft_letters_about(tx, parts, work, incident, rule, [pupil], (why,))
     return True
 
 

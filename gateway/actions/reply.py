@@ -15,7 +15,7 @@ from typing import Any
 from gateway.actions.acknowledge_reply import WRITTEN_BY_PEOPLE, acknowledge_reply
 from gateway.actions.compare_answers import ANSWERS_DIFFER, contradicts, is_answered, owe_answer_again
 from gateway.actions.hold import TRANSFERRED, hold, tell_who_took_over
-from gateway.actions.letter_to_previous_school import suggest_letter
+from gateway.actions.letter_to_previous_school import FILE_TRANSFERRED, suggest_letter
 from gateway.actions.next_rung import CAME_BACK, DELAYED, READER_AWAY, next_rung
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.record_breach import EXPECTED, Breach, BreachKind, record_breach
@@ -35,7 +35,8 @@ from gateway.store.transaction import Tx
 from keys.sealing import DataKey
 
 CLOSED, GIVEN_AWAY = "incident-closed", "incident-handed-over"
-CORRECTION = "correction"  # flags of the reader
+CORRECTION, FILE_SENT_ON = "correction", "file_transferred"  # flags of the reader
+LETTER_TO_SCHOOL = "letter_to_school"  # what the reader proposes
 MORE = "additional-information"
 UNVOUCHED = frozenset({"auth_failed", "different_sender", "not_enrolled"})
 MACHINES = ("auto_reply", "bounce", "read_receipt")
@@ -111,6 +112,7 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
         besides = (_open_breach(tx, parts, work, raw, asked, asked.letter),)
     if asked.letter is not None:
         asked = _against_the_record(tx, parts, work, asked, asked.letter)
+        _write_to_whoever_has_the_file(tx, parts, work, asked, asked.letter)
     if asked.not_taken is not None:
         owe_refusal(tx, parts, work, asked.not_taken, raw.arrived_at)
     return _hold(tx, work, raw, asked, besides)
@@ -180,6 +182,22 @@ def _against_the_record(tx: Tx, parts: Parts, work: Work, asked: Read, letter: L
     if not UNVOUCHED.intersection(flags):  # a stranger's mail alarms an officer and undoes nothing
         owe_answer_again(tx, parts, work, letter)
     return replace(asked, reasons=(*asked.reasons, ANSWERS_DIFFER))
+
+
+def _write_to_whoever_has_the_file(
+    tx: Tx, parts: Parts, work: Work, asked: Read, letter: LetterRow | None
+) -> None:
+    """The school says that the file went to another one: a letter to that school is drafted, and waits with the mail.
+
+    Only on the word of whoever was written to; the mail itself is an officer's to read all the same.
+    """
+    flags = set(asked.reading.get("flags", ()))
+    if letter is None or not asked.is_vouched or FILE_SENT_ON not in flags or UNVOUCHED & flags:
+        return
+    schools = {one["school"] for one in asked.reading.get("proposals", ()) if one["kind"] == LETTER_TO_SCHOOL}
+    named = schools - {asked.reading.get("suggested", {}).get("previous_school")} or schools
+    if len(named) == 1:
+        suggest_letter(tx, parts, work, letter, named.pop(), FILE_TRANSFERRED)
 
 
 def _stated(answers: Mapping[str, Any]) -> dict[str, Any]:

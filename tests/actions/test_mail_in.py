@@ -22,6 +22,7 @@ from gateway.demo.partnership import HOSPITALS
 from gateway.dispatch import intake
 from gateway.store import attachments, breaches, deliveries, mail
 from gateway.store.mail import LetterRow
+from tests.actions.arrangements import arrange
 from tests.actions.mail_stage import HOSPITAL, LEAD, PDF, SERVER, mail_held, stamped, take_in, written
 from tests.actions.scene import (
     UNIT,
@@ -46,7 +47,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             tmp_path,
             mail_authserv_id=SERVER,
             scanner_url=clamd.url,
-            mail_sender_mails_per_hour=2,
+            mail_sender_mails_per_hour=3,
             smtp_url="smtp://localhost:9",  # nothing is carried here
             mail_from="safeguarding@council.example",
             mail_domain="council.example",
@@ -123,10 +124,10 @@ async def test_a_mail_that_goes_round_in_circles_and_a_flood_wait_for_a_person(h
     await take_in(house, looped + written(LEAD, "x", "x"))
     (held,) = await mail_held(house)
     assert "unreadable" in held.reasons
-    for number in range(3):
+    for number in range(4):
         await take_in(house, stamped(written(LEAD, f"number {number}", "hello")))
     floods = ["too-many-mails" in held.reasons for held in await mail_held(house)]
-    assert floods == [False] * 3 + [True]
+    assert floods == [False] * 4 + [True]
 
 
 async def test_a_letter_at_the_wrong_school_is_held_and_its_breach_runs_from_the_mail(house: House) -> None:
@@ -295,3 +296,44 @@ async def test_a_letter_that_came_back_goes_to_the_deputy_and_a_second_time_to_a
     assert rungs == [(Rung.DEPUTY, True, "pending"), (Rung.TELEPHONE, True, "pending")]
     calls = [held for held in await waiting(house) if "telephone-them" in held.reasons]
     assert [call.reasons for call in calls] == [("telephone-them", "letter-came-back")]
+
+
+# --- a school's reply -------------------------------------------------------------------------------------------------
+
+
+def answered(letter: LetterRow, held: str, more: str = "") -> bytes:
+    text = f"a. 03/09/2018 to 21/07/2023\nb. N/A\nc. {held}\n{more}"
+    return stamped(written(LEAD, f"RE: confirmation needed, reference {letter.reference}", text))
+
+
+async def test_a_clear_no_waits_for_an_officer_where_the_pack_says_so_and_a_yes_does_not(
+    house: House,
+) -> None:
+    """S2-22: a false No hides a child at risk; a partnership may have every one confirmed (`officer_confirms_no`)."""
+    said = 'expects = "dsl-confirmation"\nclock = "B13"\n'
+    await arrange(house, "", (said, said + "officer_confirms_no = true\n"))
+    states = {}
+    for answer in ("No", "Yes"):
+        referral, letter, _ = await a_sent_letter(house)
+        await take_in(house, answered(letter, answer))
+        states[answer] = {
+            d.state for d in await duties_of(house, referral) if d.expects == "dsl-confirmation"
+        }
+    assert states == {"No": {DutyState.OPEN}, "Yes": {DutyState.MET}}
+    (held,) = await mail_held(house)
+    assert "no-by-officer" in held.reasons
+
+
+async def test_s2_22_a_file_that_went_to_another_school_has_a_letter_drafted_there(house: House) -> None:
+    """Only on the word of the lead who was written to; it is released by a person or not at all, and drafted once."""
+    _, letter, _ = await a_sent_letter(house)
+    more = "The child protection file was transferred to Cliffside Secondary School in July 2023.\n"
+    for raw in (
+        answered(letter, "Yes", more).replace(b"dkim=pass", b"dkim=fail"),
+        answered(letter, "Yes", more),
+    ):
+        await take_in(house, raw)
+    await take_in(house, b"X-Again: 1\r\n" + answered(letter, "Yes", more))
+    drafted = [held for held in await waiting(house) if held.subject_kind == "delivery"]
+    assert [{"awaits-release", "file-transferred"} <= set(held.reasons) for held in drafted] == [True]
+    assert drafted[0].incident == letter.incident

@@ -10,7 +10,7 @@ import ssl
 import sys
 import threading
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
@@ -21,8 +21,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.fetch import Fetcher, FetchFailed
 from adapters.inbox import InboxAdapter
@@ -38,6 +36,7 @@ from adapters.mail.mailbox import Account, Mailbox, RawMail, account_from_url, h
 from adapters.mail.policy import Policy, PolicyUnreadable, read_policy
 from adapters.mail.reading import read_files, read_mail
 from adapters.mail.sending import MailAdapter, Manner
+from adapters.mail.signed import revocation_lists
 from adapters.notary import TOTAL_SECONDS as NOTARY_SECONDS
 from adapters.notary import ask_notary
 from adapters.scanner import ClamdScanner
@@ -432,7 +431,6 @@ def _vouching(settings: Settings) -> Callable[[bytes, MailExpected], Expected]:
     """What the reader is told besides: the trusted server, the senders' DKIM keys, the authorities of S/MIME."""
     look_up = resolver(settings.mail_resolver) if settings.mail_resolver else None
     roots = settings.mail_smime_roots_file
-    lists = sorted(settings.mail_smime_crl_dir.glob("*.crl")) if settings.mail_smime_crl_dir else ()
 
     def expected_by(raw: bytes, expected: MailExpected) -> Expected:
         return Expected(
@@ -446,18 +444,18 @@ def _vouching(settings: Settings) -> Callable[[bytes, MailExpected], Expected]:
                 needs_signature=True,
                 dkim_records=records_of(raw, look_up) if look_up else None,
                 smime_roots=roots.read_text("ascii") if roots else None,
-                smime_revocations=tuple(b64encode(_der(one.read_bytes())).decode() for one in lists),
+                smime_revocations=tuple(b64encode(one).decode() for one in _revocations(settings)),
             ),
         )
 
     return expected_by
 
 
-def _der(content: bytes) -> bytes:
-    """A revocation list as DER, also when its file is PEM."""
-    if b"-----BEGIN" not in content:
-        return content
-    return x509.load_pem_x509_crl(content).public_bytes(Encoding.DER)
+def _revocations(settings: Settings) -> Iterator[bytes]:
+    """Every list in the folder as it is now: a renewed or a new file counts for the next mail."""
+    folder = settings.mail_smime_crl_dir
+    for file in sorted(folder.glob("*.crl")) if folder else ():
+        yield from revocation_lists(file.read_bytes())
 
 
 def _composer(ring: LiveRing) -> Compose:

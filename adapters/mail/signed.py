@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from itertools import pairwise
 from typing import Any
@@ -26,7 +27,7 @@ class Signature(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The authorities (PEM), and the revocation lists (DER). With lists, a certificate on none of them is not believed."""
+    """The authorities, or partners' own certificates to trust alone (PEM), and the revocation lists (DER). With lists, a certificate on none of them is not believed."""
 
     roots: str
     revocations: tuple[bytes, ...] = ()
@@ -51,6 +52,20 @@ def content_type(raw: bytes) -> bytes:
     """The entity's own Content-Type field, lower case without folding; empty when there is none, or more than one."""
     found = _TYPE.findall(_HEADER_END.split(raw, maxsplit=1)[0])
     return re.sub(rb"\s+", b" ", found[0]).strip() if len(found) == 1 else b""
+
+
+def revocation_lists(content: bytes) -> tuple[bytes, ...]:
+    """The revocation lists in a file as DER: one in DER as it is, or each of those in PEM. ValueError where it is neither."""
+    from asn1crypto import pem
+
+    if not pem.detect(content):
+        return (content,)
+    found = tuple(der for kind, _, der in pem.unarmor(content, multiple=True) if kind == "X509 CRL")
+    if len(found) != content.count(b"-----BEGIN"):
+        raise ValueError(
+            "not a list of revoked certificates, or a torn one"
+        )  # never as if nobody were revoked
+    return found
 
 
 def is_enveloped(raw: bytes) -> bool:
@@ -133,11 +148,9 @@ async def _status(content: bytes, signed: Any, trust: Trust | None) -> Any:
     from pyhanko.sign.validation.settings import KeyUsageConstraints
     from pyhanko_certvalidator import ValidationContext
 
-    roots = (
-        [x509.Certificate.load(der) for _, _, der in pem.unarmor(trust.roots.encode(), multiple=True)]
-        if trust
-        else []
-    )
+    now = ValidationContext(trust_roots=[], allow_fetching=False).moment  # of this check
+    trusted = pem.unarmor(trust.roots.encode(), multiple=True) if trust else ()
+    roots = [one for one in (x509.Certificate.load(der) for _, _, der in trusted) if _is_valid(one, now)]
     lists = [crl.CertificateList.load(der) for der in trust.revocations] if trust else []
     context = ValidationContext(
         trust_roots=roots,
@@ -150,6 +163,12 @@ async def _status(content: bytes, signed: Any, trust: Trust | None) -> Any:
     return await async_validate_detached_cms(
         content, signed, signer_validation_context=context, key_usage_settings=usage
     )
+
+
+def _is_valid(certificate: Any, at: datetime) -> bool:
+    """What is trusted by itself, an authority or one partner's own certificate, is so only for as long as it says."""
+    validity = certificate["tbs_certificate"]["validity"]
+    return bool(validity["not_before"].native <= at <= validity["not_after"].native)
 
 
 def _addresses(certificate: Any) -> set[str]:

@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from adapters.mail.enveloped import CannotOpen, opened, recipients
 from adapters.mail.findings import Expected, Kind, Reading, Verdict, Vouching
 from adapters.mail.reading import read_mail
-from adapters.mail.signed import Signature, Trust, check_signature, der_of
+from adapters.mail.signed import Signature, Trust, check_signature, der_of, revocation_lists
 from keys.opening import MailKeys, load_mail_keys
 from tests.adapters.mail.mails import ENROLLED, REFERENCE, SERVER, SUBJECT, VOUCHED, filled
 
@@ -32,7 +32,14 @@ class Post:
 
     folder: Path
     keys: MailKeys
-    roots: str
+
+    @property
+    def roots(self) -> str:
+        return self.certificate("authority")
+
+    def certificate(self, name: str) -> str:
+        """A certificate without its key."""
+        return (self.folder / f"{name}.pem").read_text().partition("-----END PRIVATE KEY-----\n")[2]
 
     def openssl(self, *words: str, given: bytes) -> bytes:
         program = shutil.which("openssl")
@@ -51,7 +58,12 @@ class Post:
 
 
 def certificate(
-    folder: Path, name: str, key: Key, issuer: tuple[x509.Name, Key] | None, address: str | None
+    folder: Path,
+    name: str,
+    key: Key,
+    issuer: tuple[x509.Name, Key] | None,
+    address: str | None,
+    valid_days: int = 30,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer_name, issuer_key = issuer or (subject, key)
@@ -62,7 +74,7 @@ def certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW - timedelta(days=1))
-        .not_valid_after(NOW + timedelta(days=30))
+        .not_valid_after(NOW + timedelta(days=valid_days) if valid_days else NOW - timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(usage(is_authority=issuer is None), critical=True)
@@ -121,8 +133,9 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Post:
         shutil.copy(folder / f"{name}.pem", folder / "mail")
     for name, serials in (("none", []), ("school", [school_certificate.serial_number])):
         revoked(folder / f"{name}.crl", trusted, serials)
-    roots = (folder / "authority.pem").read_text().partition("-----END PRIVATE KEY-----\n")[2]
-    return Post(folder, load_mail_keys(folder), roots)
+    ended = ec.generate_private_key(ec.SECP256R1())
+    certificate(folder, "ended", ended, trusted, ENROLLED, valid_days=0)
+    return Post(folder, load_mail_keys(folder))
 
 
 def revoked(path: Path, issuer: tuple[x509.Name, Key], serials: Sequence[int]) -> None:
@@ -197,6 +210,28 @@ def test_a_revoked_certificate_is_not_believed_and_without_a_list_none_is(post: 
     for name, verdict in (("none", Signature.VERIFIED), ("school", Signature.UNKNOWN)):
         trust = Trust(post.roots, ((post.folder / f"{name}.crl").read_bytes(),))
         assert check_signature(raw, ENROLLED, trust).signature is verdict
+
+
+def test_a_list_counts_in_der_or_pem_and_several_may_stand_in_one_file(post: Post) -> None:
+    der = [(post.folder / f"{name}.crl").read_bytes() for name in ("none", "school")]
+    pem = [x509.load_der_x509_crl(one).public_bytes(serialization.Encoding.PEM) for one in der]
+    assert revocation_lists(der[1]) == (der[1],)
+    assert revocation_lists(b"issued today\n" + b"".join(pem)) == tuple(der)
+    with pytest.raises(ValueError, match="torn"):
+        revocation_lists(pem[0].replace(b"-----END", b"-----"))
+
+
+def test_one_partners_own_certificate_may_be_trusted_alone(post: Post) -> None:
+    """In place of its authority: then no other certificate of that authority is believed, nor one that has run out."""
+    raw = as_mail(post.signed(INNER))
+    alone = Trust(post.certificate("school"))
+    assert check_signature(raw, ENROLLED, alone).signature is Signature.VERIFIED
+    listed = replace(alone, revocations=((post.folder / "none.crl").read_bytes(),))
+    assert check_signature(raw, ENROLLED, listed).signature is Signature.VERIFIED
+    other = as_mail(post.signed(INNER, "school-ec"))
+    assert check_signature(other, ENROLLED, alone).signature is Signature.UNKNOWN
+    ended = as_mail(post.signed(INNER, "ended"))
+    assert check_signature(ended, ENROLLED, Trust(post.certificate("ended"))).signature is Signature.UNKNOWN
 
 
 ENVELOPES = {

@@ -23,14 +23,14 @@ _AWAY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _PORTAL_FILES = re.compile(
-    r"\.rpmsg$|^encrypted_message\.html?$|^securemessage\w*\.html?$|^message\.html$|\.egress$|\.switch$|^secure[_ -]?message\.html?$",
+    r"\.rpmsg$|^encrypted_message\.html?$|^securemessage\w*\.html?$|^message\.html$|\.egress$|\.switch$|\.gxk$|^securedoc_\w+\.html?$|^secure[_ -]?message\.html?$",
     re.IGNORECASE,
 )
 _PORTAL_TEXT = re.compile(
     r"click (?:here )?to read th(?:is|e|your) secure (?:e-?mail|message)|has sent you (?:a|an) (?:protected|encrypted|secure) (?:message|e-?mail)|"
     r"read th(?:is|e) (?:secure|encrypted|protected) (?:message|e-?mail) online|you(?:'ve| have) received (?:a|an) (?:secure|encrypted|protected) (?:message|e-?mail)|"
     r"switch\.egress\.com|\begress secure|office 365 message encryption|microsoft purview message encryption|proofpoint encryption|"
-    r"mimecast secure messag|sign in to (?:view|read) (?:the|this) (?:secure |encrypted |protected )?message",
+    r"mimecast secure messag|secure registered envelope|zix secure message center|galaxkey|sign in to (?:view|read) (?:the|this) (?:secure |encrypted |protected )?message",
     re.IGNORECASE,
 )
 _TOPIC = re.compile(

@@ -337,3 +337,17 @@ async def test_s2_22_a_file_that_went_to_another_school_has_a_letter_drafted_the
     drafted = [held for held in await waiting(house) if held.subject_kind == "delivery"]
     assert [{"awaits-release", "file-transferred"} <= set(held.reasons) for held in drafted] == [True]
     assert drafted[0].incident == letter.incident
+
+
+async def test_a_reply_behind_a_portal_waits_for_a_person_and_is_no_silence(house: House) -> None:
+    """Reference 1.1: nothing may state that nobody answered while a reply waits to be opened; its clock runs on."""
+    referral, letter, _ = await a_sent_letter(house)
+    text = f"Click to read this secure email online. {letter.reference}"
+    await take_in(
+        house, stamped(written(LEAD, f"RE: confirmation needed, reference {letter.reference}", text))
+    )
+    (held,) = await mail_held(house)
+    assert (held.incident, "portal-wrapped" in held.reasons) == (letter.incident, True)
+    assert await waits_for_officer(house, letter)
+    owed = {d.state for d in await duties_of(house, referral) if d.expects == "dsl-confirmation"}
+    assert owed == {DutyState.OPEN}

@@ -136,7 +136,7 @@ async def gateway_house(
         settings["fetch_ca_file"] = folder / "partners.pem"
         settings["fetch_development_hosts"] = tuple(server.host for server in hooks.values())
     if listener is None:
-        listener = socket.create_server((LOOPBACK, 0))
+        listener = _listener()
         base_url = f"https://{LOOPBACK}:{listener.getsockname()[1]}"
     else:
         base_url = settings["public_url"]
@@ -148,6 +148,13 @@ async def gateway_house(
         await enrol(gateway.parts, Enrolment(keys, tuple(_ways(gateway.parts, clock, hooks))))
         async with _serving(server, listener, gateway.web.state.closing):
             yield House(folder, base_url, gateway, clock, authority, keys)
+
+
+def _listener() -> socket.socket:
+    """By naming TCP, which `socket.create_server` does not, asyncio too sends small answers at once (TCP_NODELAY)."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind((LOOPBACK, 0))
+    return listener
 
 
 def _ways(parts: Parts, clock: MovableClock, hooks: Mapping[AgencyId, WebhookServer]) -> Iterator[WayRow]:

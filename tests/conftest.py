@@ -12,6 +12,7 @@ import pytest
 import structlog
 import uvloop
 
+from gateway.serving import spare_what_stays
 from tests import servers
 
 # A busy machine is no fault: no example has a time limit. In CI every run draws the same examples.
@@ -55,7 +56,7 @@ def sqlite_url(tmp_path: Path) -> str:
 def postgres_url(postgres: servers.PostgresServer) -> Iterator[str]:
     url = postgres.fresh_database()
     yield url
-    postgres.drop_database(url)
+    postgres.give_back(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -63,6 +64,11 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database of its own; the test runs once on each engine."""
     name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     return str(request.getfixturevalue(name))
+
+
+def pytest_collection_finish() -> None:
+    """All modules and tests stay to the end: the collector need not walk them, and so comes round to what a test leaves."""
+    spare_what_stays()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

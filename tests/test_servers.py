@@ -20,8 +20,8 @@ def test_fresh_databases_are_empty_and_apart(postgres: servers.PostgresServer) -
         link.execute("CREATE TABLE mark (id int)")
     with psycopg.connect(second.replace("+psycopg", "")) as link:
         assert link.execute("SELECT to_regclass('mark')").fetchone() == (None,)
-    postgres.drop_database(first)
-    postgres.drop_database(second)
+    postgres.give_back(first)
+    postgres.give_back(second)
 
 
 def test_valkey_answers_on_its_url(valkey: servers.ValkeyServer) -> None:

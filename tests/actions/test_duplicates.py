@@ -60,7 +60,7 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await running.gateway.dispatch.stop()
         yield running
     for url in settings.values():
-        server.drop_database(url)
+        server.give_back(url)
 
 
 def children(**changes: Any) -> dict[str, Any]:

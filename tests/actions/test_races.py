@@ -52,7 +52,7 @@ async def house(tmp_path: Path, postgres: PostgresServer) -> AsyncIterator[House
         await running.gateway.dispatch.stop()
         yield running
     for url in urls:
-        postgres.drop_database(url)
+        postgres.give_back(url)
 
 
 async def raced(house: House, postgres: PostgresServer, first: Done, second: Done) -> list[object]:

@@ -407,7 +407,7 @@ async def test_of_messages_that_race_for_a_file_one_gets_it_on_postgresql_too(
         after = await rows(house)
         assert {name for name in after if after[name] != before[name]} == {"entry", "chain"}
     for url in (book, keys):
-        postgres.drop_database(url)
+        postgres.give_back(url)
 
 
 async def test_a_file_that_no_message_names_within_a_day_is_destroyed_with_its_key(house: House) -> None:

@@ -94,7 +94,7 @@ def test_postgresql_is_copied_and_loaded_without_another_program(
     with pytest.raises(Misconfigured, match="is of postgresql"):
         backup.restore(f"sqlite:///{tmp_path}/other.sqlite3", "custody", folder)
     for url in (source, target):
-        postgres.drop_database(url)
+        postgres.give_back(url)
 
 
 def _run(url: str, fn: Any) -> Any:

@@ -65,7 +65,7 @@ async def house(tmp_path: Path, postgres: PostgresServer) -> AsyncIterator[House
         running.parts.adapters["memory"] = MemoryAdapter()  # type: ignore[index]
         yield running
     for url in (book, keys):
-        postgres.drop_database(url)
+        postgres.give_back(url)
 
 
 async def _carry_all(house: House) -> None:

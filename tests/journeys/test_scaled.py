@@ -135,7 +135,7 @@ async def deployment(folder: Path, postgres: PostgresServer, **more: Any) -> Asy
     databases = [postgres.fresh_database(), postgres.fresh_database()]
     async with AsyncExitStack() as stack:
         for url in databases:
-            stack.callback(postgres.drop_database, url)
+            stack.callback(postgres.give_back, url)
         webhook = await stack.enter_async_context(partner(authority))
         settings = set_up(
             folder,

@@ -45,7 +45,7 @@ def two_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[s
     urls = postgres.fresh_database(), postgres.fresh_database()
     yield urls
     for url in urls:
-        postgres.drop_database(url)
+        postgres.give_back(url)
 
 
 def described(url: str, ignore: str = "") -> dict[str, Any]:

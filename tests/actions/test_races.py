@@ -17,6 +17,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from gateway.actions.activate_pack import Activation, activate_pack
+from gateway.actions.agree_arrangements import ArrangementAsked, answer_arrangement, ask_arrangement
 from gateway.actions.change_calendar import CalendarChange, change_calendar, in_force
 from gateway.actions.change_officer import Invitation, NewOfficer, add_officer, invite_officer
 from gateway.actions.extend import Extension, extend
@@ -24,20 +26,35 @@ from gateway.actions.invite_guest import invite_guest
 from gateway.actions.link_incidents import Linking, Word, link_incidents
 from gateway.actions.prove import Occasion
 from gateway.actions.recall import Recall, recall
+from gateway.actions.resend_letter import Resending, resend_letter
 from gateway.actions.second_officer import Answering, Asking, answer_asking, ask_second
 from gateway.actions.transfer import Transfer, transfer
+from gateway.actions.try_way import WayTrial, write_test
+from gateway.actions.write_letter import LetterWanted, write_letter
 from gateway.core.errors import Refused
-from gateway.core.messages import IncidentId, MessageId
+from gateway.core.messages import AgencyId, IncidentId, MessageId, RoleId, Seat
 from gateway.core.permissions import OfficerRole
 from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.partnerships import packs
 from gateway.parts import Supply, Work
 from gateway.store import tables as t
 from gateway.store.transaction import Tx
 from tests.actions.neighbours import fellside_joins
-from tests.actions.scene import HOSPITALS, UNIT, duty_of, refer, send
+from tests.actions.scene import (
+    HOSPITALS,
+    ICB,
+    UNIT,
+    deliveries_of,
+    duty_of,
+    letter_to_the_school,
+    reach_by,
+    refer,
+    send,
+)
 from tests.actions.test_calendar_change import OFFICERS, PROCLAIMED, listed
 from tests.actions.test_guests import change
 from tests.actions.test_recall import TWO, WRONG
+from tests.edges.test_console_letters import relayed
 from tests.gateway_house import House, gateway_house
 from tests.servers import PostgresServer
 
@@ -156,6 +173,26 @@ async def test_what_officers_do_to_one_incident_at_once_takes_effect_once(
         await once(house, postgres, action, asked, incident, effect)
 
 
+async def test_a_letter_or_a_test_asked_for_twice_at_once_is_written_once(
+    house: House, postgres: PostgresServer
+) -> None:
+    """S2-22: sent again, written to another school, and the test of a way."""
+    referral, letter = await letter_to_the_school(house)
+    await relayed(house, letter.message)
+    (sent,) = await deliveries_of(house, letter.message)
+    incident = IncidentId(referral["incident"])
+    wanted = LetterWanted(incident, MessageId(referral["id"]), 0, AgencyId("cliffside-secondary"), TWO.first)
+    await reach_by(house, ICB, "mail")
+    seat = WayTrial(SOUTH_TYNESIDE, Seat(AgencyId(ICB), RoleId("dsp-icb")))
+    acts: list[tuple[Any, Any, str]] = [
+        (resend_letter, Resending(sent.id, TWO.first), "delivery WHERE rule = 'letter'"),
+        (write_letter, wanted, "letter"),
+        (write_test, seat, "delivery WHERE rule = 'way-test'"),
+    ]
+    for action, asked, effect in acts:
+        await once(house, postgres, action, asked, incident, effect)
+
+
 async def test_two_lists_of_holidays_put_in_force_at_once_are_joined_and_one_is_in_force(
     house: House, postgres: PostgresServer
 ) -> None:
@@ -167,6 +204,36 @@ async def test_two_lists_of_holidays_put_in_force_at_once_are_joined_and_one_is_
     assert not any(isinstance(answer, BaseException) for answer in answers), answers
     assert await counted(house, "holidays WHERE current") == 1
     assert (await house.parts.store.read(in_force)).version == lists[1].version
+
+
+async def test_rules_agreed_to_twice_at_once_come_into_force_once_and_of_two_versions_one_is_in_force(
+    house: House, postgres: PostgresServer
+) -> None:
+    shipped = packs.shipped(SOUTH_TYNESIDE).version
+    both = [on_occasion(house, activate_pack, version(each)) for each in ("2026.0-one", "2026.0-two")]
+    answers = await raced(house, postgres, both[0], both[1])
+    assert not any(isinstance(answer, BaseException) for answer in answers), answers
+    assert await counted(house, "pack WHERE current AND partnership = 'south-tyneside'") == 1
+    files = packs.read_files(packs.HERE / SOUTH_TYNESIDE)
+    fields = {"version": shipped, "digest": packs.digest(files), "mark": "none"}
+    asked = ArrangementAsked("activate-pack", SOUTH_TYNESIDE, fields, TWO.first)
+    proposal = await house.parts.store.transact(on_occasion(house, ask_arrangement, asked))
+    said = Answering(str(proposal), TWO.second)
+    agreed = [on_occasion(house, agree, said) for _ in range(2)]
+    assert one_refused(await raced(house, postgres, agreed[0], agreed[1]))
+    entries = "entry WHERE event = 'PackActivated'"
+    assert await counted(house, entries) == 3
+
+
+def version(name: str) -> Activation:
+    files = dict(packs.read_files(packs.HERE / SOUTH_TYNESIDE))
+    now = packs.shipped(SOUTH_TYNESIDE).version
+    files["rules.toml"] = files["rules.toml"].replace(f'version = "{now}"', f'version = "{name}"', 1)
+    return Activation(SOUTH_TYNESIDE, files, OFFICERS)
+
+
+def agree(tx: Tx, parts: Any, occasion: Occasion, said: Answering) -> object:
+    return answer_arrangement(tx, parts, occasion, SOUTH_TYNESIDE, said)
 
 
 async def test_of_two_invitations_at_once_only_the_later_lets_anybody_in(

@@ -22,7 +22,18 @@ from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.store import deliveries, duties, holds, incidents, proposals
 from gateway.store.duties import DutyRow
 from gateway.store.transaction import Tx
-from tests.actions.scene import ICB, POLICE, deliveries_of, duty_of, events_of, incident_of, refer
+from tests.actions.scene import (
+    HOSPITALS,
+    ICB,
+    POLICE,
+    UNIT,
+    deliveries_of,
+    duty_of,
+    events_of,
+    incident_of,
+    refer,
+    send,
+)
 from tests.edges.console_person import Browser, Page, signed_in
 from tests.gateway_house import House, gateway_house
 
@@ -192,6 +203,17 @@ async def test_a_duty_of_another_incident_is_not_found(house: House, officer: Br
     one, other = await refer(house), await refer(house)
     duty = await now_of(house, one)
     assert (await officer.get(f"/console/incidents/{other['incident']}/duties/{duty.id}")).status == 404
+
+
+async def test_s4_12_an_incident_says_how_many_of_the_returns_are_in(house: House, officer: Browser) -> None:
+    """What is asked of several agencies stands as "1 of 3", which nobody has to count."""
+    referral = await refer(house)
+    path, about = f"/console/incidents/{referral['incident']}", {"incident": referral["incident"]}
+    assert "Answers in None has been asked for yet" in (await officer.get(path)).words
+    asked = {"agencies": [HOSPITALS, ICB, POLICE]}
+    request = await send(house, UNIT, "information-request", asked, **about)
+    await send(house, HOSPITALS, "information-return", in_reply_to=request["id"], **about)
+    assert "Answers in 1 of 3 returns and confirmations" in (await officer.get(path)).words
 
 
 # --- calls, and who is away

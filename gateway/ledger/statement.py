@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from gateway.core.receipts import Event
-from gateway.ledger.verify import LIMIT_STATEMENT_BYTES, SHAPES
+from gateway.ledger.verify import LIMIT_STATEMENT_BYTES, NAME, REF
 from keys.signing import Signer
 
 SALT_BYTES = 16  # RFC 9901 section 9.3: at least 128 bits each
@@ -73,9 +73,9 @@ def draft(
     `fields` are committed to and never written in clear. `reason` is a coarse code in clear: no text that could hold a
     person or an address. An event that tells of a failure must have one.
     """
-    _expect(SHAPES["ref"], ref, "ref")
+    _expect(REF, ref, "ref")
     if reason is not None:
-        _expect(SHAPES["reason"], reason, "reason")
+        _expect(NAME, reason, "reason")
     elif event.needs_reason:
         raise ValueError("this event needs a reason")
     if time.tzinfo is None:
@@ -152,7 +152,7 @@ def sign_statement(encoded: bytes, signer: Signer) -> str:
 
 @lru_cache(maxsize=16)
 def _header(kid: str) -> str:
-    _expect(SHAPES["kid"], kid, "kid")
+    _expect(REF, kid, "kid")
     return _b64url(_encode({"alg": "ES256", "kid": kid, "typ": "receipt+jws"}).encode())
 
 

@@ -1,7 +1,8 @@
 """The verifier is weakened in one place at a time, and the tamper cases must notice each time.
 
 Every check that refuses is a condition; each of its alternatives (the parts of an `or`) is switched off in turn. So is each
-part of what a function needs for its yes, where the check is the function's answer. A part whose absence no case notices is a check that is not tested, or one that another always comes before.
+part of what a function needs for its yes, where the check is the function's answer, and each row of the tables that say what a
+document may be. A part whose absence no case notices is a check that is not tested, or one that another always comes before.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import pytest
 
 from gateway.ledger import verify
-from tests.ledger.scene import RECEIPTS, Scene
-from tests.ledger.test_tamper import CASES
+from tests.ledger.scene import RECEIPTS, RECIPIENT, Scene, public_part
+from tests.ledger.test_tamper import CASES, change_jws, change_statement_text, resign
 
 SOURCE = Path(verify.__file__).read_text()
 NEVER = ast.Constant(value=False)
@@ -41,7 +43,7 @@ def guarded(tree: ast.AST) -> Iterator[tuple[ast.If, str]]:
 def places(source: str = SOURCE) -> list[tuple[int, int, str, str]]:
     """(which condition, which part of it, its text, the refusal's words)."""
     found = []
-    for number, (node, message) in enumerate(guarded(ast.parse(source))):
+    for number, (node, message) in enumerate(guarded(_tree(source))):
         parts = (
             node.test.values
             if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or)
@@ -53,19 +55,53 @@ def places(source: str = SOURCE) -> list[tuple[int, int, str, str]]:
 
 def weakened(number: int, place: int, source: str = SOURCE) -> ModuleType:
     """The verifier without that part of that condition."""
-    tree = ast.parse(source)
-    node = list(guarded(tree))[number][0]
+    node = _conditions(source)[number]
     if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or):
-        node.test.values[place] = NEVER
-    else:
-        node.test = NEVER
-    return _made(tree)
+        return _changed(source, node.test, "values", place, NEVER)
+    return _changed(source, node, "test", None, NEVER)
 
 
-def _made(tree: ast.AST) -> ModuleType:
+@cache
+def _conditions(source: str) -> list[ast.If]:
+    return [node for node, _ in guarded(_tree(source))]
+
+
+@cache
+def _tree(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+@cache
+def _pieces(source: str) -> list[tuple[ast.stmt, CodeType]]:
+    """The module statement by statement: a mutant is compiled only where it differs."""
+    return [(node, _compiled(node)) for node in _tree(source).body]
+
+
+def _compiled(node: ast.stmt) -> CodeType:
+    flags = annotations.compiler_flag
+    module = ast.fix_missing_locations(ast.Module([node], []))
+    code: CodeType = compile(module, "weakened", "exec", flags=flags, dont_inherit=True)
+    return code
+
+
+def _changed(source: str, owner: ast.AST, name: str, place: int | None, new: ast.expr) -> ModuleType:
+    """The module with one part of it replaced; the tree is as before afterwards."""
+    within = next(node for node, _ in _pieces(source) if any(one is owner for one in ast.walk(node)))
+    target: Any = owner.__dict__ if place is None else getattr(owner, name)
+    key: Any = name if place is None else place
+    before, target[key] = target[key], new
+    try:
+        changed = _compiled(within)
+    finally:
+        target[key] = before
+    return _made(changed if node is within else code for node, code in _pieces(source))
+
+
+def _made(pieces: Iterable[CodeType]) -> ModuleType:
     module = ModuleType("weakened_verifier")
     sys.modules[module.__name__] = module  # dataclasses look their module up
-    exec(compile(ast.fix_missing_locations(tree), "weakened", "exec"), module.__dict__)  # type: ignore[call-overload]
+    for piece in pieces:
+        exec(piece, module.__dict__)
     return module
 
 
@@ -105,13 +141,14 @@ SELECTING = {
 IMPLIED = {
     "receipt.index is not None": "what is in no log has an origin that is no log's: said for readers and type checkers",
 }
-NUMBER = "the statement's number, time or earlier checkpoint has a wrong form"
+NUMBER = "the statement is not of the form receipt/1"
 FELT_IN = {  # the refusals that come of a function's no
     "_accepts": ("the receipt's signature is false",),
-    "_whole": (NUMBER,),
-    "_is_instant": (NUMBER,),
-    "_after_ok": (NUMBER,),
-    "_chains_ok": ("the statement's counts of other chains have a wrong form",),
+    "whole": (NUMBER,),
+    "is_instant": (NUMBER,),
+    "to_the_millisecond": (NUMBER,),
+    "counts": (NUMBER,),
+    "fits": (NUMBER,),
     "_reads_one_way": ("two programs could read different files from the zip",),
     "_holds": (
         "the statement claims a time after others had seen it",
@@ -143,6 +180,12 @@ PROBES: list[tuple[str, tuple[Any, ...]]] = [  # each is wrong in one thing alon
     ("es256_ok", (PUBLIC, SIGNED[:32] + b"\0" + SIGNED[32:], b"data")),  # another length, the same numbers
     ("jwk_ok", (OWN | {"x": OWN["y"]}, "ES256", SIGNED, b"data")),  # no point of the curve
     ("jwk_ok", (OWN, "none", b"", b"data")),
+    ("amount", (True,)),  # what only policies say: they are refused in tests of their own
+    ("amount", (-1,)),
+    ("maybe_instant", ("never",)),
+    ("to_the_second", ("2026-W47-5T09:02:50Z",)),
+    ("to_the_second", ("2026-13-20T09:02:50Z",)),
+    ("to_the_millisecond", ("2026-W47-5T09:02:50.000Z",)),
 ]
 
 
@@ -170,25 +213,21 @@ def _parts(
         yield value, owner, name, None
 
 
+ANSWERS = list(answers(_tree(SOURCE)))
+
+
 def answering(number: int) -> ModuleType:
     """The verifier in which that part never stands in the way of a yes."""
-    tree = ast.parse(SOURCE)
-    _, _, owner, name, place = list(answers(tree))[number]
-    never_refuses = (
-        NEVER if isinstance(owner, ast.If) or isinstance(getattr(owner, "op", None), ast.Or) else ALWAYS
-    )
-    if place is None:
-        setattr(owner, name, never_refuses)
-    else:
-        getattr(owner, name)[place] = never_refuses
-    return _made(tree)
+    _, _, owner, name, place = ANSWERS[number]
+    is_refusing = isinstance(owner, ast.If) or isinstance(getattr(owner, "op", None), ast.Or)
+    return _changed(SOURCE, owner, name, place, NEVER if is_refusing else ALWAYS)
 
 
 @pytest.mark.parametrize(
     ("number", "function", "text"),
     [
         pytest.param(number, function, ast.unparse(part), id=f"{function}-{ast.unparse(part)[:50]}")
-        for number, (function, part, *_) in enumerate(answers(ast.parse(SOURCE)))
+        for number, (function, part, *_) in enumerate(ANSWERS)
         if ast.unparse(part) not in IMPLIED
     ],
 )
@@ -213,3 +252,66 @@ def _says_yes(verifier: ModuleType, name: str, given: tuple[Any, ...]) -> bool:
         return bool(getattr(verifier, name)(*given))
     except Exception:
         return True  # what the check kept out now breaks the verifier: noticed
+
+
+# --- tables: every row of what a document may say -------------------------------------------------------------------------
+
+TABLES = {
+    "STATEMENT": NUMBER,
+    "RECEIPT_HEADER": "the JWS header has other members than alg ES256, kid and typ receipt+jws",
+    "ACKNOWLEDGEMENT_HEADER": (
+        "the recipient's JWS header has other members than alg, a public jwk and typ acknowledgement+jws"
+    ),
+    "ACKNOWLEDGEMENT": "the recipient's statement is not of the form acknowledgement/1",
+    "MANIFEST": "the manifest is not of the form bundle/1",
+}
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """(table, member, what is given up): its form, or that it must be there."""
+    found = []
+    for table in TABLES:
+        for member in getattr(verify, table):
+            found.append((table, member, "form"))
+            if not member.endswith("?"):
+                found.append((table, member, "presence"))
+    return found
+
+
+@pytest.mark.parametrize(("table", "member", "given_up"), rows())
+def test_a_row_that_is_left_out_is_noticed(table: str, member: str, given_up: str) -> None:
+    """A document that breaks this row alone is refused, and no longer once the row is left out."""
+    spoil = breaking(table, member.removesuffix("?"), given_up)
+    assert _still_refused(verify, spoil, TABLES[table])
+    form = dict(getattr(verify, table))
+    shape = form.pop(member)
+    form |= {member: lambda _: True} if given_up == "form" else {f"{member}?": shape}
+    verifier = _made(code for _, code in _pieces(SOURCE))
+    setattr(verifier, table, form)
+    assert not _still_refused(verifier, spoil, TABLES[table])
+
+
+def breaking(table: str, member: str, given_up: str) -> Callable[[Scene], None]:
+    """Its member is what no row takes, or is not there."""
+
+    def change(document: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: value for name, value in document.items() if name != member}
+        return kept if given_up == "presence" else kept | {member: [7]}
+
+    def spoil(scene: Scene) -> None:
+        match table:
+            case "MANIFEST":
+                scene.on_manifest = change
+            case "STATEMENT":
+                change_statement_text(scene, 2, lambda payload: verify.canonical(change(json.loads(payload))))
+            case "ACKNOWLEDGEMENT":
+                scene.acknowledgement = change(scene.acknowledgement)
+                scene.acknowledge()
+            case "ACKNOWLEDGEMENT_HEADER":
+                header = {"alg": "ES256", "typ": "acknowledgement+jws", "jwk": public_part(RECIPIENT)}
+                scene.acknowledge(change=lambda jws: resign(change(header), jws, RECIPIENT))
+            case _:
+                header = {"alg": "ES256", "kid": RECEIPTS.kid, "typ": "receipt+jws"}
+                change_jws(scene, 2, lambda jws: resign(change(header), jws))
+
+    return spoil

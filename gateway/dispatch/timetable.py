@@ -53,6 +53,9 @@ from gateway.store.log import CheckpointRow, Overtaken
 from gateway.store.transaction import Tx
 
 AT_ONCE = 1000
+KNOWN_EVERYWHERE_AFTER = timedelta(
+    seconds=30
+)  # far longer than any process goes by the list of holidays before
 UNUSED_FROM, UNUSED_UNTIL = timedelta(days=1), timedelta(days=3)
 
 _log = structlog.get_logger()
@@ -165,17 +168,22 @@ async def climb_due(parts: Parts) -> int:
 
 
 async def recount_open(parts: Parts) -> int:
-    """Count open duties anew after another list of holidays came into force (C-12); how many moved."""
-    version = await parts.store.read(holidays.waits_for_recount)
-    if version is None:
+    """Count open duties anew after another list of holidays came into force (C-12); how many moved.
+
+    Until half a minute after it did they are counted again and again: another process may still lay duties by the list before.
+    """
+    waits = await parts.store.read(holidays.waits_for_recount)
+    if waits is None:
         return 0
+    version = waits.version
     parts.partnerships.forget()
     moved = 0
     for duty in await parts.store.read(duties.open_with_due):
         asked = Recount(duty.id, version)
         moved += await parts.perform(recount, asked, duty.partnership, duty.incident) is not None
     at = parts.clock()
-    await parts.store.transact(lambda tx: holidays.recounted(tx, version, at))
+    if at - waits.uploaded_at >= KNOWN_EVERYWHERE_AFTER:
+        await parts.store.transact(lambda tx: holidays.recounted(tx, version, at))
     _log.info("calendar.recounted", version=version, moved=moved)
     return moved
 

@@ -51,10 +51,11 @@ def put_in_force(tx: Tx, values: Mapping[str, Any]) -> None:
     tx.execute(insert(t.holidays).values(**values, current=True, recounted_at=None))
 
 
-def waits_for_recount(tx: Tx) -> str | None:
+def waits_for_recount(tx: Tx) -> HolidaysRow | None:
     """The list in force while open duties may still stand by the one before."""
     where = (t.holidays.c.current.is_(True), t.holidays.c.recounted_at.is_(None))
-    return tx.execute(select(t.holidays.c.version).where(*where)).scalar()
+    row = tx.execute(_ALL.where(*where)).first()
+    return None if row is None else HolidaysRow(*row)
 
 
 def recounted(tx: Tx, version: str, at: datetime) -> None:

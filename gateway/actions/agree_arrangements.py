@@ -22,10 +22,12 @@ from gateway.actions.change_calendar import (
 )
 from gateway.actions.change_officer import (
     Invitation,
+    NewAddress,
     NewOfficer,
     NewRoles,
     Suspension,
     add_officer,
+    change_address,
     change_roles,
     invite_officer,
     suspend_officer,
@@ -214,6 +216,20 @@ def _let_in(
     return suspend_officer(tx, parts, occasion, asked)
 
 
+def _change_address(
+    tx: Tx,
+    parts: Parts,
+    occasion: Occasion,
+    partnership: PartnershipId | None,
+    fields: Fields,
+    officers: TwoOfficers,
+) -> object:
+    email = None if fields["email"] == NONE else fields["email"]
+    return change_address(
+        tx, parts, occasion, NewAddress(fields["name"], email, officers.first, officers.second)
+    )
+
+
 def _invite(
     tx: Tx,
     parts: Parts,
@@ -253,6 +269,13 @@ ARRANGEMENTS: Mapping[str, Arrangement] = {
         dict.fromkeys(("name", "roles"), MOST_CHARACTERS),
         for_all=True,
         do=_change_roles,
+        needs=Needs.CHANGE_OFFICERS,
+    ),
+    "officer-address": Arrangement(
+        "Send an officer's alerts to another address",
+        dict.fromkeys(("name", "email"), MOST_CHARACTERS),
+        for_all=True,
+        do=_change_address,
         needs=Needs.CHANGE_OFFICERS,
     ),
     "let-officer-in": Arrangement(

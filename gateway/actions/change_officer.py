@@ -6,6 +6,7 @@ by one person's word (architecture section 9: what can redirect or silence). Eac
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +24,7 @@ from gateway.store.transaction import Tx
 
 INVITATION_LIFE = timedelta(hours=24)
 MOST_CHARACTERS = 200
+ADDRESS = re.compile(r"[^\s@<>,;\"]{1,64}@[^\s@<>,;\"]{1,190}")
 LONGEST_TURN = timedelta(days=31)
 ON_CALL_ROLES = frozenset({OfficerRole.OFFICER, OfficerRole.MANAGER})
 
@@ -76,6 +78,16 @@ class QuietAsked:
     name: str
     hours: QuietHours | None
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewAddress:
+    """`email` None: alerts reach them no more."""
+
+    name: str
+    email: str | None
+    by: str
+    second: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +183,17 @@ def set_quiet_hours(tx: Tx, parts: Parts, occasion: Occasion, asked: QuietAsked)
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
     officers.set_quiet_hours(tx, row.name, asked.hours)
     return say_officer_changed(tx, parts, occasion, row.name, "quiet-hours")
+
+
+def change_address(tx: Tx, parts: Parts, occasion: Occasion, asked: NewAddress) -> Stated:
+    """Where alerts reach an officer. The first address one may give; another in its place, or none, redirects: two officers."""
+    row = known_officer(tx, asked.name)
+    if asked.email is not None and not ADDRESS.fullmatch(asked.email):
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="This is no e-mail address.")
+    if row.email is not None and row.email != asked.email:
+        TwoOfficers(asked.by, asked.second)
+    officers.change(tx, row.name, email=asked.email)
+    return say_officer_changed(tx, parts, occasion, row.name, "address")
 
 
 def put_on_call(tx: Tx, parts: Parts, occasion: Occasion, asked: Turn) -> Stated:

@@ -12,6 +12,7 @@ import typer
 
 from gateway.actions.change_officer import (
     Invitation,
+    NewAddress,
     NewOfficer,
     NewRoles,
     QuietAsked,
@@ -19,6 +20,7 @@ from gateway.actions.change_officer import (
     Turn,
     TurnEnd,
     add_officer,
+    change_address,
     change_roles,
     end_turn,
     invite_officer,
@@ -140,6 +142,25 @@ def invite(
     """
     told = run(_invite(name, officer, second_officer, replace))
     answer(told, [told["url"]], as_json)
+
+
+@app.command()
+def address(
+    name: Name,
+    officer: Officer,
+    email: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where alerts reach them; without it nowhere.")
+    ] = None,
+    second_officer: Second = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Set where alerts reach an officer. Another address in place of one, or none, takes two officers.
+
+    Example: gateway officers address "Winifred Stave" --email w.stave@council.example --officer "C. Reed"
+    """
+    told = run(_settled(change_address, NewAddress(name, email, officer, second_officer)))
+    line = "alerts reach them there" if email else "alerts reach them no more"
+    answer(told, [f"{name}: {line}, receipt {told['receipt']}"], as_json)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from gateway.actions.activate_pack import LOOKS_BACK, replay_here
 from gateway.actions.agree_arrangements import (
     ARRANGEMENTS,
+    NONE,
     ArrangementAsked,
     answer_arrangement,
     ask_arrangement,
@@ -119,7 +120,9 @@ def _in_words(act: str, asked: Mapping[str, str]) -> list[tuple[str, str]]:
     """What is asked about an officer; a link's digest says nothing to anybody."""
     if act in ("activate-pack", "change-calendar"):
         return []
-    shown = [(name, text) for name, text in asked.items() if name != "link" and text != "-"]
+    if act == "officer-address" and asked.get("email") == NONE:
+        asked = {**asked, "email": "None: alerts reach them no more"}
+    shown = [(name, text) for name, text in asked.items() if name != "link" and text != NONE]
     return [(words.spoken(name), text.replace(",", ", ")) for name, text in shown]
 
 

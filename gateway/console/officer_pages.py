@@ -16,8 +16,10 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from gateway.actions.change_officer import (
+    ADDRESS,
     ON_CALL_ROLES,
     Invitation,
+    NewAddress,
     NewOfficer,
     NewRoles,
     QuietAsked,
@@ -25,6 +27,7 @@ from gateway.actions.change_officer import (
     Turn,
     TurnEnd,
     add_officer,
+    change_address,
     change_roles,
     end_turn,
     invite_officer,
@@ -52,6 +55,7 @@ Asked = TypeVar("Asked")
 ADMIN = OfficerRole.ADMINISTRATOR
 NOTICES = {
     "added": "They are an officer now. Invite them to make a passkey, or let them sign in with your organisation's account.",
+    "address": "Alerts reach them there.",
     "roles": "They have these roles from the next page they open.",
     "suspended": "They are signed out everywhere and let in nowhere.",
     "lifted": "They may sign in again.",
@@ -118,7 +122,7 @@ async def post_added(console: Console, visit: Visit) -> Response:
     await must_see_all(console, visit)
     name, roles, form = visit.form.get("name", "").strip(), _roles(visit), visit.form
     email, subject = form.get("email", "").strip(), form.get("subject", "").strip()
-    if not name or not roles or (email and "@" not in email):
+    if not name or not roles or (email and not ADDRESS.fullmatch(email)):
         detail = "Give the name, at least one role, and an address that is one. Go back and try again."
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
     account = f"{console.parts.settings.oidc_issuer or ''} {subject}" if subject else ""
@@ -160,6 +164,22 @@ async def post_lifted(console: Console, visit: Visit) -> Response:
     asked = Suspension(row.name, visit.signed_in.name, lift=True)
     await settled(console, _of(console.parts, suspend_officer, asked))
     return go(f"{_path(console, row)}?done=lifted")
+
+
+async def post_address(console: Console, visit: Visit) -> Response:
+    """The first address at once; another in its place waits for a second officer."""
+    await must_see_all(console, visit)
+    row, email = await _found(console, visit), visit.form.get("email", "").strip()
+    if (email and not ADDRESS.fullmatch(email)) or (not email and row.email is None):
+        detail = "Give an e-mail address. Go back and try again."
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
+    if row.email is not None:
+        return await ask_about_all(
+            console, visit, "officer-address", {"name": row.name, "email": email or "-"}
+        )
+    asked = NewAddress(row.name, email, visit.signed_in.name)
+    await settled(console, _of(console.parts, change_address, asked))
+    return go(f"{_path(console, row)}?done=address")
 
 
 async def post_invited(console: Console, visit: Visit) -> Response:

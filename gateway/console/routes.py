@@ -86,6 +86,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/officers/on-call/{turn}/ended", POST, Needs.SET_ROTA, officer_pages.post_off_call),
     Route("/officers/{officer}", GET, Needs.SEE_OFFICERS, officer_pages.get_officer),
     Route("/officers/{officer}/roles", POST, Needs.CHANGE_OFFICERS, officer_pages.post_roles),
+    Route("/officers/{officer}/address", POST, Needs.CHANGE_OFFICERS, officer_pages.post_address),
     Route("/officers/{officer}/suspended", POST, Needs.CHANGE_OFFICERS, officer_pages.post_suspended),
     Route("/officers/{officer}/lifted", POST, Needs.CHANGE_OFFICERS, officer_pages.post_lifted),
     Route("/officers/{officer}/invited", POST, Needs.CHANGE_OFFICERS, officer_pages.post_invited),

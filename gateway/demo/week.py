@@ -7,18 +7,33 @@ who is known already. Nobody in it exists.
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
+from gateway.actions.change_officer import NewOfficer, Turn, add_officer, put_on_call
+from gateway.actions.prove import Occasion
+from gateway.actions.record_breach import Breach, BreachKind, record_breach
+from gateway.core.messages import IncidentId
+from gateway.core.permissions import OfficerRole
 from gateway.demo import invented
-from gateway.demo.partnership import BUSINESS_UNIT, COUNCIL, HOSPITALS, ICB, POLICE
-from gateway.demo.story import Cast
+from gateway.demo.partnership import BUSINESS_UNIT, COUNCIL, HOSPITALS, ICB, POLICE, SOUTH_TYNESIDE
+from gateway.demo.story import OFFICER, Cast
+from gateway.parts import Supply
+from gateway.store.transaction import Tx
 
 DECIDERS = (
     (COUNCIL, "dsp-la", ("Philippa Marlowe", "Director of Children's Services")),
     (POLICE, "dsp-police", ("Alasdair Holt", "Chief Superintendent")),
     (ICB, "dsp-icb", ("Imelda Farrow", "Chief Nurse")),
 )
+PEOPLE = (
+    ("Mona Ager", OfficerRole.MANAGER, "m.ager@council.example"),
+    ("Desmond Quill", OfficerRole.OFFICER, "d.quill@council.example"),
+    ("Audrey Tor", OfficerRole.AUDITOR, None),
+    ("Ada Minton", OfficerRole.ADMINISTRATOR, None),
+)
+SECOND = "Caspian Reed"
 KNOWN = ("Peregrine", "Placeholder", "2019-09-09")
 
 
@@ -32,7 +47,9 @@ async def leave_a_week(cast: Cast, real: datetime) -> list[str]:
     await _decide(cast, late, DECIDERS[0])
     cast.stage.clock.move_to(max(yesterday, cast.now))
     fresh = await _refer(cast, HOSPITALS, "NSH-WEEK-3", ("Barnaby", "Oxtongue", "2021-06-30"))
+    await _went_astray(cast, decided)
     cast.stage.clock.move_to(real)
+    await _unit(cast, real)
     again = await _refer(cast, HOSPITALS, "NSH-WEEK-4", KNOWN)
     found = [str(each["incident"]) for each in (decided, late, fresh, again)]
     cast.done(f"A week's work is left to look at in the console: incidents {', '.join(found)}")
@@ -54,6 +71,30 @@ async def _decided(cast: Cast) -> dict[str, Any]:
     )
     await cast.clients[HOSPITALS].submit(answer)
     return referral
+
+
+async def _went_astray(cast: Cast, decided: dict[str, Any]) -> None:
+    """A letter reached the wrong desk: the 72 hours run."""
+    incident = IncidentId(decided["incident"])
+    said = "A copy lay at the front desk for an hour."
+    asked = Breach(incident, cast.now, BreachKind.MISDIRECTED, OFFICER, said, agency=COUNCIL)
+    await cast.gateway.parts.perform(record_breach, asked, SOUTH_TYNESIDE, incident)
+
+
+async def _unit(cast: Cast, real: datetime) -> None:
+    """The people of the unit, one of them on call for the week."""
+    parts = cast.gateway.parts
+
+    def add(tx: Tx) -> None:
+        for name, role, address in PEOPLE:
+            asked = NewOfficer(
+                name, frozenset({role}), OFFICER, SECOND if role is OfficerRole.ADMINISTRATOR else "", address
+            )
+            add_officer(tx, parts, Occasion(real, Supply(secrets.token_bytes(32))), asked)
+        turn = Turn(PEOPLE[0][0], real, real + timedelta(days=7), OFFICER)
+        put_on_call(tx, parts, Occasion(real, Supply(secrets.token_bytes(32))), turn)
+
+    await parts.store.transact(add)
 
 
 async def _refer(cast: Cast, agency: str, reference: str, child: tuple[str, str, str]) -> dict[str, Any]:

@@ -323,6 +323,21 @@ async def test_paper_has_the_content_and_none_of_the_controls(stage: Stage) -> N
         assert await someone.page.get_by_role("heading", name="Timeline").is_visible()
 
 
+async def test_nothing_moves_for_who_asks_for_less_motion(stage: Stage) -> None:
+    """WCAG 2.2, 2.3.3: every part of a page, the buttons that move a little when pressed among them."""
+    async with person(stage.browser, stage.house) as someone:
+        await someone.page.emulate_media(reduced_motion="reduce")
+        await someone.open("/search")
+        moving = await someone.page.evaluate(
+            """() => [...document.querySelectorAll('*')].filter(one => {
+                const style = getComputedStyle(one);
+                return style.animationName !== 'none' || !['none', 'all 0s ease 0s', 'all', ''].includes(style.transition)
+                    && parseFloat(style.transitionDuration) > 0;
+            }).map(one => one.tagName)"""
+        )
+        assert moving == []
+
+
 async def test_a_page_with_all_that_it_loads_is_light(stage: Stage) -> None:
     async with person(stage.browser, stage.house) as someone:
         sizes: list[int] = []

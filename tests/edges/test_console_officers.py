@@ -153,6 +153,27 @@ async def invited(house: House, admin: Browser, name: str) -> str:
     return found[1]
 
 
+async def test_alerts_go_to_another_address_only_when_another_administrator_agrees(
+    house: House, admin: Browser
+) -> None:
+    """The first address is one's word; what redirects or ends alerts takes two."""
+    async with signed_in(house, "Adrian Post", [OfficerRole.MANAGER]):
+        path = await path_of(admin, "Adrian Post")
+    await admin.get(path)
+    for wrong in ("", "nowhere", "a@b, c@d"):
+        assert (await admin.send(f"{path}/address", email=wrong)).status == 400
+    assert (await admin.send(f"{path}/address", email="a.post@council.example")).status == 303
+    for email, after in (("elsewhere@council.example", "elsewhere@council.example"), ("", None)):
+        await admin.get(path)
+        before = await row_of(house, "Adrian Post")
+        asked = await admin.send(f"{path}/address", email=email)
+        assert await row_of(house, "Adrian Post") == before
+        await agreed_by_second(house, asked, admin)
+        row = await row_of(house, "Adrian Post")
+        assert row is not None
+        assert row.email == after
+
+
 async def test_who_is_on_call_is_set_for_days_and_hours_of_london_and_taken_back(
     house: House, admin: Browser
 ) -> None:

@@ -139,25 +139,44 @@ def message_form(
 
 @app.command()
 def preview(
+    incident: Annotated[
+        str | None,
+        typer.Argument(metavar="[INCIDENT]", help="Whose waiting deliveries are shown.", show_default=False),
+    ] = None,
+    officer: Annotated[
+        str | None, typer.Option("--officer", metavar="NAME", help="Who looks, for a real incident.")
+    ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="With invented data.")] = False,
     pack: Annotated[
         str, typer.Option(metavar="PACK", help="The shipped rule pack whose wording is shown.")
     ] = "south-tyneside",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the two files go.")] = _HERE,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the files go; without it an incident's are only shown."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a letter as a school would get it, an e-mail (.eml) and its PDF, with invented names. Sends nothing.
+    """Show what would be sent for an incident, and to whom, or with --sample a letter with invented names. Sends nothing.
 
-    The letters of a real incident are shown by `gateway held show`, which the ledger remembers.
+    Of an incident: every delivery that is held or still to be carried, with its address by the directory as it is now and the words of
+    what goes by e-mail. Opening them leaves entries in the ledger. --out writes each e-mail as a file.
 
-    Example: gateway mail preview --sample --out var
+    Example: gateway mail preview SI-7K3M-9QPX-2D --officer "W. Stave"
     """
-    if not sample:
-        typer.echo("gateway: say --sample; a real letter is shown by `gateway held show`.", err=True)
+    if sample == (incident is not None) or (incident and not officer):
+        typer.echo("gateway: name an incident and --officer, or say --sample.", err=True)
         raise typer.Exit(2)
+    if incident and officer:
+        from gateway.cli import mail_preview
+        from gateway.cli.session import answer, run
+        from gateway.core.messages import IncidentId
+
+        told = run(mail_preview.preview(IncidentId(incident), officer, out))
+        answer(told, mail_preview.in_words(told), as_json)
+        return
     from gateway.cli import letters_out
 
-    letters_out.write_sample(pack, out, as_json)
+    letters_out.write_sample(pack, out or _HERE, as_json)
 
 
 def _bytes_of(file: Path) -> bytes:

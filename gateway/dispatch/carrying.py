@@ -134,7 +134,7 @@ async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
         secret = parts.keys.open_secret(label, way.secret).decode()
     address, letter = way.address, None
     if row.way == "mail":
-        address, letter = await _letter(parts, row, message, snapshot.directory)
+        address, letter = await letter_of(parts, row, message, snapshot.directory)
         if address is None or letter is None:
             return Undeliverable("nobody-to-write-to", Fault.SYSTEM)
     parcel = _parcel(row, address, letter, secret)
@@ -183,7 +183,7 @@ def _parcel(row: DeliveryRow, address: str | None, letter: Letter | None, secret
     )
 
 
-async def _letter(
+async def letter_of(
     parts: Parts, row: DeliveryRow, message: MessageRow, directory: Directory
 ) -> tuple[str | None, Letter | None]:
     """The words of a letter, and who reads it at this moment: a deputy or the team's mailbox when the lead is absent."""

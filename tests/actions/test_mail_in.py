@@ -13,6 +13,7 @@ import pytest
 from gateway.actions.keep_attachment import Infected
 from gateway.actions.take_held_return import take_held_return
 from gateway.actions.take_return import Judged
+from gateway.cli.mail_preview import waiting_of
 from gateway.console.held import NOT_SHOWN, plain_words
 from gateway.core.duties import DutyState
 from gateway.core.errors import Refused
@@ -25,10 +26,14 @@ from gateway.store.mail import LetterRow
 from tests.actions.arrangements import arrange
 from tests.actions.mail_stage import HOSPITAL, LEAD, PDF, SERVER, mail_held, stamped, take_in, written
 from tests.actions.scene import (
+    SCHOOL,
     UNIT,
+    decide_all,
     deliveries_of,
     duties_of,
+    entries_named,
     letter_to_the_school,
+    reach_by,
     refer,
     send,
     waiting,
@@ -351,3 +356,29 @@ async def test_a_reply_behind_a_portal_waits_for_a_person_and_is_no_silence(hous
     assert await waits_for_officer(house, letter)
     owed = {d.state for d in await duties_of(house, referral) if d.expects == "dsl-confirmation"}
     assert owed == {DutyState.OPEN}
+
+
+async def test_a_preview_shows_what_would_leave_and_to_whom_states_it_and_sends_nothing(
+    house: House, tmp_path: Path
+) -> None:
+    await reach_by(house, SCHOOL, "mail", "dsl")
+    referral = await refer(house)
+    await decide_all(house, referral)
+    incident = referral["incident"]
+    (letter,) = [
+        one
+        for one in await waiting_of(house.parts, incident, "Winifred Stave", tmp_path)
+        if one["type"] == "dsl-letter"
+    ]
+    assert letter["to"] == {"agency": letter["to"]["agency"], "role": "dsl", "way": "mail", "address": LEAD}
+    assert (letter["state"], letter["class"]) == ("held", "gov-secure")
+    assert "Elowen" in letter["text"]
+    assert "Elowen" not in letter["subject"]
+    (file,) = (Path(name) for name in letter["files"])
+    assert file.stat().st_mode & 0o077 == 0
+    assert f"To: {LEAD}".encode() in file.read_bytes()
+    (delivery,) = [
+        row for row in await house.parts.store.read(deliveries.every) if row.id == letter["delivery"]
+    ]
+    assert (delivery.state.value, delivery.attempt) == ("held", 0)
+    assert len(await entries_named(house, "IncidentViewed")) == 1

@@ -192,10 +192,15 @@ async def test_a_letter_is_read_and_released_and_opening_it_leaves_an_entry(hous
     shown = await gateway(house, "held", "show", hold["id"], *BY)
     assert "Elowen Mae Testington" in shown["letter_text"]
     assert "Testington" not in shown["letter_subject"]
+    told = await gateway(house, "mail", "preview", referral["incident"], *BY)
+    (letter,) = [one for one in told["waiting"] if one["type"] == "dsl-letter"]
+    assert (letter["state"], letter["to"]["way"], letter["text"]) == ("held", "inbox", None)
     seen = await house.parts.store.read(
         lambda tx: [e.event for e in log.entries_of_incident(tx, hold["partnership"], referral["incident"])]
     )
-    assert seen.count("IncidentViewed") == 1
+    assert seen.count("IncidentViewed") == 1 + len(
+        {one["delivery"] for one in told["waiting"] if one["text"]}
+    )
     assert (await gateway(house, "held", "release", hold["id"], *BY))["settled_as"] == "released"
     status, out, err = await attempt(house, "held", "release", hold["id"], *BY)
     assert (status, out, err) == (1, "", "gateway: Somebody has already dealt with this.\n")

@@ -545,6 +545,8 @@ def cut_back(tx: Tx, base: AnchorRow | None) -> int:
         note = base.note[: base.note.index("\n", base.note.index("\n\n") + 2) + 1]  # without witnesses' lines
         closed = CheckpointRow(top + 1, base.log, base.size, base.root, note, base.anchored_at)
         tx.execute(insert(t.checkpoint), asdict(closed))
+        its_anchor = and_(t.anchor.c.log == base.log, t.anchor.c.size == base.size)
+        tx.execute(update(t.anchor).where(its_anchor).values(number=closed.number))
     return again
 
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from gateway.core.messages import IncidentId
 from gateway.core.receipts import Event
-from gateway.ledger import verify
+from gateway.ledger import sealing, verify
 from gateway.ledger.anchoring import steady_size
 from gateway.ledger.appending import append
 from gateway.ledger.bundle import build_bundle, gather
-from gateway.ledger.checkpoint import cosignature, log_key, origin_anew, origin_at, witness_key
+from gateway.ledger.checkpoint import (
+    cosignature,
+    log_key,
+    origin_anew,
+    origin_at,
+    sign_checkpoint,
+    witness_key,
+)
 from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
 from gateway.ledger.statement import Anchor, draft
 from gateway.store import log
@@ -185,3 +193,57 @@ def test_logs_that_are_begun_anew_sort_within_their_year() -> None:
     assert origin_at("gateway.example", NOW, names[2]) == names[2]
     with pytest.raises(ValueError, match="so often"):
         origin_anew(f"{ORIGIN}z")
+
+
+def test_a_log_that_is_given_up_ends_at_its_last_confirmed_state(begin: Begin) -> None:
+    """A confirmed size between two checkpoints, fillers before and behind it, and a year that began after it."""
+    with begin() as tx:
+        for number in range(6):
+            log_one(tx, "msg-one", number, INCIDENT)
+        seal_now(tx, limit=2)
+        planned = sealing.plan(tx, ORIGIN, limit=4, fill_to=9, seed=bytes(32))
+        assert planned is not None
+        made = sealing.seal(tx, planned, planned.signed(LOG), NOW)
+        assert made.size == 9
+        leaves = log.statements(tx, ORIGIN, 0, 9)
+        root = sealing.root_at(tx, ORIGIN, 4)
+        assert root is not None
+        note = sign_checkpoint(LOG, ORIGIN, 4, root)
+        between = CheckpointRow(log.number_within(tx, ORIGIN, 4), ORIGIN, 4, root, note, NOW)
+        assert log.add_anchor(tx, confirmed(between))
+        link = log_one(tx, "log-2027")
+        seal_now(tx, origin=NEXT_YEAR, link=(link.id, link.statement))
+    with begin() as tx:
+        base = log.last_anchor(tx)
+        assert base is not None
+        assert log.cut_back(tx, base) == 3, "two entries behind it, and the next year's first"
+        assert log.cut_back(tx, base) == 0
+    with begin() as tx:
+        newest = log.latest_checkpoint(tx)
+        assert newest is not None
+        assert (newest.log, newest.size, newest.root, newest.note) == (ORIGIN, 4, root, note)
+        assert log.statements(tx, ORIGIN, 0, 4) == leaves[:4]
+        assert log.origins(tx) == [ORIGIN]
+        assert log.next_to_anchor(tx) is None
+        last = log_one(tx, f"log-{verify.label(origin_anew(ORIGIN))}")
+        begun = seal_now(tx, origin=origin_anew(ORIGIN), link=(last.id, last.statement))
+        assert begun is not None
+        assert begun.number > made.number
+        rest = seal_now(tx, origin=origin_anew(ORIGIN))
+        assert rest is not None
+        assert rest.size == 4
+
+
+def test_what_stands_against_a_log_that_was_given_up_stops_nothing_any_more(begin: Begin) -> None:
+    other = "other.example/ledger/2026"
+    with begin() as tx:
+        log_one(tx, "one")
+        seal_now(tx)
+        for origin in (ORIGIN, other, ORIGIN.replace("2026", "2025")):
+            row = log.ContradictionRow(origin, NAME, 99, "note", NOW)
+            log.note_contradiction(tx, row)
+            log.note_contradiction(tx, replace(row, size=100))
+        assert [(one.log, one.size) for one in log.contradictions(tx)] == [(ORIGIN, 99)]
+        link = log_one(tx, "log-2026b")
+        seal_now(tx, origin=origin_anew(ORIGIN), link=(link.id, link.statement))
+        assert log.contradictions(tx) == []

@@ -1,5 +1,5 @@
-"""Ask a second officer about what concerns no incident: the rules in force, the bank holidays by which dates are counted, and who the
-officers are.
+"""Ask a second officer about what concerns no incident: the rules in force, the bank holidays by which dates are counted, agencies'
+endpoints, and who the officers are.
 
 Invariant: as in `second_officer`, what is done is exactly what was asked, by the very action that the command line calls, in the
 transaction in which another officer agrees; an asking is settled once, and lapses after a week. What is asked for names nobody but
@@ -32,8 +32,10 @@ from gateway.actions.change_officer import (
     invite_officer,
     suspend_officer,
 )
+from gateway.actions.end_webhook import OfficersRemoval, take_webhook_away
 from gateway.actions.prove import Occasion, Said, Subject, prove
 from gateway.actions.second_officer import LIFE, Answering
+from gateway.actions.settle_webhook import Agreement, agree_webhook
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import PartnershipId
 from gateway.core.officers import TwoOfficers
@@ -42,7 +44,7 @@ from gateway.core.receipts import Event
 from gateway.partnerships import packs
 from gateway.parts import Parts
 from gateway.store import packs as pack_rows
-from gateway.store import proposals
+from gateway.store import proposals, webhooks
 from gateway.store.proposals import ProposalRow
 from gateway.store.transaction import Tx
 
@@ -244,7 +246,46 @@ def _invite(
     return invite_officer(tx, parts, occasion, asked)
 
 
+def _agree_webhook(
+    tx: Tx,
+    parts: Parts,
+    occasion: Occasion,
+    partnership: PartnershipId | None,
+    fields: Fields,
+    officers: TwoOfficers,
+) -> object:
+    _must_be_of(tx, partnership, fields["webhook"])
+    return agree_webhook(tx, parts, occasion, Agreement(fields["webhook"], officers))
+
+
+def _end_webhook(
+    tx: Tx,
+    parts: Parts,
+    occasion: Occasion,
+    partnership: PartnershipId | None,
+    fields: Fields,
+    officers: TwoOfficers,
+) -> object:
+    _must_be_of(tx, partnership, fields["webhook"])
+    return take_webhook_away(tx, parts, occasion, OfficersRemoval(fields["webhook"], officers))
+
+
+def _must_be_of(tx: Tx, partnership: PartnershipId | None, webhook: str) -> None:
+    row = webhooks.find(tx, webhook)
+    if row is None or row.partnership != partnership:
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no endpoint of this id.")
+
+
 ARRANGEMENTS: Mapping[str, Arrangement] = {
+    "agree-webhook": Arrangement(
+        "Let an agency's endpoint take the place of another way",
+        {"webhook": MOST_CHARACTERS},
+        for_all=False,
+        do=_agree_webhook,
+    ),
+    "end-webhook": Arrangement(
+        "End an agency's endpoint", {"webhook": MOST_CHARACTERS}, for_all=False, do=_end_webhook
+    ),
     "activate-pack": Arrangement(
         "Put rules in force",
         {"version": MOST_CHARACTERS, "digest": MOST_CHARACTERS, "mark": MOST_CHARACTERS},

@@ -36,12 +36,13 @@ from gateway.core.messages import PartnershipId
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import ENGLAND, BankHolidays, joined
 from gateway.parts import Supply
-from gateway.store import overview
+from gateway.store import overview, webhooks
 from gateway.store.proposals import ProposalRow
 from gateway.store.transaction import Tx
 
 Answer = TypeVar("Answer")
 MOST_SHOWN = 50
+OF_ENDPOINTS = ("agree-webhook", "end-webhook")
 NOT_ALL = "Bank holidays concern every partnership: only an officer who sees them all can do this."
 LOOK_FIRST = "Look first at what would change, and say that you have."
 
@@ -95,13 +96,15 @@ async def post_calendar_asked(console: Console, visit: Visit) -> Response:
 
 async def approval_page(console: Console, visit: Visit, row: ProposalRow) -> Response:
     """What was asked for, as the first officer saw it, counted anew."""
-    shown: dict[str, Any] = {"trial": None, "tried": None, "gone": ""}
+    shown: dict[str, Any] = {"trial": None, "tried": None, "endpoint": None, "gone": ""}
     asked = row.arrangement or {}
     try:
         if row.act == "activate-pack" and row.partnership and asked:
             shown["trial"] = await trial(console, row.partnership, asked["version"])
         if row.act == "change-calendar" and asked:
             shown["tried"] = await list_trial(console, asked["list"])
+        if row.act in OF_ENDPOINTS and asked:
+            shown["endpoint"] = await console.parts.store.read(lambda tx: webhooks.find(tx, asked["webhook"]))
     except Refused as refused:
         shown["gone"] = refused.detail or refused.code.title
     shown |= {
@@ -118,7 +121,7 @@ async def approval_page(console: Console, visit: Visit, row: ProposalRow) -> Res
 
 def _in_words(act: str, asked: Mapping[str, str]) -> list[tuple[str, str]]:
     """What is asked about an officer; a link's digest says nothing to anybody."""
-    if act in ("activate-pack", "change-calendar"):
+    if act in ("activate-pack", "change-calendar", *OF_ENDPOINTS):
         return []
     if act == "officer-address" and asked.get("email") == NONE:
         asked = {**asked, "email": "None: alerts reach them no more"}

@@ -8,6 +8,7 @@ officers with a directory file, never in a page.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +20,7 @@ from gateway.actions.announce_absence import Absence, announce_absence
 from gateway.actions.client_concerns import concerns
 from gateway.actions.prove import Occasion
 from gateway.actions.try_way import MAY_BE_TRIED, WayTrial, try_way
-from gateway.console import words
+from gateway.console import endpoints, words
 from gateway.console.door import Console, Visit
 from gateway.console.lists import snapshots
 from gateway.console.pages import go, page
@@ -30,7 +31,7 @@ from gateway.core.messages import AgencyId, PartnershipId, RoleId, Seat
 from gateway.core.presence import begin_of
 from gateway.core.routing import Agency, Directory, Holder, Way
 from gateway.parts import Supply
-from gateway.store import clients, overview
+from gateway.store import clients, overview, webhooks
 from gateway.store.clients import ClientRow
 from gateway.store.overview import PartnerTrouble
 
@@ -57,6 +58,7 @@ CLIENT_STATES = {
     "suspended": Tag("Suspended", "red"),
 }
 NOTICES = {
+    "endpoint-refused": "Refused. They are reached as before.",
     "away": "Noted as away, in every seat held there. What is for them goes to whoever stands in.",
     "back": "Noted as back.",
     "tested-webhook": "Their endpoint took the test. It is about nobody; a person may or may not have seen it.",
@@ -102,8 +104,12 @@ async def get_partners(console: Console, visit: Visit) -> Response:
     within = visit.signed_in.partnerships
     rows = await console.parts.store.read(clients.listed)
     failing = await console.parts.store.read(lambda tx: overview.failing_partners(tx, within))
+    waits = Counter(
+        (row.partnership, row.agency)
+        for row in await console.parts.store.read(lambda tx: webhooks.waiting(tx, within))
+    )
     shown = [
-        _row(partnership, agency, here.directory, rows, failing, now)
+        _row(partnership, agency, here.directory, rows, failing, now, waits)
         for partnership, here in known.items()
         for agency in here.directory.agencies.values()
     ]
@@ -133,6 +139,8 @@ async def get_partner(console: Console, visit: Visit) -> Response:
         "seats": seats,
         "clients": [(row, CLIENT_STATES[row.status], _keys(row, now), concerns(row, now)) for row in rows],
         "today": now.date().isoformat(),
+        "endpoints": await endpoints.of_agency(console, partnership, agency.id),
+        "endpoint_states": endpoints.STATES,
         "may_be_tried": [
             seat
             for seat in seats
@@ -188,9 +196,11 @@ def _row(
     rows: tuple[ClientRow, ...],
     failing: list[PartnerTrouble],
     now: datetime,
+    waits: Mapping[tuple[PartnershipId, AgencyId], int],
 ) -> AgencyRow:
     seats = [seat for seat in directory.seats if seat.agency == agency.id]
     noted = sum(len(concerns(row, now)) for row in rows if row.agency == agency.id)
+    noted += waits.get((partnership, agency.id), 0)
     trouble = next(
         (one for one in failing if (one.partnership, one.agency) == (partnership, agency.id)), None
     )

@@ -64,6 +64,12 @@ def every(tx: Tx, with_ended: bool, most: int) -> list[WebhookRow]:
     return [_row(row) for row in tx.execute(query.order_by(_C.asked_at.desc(), _C.id).limit(most))]
 
 
+def waiting(tx: Tx, within: Collection[str]) -> list[WebhookRow]:
+    """Those of these partnerships that wait for two officers, the oldest first."""
+    where = (_C.state == WebhookState.WAITING.value, _C.partnership.in_(list(within)))
+    return [_row(row) for row in tx.execute(select(*_C).where(*where).order_by(_C.asked_at, _C.id))]
+
+
 def count_waiting(tx: Tx) -> int:
     """How many wait for officers."""
     query = select(func.count()).where(_C.state == WebhookState.WAITING.value)

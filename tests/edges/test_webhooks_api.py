@@ -18,11 +18,12 @@ from gateway.core.webhooks import OVERLAP, WAITS
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.timetable import end_waiting_webhooks
-from gateway.store import directory, log
+from gateway.store import directory, log, proposals
 from gateway.store.directory import WayRow
 from tests.actions.scene import COUNCIL, HOSPITALS, ICB, POLICE, UNIT, refer
 from tests.command_line import attempt, gateway
 from tests.edges.at_the_door import Raw, Said
+from tests.edges.console_person import Browser, signed_in
 from tests.edges.office import OFFICERS
 from tests.edges.test_sandbox import Ahead
 from tests.gateway_house import House, gateway_house
@@ -220,6 +221,53 @@ async def test_a_double_click_registers_once(town: Town) -> None:
     listed = (await town.ask(HOSPITALS, "GET")).document["webhooks"]
     assert len(listed) == 1
     await town.ask(HOSPITALS, "DELETE", f"/{listed[0]['id']}")
+
+
+async def test_officers_agree_refuse_and_end_in_the_page_two_for_what_redirects_or_silences(
+    town: Town,
+) -> None:
+    """Architecture section 9: the second officer sees where it leads; a double click asks once; refusing takes one."""
+    house, agency = town.house, POLICE
+    page = f"/console/partners/{SOUTH_TYNESIDE}/{agency}"
+    first = (await town.register(agency, town.first.url)).document
+
+    async def agreed(second: Browser) -> None:
+        now = house.clock()
+        rows = await house.parts.store.read(lambda tx: proposals.waiting(tx, [SOUTH_TYNESIDE], now))
+        (row,) = [one for one in rows if one.arrangement and "webhook" in one.arrangement]
+        shown = await second.get(f"/console/approvals/{row.id}")
+        assert "https://" in shown.words
+        done = await second.send(f"/console/approvals/{row.id}/agree", looked="yes")
+        assert done.status == 303, done.words
+
+    async def state(of: str) -> str:
+        return str((await town.ask(agency, "GET", f"/{of}")).document["state"])
+
+    async with signed_in(house) as officer, signed_in(house, "Cuthbert Reed") as second:
+        refused = (await town.register(agency, town.second.url)).document["id"]
+        assert "Waits for two officers" in (await officer.get(page)).words
+        assert "to see to" in (await officer.get("/console/partners")).words
+        await officer.get(page)
+        elsewhere = page.replace(agency, ICB)
+        assert (await officer.send(f"{elsewhere}/{refused}/refuse")).status == 404
+        assert (await officer.send(f"{page}/{refused}/refuse")).status == 303
+        assert await state(refused) == "refused"
+
+        wanted = (await town.register(agency, town.second.url)).document["id"]
+        shown = await officer.get(page)
+        token = {"form_token": shown.hidden("form_token")}
+        twice = [await officer.post(f"{page}/{wanted}/agree", **token) for _ in range(2)]
+        assert [one.status for one in twice] == [303, 303]
+        assert await state(wanted) == "waiting", "one officer alone changes nothing"
+        await agreed(second)
+        assert await state(wanted) == "agreed"
+
+        await officer.get(page)
+        assert (await officer.send(f"{page}/{first['id']}/end")).status == 303
+        assert await state(first["id"]) == "in-force"
+        await agreed(second)
+        assert await state(first["id"]) == "removed"
+    await town.ask(agency, "DELETE", f"/{wanted}")
 
 
 async def test_an_asking_that_officers_refuse_or_let_lie_changes_nothing(town: Town) -> None:

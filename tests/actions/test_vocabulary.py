@@ -205,7 +205,7 @@ ENDS = (
 
 async def test_a_duty_of_the_law_ends_only_by_a_decision_that_says_so(house: House) -> None:
     """P-10: it was later determined that the criteria were not met."""
-    await arrange(house, ENDS)
+    await arrange(house, ENDS, ('outcomes_silent = ["no-further-action"]', "outcomes_silent = []"))
     for outcome, expected in (("sin-only", DutyState.OPEN), ("no-further-action", DutyState.WAIVED)):
         referral = await refer(house)
         for seat, agency in (("dsp-la", COUNCIL), ("dsp-icb", "northshire-icb"), ("dsp-police", POLICE)):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from gateway.actions.prove import Occasion, Said, Stated, prove
 from gateway.actions.register_client import registered, subject_of
+from gateway.core import client_keys
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
@@ -40,6 +41,15 @@ class Versions:
 
 
 @dataclass(frozen=True, slots=True)
+class Signatures:
+    """Whether a client's messages are taken only with its own signature (RFC 9421) from now on."""
+
+    client: str
+    are_required: bool
+    officers: TwoOfficers
+
+
+@dataclass(frozen=True, slots=True)
 class LegacyAudience:
     """Until when assertions made out to the token address are taken beside those made out to the issuer; None ends it."""
 
@@ -67,6 +77,19 @@ def show_client_versions(tx: Tx, parts: Parts, occasion: Occasion, asked: Versio
     clients.show_versions(tx, asked.client, {**row.receives, **asked.receives})
     receives = " ".join(f"{slug}={version}" for slug, version in sorted(asked.receives.items()))
     said = Said(Event.CLIENT_CHANGED, {"receives": receives, **_by(asked.officers)}, "versions-chosen")
+    return prove(tx, parts, occasion, subject_of(parts, asked.client), [said])[0]
+    # A crash before the commit leaves the client as it was; the officers repeat the command.
+
+
+def require_signatures(tx: Tx, parts: Parts, occasion: Occasion, asked: Signatures) -> Stated:
+    """Change it and state it; Refused for an unknown client, or one that has no key to sign with."""
+    row = registered(tx, asked.client)
+    if asked.are_required and not any(client_keys.works(key, occasion.at) for key in row.keys):
+        detail = "This client has no key to sign with: a certificate signs no messages."
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
+    clients.require_signatures(tx, asked.client, asked.are_required)
+    reason = "signatures-required" if asked.are_required else "signatures-not-required"
+    said = Said(Event.CLIENT_CHANGED, _by(asked.officers), reason)
     return prove(tx, parts, occasion, subject_of(parts, asked.client), [said])[0]
     # A crash before the commit leaves the client as it was; the officers repeat the command.
 

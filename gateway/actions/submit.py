@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -45,7 +45,7 @@ class Submission:
     `opens` is the incident id to use if the message opens one; its data key is then `Work.key`. `recorded_by` names the
     officer who entered what another agency said, by telephone for instance. `children` are whom it names, as keyed terms.
     `is_of_its_types`: the client is registered for messages of this type.
-    `attachments` are the files that it names.
+    `attachments` are the files that it names. `signature` is the sender's own, over the request that brought it (RFC 9421).
     """
 
     raw: bytes
@@ -61,6 +61,7 @@ class Submission:
     children: tuple[BlindChild, ...] = ()
     is_of_its_types: bool = True
     attachments: tuple[Named, ...] = ()
+    signature: Mapping[str, str] = field(default_factory=dict)
 
 
 _NOT_ITS_TYPE = Refuse("client", ErrorCode.NOT_PERMITTED, "/type")
@@ -273,6 +274,7 @@ def _statements(
         fields["recorded_by"] = asked.recorded_by
     if asked.attachments:
         fields["attachments"] = " ".join(f"{file.id}={file.sha256}" for file in asked.attachments)
+    fields |= asked.signature
     rest = [
         Said(Event.HELD, reason=reason) for reason in (decision.reasons if isinstance(decision, Hold) else ())
     ]

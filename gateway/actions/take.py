@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,6 +37,7 @@ class Speaker:
 
     `partnerships` are those that the agency is enrolled in. `proof` is a replay key to burn with the message.
     `message_types` are the only ones that this software may send; None for whatever the rules let its agency.
+    `signature` is what the receipt keeps of the sender's own signature, once checked.
     """
 
     agency: AgencyId
@@ -45,6 +47,7 @@ class Speaker:
     proof: tuple[str, datetime] | None = None
     recorded_by: str | None = None
     message_types: frozenset[str] | None = None
+    signature: Mapping[str, str] = field(default_factory=dict)
 
 
 async def prepare(
@@ -86,6 +89,7 @@ async def prepare(
         blind_children(parts, envelope),
         speaker.message_types is None or envelope.type in speaker.message_types,
         tuple(Named(file.id, file.sha256) for file in envelope.attachments),
+        speaker.signature,
     )
 
 

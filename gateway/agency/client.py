@@ -27,6 +27,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 
 from gateway.agency.receiving import Checked, ReceiptFalse, check_acceptance, check_receipt, knows
+from gateway.agency.request_signature import signature_headers
 from keys.signing import FileSigner, Signer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -85,6 +86,7 @@ class AgencyClient:
     `issuer` is the gateway's public address when it is reached under another one (tokens and proofs are made out to it).
     `certificate` are the files (PEM) of a certificate's chain and its private key: `base_url` is then the gateway's address for
     mutual TLS, no DPoP is used, and `key` is None where the certificate alone was registered.
+    `signs`: each message is signed with the registered key (RFC 9421); the receipt then keeps that signature.
     `pauses_seconds` are the waits before each repeat when the gateway is busy, restarting or cannot be reached.
     """
 
@@ -99,6 +101,7 @@ class AgencyClient:
         issuer: str | None = None,
         certificate: tuple[Path, Path] | None = None,
         pauses_seconds: Sequence[float] = PAUSES_SECONDS,
+        signs: bool = False,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.client_id = client_id
@@ -107,7 +110,9 @@ class AgencyClient:
         self._tls = tls if certificate is None else _showing(certificate, tls)
         self._scheme = "DPoP" if certificate is None else "Bearer"
         self._issuer = (issuer or base_url).rstrip("/")
+        self._target = self._issuer if certificate is None else self.base_url  # what a signed request names
         self._pauses = tuple(pauses_seconds)
+        self._signs = signs and key is not None
         if key is None and certificate is None:
             raise ValueError("a client shows a key or a certificate")
         self._proof_key = FileSigner.generate("proof", "ES256")
@@ -155,6 +160,9 @@ class AgencyClient:
         headers = {"Content-Digest": content_digest(payload)}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = f'"{idempotency_key}"'
+        if self._signs and self._key is not None:
+            address, at = f"{self._target}/v1/messages", int(self._clock().timestamp())
+            headers |= signature_headers(self._key, "POST", address, headers["Content-Digest"], at)
         answer = await self._call("POST", "/v1/messages", payload, headers)
         if not isinstance(answer, dict) or not isinstance(answer.get("receipt"), dict):
             raise ReceiptFalse("the answer holds no receipt")

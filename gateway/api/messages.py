@@ -15,6 +15,7 @@ from gateway.actions.tell_duty import duty_document
 from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
 from gateway.api.inbox import attachment_document
 from gateway.api.problems import HEADERS
+from gateway.api.signed_requests import sender_signature
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId, is_entered_late
 from gateway.core.rules import Pack
@@ -48,6 +49,7 @@ async def _take(door: Door, request: Request, principal: Principal) -> Response:
     raw = await read_body(request, settings.body_limit_bytes, settings.request_timeout_seconds)
     envelope = read_message(raw)
     key = idempotency_key(request)
+    signature = await sender_signature(door, request, principal)
     speaker = Speaker(
         AgencyId(principal.agency),
         principal.partnerships,
@@ -55,6 +57,7 @@ async def _take(door: Door, request: Request, principal: Principal) -> Response:
         key,
         principal.proof,
         message_types=principal.message_types,
+        signature=signature,
     )
     answer = await take(door.parts, await prepare(door.parts, raw, envelope, speaker))
     _log.info(

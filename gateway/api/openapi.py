@@ -155,6 +155,10 @@ _SENT: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
 }
 
 _SENT[("POST", "/v1/attachments")] = _SENT[("POST", "/v1/messages")][1:]
+_SENT[("POST", "/v1/messages")] += (
+    _parameter("Signature-Input", "header", "RFC 9421, with Signature: checked when sent.", type="string"),
+    _parameter("Signature", "header", "The sender's own, over the request.", type="string"),
+)
 
 _PROBLEM: dict[str, Any] = {
     "type": "object",

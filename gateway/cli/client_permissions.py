@@ -1,4 +1,4 @@
-"""`gateway clients permit|receive|suspend|legacy-audience`: what a client may do and what it is sent, and for how long."""
+"""`gateway clients permit|receive|sign|suspend|legacy-audience`: what a client may do and what it is sent, and for how long."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import typer
 from gateway.actions.permit_client import (
     LegacyAudience,
     Permission,
+    Signatures,
     Versions,
     allow_legacy_audience,
     permit_client,
+    require_signatures,
     show_client_versions,
 )
 from gateway.actions.prove import Stated
@@ -91,6 +93,22 @@ def receive(
     receipt = run(settled(show_client_versions, asked))
     told = {"client": client, "receives": dict(asked.receives)}
     tell_changed(told, f"{client} is shown: {versions}", receipt, as_json)
+
+
+@app.command("sign", epilog=f"Example: gateway clients sign northshire-police-1 {OFFICERS}")
+def sign(
+    client: Client,
+    officer: Officer,
+    second_officer: SecondOfficer,
+    end: Annotated[bool, typer.Option("--end", help="No longer require it.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take a client's messages only with its own signature (RFC 9421), within 30 seconds; one that comes is checked anyhow."""
+    asked = Signatures(client, not end, TwoOfficers(officer, second_officer))
+    receipt = run(settled(require_signatures, asked))
+    told = {"client": client, "must_sign": asked.are_required}
+    words = "may send without its own signature" if end else "sends nothing without its own signature"
+    tell_changed(told, f"{client} {words}", receipt, as_json)
 
 
 @app.command(

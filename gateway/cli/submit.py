@@ -59,6 +59,9 @@ def submit(
         list[Path] | None,
         typer.Option("--attach", metavar="FILE", help="A file to send with it (several times for several)."),
     ] = None,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign the request with the registered key too (RFC 9421).")
+    ] = False,
     ca: Annotated[
         Path | None, typer.Option("--ca", metavar="FILE", help="Authorities to trust in place of the usual.")
     ] = None,
@@ -71,7 +74,9 @@ def submit(
 ) -> None:
     """Send one message as your agency's software: get a token, submit, check the receipt and keep it."""
     payload, shows = _payload(message), _what_it_shows(key, certificate, certificate_key, tls_of(ca))
-    letter = _Letter(payload, tuple(attach or ()), receipts)
+    if sign and shows.signer is None:
+        stop(WRONG_USE, "--sign needs --key: a certificate signs no messages")
+    shows, letter = shows._replace(signs=sign), _Letter(payload, tuple(attach or ()), receipts)
     try:
         answer = asyncio.run(_send(address_of(to), client, shows, issuer and address_of(issuer), letter))
     except AgencyProblem as problem:
@@ -88,6 +93,7 @@ class _Shown(NamedTuple):
     signer: Signer | None
     certificate: tuple[Path, Path] | None
     tls: ssl.SSLContext | None
+    signs: bool = False
 
 
 async def _send(to: str, client: str, shows: _Shown, issuer: str | None, letter: _Letter) -> dict[str, Any]:
@@ -103,6 +109,7 @@ async def _send(to: str, client: str, shows: _Shown, issuer: str | None, letter:
         tls=shows.tls,
         issuer=issuer,
         certificate=shows.certificate,
+        signs=shows.signs,
     ) as agency:
         if not letter.files:
             return await agency.submit(letter.payload)

@@ -37,7 +37,11 @@ class ErrorCode(Enum):
     INVALID_MESSAGE = ("invalid-message", 422, "The message does not meet its schema")
     REFERENCE_REUSED = ("reference-reused", 422, "This reference was used before with other content")
     KEY_REUSED = ("idempotency-key-reused", 422, "This Idempotency-Key was used before with other content")
-    SIGNATURE_NOT_TAKEN = ("signature-not-taken", 422, "The signature under this answer cannot be taken")
+    SIGNATURE_NOT_TAKEN = (
+        "signature-not-taken",
+        422,
+        "The sender's or recipient's own signature cannot be taken",
+    )
     OTHER_CONTENT = ("other-content", 422, "The answer is signed for other content than was sent")
     TOO_MANY_REQUESTS = ("too-many-requests", 429, "Slow down and try again later")
     INTERNAL = ("internal", 500, "Something went wrong here; nothing was accepted")

@@ -785,6 +785,52 @@ def _check_acknowledgement(
         raise Invalid("the recipient signed after the gateway says that it answered")
 
 
+# --- what a sender signed ---------------------------------------------------------------------------------------------
+
+SIGNED_WITHIN = timedelta(minutes=2)  # the gateway takes a request that was signed in the last minute
+
+
+def check_senders(receipts: list[Receipt], policy: Policy) -> str:
+    """Senders' own signatures over their requests (RFC 9421) are over what was accepted; in words, how many there are."""
+    signed = [one for one in receipts if _accepted(one) and "http_signature" in one.disclosed]
+    for one in signed:
+        _check_request(one, policy)
+    return f"{len(signed)} messages signed by their senders" if signed else ""
+
+
+def _check_request(receipt: Receipt, policy: Policy) -> None:
+    disclosed = {name: str(value) for name, value in receipt.disclosed.items()}
+    try:
+        jwk = strict_json(disclosed["http_signature_jwk"].encode())
+        base = base64.b64decode(disclosed["http_signature_base"], validate=True)
+        signature = base64.b64decode(disclosed["http_signature"], validate=True)
+        content = base64.b64encode(bytes.fromhex(disclosed["payload_sha256"]))
+    except (KeyError, ValueError):
+        raise Invalid("a sender's signature is not whole") from None
+    if not isinstance(jwk, dict) or not all(isinstance(part, str) for part in jwk.values()):
+        raise Invalid("the sender's key is not a JSON Web Key")
+    algorithm = {"EC": "ES256", "OKP": "Ed25519", "RSA": "PS256"}.get(jwk.get("kty", ""))
+    if algorithm is None or set(jwk) != KEY_MEMBERS[jwk["kty"]]:
+        raise Invalid("the sender's key has other members than a public key")
+    thumbprint = b64url(hashlib.sha256(canonical(jwk)).digest())
+    if thumbprint != disclosed.get("http_signature_key"):
+        raise Invalid("the sender's key is not the one that the receipt commits to")
+    known = policy.peers.get(disclosed.get("sender", ""))
+    if known is not None and thumbprint not in known:
+        raise Invalid("the sender's key is not one that the policy names for it")
+    if not jwk_ok(jwk, algorithm, signature, base):
+        raise Invalid("the sender's signature is false")
+    digest = re.search(rb'^"content-digest": (?:.*[ ,])?sha-256=:([A-Za-z0-9+/=]+):', base, re.MULTILINE)
+    if digest is None or digest[1] != content:
+        raise Invalid("the sender signed other content than was accepted")
+    created = re.search(rb'^"@signature-params": .*;created=([0-9]{1,12})(?:;|\Z)', base, re.MULTILINE)
+    if (
+        created is None
+        or abs(receipt.time.timestamp() - int(created[1])) > (SIGNED_WITHIN + policy.skew).total_seconds()
+    ):
+        raise Invalid("the sender signed at another time than the gateway accepted")
+
+
 # --- the bundle ------------------------------------------------------------------------------------------------------
 
 
@@ -821,6 +867,8 @@ def verify_bundle(bundle: bytes, policy: Policy, limit_bytes: int = LIMIT_BYTES)
         content = check_content(receipts, files)
         where = "peer"
         peers = check_peers(receipts, files, policy)
+        where = "sender"
+        peers = ", ".join(filter(None, (peers, check_senders(receipts, policy))))
     except Invalid as fault:
         return Finding("INVALID", f"{where}: {fault}", count, "not supplied")
     verdict, reason = _verdict(receipts, windows, files, policy)

@@ -37,6 +37,7 @@ CLIENT_COMMANDS = [
     "suspend",
     "permit",
     "receive",
+    "sign",
     "legacy-audience",
     "new-key",
     "prove",
@@ -463,6 +464,21 @@ def test_a_client_is_shown_the_versions_of_its_day_until_officers_choose_others(
     assert opened_fields(told.document["receipts"][0])["receives"] == "referral=1"
     (row,) = gateway("clients", "list", "--json").document
     assert row["receives"] == newest()
+
+
+def test_a_client_must_sign_once_two_officers_say_so_and_it_has_a_key(gateway: Office) -> None:
+    registered(gateway)
+    told = gateway("clients", "sign", "np-1", "--json", *OFFICERS)
+    assert (told.status, told.document["must_sign"], the_client(gateway).must_sign) == (0, True, True)
+    assert events(gateway, "client-np-1")[-1] == Event.CLIENT_CHANGED.text
+    (row,) = gateway("clients", "list", "--json").document
+    assert row["must_sign"] is True
+    assert gateway("clients", "sign", "np-1", "--end", *OFFICERS).status == 0
+    assert the_client(gateway).must_sign is False
+    (key,) = the_client(gateway).keys
+    assert gateway("clients", "revoke", "np-1", key["kid"], *OFFICERS).status == 0
+    assert gateway("clients", "sign", "np-1", *OFFICERS).status == 1
+    assert gateway("clients", "sign", "nobody", *OFFICERS).status == 1
 
 
 def test_the_older_audience_is_never_for_new_clients_and_always_ends(gateway: Office) -> None:

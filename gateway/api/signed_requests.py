@@ -44,7 +44,6 @@ async def sender_signature(door: Door, request: Request, principal: Principal) -
         "http_signature": base64.b64encode(signed.signature).decode(),
         "http_signature_base": base64.b64encode(base).decode(),
         "http_signature_jwk": _public(key),
-        "http_signature_key": key.thumbprint,
     }
 
 

@@ -216,7 +216,6 @@ _TOLD = {  # of all that may be opened, what the summary repeats: never a person
     "basis": "on the basis of",
     "by": "answered by a",
     "peer_key": "signed with the recipient's key",
-    "http_signature_key": "signed with the sender's key",
     "clock": "clock",
     "due_at": "due",
     "decision": "decision",
@@ -238,7 +237,7 @@ def _value(one: Line, name: str) -> str:
     value = one[name]
     if name in ("type", "expects", "outcome", "decision", "role"):
         return _spoken(value)
-    if name in ("peer_certificate_sha256", "peer_key", "http_signature_key"):
+    if name in ("peer_certificate_sha256", "peer_key"):
         return f"{value[:16]}…"
     if name == "due_at":
         return _due(value)

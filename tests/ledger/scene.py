@@ -188,6 +188,32 @@ class Scene:
         self.statements[3]["_sd"] = sorted(commitment(one) for one in self.opened[3])
         self.peers[f"peer/{entry_id(3)}.jws"] = jws.encode()
 
+    def sign_request(
+        self,
+        signer: FileSigner = RECIPIENT,
+        content: bytes = PAYLOAD,
+        seconds_later: int = 0,
+        base: Callable[[str], str] = lambda base: base,
+        **fields: str | None,
+    ) -> None:
+        """The sender's own signature over its request (RFC 9421), and the commitment to it, where `fields` replace."""
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        created = int(START.timestamp()) + seconds_later
+        signed = base(
+            f'"@method": POST\n"content-digest": sha-256=:{digest}:\n'
+            f'"@signature-params": ("@method" "content-digest");created={created};keyid="1"'
+        ).encode()
+        committed = {
+            "payload_sha256": hashlib.sha256(PAYLOAD).hexdigest(),
+            "sender": "wearmouth-police",
+            "http_signature": base64.b64encode(signer.sign(signed)).decode(),
+            "http_signature_base": base64.b64encode(signed).decode(),
+            "http_signature_jwk": json.dumps(public_part(signer)),
+        } | fields
+        salts = (bytes([97 + number]) * 16 for number in range(len(committed)))
+        self.opened[0] = [disclosure(next(salts), name, value) for name, value in committed.items() if value]
+        self.statements[0]["_sd"] = sorted(commitment(one) for one in self.opened[0])
+
     def bounce(self) -> None:
         """A mail that the gateway got, whole, and the commitment to it."""
         self.opened[1] = [disclosure(b"c" * 16, "peer_sha256", hashlib.sha256(MAIL).hexdigest())]

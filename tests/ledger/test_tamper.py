@@ -1303,6 +1303,62 @@ def recipient_signed_an_hour_later(scene: Scene) -> None:
     scene.acknowledge()
 
 
+# --- what the sender signed ------------------------------------------------------------------------------------------
+
+FALSE_SENDER = "the sender's signature is false, or its key is no public one"
+
+
+@case(FALSE_SENDER)
+def another_signed_under_the_senders_key(scene: Scene) -> None:
+    scene.sign_request(OTHER_RECEIPTS, http_signature_jwk=json.dumps(public_part(RECIPIENT)))
+
+
+@case(FALSE_SENDER)
+def senders_key_with_its_private_part(scene: Scene) -> None:
+    scene.policy["peers"] = []
+    scene.sign_request(http_signature_jwk=json.dumps({**public_part(RECIPIENT), "d": "AA"}))
+
+
+@case("a sender's signature is not whole")
+def senders_signature_without_what_it_is_over(scene: Scene) -> None:
+    scene.sign_request(http_signature_base=None)
+
+
+@case("a sender's signature is not whole")
+def senders_signature_is_no_base64(scene: Scene) -> None:
+    scene.sign_request(http_signature="!")
+
+
+@case("the receipt does not say whose request the sender's signature is")
+def made_up_key_and_no_sender_to_whom_it_belongs(scene: Scene) -> None:
+    scene.sign_request(OTHER_RECEIPTS, sender=None)
+
+
+@case("the sender's key is not one that the policy names for it")
+def gateway_made_up_a_key_for_the_sender(scene: Scene) -> None:
+    scene.sign_request(OTHER_RECEIPTS)
+
+
+@case("the sender signed other content than was accepted")
+def sender_signed_other_content(scene: Scene) -> None:
+    scene.sign_request(content=b"other content")
+
+
+@case("the sender signed other content than was accepted")
+def sender_signed_two_contents(scene: Scene) -> None:
+    scene.sign_request(base=lambda base: f'"content-digest": sha-256=:AAAA:\n{base}')
+
+
+@case("the sender signed at another time than the gateway accepted")
+def an_old_request_accepted_anew(scene: Scene) -> None:
+    scene.sign_request(seconds_later=-3600)
+
+
+@case("the sender signed at another time than the gateway accepted")
+def sender_signed_at_no_time(scene: Scene) -> None:
+    scene.sign_request(base=lambda base: base.replace(";created=", ";nonce="))
+
+
 # --- the zip and its manifest ----------------------------------------------------------------------------------------
 
 NOT_LISTED = "a file is missing, or there is one that the manifest does not list"
@@ -1512,6 +1568,15 @@ def test_the_scene_without_tampering_is_valid() -> None:
     assert (finding.verdict, finding.receipts, finding.content) == ("VALID", 6, "matches")
     unsigned = "peers: 1 answers without the recipient's own signature"
     assert finding.reason == f"every receipt is in the log, which at least 2 witnesses saw; {unsigned}"
+
+
+def test_what_the_sender_signed_is_counted() -> None:
+    for seconds_later in (-120, 0, 60):
+        scene = Scene()
+        scene.sign_request(seconds_later=seconds_later)
+        finding = scene.play()
+        assert finding.verdict == "VALID"
+        assert finding.reason.endswith(", 1 messages signed by their senders")
 
 
 def test_a_bundle_beyond_the_limit_is_refused_unread() -> None:

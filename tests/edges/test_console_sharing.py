@@ -122,7 +122,7 @@ async def test_g_07_a_guest_who_has_opened_nothing_stands_in_the_list_until_they
     await send(house, COUNCIL, "sin-record", incident=incident, in_reply_to=None)
     assert "Guest: nothing opened yet" in await listed(officer, "guests", "/guests")
     async with house.client(FELLSIDE_COUNCIL) as guest:
-        (item,) = await guest.inbox()
+        (item,) = [one for one in await guest.inbox() if one["incident"] == incident]
         await guest.fetch(item["id"])
     assert incident not in await listed(officer, "guests", "/guests")
     assert incident in (await officer.get("/console/guests?all=yes")).words

@@ -123,6 +123,7 @@ REASONS = {
     "file-type-not-taken": "a file beside its message is of a type that is not taken",
     "reference-reused": "its reference was used before for a message with other content: ask the sender",
     "scanner-unavailable": "the files beside its message could not be scanned: have it sent again",
+    "agency-writes": "an agency writes in its own words: ring if it is urgent, make a message of it",
     "not-by-mail": "it brings a message that is never taken by e-mail, such as a decision",
     "reply": "a reply",
     "unreadable": "it could not be read",

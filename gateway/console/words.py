@@ -186,6 +186,7 @@ REASONS = {
     "file-type-not-taken": "A file beside its message is of a type that is not taken",
     "scanner-unavailable": "The files beside its message could not be scanned: have it sent again",
     "reference-reused": "Its reference was used before for a message with other content: ask the sender",
+    "agency-writes": "An agency writes in its own words: ring if it is urgent, make a message of it",
     "not-by-mail": "It brings a message that is never taken by e-mail, such as a decision",
     "no-letter-matched": "It matches no letter of ours",
     "no-such-letter": "It answers no letter that we sent to that school",

@@ -21,7 +21,7 @@ from gateway.actions.confirm_for_school import DSL
 from gateway.actions.confirm_for_school import confirmation as confirmation
 from gateway.actions.keep_mail import Arrived, keep_mail
 from gateway.actions.mail_files import files_of, judged_files
-from gateway.actions.reply import Read, reading_document, reply
+from gateway.actions.reply import Belonging, Read, reading_document, reply
 from gateway.actions.submit import Submission
 from gateway.actions.take import attach_keys, forget_key
 from gateway.core.errors import Unavailable, place_of
@@ -40,6 +40,7 @@ MAIL_ID = "eml-"  # and a number, which is the trace of whatever follows from th
 MOST_HEADER_BYTES = 64 * 1024
 MOST_TRIES = 3
 BY_OFFICER = "no-by-officer"
+IN_OWN_WORDS = "agency-writes"
 AN_HOUR = timedelta(hours=1)
 TOO_MANY = "too-many-mails"
 
@@ -119,6 +120,7 @@ async def _read_one(parts: Parts, raw: RawMail) -> None:
     not_taken = await not_taken_by(parts, reading, looked, belongs)
     besides = [
         (BY_OFFICER,) if is_no else (),
+        (IN_OWN_WORDS,) if _is_draft(reading, looked, belongs) else (),
         looked.reasons,
         (TOO_MANY,) if is_crowd else (),
         *(file["reasons"] for file in files),
@@ -259,6 +261,12 @@ async def _officer_confirms(parts: Parts, reading: MailReading, letter: LetterRo
 
 async def _answer(parts: Parts, raw: RawMail, reading: MailReading, letter: LetterRow) -> Submission:
     return await confirmation(parts, letter, reading.answers, raw.arrived_at, f"mail-{raw.id}")
+
+
+def _is_draft(reading: MailReading, looked: Looked, belongs: Belonging | None) -> bool:
+    """Whether an enrolled agency, shown to be itself, tells something that is no answer and no message: an officer's to complete."""
+    is_agencys = belongs is not None and belongs.agency is not None and reading.vouched_by is not None
+    return is_agencys and reading.kind == "unrelated" and not looked.reasons and looked.submitted is None
 
 
 def _coarse(reading: MailReading, letter: LetterRow | None, *besides: Iterable[str]) -> tuple[str, ...]:

@@ -264,7 +264,9 @@ async def test_any_other_submission_by_mail_is_held_and_opens_nothing(
 async def test_free_text_of_an_enrolled_agency_waits_in_its_own_partnership(house: House) -> None:
     one = await came(house, stamped(written(HOSPITAL, "A worry", "We are worried about a child.")))
     assert (one.mail.partnership, one.mail.incident) == ("south-tyneside", None)
-    assert "no-letter-matched" in one.reasons
+    assert {"no-letter-matched", "agency-writes"} <= set(one.reasons)
+    forged = await came(house, stamped(written(HOSPITAL, "A worry", "We are worried."), "fail"))
+    assert "agency-writes" not in forged.reasons
 
 
 # --- drafts -----------------------------------------------------------------------------------------------------------

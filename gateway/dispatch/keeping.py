@@ -18,7 +18,7 @@ from gateway.core.rules import Pack
 from gateway.dispatch.erasing import scrub
 from gateway.dispatch.rewrapping import rewrap_all
 from gateway.parts import Parts
-from gateway.store import custody, overview, rounds
+from gateway.store import custody, overview, proposals, rounds
 
 ROUND = "retention"
 AT_ONCE = 1000
@@ -38,6 +38,7 @@ async def watch_retention(parts: Parts) -> bool:
         removed += await _end_imported(parts, name, pack, now)
     mails = await _end_unmatched(parts, now)
     await parts.store.transact(lambda tx: rounds.forget_sessions(tx, now))
+    await parts.store.transact(lambda tx: proposals.forget_lapsed(tx, now))
     if mails or removed:
         await scrub(parts.store)
         _log.info("retention.ended", mails=mails, imported_rows=removed)

@@ -63,6 +63,18 @@ def waiting(
     return [ProposalRow(**row._mapping) for row in tx.execute(query.order_by(c.asked_at, c.id))]
 
 
+def forget_lapsed(tx: Tx, now: datetime) -> int:
+    """What nobody agreed to in time is forgotten, as what was settled is; how many."""
+    c = t.proposal.c
+    kept = or_(c.sealed.is_not(None), c.arrangement.is_not(None))
+    done = tx.execute(
+        update(t.proposal)
+        .where(c.state == WAITING, c.expires_at <= now, kept)
+        .values(sealed=None, arrangement=null())
+    )
+    return done.rowcount
+
+
 def settle(tx: Tx, row: ProposalRow, state: str, by: str, at: datetime) -> bool:
     """End it once; what it asked for is forgotten. False when somebody already did."""
     c = t.proposal.c

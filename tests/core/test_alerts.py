@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from gateway.core.alerts import QuietHours, Watch, is_quiet, last_before_due, may_go_at
+from gateway.core.alerts import QuietHours, Watch, is_quiet, last_before_due, limit_in_words, may_go_at
 from gateway.core.clocks import Reminder, Stage
 from tests.core.test_working_days import ENGLAND
 
@@ -51,6 +51,20 @@ def test_hours_of_one_s_own_leave_enough_of_the_day() -> None:
     silent = [(time(8, 0), time(18, 0)), (time(13, 59), time(8, 0)), (time(0, 0), time(23, 59))]
     assert all(QuietHours(*hours).is_sound for hours in sound)
     assert not any(QuietHours(*hours).is_sound for hours in silent)
+
+
+@pytest.mark.parametrize(
+    ("due_at", "told"),
+    [
+        (at(6, 17), "5pm on Friday 6 November 2026"),
+        (at(6, 9, 30), "9:30am on Friday 6 November 2026"),
+        (at(6, 12), "midday on Friday 6 November 2026"),
+        (at(7, 0), "the end of Friday 6 November 2026"),
+        (datetime(2026, 7, 1, 16, 5, tzinfo=UTC), "5:05pm on Wednesday 1 July 2026"),
+    ],
+)
+def test_an_alert_tells_a_limit_as_the_pages_do(due_at: datetime, told: str) -> None:
+    assert limit_in_words(due_at, ENGLAND) == told
 
 
 def test_equal_hours_are_never_quiet_but_on_closed_days() -> None:

@@ -282,6 +282,10 @@ async def test_what_takes_two_is_asked_by_one_officer_and_done_when_another_agre
     unit.house.clock.move_by(days=7)
     with pytest.raises(Refused, match="conflicting-state"):
         await answer(third, OTHER)
+    await parts.store.transact(lambda tx: proposals.forget_lapsed(tx, unit.house.clock()))
+    lapsed = await parts.store.read(lambda tx: proposals.find(tx, SOUTH_TYNESIDE, third))
+    assert lapsed is not None
+    assert (lapsed.state, lapsed.sealed) == ("waiting", None)
     kept = await parts.store.read(lambda tx: proposals.find(tx, SOUTH_TYNESIDE, first))
     assert kept is not None
     assert (kept.state, kept.sealed, kept.settled_by) == ("agreed", None, OTHER)

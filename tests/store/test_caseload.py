@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gateway.core.messages import AgencyId
-from gateway.store import caseload, overview, views
+from gateway.core.messages import AgencyId, IncidentId, PartnershipId
+from gateway.store import (
+    breaches,
+    caseload,
+    incidents,
+    likenesses,
+    officers,
+    overview,
+    proposals,
+    sharing,
+    views,
+)
 from gateway.store import tables as t
 from gateway.store.caseload import STAGES, Filters, Found
+from gateway.store.officers import TurnRow
 from gateway.store.overview import Day, Place
 from gateway.store.transaction import Store, Tx
 
@@ -116,6 +127,52 @@ async def test_every_filter_and_list_is_understood_by_the_engine_and_counts_what
         assert caseload.awaiting_triage(tx, [HERE], Place(NOW, "SI-zz")) == ([], False)
 
     await store.read(look)
+    await store.aclose()
+
+
+async def test_what_others_take_part_in_and_who_is_on_call_is_read_on_both_engines(
+    database_url: str, filled: Any
+) -> None:
+    """A pair and a breach until they are settled; a transfer until the incident there is decided on; a turn while it lasts."""
+    store = Store.open(database_url, t.book)
+    store.create_tables()
+    await store.transact(filled)
+    one, other, there = (
+        IncidentId("SI-02"),
+        IncidentId("SI-04"),
+        "SI-14",
+    )
+    said = {"kind": "lost", "aware_at": NOW, "recorded_at": NOW, "recorded_by": "W. Stave", "state": "open"}
+
+    def write(tx: Tx) -> None:
+        incidents.involve(tx, PartnershipId(HERE), one, [AgencyId("guest")], guest=True)
+        found = {"state": likenesses.POSSIBLE, "strength": "strong", "reasons": [], "found_at": NOW}
+        likenesses.record(tx, PartnershipId(HERE), (one, other), [("A", "A")], **found)
+        breaches.record(tx, {"id": "brc-1", "partnership": HERE, "incident": one} | said)
+        moved = {"state": "transferred", "transferred_to": there, "ended_at": NOW}
+        incidents.change(tx, PartnershipId(HERE), other, **moved)
+        incidents.change(tx, PartnershipId(HERE), one, legal_hold=True)
+        officers.add_turn(tx, TurnRow("turn-1", "w. stave", NOW, NOW + timedelta(hours=1), "C. Reed"))
+
+    await store.transact(write)
+
+    def look(tx: Tx) -> None:
+        assert [(row.incident, row.agency) for row in sharing.guests(tx, [HERE], 9)] == [(one, "guest")]
+        assert sharing.guests_waited_for(tx, [HERE], 9) == []
+        assert [row.to for row in sharing.not_taken_up(tx, [HERE], 9)] == [there]
+        assert [row.incident for row in sharing.handed_over(tx, [HERE], NOW, 9)] == [other]
+        assert [row.second for row in likenesses.possible(tx, [THERE, HERE], 9)] == [other]
+        assert [row.id for row in breaches.still_open(tx, [HERE], 9)] == ["brc-1"]
+        assert [row.id for row in incidents.held_legally(tx, [HERE])] == [one]
+        assert officers.on_call_at(tx, NOW) == {"w. stave"}
+        assert officers.on_call_at(tx, NOW + timedelta(hours=1)) == frozenset()
+        counts = overview.counts(tx, [HERE], DAY)
+        assert (counts.same_child, counts.breaches, counts.guests) == (1, 1, 1)
+        assert overview.has_incidents(tx, [HERE])
+        assert not overview.has_incidents(tx, ["nowhere"])
+
+    await store.read(look)
+    assert await store.transact(lambda tx: proposals.forget_lapsed(tx, NOW)) == 0
     await store.aclose()
 
 

@@ -12,17 +12,20 @@ import base64
 from dataclasses import dataclass, replace
 
 from gateway.actions.prove import Occasion, Said, Subject, prove
+from gateway.actions.tell_old_address import owe_notice
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, PartnershipId, RoleId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import EVERY_ROLE
 from gateway.core.webhooks import MOST_OF_AN_AGENCY, OVERLAP, WAITS, WebhookState
+from gateway.partnerships.directory_plan import Change
 from gateway.parts import Parts
 from gateway.store import directory, webhooks
 from gateway.store.directory import WayRow
 from gateway.store.transaction import Tx
 from gateway.store.webhooks import WebhookRow
+from keys.sealing import DataKey
 
 SECRET_BYTES = 32
 
@@ -40,11 +43,15 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """An agency wants a secret for its endpoint: the first one after officers agreed, or a new one."""
+    """An agency wants a secret for its endpoint: the first one after officers agreed, or a new one.
+
+    `key` seals the word to an e-mail address whose place it takes.
+    """
 
     webhook: str
     agency: AgencyId
     partnerships: frozenset[str]
+    key: DataKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ def renew_webhook_secret(tx: Tx, parts: Parts, occasion: Occasion, asked: Renewa
     """A new secret for an endpoint that is in force, or the first for one that officers agreed to, which puts it in force."""
     row = own(tx, asked.webhook, asked.agency, asked.partnerships)
     if row.state is WebhookState.AGREED and row.ends_at is not None and occasion.at < row.ends_at:
+        _tell_address_before(tx, parts, occasion, row, asked.key)
         return _put_in_force(tx, parts, occasion, row)
     way = directory.way_enrolled(tx, row.partnership, Seat(row.agency, row.role))
     if row.state is not WebhookState.IN_FORCE or way is None or way.secret is None:
@@ -142,10 +150,23 @@ def say(tx: Tx, parts: Parts, occasion: Occasion, row: WebhookRow, event: Event,
 
 def _redirects(tx: Tx, row: WebhookRow) -> bool:
     """Whether what now goes another way, to an address, would go here instead."""
+    now = _way_before(tx, row)
+    return now is not None and now.adapter != "inbox"
+
+
+def _way_before(tx: Tx, row: WebhookRow) -> WayRow | None:
+    """The way that the seat goes by now: its own, or that of every role of its agency."""
     seats = (Seat(row.agency, row.role), Seat(row.agency, EVERY_ROLE))
     ways = (directory.way_enrolled(tx, row.partnership, seat) for seat in seats)
-    now = next((way for way in ways if way is not None), None)
-    return now is not None and now.adapter != "inbox"
+    return next((way for way in ways if way is not None), None)
+
+
+def _tell_address_before(tx: Tx, parts: Parts, occasion: Occasion, row: WebhookRow, key: DataKey) -> None:
+    """Whoever read e-mail there hears that it stops (architecture section 9)."""
+    before = _way_before(tx, row)
+    if before is not None and before.adapter == "mail" and before.address is not None:
+        change = Change("changed", "way", row.agency, row.role, None, before.address)
+        owe_notice(tx, parts, occasion, row.partnership, change, key)
 
 
 def _put_in_force(tx: Tx, parts: Parts, occasion: Occasion, row: WebhookRow) -> Enrolled:

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from gateway.core.errors import place_of
+from gateway.core.errors import Unavailable, place_of
 from gateway.parts import Parts
 from gateway.store import custody, deliveries, log, mail, replay
 from gateway.store.transaction import Tx
@@ -43,6 +43,12 @@ class Readiness:
         for reason, step in self._steps():
             if not await _succeeds(reason, step):
                 return 503, {"ready": False, "reason": reason}
+        try:
+            return 200, await self._with_troubles()
+        except Unavailable:  # it went away in this moment
+            return 503, {"ready": False, "reason": "database"}
+
+    async def _with_troubles(self) -> dict[str, Any]:
         at = self._parts.clock()
         troubles = await self._parts.store.read(lambda tx: list(_of_the_book(tx, self._parts, at)))
         troubles += self._of_this_machine()
@@ -51,7 +57,7 @@ class Readiness:
         if self._parts.settings.is_anchored:
             waits = await self._parts.store.read(log.oldest_unanchored)
             document["log_pending_seconds"] = 0 if waits is None else int((at - waits).total_seconds())
-        return 200, document
+        return document
 
     def _steps(self) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
         parts, at = self._parts, self._parts.clock()

@@ -106,7 +106,8 @@ async def post_secret(door: Door, request: Request) -> Response:
     """A new secret, told this once: notices are signed with it and, for a day, with the one before. After officers agreed: the
     first one, which puts the endpoint in force."""
     principal = await door.reader(request, READ)
-    asked = Renewal(request.path_params["webhook"], AgencyId(principal.agency), principal.partnerships)
+    key = await door.parts.make_key(None, door.parts.clock())  # where it seals nothing it is swept
+    asked = Renewal(request.path_params["webhook"], AgencyId(principal.agency), principal.partnerships, key)
     return _told(await _settled(door, renew_webhook_secret, asked), {})
 
 

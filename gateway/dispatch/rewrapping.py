@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import structlog
 
+from gateway.core.messages import Seat
 from gateway.parts import Parts
 from gateway.store import custody, directory
 from gateway.store.transaction import Tx
@@ -44,9 +45,11 @@ def _exchange(tx: Tx, fresh: list[tuple[WrappedKey, str]]) -> int:
 def _seal_ways(tx: Tx, parts: Parts) -> int:
     """Secrets of ways out are sealed under the master key itself; those that open under the one in use stay."""
     changed = 0
-    for partnership, way in directory.sealed_ways(tx):
-        label = f"way:{partnership}:{way.agency}"
-        if way.secret is None or parts.keys.is_sealed_now(label, way.secret):
+    for partnership, found in directory.sealed_ways(tx):
+        directory.hold_agency(tx, partnership, found.agency)
+        way = directory.way_enrolled(tx, partnership, Seat(found.agency, found.role))
+        label = f"way:{partnership}:{found.agency}"
+        if way is None or way.secret is None or parts.keys.is_sealed_now(label, way.secret):
             continue
         secret = parts.keys.seal_secret(label, parts.keys.open_secret(label, way.secret))
         directory.set_way(tx, partnership, replace(way, secret=secret))

@@ -13,12 +13,13 @@ import pytest
 import pytest_asyncio
 import trustme
 
+from gateway.actions.tell_old_address import DIRECTORY_CHANGE
 from gateway.core.messages import AgencyId, RoleId
 from gateway.core.webhooks import OVERLAP, WAITS
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.timetable import end_waiting_webhooks
-from gateway.store import directory, log, proposals
+from gateway.store import deliveries, directory, log, messages, proposals
 from gateway.store.directory import WayRow
 from tests.actions.scene import COUNCIL, HOSPITALS, ICB, POLICE, UNIT, refer
 from tests.command_line import attempt, gateway
@@ -268,6 +269,28 @@ async def test_officers_agree_refuse_and_end_in_the_page_two_for_what_redirects_
         await agreed(second)
         assert await state(first["id"]) == "removed"
     await town.ask(agency, "DELETE", f"/{wanted}")
+
+
+async def test_the_address_whose_place_it_takes_is_told(town: Town) -> None:
+    parts, team = town.house.parts, "team@northshire-police.example"
+    way = WayRow(AgencyId(POLICE), RoleId("*"), "mail", team, None)
+    await parts.store.transact(lambda tx: directory.set_way(tx, SOUTH_TYNESIDE, way))
+    made = (await town.register(POLICE, town.first.url)).document
+    await gateway(town.house, "webhooks", "agree", made["id"], *OFFICERS)
+    assert (await town.ask(POLICE, "POST", f"/{made['id']}/secret")).document["state"] == "in-force"
+    owed = await parts.store.read(lambda tx: deliveries.every(tx, SOUTH_TYNESIDE, agency=POLICE, most=50))
+    (notice,) = [row for row in owed if row.message_type == DIRECTORY_CHANGE]
+    message = await parts.store.read(lambda tx: messages.find(tx, [SOUTH_TYNESIDE], notice.message))
+    assert message is not None
+    assert message.sealed is not None
+    key = await parts.key_by_id(message.data_key)
+    assert key is not None
+    told = json.loads(key.open(f"message:{message.id}", message.sealed))
+    assert told["body"]["to"] == team
+    await town.ask(POLICE, "DELETE", f"/{made['id']}")
+    await parts.store.transact(
+        lambda tx: deliveries.change(tx, notice.id, state="cancelled", next_at=None)
+    )  # this house has no e-mail
 
 
 async def test_an_asking_that_officers_refuse_or_let_lie_changes_nothing(town: Town) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.message import EmailMessage
@@ -18,12 +19,21 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
 from adapters.memory import MemoryAdapter
+from gateway.actions.enrol_webhook import (
+    Endpoint,
+    Enrolled,
+    Renewal,
+    enrol_webhook,
+    renew_webhook_secret,
+)
 from gateway.actions.erase import Erasure, begin_erasure
 from gateway.actions.export import Export, export, own_policy, read_bundle
+from gateway.actions.prove import Occasion
 from gateway.actions.reconcile import reconcile
 from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import DutyState
-from gateway.core.messages import IncidentId
+from gateway.core.errors import Refused
+from gateway.core.messages import AgencyId, IncidentId, RoleId, Seat
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.dispatch.carrying import carry_due
@@ -31,9 +41,11 @@ from gateway.dispatch.erasing import complete_erasure
 from gateway.dispatch.intake import read_kept
 from gateway.dispatch.timetable import chase_due, seal_waiting
 from gateway.ledger import verify
-from gateway.store import custody, holds, incidents, log, mail
+from gateway.parts import Supply
+from gateway.store import custody, directory, holds, incidents, log, mail
 from gateway.store import tables as t
 from tests.actions.scene import (
+    ICB,
     PARTNERS,
     SCHOOL,
     UNIT,
@@ -224,3 +236,24 @@ async def test_chains_stay_whole_while_deliveries_are_collected_and_answered_at_
     )
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     assert [entry.event for entry in entries].count("ContentHandover") == 1
+
+
+async def test_of_two_servers_that_register_one_endpoint_at_once_one_does(house: House) -> None:
+    """And of two secrets that are asked for at once, both hold until the next: neither server's work is lost."""
+    parts = house.parts
+    asked = Endpoint(SOUTH_TYNESIDE, AgencyId(ICB), RoleId("*"), "https://hooks.icb.example/", ICB)
+
+    async def settled(action: Any, wanted: Any) -> Any:
+        occasion = Occasion(parts.clock(), Supply(secrets.token_bytes(32)))
+        return await parts.store.transact(lambda tx: action(tx, parts, occasion, wanted))
+
+    both = await asyncio.gather(*(settled(enrol_webhook, asked) for _ in range(4)), return_exceptions=True)
+    (made,) = [one for one in both if isinstance(one, Enrolled)]
+    assert all(isinstance(one, Enrolled | Refused) for one in both)
+    key = await parts.make_key(None, parts.clock())
+    renewal = Renewal(made.row.id, AgencyId(ICB), frozenset({SOUTH_TYNESIDE}), key)
+    renewed = await asyncio.gather(*(settled(renew_webhook_secret, renewal) for _ in range(2)))
+    seat = Seat(AgencyId(ICB), RoleId("*"))
+    way = await parts.store.read(lambda tx: directory.way_enrolled(tx, SOUTH_TYNESIDE, seat))
+    held = parts.keys.open_secret(f"way:{SOUTH_TYNESIDE}:{ICB}", way.secret).decode().split()
+    assert set(held) == {one.secret for one in renewed}

@@ -553,6 +553,7 @@ class Settings(BaseSettings):
         )
         for name in (
             "tls_key_file",
+            "pkcs11_pin_file",
             "smtp_password_file",
             "alert_webhook_secret_file",
             "imap_password_file",

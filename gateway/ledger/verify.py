@@ -17,9 +17,11 @@ those times; that each payload and attachment is the one that was committed to; 
 mail systems said themselves (peer/) is what the receipts commit to, a recipient's acknowledgement signed by
 its own key over that content.
 
-Verdicts: VALID; PROVISIONAL (a receipt is signed but not yet in the log, or a required time-stamp is pending); INVALID.
-Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain after the last
-count of it (closing and erasure count all chains of an incident; the whole log shows the rest), or the gateway, witnesses and time-stamping authority all lying together. Nothing here shows what a person has read.
+Verdicts: VALID; PROVISIONAL (a receipt is signed but not yet in the log, or a required time-stamp is pending);
+INVALID. Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain
+after the last count of it (closing and erasure count all chains of an incident; the whole log shows the rest),
+or the gateway, witnesses and time-stamping authority all lying together. Nothing here shows what a person has
+read.
 Exit status: 0 VALID or PROVISIONAL, 1 INVALID, 2 cannot be read or used wrongly.
 """
 
@@ -541,9 +543,8 @@ def load_policy(raw: bytes) -> Policy:
     except (Invalid, KeyError, ValueError) as fault:
         raise Unreadable("the policy is not of the form policy/1") from fault
     keys = [*policy.logs, *policy.witnesses]
-    if not policy.logs or [key.kind for key in keys] != [LOG_KEY] * len(policy.logs) + [WITNESS_KEY] * len(
-        policy.witnesses
-    ):
+    kinds = {key.kind for key in policy.logs}, {key.kind for key in policy.witnesses}
+    if kinds[0] != {LOG_KEY} or kinds[1] - {WITNESS_KEY}:
         raise Unreadable("the policy's log and witness keys are not of their kinds")
     witnesses = {key.public for key in policy.witnesses}
     if (

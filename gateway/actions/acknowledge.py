@@ -49,7 +49,8 @@ class Acknowledgement:
 
 def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Stated:
     """State the recipient's answer; a person's also meets a duty to acknowledge. Refused when it is not theirs."""
-    row = locked_delivery(tx, asked.agency, asked.partnerships, asked.delivery)
+    by_officer = asked.recorded_by is not None
+    row = locked_delivery(tx, asked.agency, asked.partnerships, asked.delivery, with_letters=by_officer)
     if asked.recorded_by is not None:
         must_know(tx, row.partnership, row.incident, asked.recorded_by, work.at)
     if row.acknowledged_by not in _MAY_FOLLOW[asked.by]:
@@ -74,20 +75,26 @@ _MAY_FOLLOW: Mapping[str, tuple[str | None, ...]] = {  # what may have been said
 
 
 def locked_delivery(
-    tx: Tx, agency: AgencyId, partnerships: tuple[str, ...], delivery: DeliveryId
+    tx: Tx,
+    agency: AgencyId,
+    partnerships: tuple[str, ...],
+    delivery: DeliveryId,
+    *,
+    with_letters: bool = False,
 ) -> DeliveryRow:
-    """A delivery of this agency's inbox as it stands under its incident's lock.
+    """A delivery of this agency's inbox as it stands under its incident's lock; `with_letters`, for an officer who takes down
+    what a reader tells by telephone, also what went by e-mail.
 
     Refused(not-found) when it is not theirs; Refused(conflicting-state) once the incident is being erased.
     """
-    found = deliveries.find_for_agency(tx, agency, partnerships, delivery)
+    found = deliveries.find_for_agency(tx, agency, partnerships, delivery, with_letters=with_letters)
     if found is not None and found.incident is not None:
         incident = incidents.lock(tx, found.partnership, found.incident)
         if incident is None or incident.state in ("erasing", "erased"):
             raise Refused(
                 ErrorCode.NOT_ACCEPTABLE_STATE, detail="The content of this message has been erased."
             )
-    row = deliveries.find_for_agency(tx, agency, partnerships, delivery)
+    row = deliveries.find_for_agency(tx, agency, partnerships, delivery, with_letters=with_letters)
     if row is None:
         raise Refused(ErrorCode.NOT_FOUND)
     return row

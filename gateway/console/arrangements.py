@@ -30,6 +30,7 @@ from gateway.actions.replay import Replayed
 from gateway.actions.second_officer import Answering, is_own
 from gateway.console import words
 from gateway.console.door import Console, Visit
+from gateway.console.lists import agency_names, snapshots
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import PartnershipId
@@ -108,6 +109,7 @@ async def approval_page(console: Console, visit: Visit, row: ProposalRow) -> Res
     except Refused as refused:
         shown["gone"] = refused.detail or refused.code.title
     shown |= {
+        "names": agency_names(await snapshots(console, visit.signed_in)),
         "said": _in_words(row.act, asked),
         "row": row,
         "act": ARRANGEMENTS[row.act],

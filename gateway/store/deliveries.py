@@ -178,14 +178,19 @@ def find(tx: Tx, delivery: DeliveryId) -> DeliveryRow | None:
 
 
 def find_for_agency(
-    tx: Tx, agency: AgencyId, partnerships: Sequence[str], delivery: DeliveryId
+    tx: Tx,
+    agency: AgencyId,
+    partnerships: Sequence[str],
+    delivery: DeliveryId,
+    *,
+    with_letters: bool = False,
 ) -> DeliveryRow | None:
-    """A delivery in this agency's inbox, or None: foreign and unknown look the same."""
+    """A delivery in this agency's inbox, or None: foreign and unknown look the same. `with_letters`: what went by e-mail too."""
     query = _ALL.where(
         t.delivery.c.id == delivery,
         t.delivery.c.agency == agency,
         or_(t.delivery.c.partnership.in_(partnerships), _AS_A_GUEST),
-        _in_inbox(),
+        _has_left() if with_letters else _in_inbox(),
     )
     row = tx.execute(query).first()
     return None if row is None else _delivery(row)
@@ -382,8 +387,11 @@ def cancel_open(tx: Tx, partnership: PartnershipId, incident: IncidentId, at: da
 
 def _in_inbox() -> Any:
     """An agency sees what is owed to it by any way but e-mail letters, unless held or cancelled."""
-    hidden = (DeliveryState.HELD.value, DeliveryState.CANCELLED.value)
-    return and_(t.delivery.c.state.not_in(hidden), t.delivery.c.adapter != "mail")
+    return and_(_has_left(), t.delivery.c.adapter != "mail")
+
+
+def _has_left() -> Any:
+    return t.delivery.c.state.not_in((DeliveryState.HELD.value, DeliveryState.CANCELLED.value))
 
 
 def _delivery(row: Any) -> DeliveryRow:

@@ -56,6 +56,7 @@ async def relayed(house: House, message: str) -> None:
 async def test_s2_22_a_letter_is_sent_again_under_the_same_guard_and_one_answer_stays_owed(
     house: House,
 ) -> None:
+    await reach_by(house, SCHOOL, "mail")
     referral, letter = await letter_to_the_school(house)
     path = f"/console/incidents/{referral['incident']}/letters"
     assert await owed(house, referral) == 1
@@ -67,6 +68,9 @@ async def test_s2_22_a_letter_is_sent_again_under_the_same_guard_and_one_answer_
         (first,) = await deliveries_of(house, letter.message)
         assert (await officer.send(f"{path}/{first.id}/again")).status == 409
         await relayed(house, letter.message)
+        await officer.get(f"/console/delivery/{first.id}")
+        told = await officer.send(f"/console/delivery/{first.id}/told", name="Q. Placeholder")
+        assert told.status == 303, "what went by e-mail is acknowledged by telephone too"
         await hold_seat(house, SCHOOL, "dsl", (Holder("Another Lead", "new@harbour-view.example", None, 1),))
         page = await officer.get(path)
         token = {"form_token": page.hidden("form_token")}

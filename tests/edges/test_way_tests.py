@@ -75,6 +75,8 @@ async def test_a_test_by_mail_goes_to_the_enrolled_address_once_a_minute_and_nam
         assert not [one.name for one in known.seats[seat] if one.name in text_of(letter)]
         page = await officer.get(twice[0].headers["location"])
         assert "The test is on its way" in page.words
+        told = await officer.send(twice[0].headers["location"].partition("?")[0] + "/told", name="H. Sorley")
+        assert told.status == 303, told.words
         await officer.get(path)
         assert (await officer.send(f"{path}/tested", role="dsp-icb")).status == 409, "not twice in a minute"
         delivery = DeliveryId(twice[0].headers["location"].partition("/delivery/")[2].partition("?")[0])

@@ -50,6 +50,7 @@ OF_THE_DAY: Mapping[str, tuple[str, str]] = {  # a count, what it counts, and it
     "calls": ("Calls to make", "/calls"),
     "held_replies": ("Replies to read", "/held?kind=replies"),
     "held_messages": ("Letters and messages to release", "/held?kind=messages"),
+    "approvals": ("Waiting for a second officer", "/approvals"),
     "failed_deliveries": ("Failed deliveries", "/deliveries/failed"),
     "failing_partners": ("Failing partners", "/partners/failing"),
     "breaches": ("Breaches to report or decide on", "/breaches"),

@@ -127,10 +127,6 @@ def on_call_at(tx: Tx, at: datetime) -> frozenset[str]:
     return frozenset(row.officer for row in rows)
 
 
-def count_active(tx: Tx, role: OfficerRole) -> int:
-    return sum(row.is_active and role in row.roles for row in every(tx))
-
-
 def add_passkey(tx: Tx, row: PasskeyRow) -> None:
     tx.execute(
         insert(t.passkey).values(

@@ -19,7 +19,7 @@ from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import UNANSWERED
 from gateway.core.messages import AgencyId, DeliveryId, DutyId, IncidentId, PartnershipId, RoleId
 from gateway.core.waiting import CALLS, MESSAGES, REPLIES, kind_of_wait
-from gateway.store import breaches, holds, likenesses, sharing
+from gateway.store import breaches, holds, likenesses, proposals, sharing
 from gateway.store import tables as t
 from gateway.store.transaction import Tx
 
@@ -67,6 +67,7 @@ class Counts:
     same_child: int
     breaches: int
     guests: int
+    approvals: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ def counts(tx: Tx, within: Sequence[str], day: Day) -> Counts:
     """Every figure of the first page."""
     held = Counter(kind_of_wait(hold.subject_kind, hold.reasons) for hold in holds.waiting(tx, within))
     waits_for_others = len(sharing.guests_waited_for(tx, within, MOST_LISTED))
+    sees_all = set(partnerships(tx)) <= set(within)
+    asked = proposals.waiting(tx, [PartnershipId(one) for one in within], day.now, with_all=sees_all)
     return Counts(
         **duty_counts(tx, within, day),
         held_replies=held[REPLIES],
@@ -145,6 +148,7 @@ def counts(tx: Tx, within: Sequence[str], day: Day) -> Counts:
         failing_partners=len(failing_partners(tx, within)),
         same_child=len(likenesses.possible(tx, within, MOST_LISTED)),
         breaches=len(breaches.still_open(tx, within, MOST_LISTED)),
+        approvals=min(MOST_COUNTED, len(asked)),
         guests=waits_for_others + len(sharing.not_taken_up(tx, within, MOST_LISTED)),
     )
 

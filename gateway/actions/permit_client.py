@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from gateway.actions.prove import Occasion, Said, Stated, prove
 from gateway.actions.register_client import registered, subject_of
 from gateway.core import client_keys
+from gateway.core.demands import DEMANDS, SIGNATURE
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
@@ -41,11 +42,11 @@ class Versions:
 
 
 @dataclass(frozen=True, slots=True)
-class Signatures:
-    """Whether a client's messages are taken only with its own signature (RFC 9421) from now on."""
+class Demanded:
+    """What of `gateway.core.demands` a client's messages must come with from now on; nothing ends it."""
 
     client: str
-    are_required: bool
+    must_send: tuple[str, ...]
     officers: TwoOfficers
 
 
@@ -81,16 +82,23 @@ def show_client_versions(tx: Tx, parts: Parts, occasion: Occasion, asked: Versio
     # A crash before the commit leaves the client as it was; the officers repeat the command.
 
 
-def require_signatures(tx: Tx, parts: Parts, occasion: Occasion, asked: Signatures) -> Stated:
-    """Change it and state it; Refused for an unknown client, or one that has no key to sign with."""
+def demand_of_client(tx: Tx, parts: Parts, occasion: Occasion, asked: Demanded) -> Stated:
+    """Change it and state it; Refused for an unknown client, an unknown demand, or a signature where there is no key."""
     row = registered(tx, asked.client)
-    if asked.are_required and not any(client_keys.works(key, occasion.at) for key in row.keys):
+    if not set(asked.must_send) <= set(DEMANDS):
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=f"Only {', '.join(DEMANDS)} can be demanded.")
+    if SIGNATURE in asked.must_send and not any(client_keys.works(key, occasion.at) for key in row.keys):
         detail = "This client has no key to sign with: a certificate signs no messages."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
-    clients.require_signatures(tx, asked.client, asked.are_required)
-    reason = "signatures-required" if asked.are_required else "signatures-not-required"
-    said = Said(Event.CLIENT_CHANGED, _by(asked.officers), reason)
-    return prove(tx, parts, occasion, subject_of(parts, asked.client), [said])[0]
+    clients.demand(tx, asked.client, sorted(set(asked.must_send)))
+    said = {"must_send": " ".join(sorted(set(asked.must_send))), **_by(asked.officers)}
+    return prove(
+        tx,
+        parts,
+        occasion,
+        subject_of(parts, asked.client),
+        [Said(Event.CLIENT_CHANGED, said, "demands-changed")],
+    )[0]
     # A crash before the commit leaves the client as it was; the officers repeat the command.
 
 

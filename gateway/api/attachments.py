@@ -21,11 +21,12 @@ from gateway.actions.keep_attachment import (
     keep_attachment,
     opened_attachment,
 )
-from gateway.api.door import READ, WRITE, Door, check_digest
+from gateway.api.door import READ, WRITE, Door, check_digest, need_demanded
 from gateway.api.inbox import find_delivery
 from gateway.api.problems import HEADERS
 from gateway.core.attachments import LARGEST_BYTES, ScannerUnavailable
 from gateway.core.content_types import ENDINGS, TAKEN, UNSAID, not_taken
+from gateway.core.demands import CONTENT_DIGEST
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId
 from gateway.parts import Parts
@@ -38,6 +39,7 @@ _log = structlog.get_logger()
 async def post_attachment(door: Door, request: Request) -> Response:
     """Take one file of at most 25 MiB: 201 with the id and SHA-256 by which a message names it within a day."""
     principal = await door.reader(request, WRITE)
+    await need_demanded(door, request, principal, (CONTENT_DIGEST,))
     sent = Sent(AgencyId(principal.agency), principal.client_id, _declared(request), _most_bytes(request))
     try:
         async with asyncio.timeout(door.parts.settings.upload_timeout_seconds):

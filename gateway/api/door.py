@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -61,6 +62,16 @@ class Door:
         if not await self.oauth.burn(principal.burns):
             raise replayed(self.oauth)
         return principal
+
+
+async def need_demanded(door: Door, request: Request, principal: Principal, among: Iterable[str]) -> None:
+    """Refused when the client is registered to send one of these headers and did not."""
+    client = await door.oauth.find_client(principal.client_id)
+    for name in among:
+        if client is not None and name in client.must_send and name not in request.headers:
+            raise Refused(
+                ErrorCode.MALFORMED_REQUEST, detail=f"This client is registered to send {name.title()}."
+            )
 
 
 async def read_body(request: Request, limit_bytes: int, deadline_seconds: float) -> bytes:

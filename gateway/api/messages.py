@@ -12,10 +12,11 @@ from gateway.actions.ask_the_law import asked_of_incident
 from gateway.actions.submit import Accepted
 from gateway.actions.take import RefusedByRules, Speaker, prepare, take
 from gateway.actions.tell_duty import duty_document
-from gateway.api.door import READ, WRITE, Door, idempotency_key, read_body
+from gateway.api.door import READ, WRITE, Door, idempotency_key, need_demanded, read_body
 from gateway.api.inbox import attachment_document
 from gateway.api.problems import HEADERS
 from gateway.api.signed_requests import sender_signature
+from gateway.core.demands import CONTENT_DIGEST, IDEMPOTENCY_KEY
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId, is_entered_late
 from gateway.core.rules import Pack
@@ -46,6 +47,7 @@ async def post_message(door: Door, request: Request) -> Response:
 
 async def _take(door: Door, request: Request, principal: Principal) -> Response:
     settings = door.parts.settings
+    await need_demanded(door, request, principal, (CONTENT_DIGEST, IDEMPOTENCY_KEY))
     raw = await read_body(request, settings.body_limit_bytes, settings.request_timeout_seconds)
     envelope = read_message(raw)
     key = idempotency_key(request)

@@ -12,6 +12,7 @@ import json
 from starlette.requests import Request
 
 from gateway.api.door import Door
+from gateway.core.demands import SIGNATURE
 from gateway.core.errors import ErrorCode, Refused
 from gateway.oauth.http_signatures import NotSigned, check_signature, signature_in
 from gateway.oauth.jose import PublicKey
@@ -31,7 +32,7 @@ async def sender_signature(door: Door, request: Request, principal: Principal) -
     try:
         signed = signature_in(headers.getlist("signature-input"), headers.getlist("signature"))
         if signed is None:
-            if client is not None and client.must_sign:
+            if client is not None and SIGNATURE in client.must_send:
                 raise NotSigned("this client is registered to sign its requests (RFC 9421)")
             return {}
         at = door.oauth.clock()

@@ -1,4 +1,4 @@
-"""`gateway clients permit|receive|sign|suspend|legacy-audience`: what a client may do and what it is sent, and for how long."""
+"""`gateway clients permit|receive|demand|suspend|legacy-audience`: what a client may do and what it is sent, and for how long."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from gateway.actions.permit_client import (
+    Demanded,
     LegacyAudience,
     Permission,
-    Signatures,
     Versions,
     allow_legacy_audience,
+    demand_of_client,
     permit_client,
-    require_signatures,
     show_client_versions,
 )
 from gateway.actions.prove import Stated
@@ -22,6 +22,7 @@ from gateway.cli.client_answers import found, settled, tell_changed
 from gateway.cli.client_options import OFFICERS, Client, instant_in, scopes_in, types_in, versions_in
 from gateway.cli.client_rows import utc_or_none
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, opened, run, settle, stop
+from gateway.core.demands import DEMANDS
 from gateway.core.officers import TwoOfficers
 from gateway.store import clients
 from gateway.store.clients import ClientRow
@@ -95,20 +96,28 @@ def receive(
     tell_changed(told, f"{client} is shown: {versions}", receipt, as_json)
 
 
-@app.command("sign", epilog=f"Example: gateway clients sign northshire-police-1 {OFFICERS}")
-def sign(
+@app.command(
+    "demand",
+    epilog=f"Example: gateway clients demand northshire-police-1 --headers content-digest,signature {OFFICERS}",
+)
+def demand(
     client: Client,
     officer: Officer,
     second_officer: SecondOfficer,
-    end: Annotated[bool, typer.Option("--end", help="No longer require it.")] = False,
+    headers: Annotated[
+        str, typer.Option("--headers", metavar="HEADERS", help=f"Some of {', '.join(DEMANDS)}.")
+    ] = "",
+    end: Annotated[bool, typer.Option("--end", help="Demand nothing instead.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take a client's messages only with its own signature (RFC 9421), within 30 seconds; one that comes is checked anyhow."""
-    asked = Signatures(client, not end, TwoOfficers(officer, second_officer))
-    receipt = run(settled(require_signatures, asked))
-    told = {"client": client, "must_sign": asked.are_required}
-    words = "may send without its own signature" if end else "sends nothing without its own signature"
-    tell_changed(told, f"{client} {words}", receipt, as_json)
+    """Take a client's messages only with these headers, within 30 seconds; what comes is checked anyhow."""
+    wanted = tuple(dict.fromkeys(headers.lower().replace(",", " ").split()))
+    if bool(wanted) == end or not set(wanted) <= set(DEMANDS):
+        stop(f"say either --headers with some of {', '.join(DEMANDS)}, or --end", 2)
+    asked = Demanded(client, wanted, TwoOfficers(officer, second_officer))
+    receipt = run(settled(demand_of_client, asked))
+    told = {"client": client, "must_send": sorted(wanted)}
+    tell_changed(told, f"{client} must send: {', '.join(wanted) or 'nothing besides'}", receipt, as_json)
 
 
 @app.command(

@@ -22,7 +22,7 @@ def client_row(row: ClientRow, at: datetime) -> dict[str, Any]:
         "status": row.status,
         "scopes": list(row.scopes),
         "message_types": None if row.message_types is None else list(row.message_types),
-        "must_sign": row.must_sign,
+        "must_send": list(row.must_send),
         "receives": dict(sorted(row.receives.items())),
         "partnerships": sorted(row.partnerships),
         "registered_at": utc(row.registered_at),

@@ -73,7 +73,9 @@ class Client:
     message_types: frozenset[str] | None = None  # None: whatever the pack lets its agency send
     legacy_audience_until: datetime | None = None  # till then the token address will do as audience
     certificates: ClientCertificates = ()
-    must_sign: bool = False  # its messages must be signed by RFC 9421
+    must_send: frozenset[str] = (
+        frozenset()
+    )  # of `gateway.core.demands`: without these its messages are not taken
 
     @property
     def binding(self) -> Binding:

@@ -71,7 +71,7 @@ def client_of_row(row: clients.ClientRow) -> Client:
         message_types=None if row.message_types is None else frozenset(row.message_types),
         legacy_audience_until=row.legacy_audience_until,
         certificates=client_certificates(row.certificates),
-        must_sign=row.must_sign,
+        must_send=frozenset(row.must_send),
     )
 
 

@@ -60,7 +60,7 @@ class ClientRow:
     keys_tried_at: datetime | None = None
     keys_fault: str | None = None
     certificates: tuple[Mapping[str, Any], ...] = ()
-    must_sign: bool = False
+    must_send: tuple[str, ...] = ()  # headers without which its messages are not taken
     receives: Mapping[str, int] = field(default_factory=dict)  # by type, the version shown; others as sent
 
     @property
@@ -115,7 +115,7 @@ def add(
             jwks_uri=jwks_uri,
             certificates=[dict(entry) for entry in certificates],
             receives=dict(receives),
-            must_sign=False,
+            must_send=[],
         )
     )
 
@@ -143,9 +143,9 @@ def permit(tx: Tx, client_id: str, scopes: tuple[str, ...], message_types: tuple
     return _change(tx, client_id, {"scopes": list(scopes), "message_types": types})
 
 
-def require_signatures(tx: Tx, client_id: str, is_required: bool) -> bool:
-    """Whether its messages are taken only with its own signature; False when there is no such client."""
-    return _change(tx, client_id, {"must_sign": is_required})
+def demand(tx: Tx, client_id: str, must_send: Sequence[str]) -> bool:
+    """Which headers its messages must have from now on; False when there is no such client."""
+    return _change(tx, client_id, {"must_send": list(must_send)})
 
 
 def show_versions(tx: Tx, client_id: str, receives: Mapping[str, int]) -> bool:
@@ -258,5 +258,5 @@ def _row(tx: Tx, row: Row[Any]) -> ClientRow:
         keys_fault=row.keys_fault,
         certificates=tuple(row.certificates),
         receives=row.receives,
-        must_sign=row.must_sign,
+        must_send=tuple(row.must_send),
     )

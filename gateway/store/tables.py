@@ -167,7 +167,7 @@ client = Table(
     Column("keys_fetched_at", Instant),
     Column("keys_tried_at", Instant),
     Column("keys_fault", Text),  # why the last fetch brought nothing: a coarse code
-    Column("must_sign", Boolean, nullable=False),  # its messages are taken only with its own signature
+    Column("must_send", JSON, nullable=False),  # headers without which its messages are not taken
     Column(
         "receives", JSON, nullable=False
     ),  # by type, the version it is shown; of others, as they were sent

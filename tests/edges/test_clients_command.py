@@ -37,7 +37,7 @@ CLIENT_COMMANDS = [
     "suspend",
     "permit",
     "receive",
-    "sign",
+    "demand",
     "legacy-audience",
     "new-key",
     "prove",
@@ -466,19 +466,25 @@ def test_a_client_is_shown_the_versions_of_its_day_until_officers_choose_others(
     assert row["receives"] == newest()
 
 
-def test_a_client_must_sign_once_two_officers_say_so_and_it_has_a_key(gateway: Office) -> None:
+def test_two_officers_demand_headers_of_a_client_and_a_signature_only_where_there_is_a_key(
+    gateway: Office,
+) -> None:
     registered(gateway)
-    told = gateway("clients", "sign", "np-1", "--json", *OFFICERS)
-    assert (told.status, told.document["must_sign"], the_client(gateway).must_sign) == (0, True, True)
-    assert events(gateway, "client-np-1")[-1] == Event.CLIENT_CHANGED.text
+    words = ("clients", "demand", "np-1")
+    told = gateway(*words, "--headers", "signature, Content-Digest", "--json", *OFFICERS)
+    assert (told.status, told.document["must_send"]) == (0, ["content-digest", "signature"])
+    assert opened_fields(told.document["receipts"][0])["must_send"] == "content-digest signature"
     (row,) = gateway("clients", "list", "--json").document
-    assert row["must_sign"] is True
-    assert gateway("clients", "sign", "np-1", "--end", *OFFICERS).status == 0
-    assert the_client(gateway).must_sign is False
+    assert row["must_send"] == ["content-digest", "signature"]
+    for wrong in (("--headers", "authorization"), (), ("--headers", "signature", "--end")):
+        assert gateway(*words, *wrong, *OFFICERS).status == 2
+    assert gateway(*words, "--end", *OFFICERS).status == 0
+    assert the_client(gateway).must_send == ()
     (key,) = the_client(gateway).keys
     assert gateway("clients", "revoke", "np-1", key["kid"], *OFFICERS).status == 0
-    assert gateway("clients", "sign", "np-1", *OFFICERS).status == 1
-    assert gateway("clients", "sign", "nobody", *OFFICERS).status == 1
+    assert gateway(*words, "--headers", "signature", *OFFICERS).status == 1
+    assert gateway(*words, "--headers", "idempotency-key", *OFFICERS).status == 0
+    assert gateway("clients", "demand", "nobody", "--headers", "signature", *OFFICERS).status == 1
 
 
 def test_the_older_audience_is_never_for_new_clients_and_always_ends(gateway: Office) -> None:

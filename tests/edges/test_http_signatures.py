@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from gateway.agency.client import content_digest
 from gateway.agency.request_signature import signature_headers
+from gateway.core.demands import DEMANDS
 from gateway.core.messages import AgencyId
 from gateway.ledger import verify
 from gateway.oauth.http_signatures import NotSigned, check_signature, signature_base, signature_in
@@ -177,7 +178,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         yield running
 
 
-async def sent(house: House, reference: str, **changes: Any) -> Said:
+async def sent(house: House, reference: str, more: Mapping[str, str] | None = None, **changes: Any) -> Said:
     """One message, signed rightly but for `changes` of what is signed."""
     async with Raw(house, POLICE) as police:
         body = json.dumps(house.example("referral", reference=reference)).encode()
@@ -189,7 +190,7 @@ async def sent(house: House, reference: str, **changes: Any) -> Said:
             "created": int(house.clock().timestamp()),
         }
         headers = signature_headers(**(right | changes)) | {"Content-Digest": content_digest(body)}
-        return await police.post(body, [("Content-Type", JSON), *headers.items()])
+        return await police.post(body, [("Content-Type", JSON), *headers.items(), *(more or {}).items()])
 
 
 @in_one_house
@@ -228,15 +229,32 @@ async def test_a_signature_over_another_request_is_refused(house: House, changes
 
 
 @in_one_house
-async def test_a_client_that_must_sign_sends_nothing_unsigned(house: House) -> None:
-    await house.parts.store.transact(lambda tx: clients.require_signatures(tx, POLICE, True))
+async def test_a_client_sends_nothing_without_what_is_demanded_of_it(house: House) -> None:
+    await house.parts.store.transact(lambda tx: clients.demand(tx, POLICE, DEMANDS))
     house.clock.move_by(seconds=31)
+    body = json.dumps(house.example("referral", reference="DEMANDED")).encode()
+    digest, key = ("Content-Digest", content_digest(body)), ("Idempotency-Key", "one")
     async with Raw(house, POLICE) as police:
-        unsigned = await police.post(json.dumps(house.example("referral", reference="UNSIGNED")).encode())
-    assert (unsigned.status, unsigned.code) == (422, "signature-not-taken")
-    assert "registered to sign" in unsigned.document["detail"]
-    assert (await sent(house, "SIGNED-2")).status == 201
-    await house.parts.store.transact(lambda tx: clients.require_signatures(tx, POLICE, False))
+        bare = await police.post(body)
+        keyless = await police.post(body, [("Content-Type", JSON), digest])
+        unsigned = await police.post(body, [("Content-Type", JSON), digest, key])
+        file = await police.call(
+            "POST", "/v1/attachments", b"%PDF-1.7", [("Content-Type", "application/pdf")]
+        )
+    assert [(one.status, one.code) for one in (bare, keyless, unsigned, file)] == [
+        (400, "malformed-request"),
+        (400, "malformed-request"),
+        (422, "signature-not-taken"),
+        (400, "malformed-request"),
+    ]
+    told = [one.document["detail"] for one in (bare, keyless, unsigned)]
+    assert [next(word for word in ("Digest", "Idempotency", "sign") if word in one) for one in told] == [
+        "Digest",
+        "Idempotency",
+        "sign",
+    ]
+    assert (await sent(house, "SIGNED-2", more={"Idempotency-Key": "two"})).status == 201
+    await house.parts.store.transact(lambda tx: clients.demand(tx, POLICE, ()))
     house.clock.move_by(seconds=31)
 
 

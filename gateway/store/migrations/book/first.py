@@ -135,7 +135,7 @@ def upgrade() -> None:
         sa.Column("keys_fetched_at", sa.Text(), nullable=True),
         sa.Column("keys_tried_at", sa.Text(), nullable=True),
         sa.Column("keys_fault", sa.Text(), nullable=True),
-        sa.Column("must_sign", sa.Boolean(), nullable=False),
+        sa.Column("must_send", sa.JSON(), nullable=False),
         sa.Column("receives", sa.JSON(), nullable=False),
         sa.Column("certificates", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),

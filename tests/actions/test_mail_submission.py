@@ -7,13 +7,17 @@ import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pypdf import PdfWriter
 
 from adapters.mail.message_form import message_form
+from gateway.actions.erase import data_keys_of
 from gateway.actions.mail_draft import draft_of, take_draft
 from gateway.actions.tell_refusal import MAIL_REFUSAL, refusal_letter
 from gateway.core.errors import Refused
@@ -28,6 +32,8 @@ from schemas import read_object
 from schemas.filled_form import values_of
 from schemas.form_fields import fields_by_pattern
 from tests.actions.mail_stage import HOSPITAL, PDF, SERVER, mail_held, stamped, written
+from tests.adapters.mail.judges import by_openssl
+from tests.adapters.mail.test_smime import certificate
 from tests.edges.console_person import signed_in
 from tests.gateway_house import House, gateway_house
 from tests.scanners import EICAR, scripted_clamd
@@ -37,8 +43,20 @@ OFFICER = "Winifred Stave"
 STRANGER = "x@northshire-hospitals.example"
 
 
+@pytest.fixture(scope="module")
+def signer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hospital's own certificate and key in a folder, beside its authority's certificate alone."""
+    folder = tmp_path_factory.mktemp("signer")
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority = certificate(folder, "authority", authority_key, None, None)
+    trusted = (authority.subject, authority_key)
+    certificate(folder, "hospital", ec.generate_private_key(ec.SECP256R1()), trusted, HOSPITAL)
+    (folder / "roots.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    return folder
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def house(tmp_path_factory: pytest.TempPathFactory, signer: Path) -> AsyncIterator[House]:
     async with (
         scripted_clamd() as clamd,
         gateway_house(
@@ -48,6 +66,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             smtp_url="smtp://localhost:9",  # nothing is carried here
             mail_from="safeguarding@council.example",
             mail_domain="council.example",
+            mail_smime_roots_file=signer / "roots.pem",
         ) as running,
     ):
         await running.gateway.dispatch.stop()
@@ -179,6 +198,25 @@ async def message_row(house: House, one: Came) -> MessageRow:
     return row
 
 
+async def test_a_signature_by_the_address_s_own_certificate_vouches_and_a_changed_mail_does_not(
+    house: House, signer: Path
+) -> None:
+    """Nobody stamped it: S/MIME (RFC 8551), signed by OpenSSL, is enough, and nothing of a changed mail is taken."""
+    raw = brought(document(house, "signed-1"))
+    head, _, body = raw.partition(b"\r\n\r\n")
+    fields = [
+        line for line in head.split(b"\r\n") if not line.lower().startswith((b"content-", b"mime-", b" "))
+    ]
+    entity = b"Content-Type: " + head.partition(b"Content-Type: ")[2].split(b"\r\n")[0] + b"\r\n\r\n" + body
+    made = by_openssl("cms", "-sign", "-signer", str(signer / "hospital.pem"), "-md", "sha256", given=entity)
+    assert made.returncode == 0, made.stderr
+    whole = b"\r\n".join(fields) + b"\r\n" + made.stdout.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    one = await came(house, whole)
+    assert (one.reasons, one.mail.message is not None) == ((), True)
+    changed = await came(house, whole.replace(b"Attached.", b"Attached!"))
+    assert "submission-not-vouched" in changed.reasons
+
+
 async def test_a_form_with_faults_waits_and_its_sender_is_told_where_without_a_word_of_it(
     house: House,
 ) -> None:
@@ -304,6 +342,10 @@ async def test_free_text_is_a_draft_that_an_officer_completes_and_records_for_th
     settled = await house.parts.store.read(lambda tx: mail.find_raw(tx, held.subject))
     assert settled is not None
     assert (settled.incident, settled.message, settled.state) == (taken.incident, taken.id, "settled")
+    erased_with_it = await house.parts.store.read(
+        lambda tx: data_keys_of(tx, held.partnership, taken.incident)
+    )
+    assert {settled.data_key, files[0].data_key, row.data_key} <= set(erased_with_it)
     with pytest.raises(Refused, match="conflicting-state"):
         await take_draft(house.parts, held, None, json.dumps(whole).encode(), OFFICER)
 

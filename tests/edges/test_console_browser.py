@@ -21,6 +21,7 @@ from gateway.actions.record_breach import Breach, BreachKind, record_breach
 from gateway.console.routes import GET, ROUTES
 from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.dispatch import intake
 from gateway.ledger import verify
 from tests.actions.test_calendar_change import government_list
 from tests.edges.browser import DOUBLED, PHONE, Person, chromium, person
@@ -127,6 +128,11 @@ async def test_no_page_has_a_barrier_or_a_complaint_and_none_scrolls_sideways(st
         assert missing == []
 
 
+async def an_agency_writes(house: House) -> None:
+    raw = b"From: o.hartfield@northshire-hospitals.example\r\nSubject: A worry\r\n\r\nWe are worried\r\n"
+    await intake.keep(house.parts, "mailbox", raw, envelope_to=None, arrived_at=house.clock())
+
+
 ELSEWHERE = {  # opened in a test of their own, with axe or without a page to look at
     "/sign-in": "test_console_passkeys",
     "/sign-in/oidc": "leads away",
@@ -140,6 +146,7 @@ ELSEWHERE = {  # opened in a test of their own, with axe or without a page to lo
     "/rules/{partnership}/replay": "below",
     "/officers/{officer}": "below",
     "/breaches/{breach}": "below",
+    "/held/{hold}/message": "below",
 }
 
 
@@ -178,6 +185,16 @@ async def test_the_pages_behind_a_button_have_no_barrier_either(stage: Stage) ->
         await _press(someone, "Open whom it may be about")
         assert await someone.page.get_by_label("About which child").count() == 1
         assert await someone.barriers() == []
+        await an_agency_writes(stage.house)
+        await someone.open(f"/held/{(await the_hold(stage.house, 'mail')).id}")
+        await _press(someone, "Open what it says")
+        assert await someone.barriers() == []
+        await someone.page.get_by_label("What it is").select_option("referral")
+        await _press(someone, "Begin the message")
+        begun = await someone.page.locator("textarea").all_text_contents()
+        assert "We are worried" in [text.strip() for text in begun]
+        assert await someone.barriers() == []
+        assert await someone.goes_beyond() == []
         await someone.open("/officers")
         await someone.page.get_by_role("link", name="Winifred Stave").last.click()
         await someone.page.get_by_role("heading", name="Winifred Stave", level=1).wait_for()

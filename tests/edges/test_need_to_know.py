@@ -8,10 +8,10 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import trustme
 
 from gateway.actions.change_officer import (
@@ -50,7 +50,7 @@ from gateway.core.messages import AgencyId, IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.core.permissions import OfficerRole
 from gateway.demo.partnership import SOUTH_TYNESIDE
-from gateway.dispatch.timetable import brief_units, seal_waiting
+from gateway.dispatch.timetable import brief_units, chase_due, seal_waiting
 from gateway.parts import Parts, Supply
 from gateway.store import duties, holds, log, messages, officers, proposals
 from gateway.store.transaction import Tx
@@ -60,8 +60,6 @@ from tests.edges.console_person import signed_in
 from tests.edges.mail_catcher import Catcher, mail_catcher, text_of
 from tests.gateway_house import House, gateway_house
 from tests.partner_agency import Notice, WebhookServer, webhook_server
-
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NAMED, OTHER, THIRD = "Winifred Stave", "Desmond Quill", "Clara Reed"
 REASON = "police-investigation"
@@ -97,9 +95,10 @@ class Unit:
         return [row.event for row in rows]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def unit(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Unit]:
-    folder, authority = tmp_path_factory.mktemp("unit"), trustme.CA()
+@pytest.fixture
+async def unit(tmp_path: Path) -> AsyncIterator[Unit]:
+    """One for each test: a clock only goes forward, and what one was told of is not told again."""
+    folder, authority = tmp_path, trustme.CA()
     authority.cert_pem.write_to_path(folder / "hooks.pem")
     secret = folder / "hook-secret"
     secret.touch(mode=0o600)
@@ -420,6 +419,7 @@ async def test_each_working_morning_the_unit_is_told_once_how_much_the_day_asks_
     for closed in (datetime(2027, 5, 8, 10, tzinfo=UTC), datetime(2027, 5, 10, 6, 59, tzinfo=UTC)):
         house.clock.move_to(closed)  # a Saturday; a Monday before eight o'clock in summer
         assert await brief_units(parts) == 0
+    await chase_due(parts, frozenset())  # nobody answered the referral in half a year
     house.clock.move_to(datetime(2027, 5, 10, 7, 0, tzinfo=UTC))
     await brief_units(parts)
     text = text_of(await unit.mail.next("What the day asks for"))

@@ -7,10 +7,10 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import trustme
 
 from gateway.actions.tell_old_address import DIRECTORY_CHANGE
@@ -29,8 +29,6 @@ from tests.edges.office import OFFICERS
 from tests.edges.test_sandbox import Ahead
 from tests.gateway_house import House, gateway_house
 from tests.partner_agency import Manners, WebhookServer, webhook_server
-
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Town:
@@ -77,9 +75,10 @@ def _reason(jws: str) -> str | None:
     return reason
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    folder, authority = tmp_path_factory.mktemp("webhooks"), trustme.CA()
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """One for each test: clocks go on, endpoints stay."""
+    folder, authority = tmp_path, trustme.CA()
     authority.cert_pem.write_to_path(folder / "partners.pem")
     async with webhook_server(authority) as first, webhook_server(authority) as second:
         clock = Ahead()
@@ -93,11 +92,6 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
         ) as house:
             await house.gateway.dispatch.stop()
             yield Town(house, first, second)
-
-
-@pytest.fixture(autouse=True)
-def mannered(town: Town) -> None:
-    town.first.manners = town.second.manners = Manners.PROPER
 
 
 async def test_an_endpoint_in_place_of_the_inbox_is_in_force_at_once_and_one_in_its_place_takes_two_officers(

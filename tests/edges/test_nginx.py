@@ -324,9 +324,12 @@ async def test_while_the_gateway_is_away_the_proxy_says_when_to_come_again(
 
         message = await asyncio.to_thread(ask, "POST", "/v1/messages")
         token = await asyncio.to_thread(ask, "POST", "/oauth2/token")
+        officer = await asyncio.to_thread(ask, "GET", "/console/")
     assert (message.status, problem_of(message)) == (502, "unavailable")
     assert message.headers["Retry-After"] == token.headers["Retry-After"] == "5"
     assert (token.status, token.json["error"]) == (502, "temporarily_unavailable")
+    assert (officer.status, officer.headers.get_content_type()) == (502, "text/html")
+    assert b"try again" in officer.body
 
 
 def until_closed(channel: socket.socket) -> bytes:

@@ -82,7 +82,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def test_a_message_is_sent_and_its_receipt_kept_for_its_owner_alone(desk: Desk) -> None:
     message = desk.write("referral.json", desk.house.example("referral", reference="NP-1"))
-    ended = await desk.submit(message, "--json")
+    ended = await desk.submit(message, "--json", "--sign")
     assert (ended.status, ended.err) == (0, "")
     answer = ended.json
     assert answer["accepted"] is True
@@ -97,6 +97,7 @@ async def test_a_message_is_sent_and_its_receipt_kept_for_its_owner_alone(desk: 
     }
     checked = check_receipt(kept, {"keys": [desk.house.parts.keys.receipts.public_jwk()]})
     assert checked.disclosed["reference"] == "NP-1"
+    assert checked.disclosed["http_signature"], "the request was signed too"
 
 
 async def test_a_repeat_is_harmless_and_other_content_under_the_reference_is_a_no(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
@@ -82,6 +83,16 @@ _NAMES = (
 _STATE, _RUNG = _NAMES.index("state"), _NAMES.index("rung")
 _ALL = select(*[t.delivery.c[name] for name in _NAMES], t.message.c.type.label("message_type")).join(
     t.message, t.message.c.id == t.delivery.c.message
+)
+_BY_ID = Prepared(_ALL.where(t.delivery.c.id == bindparam("delivery")))
+_NOT_LEFT = (DeliveryState.HELD, DeliveryState.CANCELLED)
+_GUEST = Prepared(  # of an incident of a partnership that the agency is no member of
+    select(t.participant.c.agency).where(
+        t.participant.c.partnership == bindparam("partnership"),
+        t.participant.c.incident == bindparam("incident"),
+        t.participant.c.agency == bindparam("agency"),
+        t.participant.c.guest.is_(True),
+    )
 )
 _INSERT = Prepared(insert(t.delivery))
 _FREE = or_(t.delivery.c.lease_until.is_(None), t.delivery.c.lease_until <= bindparam("now"))
@@ -173,7 +184,7 @@ def settle(tx: Tx, delivery: DeliveryId, attempt: int, values: Mapping[str, Any]
 
 
 def find(tx: Tx, delivery: DeliveryId) -> DeliveryRow | None:
-    row = tx.execute(_ALL.where(t.delivery.c.id == delivery)).first()
+    row = tx.execute(_BY_ID, {"delivery": delivery}).first()
     return None if row is None else _delivery(row)
 
 
@@ -186,14 +197,15 @@ def find_for_agency(
     with_letters: bool = False,
 ) -> DeliveryRow | None:
     """A delivery in this agency's inbox, or None: foreign and unknown look the same. `with_letters`: what went by e-mail too."""
-    query = _ALL.where(
-        t.delivery.c.id == delivery,
-        t.delivery.c.agency == agency,
-        or_(t.delivery.c.partnership.in_(partnerships), _AS_A_GUEST),
-        _has_left() if with_letters else _in_inbox(),
-    )
-    row = tx.execute(query).first()
-    return None if row is None else _delivery(row)
+    row = find(tx, delivery)
+    if row is None or row.agency != agency or row.state in _NOT_LEFT:
+        return None
+    if row.adapter == "mail" and not with_letters:
+        return None
+    if row.partnership not in partnerships:
+        guest = {"partnership": row.partnership, "incident": row.incident, "agency": agency}
+        return row if tx.execute(_GUEST, guest).first() else None
+    return row
 
 
 def inbox(
@@ -216,9 +228,18 @@ def inbox(
 
 
 def change(tx: Tx, delivery: DeliveryId, **values: Any) -> None:
-    tx.execute(update(t.delivery).where(t.delivery.c.id == delivery).values(**values))
+    tx.execute(
+        _change(tuple(values)), {"changed": delivery} | {f"new_{name}": values[name] for name in values}
+    )
     if values.get("state") == DeliveryState.PENDING.value:
         tx.wake()
+
+
+@cache
+def _change(names: tuple[str, ...]) -> Prepared:
+    """An update of these columns; there are a handful of kinds."""
+    query = update(t.delivery).where(t.delivery.c.id == bindparam("changed"))
+    return Prepared(query.values({name: bindparam(f"new_{name}") for name in names}))
 
 
 def cancel_unless_leased(tx: Tx, delivery: DeliveryId, at: datetime) -> bool:
@@ -391,7 +412,7 @@ def _in_inbox() -> Any:
 
 
 def _has_left() -> Any:
-    return t.delivery.c.state.not_in((DeliveryState.HELD.value, DeliveryState.CANCELLED.value))
+    return t.delivery.c.state.not_in([state.value for state in _NOT_LEFT])
 
 
 def _delivery(row: Any) -> DeliveryRow:

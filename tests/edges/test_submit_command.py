@@ -18,6 +18,7 @@ from gateway.cli.submit import _Letter
 from gateway.core.messages import AgencyId
 from gateway.store import attachments
 from keys.signing import FileSigner
+from tests.edges.office import office_in
 from tests.gateway_house import House, RealTime, gateway_house
 
 POLICE = "northshire-police"
@@ -148,7 +149,13 @@ async def test_a_stranger_is_refused_and_a_strange_certificate_is_not_talked_to(
         ({"to": "https://127.0.0.1:9"}, "gave no answer"),
     ],
 )
-async def test_wrong_use_is_one_line_and_exit_2(tmp_path: Path, changes: dict[str, str], says: str) -> None:
+def test_wrong_use_is_one_line_and_exit_2(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str],
+    says: str,
+) -> None:
     signer = FileSigner.generate("key-1", "ES256")
     for name, text in {
         "message.json": "{}",
@@ -160,7 +167,7 @@ async def test_wrong_use_is_one_line_and_exit_2(tmp_path: Path, changes: dict[st
     options = {"to": "https://gateway.example", "client": POLICE, "key": "key.jwk"} | changes
     message = options.pop("message", "message.json")
     named = [word for name, value in options.items() for word in (f"--{name}", value)]
-    ended = await run(tmp_path, "submit", message, *named)
+    ended = office_in(tmp_path, monkeypatch, capsys)("submit", message, *named)
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.count("\n") == 1
     assert says in ended.err

@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -97,8 +98,20 @@ class Unit:
 
 @pytest.fixture
 async def unit(tmp_path: Path) -> AsyncIterator[Unit]:
-    """One for each test: a clock only goes forward, and what one was told of is not told again."""
-    folder, authority = tmp_path, trustme.CA()
+    """One for each test: a clock only goes forward, and what one was told of is not told again.
+
+    The day on which it begins has been told: a notice still under way would be too old once the clock has moved.
+    """
+    async with _furnished(tmp_path) as one:
+        await brief_units(one.house.parts)
+        await one.mail.next("What the day asks for")
+        await told_by(one.hook, "officer.day")
+        yield one
+
+
+@asynccontextmanager
+async def _furnished(folder: Path) -> AsyncIterator[Unit]:
+    authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "hooks.pem")
     secret = folder / "hook-secret"
     secret.touch(mode=0o600)

@@ -25,7 +25,8 @@ from starlette.routing import Mount
 from gateway.api.application import agency_api
 from gateway.api.operator import operator_app
 from gateway.api.proxy import behind_the_proxy
-from gateway.app import MAILBOX, MESH, build_parts, close, watch_mailbox, watch_mesh, ways_in_of
+from gateway.app import build_parts, close
+from gateway.app.ways_in import MAILBOX, MESH, watch_mailbox, watch_mesh, ways_in_of
 from gateway.console.application import console_app, console_site
 from gateway.console.door import BASE as CONSOLE
 from gateway.core.errors import Misconfigured

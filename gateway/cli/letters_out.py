@@ -18,7 +18,8 @@ from adapters.mail.letter import Correspondence, build_posting
 from adapters.mail.message_form import message_form
 from adapters.mail.policy import relay_map as relay_map_of
 from gateway.actions.message_in_mail import BY_MAIL
-from gateway.app import correspondence, letter_keys, local_today, mail_policy
+from gateway.app import local_today
+from gateway.app.correspondence import correspondence, letter_keys, mail_policy
 from gateway.cli.session import answer, stop
 from gateway.core.errors import Misconfigured
 from gateway.partnerships import packs

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.mail.domains import Ask, Seen, Unreachable, asker, is_reserved, look_at_ours, look_at_partner
-from gateway.app import correspondence, letter_keys, mail_policy
+from gateway.app.correspondence import correspondence, letter_keys, mail_policy
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.settings import Finding, Settings
 from gateway.store import directory, tables

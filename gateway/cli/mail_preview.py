@@ -12,7 +12,7 @@ import typer
 
 from adapters.mail.letter import build_posting
 from gateway.actions.view import Viewing, view
-from gateway.app import correspondence, mail_policy
+from gateway.app.correspondence import correspondence, mail_policy
 from gateway.cli.session import opened, partnership_of
 from gateway.core.deliveries import DeliveryState, Letter
 from gateway.core.messages import IncidentId, MessageId, PartnershipId

@@ -20,7 +20,8 @@ import typer
 from cryptography.x509 import load_pem_x509_certificate
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.app import home_of, local_today, notaries_of, system_clock
+from gateway.app import home_of, local_today, system_clock
+from gateway.app.ways_out import notaries_of
 from gateway.cli.dates_at_hand import Dates, read_dates, warnings
 from gateway.cli.mail_domains import mail_domains
 from gateway.core.errors import GatewayError, Misconfigured

@@ -17,7 +17,8 @@ from typing import Any
 import uvloop
 from celery import Celery, signals
 
-from gateway.app import build_parts, close, own_account, read_mailbox_once, read_mesh_once, ways_in_of
+from gateway.app import build_parts, close
+from gateway.app.ways_in import own_account, read_mailbox_once, read_mesh_once, ways_in_of
 from gateway.core.errors import Misconfigured
 from gateway.dispatch.anchoring import anchor_newest
 from gateway.dispatch.erasing import reapply_erasures

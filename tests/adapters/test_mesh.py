@@ -12,7 +12,7 @@ import pytest
 
 from adapters.mesh import MeshAdapter
 from gateway.actions.try_way import WayTrial, try_way
-from gateway.app import read_mesh_once
+from gateway.app.ways_in import read_mesh_once
 from gateway.core.deliveries import DeliveryState, Fault, TryLater, Undeliverable
 from gateway.core.messages import AgencyId, RoleId, Seat
 from gateway.demo.partnership import SOUTH_TYNESIDE

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import pytest
 
 from adapters.mail.mailbox import Mailbox
-from gateway.app import own_account, read_mailbox_once
+from gateway.app.ways_in import own_account, read_mailbox_once
 from gateway.core.replies import MailExpected, MailReading
 from gateway.dispatch.intake import read_kept
 from gateway.settings import Settings
@@ -35,12 +35,13 @@ KILLED = """
 import asyncio, json, os, signal, sys
 from adapters.mail.mailbox import Mailbox
 from gateway import app
+from gateway.app import ways_in
 from gateway.settings import Settings
 
 async def main():
     parts = app.build_parts(Settings(**json.loads(sys.argv[1])))
     Mailbox.mark = lambda self, uid: os.kill(os.getpid(), signal.SIGKILL)
-    await app.read_mailbox_once(parts, app.own_account(parts.settings))
+    await ways_in.read_mailbox_once(parts, ways_in.own_account(parts.settings))
 
 asyncio.run(main())
 """

@@ -34,7 +34,7 @@ from gateway.actions.change_officer import (
 )
 from gateway.actions.end_webhook import OfficersRemoval, take_webhook_away
 from gateway.actions.prove import Occasion, Said, Subject, prove
-from gateway.actions.second_officer import LIFE, Answering
+from gateway.actions.second_officer import LIFE, Answering, asker_must_stand
 from gateway.actions.settle_webhook import Agreement, agree_webhook
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import PartnershipId
@@ -120,6 +120,7 @@ def answer_arrangement(
         detail = "Somebody has already settled this, or it has lapsed."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
     if not asked.refuse:
+        asker_must_stand(tx, row)
         both = TwoOfficers(row.asked_by, asked.officer)
         ARRANGEMENTS[row.act].do(tx, parts, occasion, row.partnership, row.arrangement, both)
     state = proposals.REFUSED if asked.refuse else proposals.AGREED
@@ -306,7 +307,7 @@ ARRANGEMENTS: Mapping[str, Arrangement] = {
         needs=Needs.CHANGE_OFFICERS,
     ),
     "officer-roles": Arrangement(
-        "Give an officer the roles of an administrator",
+        "Change the roles of an administrator, or make somebody one",
         dict.fromkeys(("name", "roles"), MOST_CHARACTERS),
         for_all=True,
         do=_change_roles,

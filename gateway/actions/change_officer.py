@@ -1,7 +1,8 @@
 """Make somebody an officer, change their roles, suspend them, or invite them to make a passkey.
 
-Invariant: nobody becomes or stays an administrator by one person's word, and nobody gets another way into an account that has one
-by one person's word (architecture section 9: what can redirect or silence). Each change leaves an entry; names stand in none of them.
+Invariant: nobody becomes or stays an administrator by one person's word, nobody changes their own roles, gets another way into an
+account that has one, or ends their own suspension by one person's word (architecture section 9: what can redirect or silence), and
+changed roles never leave nobody who may set officers up. Each change leaves an entry; names stand in none of them.
 """
 
 from __future__ import annotations
@@ -133,11 +134,18 @@ def add_officer(tx: Tx, parts: Parts, occasion: Occasion, asked: NewOfficer) -> 
 
 
 def change_roles(tx: Tx, parts: Parts, occasion: Occasion, asked: NewRoles) -> Stated:
-    """Other roles, from the next page on; Refused when an administrator is made by one person."""
+    """Other roles, from the next page on; Refused when an administrator is made, or one's own roles change, by one person, and when
+    nobody would be an administrator any more."""
+    tx.take_turns("officers:administrators")  # else two could each cease to be one, seeing the other
     row = known_officer(tx, asked.name)
     if not asked.roles:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Name at least one role, or suspend the officer.")
     _two_for_an_administrator(asked.roles, asked.by, asked.second)
+    if row.key == name_key(asked.by):  # who may open no incident does not let themselves
+        TwoOfficers(asked.by, asked.second)
+    if _is_last_administrator(tx, row) and OfficerRole.ADMINISTRATOR not in asked.roles:
+        detail = "Nobody else is an administrator: make somebody one first."
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
     officers.change(tx, row.name, roles=officers.roles_as_kept(asked.roles))
     return say_officer_changed(tx, parts, occasion, row.name, "roles-changed")
 
@@ -147,6 +155,8 @@ def suspend_officer(tx: Tx, parts: Parts, occasion: Occasion, asked: Suspension)
     row = known_officer(tx, asked.name)
     if asked.lift:
         _two_for_an_administrator(row.roles, asked.by, asked.second)
+        if row.key == name_key(asked.by):
+            TwoOfficers(asked.by, asked.second)
         officers.change(tx, row.name, state=officers.ACTIVE)
         return say_officer_changed(tx, parts, occasion, row.name, "let-in-again")
     officers.change(tx, row.name, state=officers.SUSPENDED)
@@ -246,3 +256,11 @@ def say_officer_changed(tx: Tx, parts: Parts, occasion: Occasion, name: str, wha
 def _two_for_an_administrator(roles: frozenset[OfficerRole], by: str, second: str) -> None:
     if OfficerRole.ADMINISTRATOR in roles:
         TwoOfficers(by, second)
+
+
+def _is_last_administrator(tx: Tx, row: OfficerRow) -> bool:
+    role = OfficerRole.ADMINISTRATOR
+    others = (one for one in officers.every(tx) if one.key != row.key)
+    return (
+        row.is_active and role in row.roles and not any(one.is_active and role in one.roles for one in others)
+    )

@@ -31,7 +31,7 @@ from gateway.core.officers import TwoOfficers, name_key
 from gateway.core.permissions import Needs
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import breaches, duties, incidents, messages, proposals
+from gateway.store import breaches, duties, incidents, messages, officers, proposals
 from gateway.store.incidents import Incident
 from gateway.store.proposals import ProposalRow
 from gateway.store.transaction import Tx
@@ -120,6 +120,7 @@ def answer_asking(tx: Tx, parts: Parts, work: Work, asked: Answering) -> Proposa
         )
     state = proposals.REFUSED if asked.refuse else proposals.AGREED
     if not asked.refuse:
+        asker_must_stand(tx, row)
         _do(tx, parts, work, row, incident.id, fields, asked)
     if not proposals.settle(tx, row, state, asked.officer, work.at):
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Somebody has already settled this.")
@@ -151,6 +152,16 @@ def what_is_asked(work: Work, row: ProposalRow) -> Fields | None:
         return None
     fields: Fields = json.loads(work.key.open(f"proposal:{row.id}", row.sealed))
     return fields
+
+
+def asker_must_stand(tx: Tx, row: ProposalRow) -> None:
+    """Whoever was suspended since asks for nothing any more: another officer would be the only one who does it."""
+    asker = officers.find(tx, row.asked_by)
+    if asker is not None and not asker.is_active:
+        detail = (
+            "Whoever asked for it may not work here any more. Refuse it, and ask anew if it is still wanted."
+        )
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
 
 
 def is_own(row: ProposalRow, officer: str) -> bool:

@@ -140,7 +140,7 @@ async def post_roles(console: Console, visit: Visit) -> Response:
     if not roles:
         detail = "Choose at least one role, or suspend them. Go back and try again."
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
-    if ADMIN in roles:
+    if ADMIN in roles or row.key == name_key(visit.signed_in.name):
         return await ask_about_all(console, visit, "officer-roles", {"name": row.name, "roles": _kept(roles)})
     await settled(console, _of(console.parts, change_roles, NewRoles(row.name, roles, visit.signed_in.name)))
     return go(f"{_path(console, row)}?done=roles")

@@ -9,9 +9,14 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from gateway.actions.change_officer import NewRoles, change_roles
+from gateway.actions.prove import Occasion
+from gateway.core.errors import Refused
 from gateway.core.permissions import OfficerRole
+from gateway.parts import Supply
 from gateway.store import officers
 from gateway.store.officers import OfficerRow
+from gateway.store.transaction import Tx
 from tests.edges.console_person import Browser, Page, browser, signed_in
 from tests.gateway_house import House, gateway_house
 
@@ -124,6 +129,60 @@ async def test_roles_change_from_the_next_page_and_power_waits_for_a_second_offi
         assert (await person.get("/console/audit")).status == 200
         await agreed_by_second(house, asked, admin)
         assert (await person.get("/console/audit")).status == 403
+
+
+async def test_nobody_lets_themselves_in_and_somebody_always_sets_officers_up(house: House) -> None:
+    """An administrator opens no incident: their own roles change only when another agrees, and the last one stays one."""
+    async with signed_in(house, "Selma Grant", ADMIN) as person:
+        path = await path_of(person, "Selma Grant")
+        await person.get(path)
+        asked = await person.send(f"{path}/roles", **{"role-manager": "yes"})
+        assert await roles_of(house, "Selma Grant") == frozenset(ADMIN)
+        assert (await person.get("/console/search")).status == 403
+        assert (await agreed_by_second(house, asked, person)).status == 303
+        assert (await person.get("/console/search")).status == 200
+
+    def last(tx: Tx) -> None:
+        for row in officers.every(tx):
+            if OfficerRole.ADMINISTRATOR in row.roles and row.name != SECOND:
+                officers.change(tx, row.name, state=officers.SUSPENDED)
+        asked = NewRoles(SECOND, frozenset({OfficerRole.AUDITOR}), "Clara Reed")
+        with pytest.raises(Refused, match=r"conflicting-state|administrator"):
+            change_roles(tx, house.parts, Occasion(house.clock(), Supply(bytes(32))), asked)
+        raise _Undone
+
+    with pytest.raises(_Undone):
+        await house.parts.store.transact(last)
+
+
+async def test_what_somebody_asked_for_is_not_done_once_they_are_suspended(
+    house: House, admin: Browser
+) -> None:
+    async with signed_in(house, "Percy Gone", ADMIN) as person:
+        await person.get("/console/officers")
+        new = {"name": "Minnie Made", "role-administrator": "yes", "email": ""}
+        asked = await person.send("/console/officers/added", **new)
+        assert asked.status == 303
+    path = await path_of(admin, "Percy Gone")
+    await admin.get(path)
+    await admin.send(f"{path}/suspended")
+    listed = await admin.get("/console/approvals")
+    ask = re.findall(r'href="(/console/approvals/ask-[^"]+)"', listed.text)[-1]
+    await admin.get(ask)
+    assert (await admin.send(f"{ask}/agree", looked="yes")).status == 409
+    assert await row_of(house, "Minnie Made") is None
+    await admin.get(ask)
+    assert (await admin.send(f"{ask}/refuse")).status == 303
+
+
+class _Undone(Exception):
+    """Rolls back what a test changed for its question."""
+
+
+async def roles_of(house: House, name: str) -> frozenset[OfficerRole]:
+    row = await row_of(house, name)
+    assert row is not None
+    return row.roles
 
 
 async def test_an_invitation_is_shown_once_and_for_an_administrator_works_when_another_agreed(

@@ -111,7 +111,7 @@ def _ended(tx: Tx, parts: Parts, occasion: Occasion, row: WebhookRow, officers: 
         state=WebhookState.REMOVED,
         ends_at=None,
         settled_at=occasion.at,
-        settled_by=officers or row.settled_by,
+        settled_by=officers,
     )
     say(tx, parts, occasion, row, Event.DIRECTORY_CHANGED, "webhook-removed")
     return webhooks.change(tx, removed)

@@ -1,7 +1,8 @@
 """An agency's own software says at which endpoint it is told of what waits, and changes that endpoint's secret.
 
 Invariant: where notices are first told comes into force at once, since the inbox goes on holding everything; what would take the place
-of another way redirects, so it waits for two officers (settle_webhook). A secret is told once, in the answer that puts it in use; while
+of another way redirects, so it waits for two officers (settle_webhook), and it redirects too when that way was removed just before, by
+the same software or by officers. A secret is told once, in the answer that puts it in use; while
 it is changed, notices are signed with the newest and the one before. The address was checked before (`Parts.check_address`), and is
 checked again by whatever calls it.
 """
@@ -9,6 +10,7 @@ checked again by whatever calls it.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.actions.prove import Occasion, Said, Subject, prove
@@ -18,6 +20,7 @@ from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, PartnershipId, RoleId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import EVERY_ROLE
+from gateway.core.sandbox import is_of_sandbox
 from gateway.core.webhooks import MOST_OF_AN_AGENCY, OVERLAP, WAITS, WebhookState
 from gateway.partnerships.directory_plan import Change
 from gateway.parts import Parts
@@ -88,7 +91,7 @@ def enrol_webhook(tx: Tx, parts: Parts, occasion: Occasion, asked: Endpoint) -> 
         None,
     )
     webhooks.add(tx, row)
-    if not _redirects(tx, row):
+    if not _redirects(tx, row, mine):
         return _put_in_force(tx, parts, occasion, row)
     for before in same_seat:
         if before.state is not WebhookState.IN_FORCE:
@@ -148,10 +151,27 @@ def say(tx: Tx, parts: Parts, occasion: Occasion, row: WebhookRow, event: Event,
     prove(tx, parts, occasion, subject, [Said(event, reason=reason)])
 
 
-def _redirects(tx: Tx, row: WebhookRow) -> bool:
-    """Whether what now goes another way, to an address, would go here instead."""
+def _redirects(tx: Tx, row: WebhookRow, mine: Sequence[WebhookRow]) -> bool:
+    """Whether what goes another way, to an address, would go here instead: now, once an endpoint of one role is removed, or since one
+    was. Whoever holds a client's key could else remove the endpoint that is known, and name another."""
     now = _way_before(tx, row)
-    return now is not None and now.adapter != "inbox"
+    if now is not None and now.adapter != "inbox":
+        return True
+    if is_of_sandbox(row.agency):
+        return False  # developers try things, and there are no officers
+    of_roles = (one for one in mine if row.role == EVERY_ROLE and one.state is WebhookState.IN_FORCE)
+    if any(one.address != row.address for one in of_roles):
+        return True
+    before = next(
+        (one for one in webhooks.ended(tx, row.agency, row.partnership) if _overlap(one, row)), None
+    )
+    if before is None or before.state is WebhookState.GONE:
+        return False
+    return before.address != row.address or before.settled_by is not None
+
+
+def _overlap(one: WebhookRow, other: WebhookRow) -> bool:
+    return one.role == other.role or EVERY_ROLE in (one.role, other.role)
 
 
 def _way_before(tx: Tx, row: WebhookRow) -> WayRow | None:
@@ -177,7 +197,8 @@ def _put_in_force(tx: Tx, parts: Parts, occasion: Occasion, row: WebhookRow) -> 
     sealed = parts.keys.seal_secret(_label(row), secret.encode())
     directory.set_way(tx, row.partnership, WayRow(row.agency, row.role, "webhook", row.address, sealed))
     say(tx, parts, occasion, row, Event.DIRECTORY_CHANGED, "webhook")
-    in_force = replace(row, state=WebhookState.IN_FORCE, settled_at=occasion.at, ends_at=None)
+    at = occasion.at
+    in_force = replace(row, state=WebhookState.IN_FORCE, settled_at=at, ends_at=None, began_at=at)
     return Enrolled(webhooks.change(tx, in_force), secret)
 
 

@@ -139,7 +139,8 @@ webhook = Table(
     Column("asked_at", Instant, nullable=False),
     Column("ends_at", Instant),  # when the asking lapses, or the secret before the newest ends
     Column("settled_at", Instant),
-    Column("settled_by", Text),  # officers, where some agreed or refused
+    Column("settled_by", Text),  # officers, where some agreed, refused or ended it
+    Column("began_at", Instant),  # since when it was in force; empty: it never was
     CheckConstraint("state NOT IN ('waiting', 'agreed') OR ends_at IS NOT NULL", name="webhook_asking_ends"),
     Index("webhook_of_agency", "agency", "partnership"),
     Index("webhook_ending", "ends_at", **_where("ends_at IS NOT NULL")),

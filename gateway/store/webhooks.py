@@ -19,7 +19,8 @@ _C = t.webhook.c
 
 @dataclass(frozen=True, slots=True)
 class WebhookRow:
-    """One registration. `ends_at`: when its asking lapses, or the secret before its newest ends."""
+    """One registration. `ends_at`: when its asking lapses, or the secret before its newest ends. `began_at`: None, it never was in
+    force."""
 
     id: str
     partnership: PartnershipId
@@ -32,6 +33,7 @@ class WebhookRow:
     ends_at: datetime | None
     settled_at: datetime | None
     settled_by: str | None
+    began_at: datetime | None = None
 
 
 def add(tx: Tx, row: WebhookRow) -> None:
@@ -41,7 +43,7 @@ def add(tx: Tx, row: WebhookRow) -> None:
 
 def change(tx: Tx, row: WebhookRow) -> WebhookRow:
     """Keep where it stands now; what was asked for never changes."""
-    standing = ("ends_at", "settled_at", "settled_by")
+    standing = ("ends_at", "settled_at", "settled_by", "began_at")
     values = {name: getattr(row, name) for name in standing}
     tx.execute(update(t.webhook).where(_C.id == row.id).values(state=row.state.value, **values))
     return row
@@ -56,6 +58,18 @@ def of_agency(tx: Tx, agency: AgencyId, partnerships: Collection[str]) -> list[W
     """Those of an agency that wait or are in force, the oldest first."""
     query = select(*_C).where(_C.agency == agency, _C.partnership.in_(list(partnerships)), _is_open())
     return [_row(row) for row in tx.execute(query.order_by(_C.asked_at, _C.id))]
+
+
+def ended(tx: Tx, agency: AgencyId, partnership: PartnershipId) -> list[WebhookRow]:
+    """Those of an agency that were in force until somebody removed them or they answered 410, the last begun first."""
+    states = (WebhookState.REMOVED.value, WebhookState.GONE.value)
+    where = (
+        _C.agency == agency,
+        _C.partnership == partnership,
+        _C.state.in_(states),
+        _C.began_at.is_not(None),
+    )
+    return [_row(row) for row in tx.execute(select(*_C).where(*where).order_by(_C.began_at.desc(), _C.id))]
 
 
 def every(tx: Tx, with_ended: bool, most: int) -> list[WebhookRow]:

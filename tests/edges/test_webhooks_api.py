@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from gateway.actions.tell_old_address import DIRECTORY_CHANGE
-from gateway.core.messages import AgencyId, RoleId
+from gateway.core.messages import AgencyId, RoleId, Seat
 from gateway.core.webhooks import OVERLAP, WAITS
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.carrying import carry_due
@@ -34,8 +34,8 @@ from tests.partner_agency import Manners, WebhookServer, webhook_server
 class Town:
     """A gateway whose dispatch stands still, and two web servers that partners may register."""
 
-    def __init__(self, house: House, first: WebhookServer, second: WebhookServer) -> None:
-        self.house, self.first, self.second = house, first, second
+    def __init__(self, house: House, first: WebhookServer, second: WebhookServer, clock: Ahead) -> None:
+        self.house, self.first, self.second, self.clock = house, first, second, clock
 
     async def ask(self, agency: str, method: str, path: str = "", said: Any = None) -> Said:
         async with Raw(self.house, agency) as client:
@@ -59,6 +59,14 @@ class Town:
         await refer(self.house)
         while await carry_due(self.house.parts):
             pass
+
+    async def later(self, than: timedelta) -> int:
+        """How many askings and secrets end a little later than that from now; the commands' clock stays where it is."""
+        self.clock.ahead = than + timedelta(minutes=1)
+        try:
+            return await end_waiting_webhooks(self.house.parts)
+        finally:
+            self.clock.ahead = timedelta(0)
 
     async def changes(self) -> list[tuple[str, str | None]]:
         """What the ledger says of the directory: events and their coarse reasons, oldest first."""
@@ -91,7 +99,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             fetch_development_hosts=hosts,
         ) as house:
             await house.gateway.dispatch.stop()
-            yield Town(house, first, second)
+            yield Town(house, first, second, clock)
 
 
 async def test_an_endpoint_in_place_of_the_inbox_is_in_force_at_once_and_one_in_its_place_takes_two_officers(
@@ -150,8 +158,7 @@ async def test_a_secret_is_told_once_and_changed_with_two_that_hold_for_a_day(to
     town.first.secret = renewed["secret"]
     await town.told(UNIT, town.first)
 
-    town.house.clock.ahead += OVERLAP + timedelta(minutes=1)  # type: ignore[attr-defined]
-    assert await end_waiting_webhooks(town.house.parts) == 1
+    assert await town.later(OVERLAP) == 1
     await town.told(UNIT, town.first)
     town.first.secret, forged = made["secret"], town.first.forged
     ping = (await town.ask(UNIT, "POST", f"/{made['id']}/ping")).document
@@ -216,6 +223,32 @@ async def test_a_double_click_registers_once(town: Town) -> None:
     listed = (await town.ask(HOSPITALS, "GET")).document["webhooks"]
     assert len(listed) == 1
     await town.ask(HOSPITALS, "DELETE", f"/{listed[0]['id']}")
+
+
+async def test_removing_an_endpoint_first_redirects_no_less(town: Town) -> None:
+    """What a stolen client key could do: another address waits for two officers, the same one does not, and none begins again
+    that officers ended."""
+    first = (await town.register(HOSPITALS, town.first.url)).document
+    await town.ask(HOSPITALS, "DELETE", f"/{first['id']}")
+    for more in ({}, {"role": "agency-safeguarding-lead"}):
+        other = (await town.register(HOSPITALS, town.second.url, **more)).document
+        assert (other["state"], other["secret"]) == ("waiting", None)
+        await town.ask(HOSPITALS, "DELETE", f"/{other['id']}")
+    again = (await town.register(HOSPITALS, town.first.url)).document
+    assert again["state"] == "in-force", "it is where notices went before"
+    await gateway(town.house, "webhooks", "remove", again["id"], *OFFICERS)
+    back = (await town.register(HOSPITALS, town.first.url)).document
+    assert back["state"] == "waiting"
+    await town.ask(HOSPITALS, "DELETE", f"/{back['id']}")
+
+
+async def test_an_endpoint_for_every_role_does_not_wait_behind_that_of_one(town: Town) -> None:
+    """Once the one of a role is removed, notices for that role go to the other: so it takes two officers from the beginning."""
+    one = (await town.register(COUNCIL, town.first.url, role="dsp-la")).document
+    rest = (await town.register(COUNCIL, town.second.url)).document
+    assert (one["state"], rest["state"]) == ("in-force", "waiting")
+    for made in (one, rest):
+        await town.ask(COUNCIL, "DELETE", f"/{made['id']}")
 
 
 async def test_officers_agree_refuse_and_end_in_the_page_two_for_what_redirects_or_silences(
@@ -299,9 +332,11 @@ async def test_an_asking_that_officers_refuse_or_let_lie_changes_nothing(town: T
     assert (await attempt(town.house, "webhooks", "agree", first["id"], *OFFICERS))[0] == 1
 
     second = (await town.register(HOSPITALS, town.first.url)).document
-    town.house.clock.ahead += WAITS + timedelta(minutes=1)  # type: ignore[attr-defined]
-    assert await end_waiting_webhooks(parts) == 1
+    assert await town.later(WAITS) == 1
     assert (await town.ask(HOSPITALS, "GET", f"/{second['id']}")).document["state"] == "lapsed"
     assert (await town.ask(HOSPITALS, "POST", f"/{second['id']}/secret")).code == "conflicting-state"
     found = await parts.store.read(lambda tx: directory.load(tx, SOUTH_TYNESIDE))
     assert {way.adapter for seat, way in found.ways.items() if seat.agency == HOSPITALS} == {"mail"}
+    seat = Seat(AgencyId(HOSPITALS), RoleId("*"))
+    await parts.store.transact(lambda tx: directory.end_way(tx, SOUTH_TYNESIDE, seat))
+    parts.partnerships.forget()

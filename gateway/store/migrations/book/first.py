@@ -682,6 +682,7 @@ def upgrade() -> None:
         sa.Column("ends_at", sa.Text(), nullable=True),
         sa.Column("settled_at", sa.Text(), nullable=True),
         sa.Column("settled_by", sa.Text(), nullable=True),
+        sa.Column("began_at", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "state NOT IN ('waiting', 'agreed') OR ends_at IS NOT NULL", name="webhook_asking_ends"
         ),

@@ -2,7 +2,8 @@
 
 Only for use inside the limited child process. The exact bytes that came are verified, never a re-serialised copy. A signature
 counts when it is intact, its certificate leads to an authority that this deployment trusts, for e-mail, not revoked by the lists
-it was given, and names the address in From: a good signature of somebody else is the classic bypass. Nothing is fetched.
+it was given, and names the address in From: a good signature of somebody else is the classic bypass. One partner's own certificate may
+be trusted in its authority's place: it vouches for itself, and for nothing that its key may have issued. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Signature(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The authorities, or partners' own certificates to trust alone (PEM), and the revocation lists (DER). With lists, a certificate on none of them is not believed."""
+    """The authorities, or partners' own certificates to trust alone (PEM), and the revocation lists (DER). With lists, a certificate on none
+    of them is not believed. One that names an e-mail address, or is no authority's, vouches for itself and for no other."""
 
     roots: str
     revocations: tuple[bytes, ...] = ()
@@ -133,7 +135,11 @@ def _checked(content: bytes | None, der: bytes, sender: str | None, trust: Trust
     if content is None:
         content = bytes(signed["encap_content_info"]["content"].native)
         signed["encap_content_info"] = {"content_type": "data"}  # verified as if it had come beside it
-    status = asyncio.run(_status(content, signed, trust))
+    trusted = _trusted_now(trust)
+    status = asyncio.run(_status(content, signed, trust, [one for one in trusted if _is_authority(one)]))
+    own = [one for one in trusted if not _is_authority(one) and one.dump() == status.signing_cert.dump()]
+    if own and not status.trusted:
+        status = asyncio.run(_status(content, signed, trust, own))
     if not (status.intact and status.valid):
         return Checked(Signature.BROKEN, content)
     if not status.trusted:
@@ -142,15 +148,30 @@ def _checked(content: bytes | None, der: bytes, sender: str | None, trust: Trust
     return Checked(Signature.VERIFIED if is_senders else Signature.BROKEN, content)
 
 
-async def _status(content: bytes, signed: Any, trust: Trust | None) -> Any:
-    from asn1crypto import crl, pem, x509
-    from pyhanko.sign.validation import async_validate_detached_cms
-    from pyhanko.sign.validation.settings import KeyUsageConstraints
+def _trusted_now(trust: Trust | None) -> list[Any]:
+    """The certificates to trust that are valid at this moment."""
+    from asn1crypto import pem, x509
     from pyhanko_certvalidator import ValidationContext
 
     now = ValidationContext(trust_roots=[], allow_fetching=False).moment  # of this check
     trusted = pem.unarmor(trust.roots.encode(), multiple=True) if trust else ()
-    roots = [one for one in (x509.Certificate.load(der) for _, _, der in trusted) if _is_valid(one, now)]
+    return [one for one in (x509.Certificate.load(der) for _, _, der in trusted) if _is_valid(one, now)]
+
+
+def _is_authority(certificate: Any) -> bool:
+    """Whether what it issued is believed. RFC 5280 section 6.1.1 lets any trust anchor issue: one partner, whose own certificate is
+    trusted alone, could else vouch for every other. Self-signed ones often call themselves an authority, and name their address."""
+    usage = certificate.key_usage_value
+    may_issue = usage is None or "key_cert_sign" in usage.native
+    return bool(certificate.ca) and may_issue and not _addresses(certificate)
+
+
+async def _status(content: bytes, signed: Any, trust: Trust | None, roots: list[Any]) -> Any:
+    from asn1crypto import crl
+    from pyhanko.sign.validation import async_validate_detached_cms
+    from pyhanko.sign.validation.settings import KeyUsageConstraints
+    from pyhanko_certvalidator import ValidationContext
+
     lists = [crl.CertificateList.load(der) for der in trust.revocations] if trust else []
     context = ValidationContext(
         trust_roots=roots,

@@ -37,8 +37,9 @@ async def waiting_of(
     partnership = await partnership_of(parts, incident)
     rows = await parts.store.read(lambda tx: deliveries.every(tx, partnership, _WAITING))
     mine = sorted((row for row in rows if row.incident == incident), key=lambda row: row.created_at)
-    for message in dict.fromkeys(row.message for row in mine if row.way == "mail"):
-        asked = Viewing(officer, partnership, incident, opened=message)
+    opened = dict.fromkeys(row.message for row in mine if row.way == "mail")
+    for one in opened or ("incident",):  # who may not know of it sees not even what waits
+        asked = Viewing(officer, partnership, incident, opened=one)
         await parts.perform(view, asked, partnership, incident)
     return [await _shown(parts, partnership, row, out) for row in mine]
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.actions.keep_attachment import Infected
+from gateway.actions.need_to_know import Restricted
+from gateway.actions.restrict_incident import Restriction, restrict_incident
 from gateway.actions.take_held_return import take_held_return
 from gateway.actions.take_return import Judged
 from gateway.cli.mail_preview import waiting_of
@@ -18,8 +20,8 @@ from gateway.console.held import NOT_SHOWN, plain_words
 from gateway.core.duties import DutyState
 from gateway.core.errors import Refused
 from gateway.core.ladder import Rung
-from gateway.core.messages import AgencyId, DeliveryId, MessageId
-from gateway.demo.partnership import HOSPITALS
+from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId
+from gateway.demo.partnership import HOSPITALS, SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.store import attachments, breaches, deliveries, mail
 from gateway.store.mail import LetterRow
@@ -382,3 +384,13 @@ async def test_a_preview_shows_what_would_leave_and_to_whom_states_it_and_sends_
     ]
     assert (delivery.state.value, delivery.attempt) == ("held", 0)
     assert len(await entries_named(house, "IncidentViewed")) == 1
+
+
+async def test_a_preview_of_a_restricted_incident_shows_nobody_else_even_what_waits(house: House) -> None:
+    referral = await refer(house)
+    incident = IncidentId(referral["incident"])
+    wanted = Restriction(incident, "Winifred Stave", "staff-named")
+    await house.parts.perform(restrict_incident, wanted, SOUTH_TYNESIDE, incident)
+    assert await waiting_of(house.parts, incident, "Winifred Stave")
+    with pytest.raises(Restricted):
+        await waiting_of(house.parts, incident, "Desmond Quill")

@@ -234,6 +234,38 @@ def test_one_partners_own_certificate_may_be_trusted_alone(post: Post) -> None:
     assert check_signature(ended, ENROLLED, Trust(post.certificate("ended"))).signature is Signature.UNKNOWN
 
 
+def test_a_partner_who_is_trusted_alone_vouches_for_nobody_else(post: Post) -> None:
+    """Its certificate is no authority's: one that its key issued for another partner's address is nobody's."""
+    own = serialization.load_pem_private_key((post.folder / "school.pem").read_bytes(), None)
+    issuer = x509.load_pem_x509_certificate(post.certificate("school").encode()).subject
+    assert isinstance(own, rsa.RSAPrivateKey)
+    other = "dsl@another-school.example"
+    certificate(post.folder, "issued", ec.generate_private_key(ec.SECP256R1()), (issuer, own), other)
+    raw = as_mail(post.signed(INNER, "issued", "-certfile", "school.pem"))
+    alone = Trust(post.certificate("school"))
+    assert check_signature(raw, other, alone).signature is Signature.UNKNOWN
+    both = Trust(post.certificate("school") + post.roots)
+    assert check_signature(raw, other, both).signature is Signature.UNKNOWN
+    assert check_signature(as_mail(post.signed(INNER)), ENROLLED, both).signature is Signature.VERIFIED
+
+
+def test_a_self_signed_certificate_that_calls_itself_an_authority_vouches_for_itself_alone(
+    post: Post,
+) -> None:
+    """As programs make them when nothing else is said; it names an address, so it is one sender's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    own = certificate(post.folder, "self-made", key, None, ENROLLED)
+    raw = as_mail(post.signed(INNER, "self-made"))
+    alone = Trust(post.certificate("self-made"))
+    assert check_signature(raw, ENROLLED, alone).signature is Signature.VERIFIED
+    other = "dsl@another-school.example"
+    certificate(
+        post.folder, "issued-by-it", ec.generate_private_key(ec.SECP256R1()), (own.subject, key), other
+    )
+    forged = as_mail(post.signed(INNER, "issued-by-it", "-certfile", "self-made.pem"))
+    assert check_signature(forged, other, alone).signature is Signature.UNKNOWN
+
+
 ENVELOPES = {
     "AES-128-CBC": ("-aes128", "ours-rsa"),
     "AES-192-CBC": ("-aes192", "ours-rsa"),

@@ -792,11 +792,15 @@ SIGNED_WITHIN = timedelta(minutes=2)  # the gateway takes a request that was sig
 
 
 def check_senders(receipts: list[Receipt], policy: Policy) -> str:
-    """Senders' own signatures over their requests (RFC 9421) are over what was accepted; in words, how many there are."""
+    """Senders' own signatures over their requests (RFC 9421) are over what was accepted; in words, how many there are, and by whose word
+    the keys are theirs: what only the gateway names, it could have made."""
     signed = [one for one in receipts if _accepted(one) and "http_signature" in one.disclosed]
     for one in signed:
         _check_request(one, policy)
-    return f"{len(signed)} messages signed by their senders" if signed else ""
+    named = sum(one.disclosed["sender"] in policy.peers for one in signed)
+    counted = {"that the policy names": named, "that only the gateway names": len(signed) - named}
+    told = (f"{count} messages signed by senders' keys {words}" for words, count in counted.items() if count)
+    return ", ".join(told)
 
 
 def _check_request(receipt: Receipt, policy: Policy) -> None:

@@ -207,7 +207,7 @@ async def test_a_signed_message_is_kept_with_its_signature_and_the_evidence_chec
     assert "DPoP" not in base, "no token and no proof is kept"
     finding, _ = await evidence(house, answer["incident"])
     assert finding.verdict == "VALID"
-    assert "1 messages signed by their senders" in finding.reason
+    assert "1 messages signed by senders' keys that the policy names" in finding.reason
 
 
 @in_one_house
@@ -285,10 +285,13 @@ def policy(**peers: frozenset[str]) -> verify.Policy:
     return verify.Policy("gateway.example", (), (), 0, "none", {}, (), timedelta(minutes=1), peers=peers)
 
 
-def test_the_verifier_counts_what_senders_signed() -> None:
+def test_the_verifier_counts_what_senders_signed_and_by_whose_word() -> None:
+    """A key that the policy does not name may be one that the gateway made."""
     named = frozenset({public_key(SIGNER.public_jwk()).thumbprint})
-    for believed in (policy(), policy(**{POLICE: named}), policy(others=frozenset())):
-        assert verify.check_senders([a_receipt()], believed) == "1 messages signed by their senders"
+    told = "1 messages signed by senders' keys that"
+    assert verify.check_senders([a_receipt()], policy(**{POLICE: named})) == f"{told} the policy names"
+    for believed in (policy(), policy(others=frozenset())):
+        assert verify.check_senders([a_receipt()], believed) == f"{told} only the gateway names"
     assert verify.check_senders([a_receipt(http_signature=None)], policy()) == ""
 
 

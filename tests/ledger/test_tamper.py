@@ -1576,7 +1576,7 @@ def test_what_the_sender_signed_is_counted() -> None:
         scene.sign_request(seconds_later=seconds_later)
         finding = scene.play()
         assert finding.verdict == "VALID"
-        assert finding.reason.endswith(", 1 messages signed by their senders")
+        assert finding.reason.endswith(", 1 messages signed by senders' keys that the policy names")
 
 
 def test_a_bundle_beyond_the_limit_is_refused_unread() -> None:

@@ -196,7 +196,7 @@ class Settings(BaseSettings):
     anchor_interval_seconds: float = Field(
         60.0, gt=0, le=3600, description="how often the log is witnessed and stamped, on a fixed rhythm"
     )
-    log_growth: int = Field(
+    log_leaves_per_anchoring: int = Field(
         8,
         ge=0,
         le=1024,
@@ -463,7 +463,7 @@ class Settings(BaseSettings):
     @property
     def steady_growth(self) -> int:
         """How many leaves the log that others see grows by at each anchoring; 0 where nobody else sees it, or it is not wanted."""
-        return self.log_growth if self.is_anchored else 0
+        return self.log_leaves_per_anchoring if self.is_anchored else 0
 
     @property
     def is_anchored(self) -> bool:

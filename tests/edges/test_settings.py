@@ -184,7 +184,7 @@ def test_every_setting_says_what_it_means_and_every_time_and_size_its_unit() -> 
             unit = name.rpartition("_")[2]
             counts = {"length", "connections", "once", "processes", "requests"}
             assert unit in {"seconds", "days", "bytes"} | counts or name.endswith(
-                ("_per_second", "_per_hour", "_per_day")
+                ("_per_second", "_per_hour", "_per_day", "_per_anchoring")
             ), name
 
 

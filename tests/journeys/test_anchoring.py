@@ -73,7 +73,10 @@ class Notaries:
         return make_witness(folder / "witness", "witness.police.example", [vkey], kind)
 
     def settings(self, *witnesses: WitnessProcess, stamped: bool = True, growth: int = 0) -> dict[str, Any]:
-        found: dict[str, Any] = {"witnesses": tuple(one.setting for one in witnesses), "log_growth": growth}
+        found: dict[str, Any] = {
+            "witnesses": tuple(one.setting for one in witnesses),
+            "log_leaves_per_anchoring": growth,
+        }
         if stamped:
             found |= {
                 "timestamp_urls": (self.authority.url,),

@@ -17,6 +17,7 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,13 +40,14 @@ class ModuleTrouble(ValueError):
 class HardwareHome:
     """One token of one module. The PIN stands in a file of its own and is read at each session's beginning.
 
-    `signs` are the purposes whose next keys are made in the module.
+    `signs` are the purposes whose next keys are made in the module; `seconds` is how long a signature is waited for.
     """
 
     module: Path
     token: str
     pin_file: Path
     signs: frozenset[str] = frozenset()
+    seconds: float = 10.0
     _known: dict[bytes, bytes] = field(default_factory=dict, repr=False)
 
     def make_key(self) -> bool:
@@ -180,8 +182,18 @@ class HardwareSigner:
         return self.sign_now(data) if noted is None else noted
 
     def sign_now(self, data: bytes) -> bytes:
-        """Ask the module: blocks for as long as it takes; ModuleTrouble when it does not answer."""
-        return self._home.sign(self._label, self.algorithm, data)
+        """Ask the module; ModuleTrouble when it refuses, or has not answered in time.
+
+        A module that hangs keeps the one thread that asks it, and no thread that others need: whoever waits is let go.
+        """
+        asked = _asking().submit(self._home.sign, self._label, self.algorithm, data)
+        try:
+            return asked.result(self._home.seconds)
+        except TimeoutError:
+            asked.cancel()
+            raise ModuleTrouble(
+                "the hardware module does not answer: look at it and at its network"
+            ) from None
 
     def public_jwk(self) -> dict[str, str]:
         return dict(self._jwk)
@@ -191,8 +203,15 @@ class HardwareSigner:
 
 
 _ONE_AT_A_TIME = threading.RLock()
+_ASKING: dict[int, ThreadPoolExecutor] = {}  # by process: a forked one has none of its parent's threads
 _KEPT: dict[tuple[str, str], Any] = {}
 _SIGNING: set[tuple[str, str]] = set()
+
+
+def _asking() -> ThreadPoolExecutor:
+    """The one thread of this process that asks for signatures: a module takes one at a time anyway."""
+    here = os.getpid()
+    return _ASKING.get(here) or _ASKING.setdefault(here, ThreadPoolExecutor(1, "module"))
 
 
 def _forget(place: tuple[str, str]) -> None:

@@ -245,6 +245,30 @@ async def verdict(house: House, incident: str) -> str:
     return verify.verify_bundle(bundle, policy).verdict
 
 
+class Hanging(HardwareHome):
+    """A module that answers nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("none"), "none", Path("none"), seconds=0.05)
+        self.let_go = threading.Event()
+
+    def sign(self, label: str, algorithm: Algorithm, data: bytes) -> bytes:
+        assert self.let_go.wait(20)
+        return data
+
+
+def test_a_module_that_hangs_holds_nobody_who_waits_and_signs_again_once_it_answers() -> None:
+    """The next is not asked in its place either; what nobody waits for any more is not signed later."""
+    home = Hanging()
+    signer = HardwareSigner("receipts-1", "label", {"kty": "EC"}, home)
+    for data in (b"first", b"second"):
+        with pytest.raises(ModuleTrouble, match="does not answer"):
+            signer.sign_now(data)
+    home.let_go.set()
+    home.seconds = 20.0
+    assert signer.sign_now(b"third") == b"third"
+
+
 def test_keys_move_from_files_into_the_module_by_a_rotation(
     office: Office, signing_home: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:

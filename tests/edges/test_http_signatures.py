@@ -175,7 +175,7 @@ in_one_house = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     async with gateway_house(tmp_path_factory.mktemp("signed")) as running:
-        await running.gateway.dispatch.stop()  # nothing is stated between the seal and the look at the evidence
+        await running.gateway.dispatch.stop()  # nothing is stated while evidence is looked at
         yield running
 
 

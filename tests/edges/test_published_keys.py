@@ -82,7 +82,7 @@ class Publisher:
 
     async def command(self, *words: str) -> Any:
         status, out, err = await attempt(self.house, *words, "--json")
-        assert status == 0, err
+        assert status == 0, (err, out)
         return json.loads(out)
 
     async def events(self) -> list[str]:

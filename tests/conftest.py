@@ -29,9 +29,10 @@ def _log_as_the_product_does() -> Iterator[None]:
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Tests run on the event loop that serves, and so does a gateway within one. In a journey it is the partners' programs that
-    run here: asyncio's own loop closes, as uvloop does not, the socket to a gateway that is killed while they connect."""
-    own = "journeys" in item.path.parts
+    """Tests run on the event loop that serves, and so does a gateway within one. In a journey and beside an adapter it is the
+    partners' programs that run here: asyncio's own loop closes, as uvloop does not, the socket to who is killed while they
+    connect, and one whose TLS has not said good-bye when the test ends."""
+    own = bool({"journeys", "adapters"} & set(item.path.parts))
     return {"asyncio": asyncio.new_event_loop} if own else {"uvloop": uvloop.new_event_loop}
 
 

@@ -16,7 +16,6 @@ from gateway.console import words
 from gateway.console.door import HEADERS, Console, Visit
 from gateway.console.forms import Field, Group, form_of
 from gateway.console.pages import STATIC, page, static_address
-from gateway.console.paper_pdf import pdf
 from gateway.console.rules import limit
 from gateway.console.sheet import HOUSE, Sheet
 from gateway.core.errors import ErrorCode, Refused
@@ -86,6 +85,8 @@ async def get_forms(console: Console, visit: Visit) -> Response:
 
 async def get_form(console: Console, visit: Visit) -> Response:
     """One form: a page to print, or a PDF where the address ends so."""
+    from gateway.console.paper_pdf import pdf  # it draws: loaded when something is drawn
+
     pack, name = await _pack(console, visit), visit.path("form")
     slug = name.removesuffix(".pdf")
     sheet = sheet_of(pack, slug)

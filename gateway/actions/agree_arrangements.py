@@ -53,7 +53,18 @@ MOST_CHARACTERS = 200
 NONE = "-"  # a field that was left empty
 
 Fields = Mapping[str, str]
-Do = Callable[[Tx, Parts, Occasion, PartnershipId | None, Fields, TwoOfficers], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What is to be done: the asking, with both officers' names."""
+
+    partnership: PartnershipId | None
+    fields: Fields
+    officers: TwoOfficers
+
+
+Do = Callable[[Tx, Parts, Occasion, Agreed], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +133,7 @@ def answer_arrangement(
     if not asked.refuse:
         asker_must_stand(tx, row)
         both = TwoOfficers(row.asked_by, asked.officer)
-        ARRANGEMENTS[row.act].do(tx, parts, occasion, row.partnership, row.arrangement, both)
+        ARRANGEMENTS[row.act].do(tx, parts, occasion, Agreed(row.partnership, row.arrangement, both))
     state = proposals.REFUSED if asked.refuse else proposals.AGREED
     if not proposals.settle(tx, row, state, asked.officer, occasion.at):
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Somebody has already settled this.")
@@ -150,125 +161,65 @@ def _say(tx: Tx, parts: Parts, occasion: Occasion, row: ProposalRow, event: Even
 # --- the arrangements
 
 
-def _activate(
-    tx: Tx,
-    parts: Parts,
-    occasion: Occasion,
-    partnership: PartnershipId | None,
-    fields: Fields,
-    officers: TwoOfficers,
-) -> object:
+def _activate(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
     """The very text that was looked at: another release may have come meanwhile, with other text under the same version."""
-    assert partnership is not None
-    files = files_of_version(tx, partnership, fields["version"])
-    if files is None or packs.digest(files) != fields["digest"]:
+    assert agreed.partnership is not None
+    files = files_of_version(tx, agreed.partnership, agreed.fields["version"])
+    if files is None or packs.digest(files) != agreed.fields["digest"]:
         detail = "These rules are not those that were asked for any more. Look at them and ask anew."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
-    return activate_pack(tx, parts, occasion, Activation(partnership, files, officers, fields["mark"]))
-
-
-def _change_calendar(
-    tx: Tx,
-    parts: Parts,
-    occasion: Occasion,
-    partnership: PartnershipId | None,
-    fields: Fields,
-    officers: TwoOfficers,
-) -> object:
-    """Named by the day on which it comes into force; open duties are counted anew by the timetable's next round."""
-    today = occasion.at.astimezone(LONDON).date()
-    listed = government_list(fields["list"].encode(), in_force(tx), today)
-    return change_calendar(tx, parts, occasion, CalendarChange(listed, officers))
-
-
-def _add_officer(
-    tx: Tx,
-    parts: Parts,
-    occasion: Occasion,
-    partnership: PartnershipId | None,
-    fields: Fields,
-    officers: TwoOfficers,
-) -> object:
-    email, subject = (None if fields[name] == NONE else fields[name] for name in ("email", "subject"))
-    roles = known_roles(fields["roles"].split(","))
-    asked = NewOfficer(fields["name"], roles, officers.first, officers.second, email, subject)
-    return add_officer(tx, parts, occasion, asked)
-
-
-def _change_roles(
-    tx: Tx,
-    parts: Parts,
-    occasion: Occasion,
-    partnership: PartnershipId | None,
-    fields: Fields,
-    officers: TwoOfficers,
-) -> object:
-    roles = known_roles(fields["roles"].split(","))
-    return change_roles(tx, parts, occasion, NewRoles(fields["name"], roles, officers.first, officers.second))
-
-
-def _let_in(
-    tx: Tx,
-    parts: Parts,
-    occasion: Occasion,
-    partnership: PartnershipId | None,
-    fields: Fields,
-    officers: TwoOfficers,
-) -> object:
-    asked = Suspension(fields["name"], officers.first, officers.second, lift=True)
-    return suspend_officer(tx, parts, occasion, asked)
-
-
-def _change_address(
-    tx: Tx,
-    parts: Parts,
-    occasion: Occasion,
-    partnership: PartnershipId | None,
-    fields: Fields,
-    officers: TwoOfficers,
-) -> object:
-    email = None if fields["email"] == NONE else fields["email"]
-    return change_address(
-        tx, parts, occasion, NewAddress(fields["name"], email, officers.first, officers.second)
+    return activate_pack(
+        tx, parts, occasion, Activation(agreed.partnership, files, agreed.officers, agreed.fields["mark"])
     )
 
 
-def _invite(
-    tx: Tx,
-    parts: Parts,
-    occasion: Occasion,
-    partnership: PartnershipId | None,
-    fields: Fields,
-    officers: TwoOfficers,
-) -> object:
+def _change_calendar(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
+    """Named by the day on which it comes into force; open duties are counted anew by the timetable's next round."""
+    today = occasion.at.astimezone(LONDON).date()
+    listed = government_list(agreed.fields["list"].encode(), in_force(tx), today)
+    return change_calendar(tx, parts, occasion, CalendarChange(listed, agreed.officers))
+
+
+def _add_officer(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
+    said, by = agreed.fields, agreed.officers
+    email, subject = (None if said[name] == NONE else said[name] for name in ("email", "subject"))
+    roles = known_roles(said["roles"].split(","))
+    asked = NewOfficer(said["name"], roles, by.first, by.second, email, subject)
+    return add_officer(tx, parts, occasion, asked)
+
+
+def _change_roles(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
+    said, by = agreed.fields, agreed.officers
+    roles = known_roles(said["roles"].split(","))
+    return change_roles(tx, parts, occasion, NewRoles(said["name"], roles, by.first, by.second))
+
+
+def _let_in(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
+    said, by = agreed.fields, agreed.officers
+    return suspend_officer(tx, parts, occasion, Suspension(said["name"], by.first, by.second, lift=True))
+
+
+def _change_address(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
+    said, by = agreed.fields, agreed.officers
+    email = None if said["email"] == NONE else said["email"]
+    return change_address(tx, parts, occasion, NewAddress(said["name"], email, by.first, by.second))
+
+
+def _invite(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
     """The link works from now on; whoever asked has seen it, here is only its digest."""
-    replace = fields["replace"] == "yes"
-    asked = Invitation(fields["name"], fields["link"], officers.first, officers.second, replace)
+    said, by = agreed.fields, agreed.officers
+    asked = Invitation(said["name"], said["link"], by.first, by.second, said["replace"] == "yes")
     return invite_officer(tx, parts, occasion, asked)
 
 
-def _agree_webhook(
-    tx: Tx,
-    parts: Parts,
-    occasion: Occasion,
-    partnership: PartnershipId | None,
-    fields: Fields,
-    officers: TwoOfficers,
-) -> object:
-    _must_be_of(tx, partnership, fields["webhook"])
-    return agree_webhook(tx, parts, occasion, Agreement(fields["webhook"], officers))
+def _agree_webhook(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
+    _must_be_of(tx, agreed.partnership, agreed.fields["webhook"])
+    return agree_webhook(tx, parts, occasion, Agreement(agreed.fields["webhook"], agreed.officers))
 
 
-def _end_webhook(
-    tx: Tx,
-    parts: Parts,
-    occasion: Occasion,
-    partnership: PartnershipId | None,
-    fields: Fields,
-    officers: TwoOfficers,
-) -> object:
-    _must_be_of(tx, partnership, fields["webhook"])
-    return take_webhook_away(tx, parts, occasion, OfficersRemoval(fields["webhook"], officers))
+def _end_webhook(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
+    _must_be_of(tx, agreed.partnership, agreed.fields["webhook"])
+    return take_webhook_away(tx, parts, occasion, OfficersRemoval(agreed.fields["webhook"], agreed.officers))
 
 
 def _must_be_of(tx: Tx, partnership: PartnershipId | None, webhook: str) -> None:
@@ -277,61 +228,38 @@ def _must_be_of(tx: Tx, partnership: PartnershipId | None, webhook: str) -> None
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no endpoint of this id.")
 
 
+def _of_a_partnership(title: str, do: Do, *fields: str) -> Arrangement:
+    return Arrangement(title, dict.fromkeys(fields, MOST_CHARACTERS), for_all=False, do=do)
+
+
+def _among_officers(title: str, do: Do, *fields: str) -> Arrangement:
+    kept = dict.fromkeys(fields, MOST_CHARACTERS)
+    return Arrangement(title, kept, for_all=True, do=do, needs=Needs.CHANGE_OFFICERS)
+
+
 ARRANGEMENTS: Mapping[str, Arrangement] = {
-    "agree-webhook": Arrangement(
-        "Let an agency's endpoint take the place of another way",
-        {"webhook": MOST_CHARACTERS},
-        for_all=False,
-        do=_agree_webhook,
+    "agree-webhook": _of_a_partnership(
+        "Let an agency's endpoint take the place of another way", _agree_webhook, "webhook"
     ),
-    "end-webhook": Arrangement(
-        "End an agency's endpoint", {"webhook": MOST_CHARACTERS}, for_all=False, do=_end_webhook
-    ),
-    "activate-pack": Arrangement(
-        "Put rules in force",
-        {"version": MOST_CHARACTERS, "digest": MOST_CHARACTERS, "mark": MOST_CHARACTERS},
-        for_all=False,
-        do=_activate,
-    ),
+    "end-webhook": _of_a_partnership("End an agency's endpoint", _end_webhook, "webhook"),
+    "activate-pack": _of_a_partnership("Put rules in force", _activate, "version", "digest", "mark"),
     "change-calendar": Arrangement(
         "Put a list of bank holidays in force",
         {"list": LARGEST_LIST_BYTES},
         for_all=True,
         do=_change_calendar,
     ),
-    "add-officer": Arrangement(
-        "Make somebody an administrator",
-        dict.fromkeys(("name", "roles", "email", "subject"), MOST_CHARACTERS),
-        for_all=True,
-        do=_add_officer,
-        needs=Needs.CHANGE_OFFICERS,
+    "add-officer": _among_officers(
+        "Make somebody an administrator", _add_officer, "name", "roles", "email", "subject"
     ),
-    "officer-roles": Arrangement(
-        "Change the roles of an administrator, or make somebody one",
-        dict.fromkeys(("name", "roles"), MOST_CHARACTERS),
-        for_all=True,
-        do=_change_roles,
-        needs=Needs.CHANGE_OFFICERS,
+    "officer-roles": _among_officers(
+        "Change the roles of an administrator, or make somebody one", _change_roles, "name", "roles"
     ),
-    "officer-address": Arrangement(
-        "Send an officer's alerts to another address",
-        dict.fromkeys(("name", "email"), MOST_CHARACTERS),
-        for_all=True,
-        do=_change_address,
-        needs=Needs.CHANGE_OFFICERS,
+    "officer-address": _among_officers(
+        "Send an officer's alerts to another address", _change_address, "name", "email"
     ),
-    "let-officer-in": Arrangement(
-        "Let an administrator sign in again",
-        {"name": MOST_CHARACTERS},
-        for_all=True,
-        do=_let_in,
-        needs=Needs.CHANGE_OFFICERS,
-    ),
-    "invite-officer": Arrangement(
-        "Let an officer make another passkey",
-        dict.fromkeys(("name", "link", "replace"), MOST_CHARACTERS),
-        for_all=True,
-        do=_invite,
-        needs=Needs.CHANGE_OFFICERS,
+    "let-officer-in": _among_officers("Let an administrator sign in again", _let_in, "name"),
+    "invite-officer": _among_officers(
+        "Let an officer make another passkey", _invite, "name", "link", "replace"
     ),
 }

@@ -431,30 +431,44 @@ def add_duties(
         if is_uncounted:
             _gap(result, UNCOUNTED)
         result.duties.append(
-            {
-                "id": work.supply.id(IdKind.DUTY),
-                "partnership": incident.partnership,
-                "incident": incident.id,
-                "message": cause,
-                "agency": seat.agency,
-                "role": seat.role,
-                "expects": rule.expects,
-                "clock": rule.clock,
-                "pack_version": work.pack.version,
-                "start_at": due.start_at,
-                "due_on": due.due_on,
-                "due_at": due.due_at,
-                "due_inclusive": due.inclusive,
-                "state": DutyState.OPEN.value,
+            _duty_row(work, cause, incident, seat, rule, due)
+            | {
                 "next_chase_at": next_chase_at(plan, work.at),
-                "task": rule.task,
-                "event": rule.met_at,
-                "met_at": None,
-                "met_by": None,
-                "event_at": None,
                 "due_changes": [uncounted(work.at)] if is_uncounted else None,
             }
         )
+
+
+def _duty_row(
+    work: Work,
+    cause: MessageId | None,
+    incident: Incident,
+    seat: Seat,
+    rule: DutyRule,
+    due: clocks.Due,
+) -> dict[str, Any]:
+    """An open duty as it is laid; who chases it, and when, is the caller's to say."""
+    return {
+        "id": work.supply.id(IdKind.DUTY),
+        "partnership": incident.partnership,
+        "incident": incident.id,
+        "message": cause,
+        "agency": seat.agency,
+        "role": seat.role,
+        "expects": rule.expects,
+        "clock": rule.clock,
+        "pack_version": work.pack.version,
+        "start_at": due.start_at,
+        "due_on": due.due_on,
+        "due_at": due.due_at,
+        "due_inclusive": due.inclusive,
+        "state": DutyState.OPEN.value,
+        "task": rule.task,
+        "event": rule.met_at,
+        "met_at": None,
+        "met_by": None,
+        "event_at": None,
+    }
 
 
 def _owners(

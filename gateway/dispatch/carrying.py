@@ -126,7 +126,9 @@ async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
         return await parts.adapter("inbox").deliver(_parcel(row, None, None, None))
     snapshot = await parts.partnerships.snapshot(row.partnership)
     way = snapshot.directory.way_to(Seat(row.agency, row.role))
-    if row.way == "webhook" != way.adapter:  # nobody is told any more: it waits where the agency collects
+    if (
+        row.way == "webhook" and way.adapter != "webhook"
+    ):  # nobody is told any more: it waits where the agency collects
         return await parts.adapter("inbox").deliver(_parcel(row, None, None, None))
     secret = None
     if way.secret is not None:

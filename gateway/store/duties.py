@@ -109,9 +109,8 @@ _LAID = Prepared(
 _INSERT = Prepared(insert(t.duty))
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 _due_or_never: ColumnElement[Any] = func.coalesce(t.duty.c.due_at, literal(NEVER, t.Instant()))
-_IS_UNCOUNTED = and_(
-    t.duty.c.due_at.is_(None), t.duty.c.due_changes.is_not(None), t.duty.c.state != DutyState.WAIVED.value
-)
+IS_UNCOUNTED = and_(t.duty.c.due_at.is_(None), t.duty.c.due_changes.is_not(None))
+_WAITS_FOR_A_DATE = and_(IS_UNCOUNTED, t.duty.c.state != DutyState.WAIVED.value)
 _LAYS = and_(  # an index finds an incident's duties; none finds those of one message
     t.duty.c.partnership == t.message.c.partnership,
     t.duty.c.incident == t.message.c.incident,
@@ -230,13 +229,13 @@ def open_with_due(tx: Tx) -> list[DutyRow]:
     """Duties whose due instant may still be counted anew: open ones with a limit, of incidents that are open (C-12); and
     whatever was never counted, answered or not."""
     has_limit = and_(t.duty.c.state == DutyState.OPEN.value, t.duty.c.due_at.is_not(None))
-    query = _ALL.where(or_(has_limit, _IS_UNCOUNTED), _ON_OPEN)
+    query = _ALL.where(or_(has_limit, _WAITS_FOR_A_DATE), _ON_OPEN)
     return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.id))]
 
 
 def uncounted(tx: Tx, partnerships: Sequence[str], most: int) -> int:
     """How many duties wait for a newer list of holidays to have their date, no further than `most`."""
-    query = select(t.duty.c.id).where(t.duty.c.partnership.in_(partnerships), _IS_UNCOUNTED, _ON_OPEN)
+    query = select(t.duty.c.id).where(t.duty.c.partnership.in_(partnerships), _WAITS_FOR_A_DATE, _ON_OPEN)
     return len(list(tx.execute(query.limit(most))))
 
 

@@ -19,7 +19,7 @@ from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import UNANSWERED
 from gateway.core.messages import AgencyId, DeliveryId, DutyId, IncidentId, PartnershipId, RoleId
 from gateway.core.waiting import CALLS, MESSAGES, REPLIES, kind_of_wait
-from gateway.store import breaches, holds, likenesses, proposals, sharing
+from gateway.store import breaches, duties, holds, likenesses, proposals, sharing
 from gateway.store import tables as t
 from gateway.store.transaction import Tx
 
@@ -276,7 +276,7 @@ _DUTY_LINE = select(
             "state",
         )
     ),
-    and_(t.duty.c.due_at.is_(None), t.duty.c.due_changes.is_not(None)).label("is_uncounted"),
+    duties.IS_UNCOUNTED.label("is_uncounted"),
 )
 
 Where = Callable[[str, Day], list[ColumnElement[bool]]]

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +28,7 @@ from keys.signing import FileSigner, signer_from_jwk
 from tests.adapters.mesh_sandbox import OURS, PASSWORD, PYTHON, SHARED_KEY, THEIRS, WORKFLOW
 from tests.bench.house import BUSINESS_UNIT, document, furnish
 from tests.bench.load import Connection, Job, authorized, requests_of, token
-from tests.bench.servers import first_answer, free_ports, process
+from tests.bench.servers import first_answer, free_ports, from_a_process, process
 
 CONNECTIONS = 32
 RATIO = "send-and-acknowledge pairs to mesh-sandbox's"
@@ -54,7 +53,7 @@ def measured(count: int = 2_000) -> dict[str, Any]:
         furnish(folder, port, operator_port, incidents=INCIDENTS)
         with process([sys.executable, "-m", "tests.bench.served", str(folder), "whole"]):
             first_answer(f"http://127.0.0.1:{port}/v1/receipts/jwks")
-            ours = _load(Pairs("gateway", name, port, count))
+            ours = _asked(Pairs("gateway", name, port, count))
         mesh = _beside_mesh(folder, mesh_port, count)
     told = {f"gateway, {what} a second": rate for what, rate in ours.items()}
     if mesh is None:
@@ -87,21 +86,11 @@ def _beside_mesh(folder: Path, port: int, count: int) -> dict[str, float] | None
     ]
     with process(command, os.environ | settings):
         first_answer(f"http://127.0.0.1:{port}/health")
-        return _load(Pairs("mesh", str(folder), port, count))
+        return _asked(Pairs("mesh", str(folder), port, count))
 
 
-def _load(pairs: Pairs) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.pairs"],
-        input=json.dumps(asdict(pairs)),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"the load ended badly: {done.stderr[-2000:]}")
-    return dict(json.loads(done.stdout))
+def _asked(pairs: Pairs) -> dict[str, float]:
+    return from_a_process("tests.bench.pairs", asdict(pairs), 300)
 
 
 # --- in a process of its own ------------------------------------------------------------------------------------------

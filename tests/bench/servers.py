@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.bench.load import Figures, Job
 
@@ -42,22 +43,27 @@ def load(folder: Path, servers: Sequence[Server], slug: str, connections: int, s
     limit = int(fastest * (seconds + 1))
     beside = [(one.port, one.pid) for one in others]
     job = Job(target, slug, str(folder), first.port, first.pid, connections, seconds, limit, beside)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.load"],
-        input=json.dumps(asdict(job)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"the load ended badly: {done.stderr[-2000:]}")
-    figures = Figures(**json.loads(done.stdout))
+    figures = Figures(**from_a_process("tests.bench.load", asdict(job), 120))
     if figures.refused:
         raise SystemExit(
             f"{slug}: answers other than 201 were given, so nothing was measured: {figures.refused}"
         )
     return figures
+
+
+def from_a_process(module: str, asked: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """What a load process answers: it is given JSON and gives JSON, within so many seconds. Ends the bench when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"the load ended badly: {done.stderr[-2000:]}")
+    return dict(json.loads(done.stdout))
 
 
 @contextlib.contextmanager

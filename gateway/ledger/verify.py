@@ -7,15 +7,16 @@ court brings its own copy. Everything that is trusted comes from POLICY.json, wh
 path than the bundle: nothing inside the bundle is believed because the bundle says so.
 
 What is checked, in this order: the zip and its manifest; each receipt (compact JWS, RFC 7515, ES256; a
-canonical JSON statement, RFC 8785); the chain of each `ref` without gaps and as long as it was counted; the
-disclosures (RFC 9901 digests); each proof that the statement is a leaf of the log (C2SP tlog-proof, RFC 9162
-section 2.1.3); the signatures on its checkpoint (C2SP signed-note, tlog-checkpoint, tlog-cosignature); that
-all checkpoints of a log are of one history (RFC 9162 section 2.1.4) and that each log (there is one a year)
-begins by naming the last checkpoint of the one before (links/); if the policy asks for them, the time-stamps
-(RFC 3161) over the checkpoint files, between which each claimed time must lie; key windows and revocations at
-those times; that each payload and attachment is the one that was committed to; and that what recipients and
-mail systems said themselves (peer/) is what the receipts commit to, a recipient's acknowledgement signed by
-its own key over that content.
+canonical JSON statement, RFC 8785), its disclosures (RFC 9901 digests), the proof that the statement is a leaf
+of the log (C2SP tlog-proof, RFC 9162 section 2.1.3) and the signatures on that proof's checkpoint (C2SP
+signed-note, tlog-checkpoint, tlog-cosignature); the chain of each `ref` without gaps and as long as it was
+counted; that all checkpoints of a log are of one history (RFC 9162 section 2.1.4) and that each log (there is
+one a year) begins by naming the last checkpoint of the one before (links/); if the policy asks for them, the
+time-stamps (RFC 3161) over the checkpoint files, between which each claimed time must lie; key windows and
+revocations at those times; that each payload and attachment is the one that was committed to; that what
+recipients and mail systems said themselves (peer/) is what the receipts commit to, a recipient's
+acknowledgement signed by its own key over that content; and that a sender's own signature (RFC 9421), where a
+receipt discloses one, is over the content that was accepted.
 
 Verdicts: VALID; PROVISIONAL (a receipt is signed but not yet in the log, or a required time-stamp is pending);
 INVALID. Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain
@@ -295,21 +296,37 @@ def ed25519_ok(public: bytes, signature: bytes, data: bytes) -> bool:
 
 def jwk_ok(jwk: dict[str, str], alg: str, signature: bytes, data: bytes) -> bool:
     """A signature by a public JWK (RFC 7517) under the one algorithm of its kind: ES256, Ed25519 or PS256."""
-    whole = {name: int.from_bytes(unb64url(jwk[name]), "big") for name in jwk if name in ("x", "y", "e", "n")}
+    number = {
+        name: int.from_bytes(unb64url(jwk[name]), "big") for name in ("x", "y", "e", "n") if name in jwk
+    }
     try:
         match (alg, jwk["kty"], jwk.get("crv")):
             case ("ES256", "EC", "P-256"):
-                point = ec.EllipticCurvePublicNumbers(whole["x"], whole["y"], ec.SECP256R1())
+                point = ec.EllipticCurvePublicNumbers(number["x"], number["y"], ec.SECP256R1())
                 return es256_ok(point.public_key(), signature, data)
             case ("Ed25519", "OKP", "Ed25519"):
                 return ed25519_ok(unb64url(jwk["x"]), signature, data)
             case ("PS256", "RSA", None):
                 pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
-                public = rsa.RSAPublicNumbers(whole["e"], whole["n"]).public_key()
+                public = rsa.RSAPublicNumbers(number["e"], number["n"]).public_key()
                 return _accepts(lambda: public.verify(signature, data, pss, hashes.SHA256()))
     except ValueError:  # no point of the curve, or no modulus
         return False
     return False
+
+
+def thumbprint(jwk: dict[str, str]) -> str:
+    """Of a public JWK that has no other members than its kind needs (RFC 7638)."""
+    return b64url(hashlib.sha256(canonical(jwk)).digest())
+
+
+def compact(jws: bytes, limit_bytes: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """Header, payload and signature of a compact JWS (RFC 7515 section 3.1), and the bytes that are signed."""
+    parts = jws.decode("ascii", errors="replace").split(".")
+    if len(parts) != 3 or len(jws) > limit_bytes:
+        raise Invalid("this is not a compact JWS")
+    header, payload, signature = (unb64url(part) for part in parts)
+    return header, payload, signature, jws.rpartition(b".")[0]
 
 
 def _accepts(check: Callable[[], None]) -> bool:
@@ -524,9 +541,7 @@ class Policy:
     pinned: tuple[Pinned, ...]
     skew: timedelta
     stampers: Stampers = NOBODY_STAMPS
-    peers: dict[str, frozenset[str]] = field(
-        default_factory=dict
-    )  # by agency: thumbprints (RFC 7638) of its keys
+    peers: dict[str, frozenset[str]] = field(default_factory=dict)  # by agency: its keys' thumbprints
 
     @property
     def is_stamped(self) -> bool:
@@ -539,7 +554,9 @@ def load_policy(raw: bytes) -> Policy:
         data = strict_json(raw)
         if not fits(data, POLICY):
             raise ValueError("other members than a policy has, or of another form")
-        policy = _read_policy({"witnesses": [], "pinned": [], "skew_seconds": 60, "peers": [], **data})
+        nobody = {"roots": "", "policies": []}
+        absent = {"witnesses": [], "pinned": [], "skew_seconds": 60, "peers": [], "tsa": nobody}
+        policy = _read_policy(absent | data)
     except (Invalid, KeyError, ValueError) as fault:
         raise Unreadable("the policy is not of the form policy/1") from fault
     keys = [*policy.logs, *policy.witnesses]
@@ -562,14 +579,12 @@ def load_policy(raw: bytes) -> Policy:
 
 def _read_policy(data: dict[str, Any]) -> Policy:
     logs = tuple(parse_vkey(line) for line in data["log"])
-    only = (
-        logs[0].name if len({key.name for key in logs}) == 1 else ""
-    )  # a pin is of it unless it says of which
+    origins = {key.name for key in logs}
+    only = logs[0].name if len(origins) == 1 else ""  # a pin is of it unless it says of which
     peers = {peer["agency"]: frozenset(peer["keys"]) for peer in data["peers"]}
     receipt_keys = {key["jwk"]["kid"]: _read_key(key) for key in data["receipt_keys"]}
     if (len(peers), len(receipt_keys)) != (len(data["peers"]), len(data["receipt_keys"])):
         raise ValueError("a peer or a key is named twice")
-    tsa = data.get("tsa")
     return Policy(
         issuer=data["issuer"],
         logs=logs,
@@ -582,9 +597,7 @@ def _read_policy(data: dict[str, Any]) -> Policy:
             for pin in data["pinned"]
         ),
         skew=timedelta(seconds=data["skew_seconds"]),
-        stampers=read_stampers(tsa["roots"], tsa["policies"], tsa["max_window_seconds"])
-        if tsa
-        else NOBODY_STAMPS,
+        stampers=read_stampers(**data["tsa"]),
         peers=peers,
     )
 
@@ -633,10 +646,7 @@ class Receipt:
 
 def open_receipt(jws: bytes, policy: Policy) -> Receipt:
     """A receipt from its compact JWS: strict form, a key of the policy, a true signature, a closed statement."""
-    parts = jws.decode("ascii", errors="replace").split(".")
-    if len(parts) != 3 or len(jws) > 2 * LIMIT_STATEMENT_BYTES:
-        raise Invalid("this is not a compact JWS")
-    header, payload, signature = (unb64url(part) for part in parts)
+    header, payload, signature, signed = compact(jws, 2 * LIMIT_STATEMENT_BYTES)
     head = strict_json(header)
     if not fits(head, RECEIPT_HEADER):
         raise Invalid("the JWS header has other members than alg ES256, kid and typ receipt+jws")
@@ -644,7 +654,7 @@ def open_receipt(jws: bytes, policy: Policy) -> Receipt:
     key = policy.receipt_keys.get(kid)
     if key is None:
         raise Invalid("the key that signed the receipt is not in the policy")
-    if not es256_ok(key.public, signature, f"{parts[0]}.{parts[1]}".encode()):
+    if not es256_ok(key.public, signature, signed):
         raise Invalid("the receipt's signature is false")
     statement = check_statement(payload)
     if statement["kid"] != kid:
@@ -710,21 +720,18 @@ class Acknowledgement:
 
 def open_acknowledgement(jws: bytes) -> Acknowledgement:
     """A compact JWS with the public key in its header. Whose key that is, it does not show: compare the thumbprint."""
-    parts = jws.decode("ascii", errors="replace").split(".")
-    if len(parts) != 3 or len(jws) > LIMIT_STATEMENT_BYTES:
-        raise Invalid("the recipient's proof is not a compact JWS")
-    header, payload, signature = (unb64url(part) for part in parts)
+    header, payload, signature, signed = compact(jws, LIMIT_STATEMENT_BYTES)
     head, said = strict_json(header), strict_json(payload)
     if not fits(head, ACKNOWLEDGEMENT_HEADER):
         raise Invalid(
             "the recipient's JWS header has other members than alg, a public jwk and typ acknowledgement+jws"
         )
     jwk = head["jwk"]
-    if not jwk_ok(jwk, head["alg"], signature, f"{parts[0]}.{parts[1]}".encode()):
+    if not jwk_ok(jwk, head["alg"], signature, signed):
         raise Invalid("the recipient's signature is false")
     if not fits(said, ACKNOWLEDGEMENT):
         raise Invalid("the recipient's statement is not of the form acknowledgement/1")
-    return Acknowledgement(said, b64url(hashlib.sha256(canonical(jwk)).digest()))
+    return Acknowledgement(said, thumbprint(jwk))
 
 
 def check_peers(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> str:
@@ -812,7 +819,7 @@ def _check_request(receipt: Receipt, policy: Policy) -> None:
     if "sender" not in disclosed:
         raise Invalid("the receipt does not say whose request the sender's signature is")
     known = policy.peers.get(str(disclosed["sender"]))
-    if known is not None and b64url(hashlib.sha256(canonical(jwk)).digest()) not in known:
+    if known is not None and thumbprint(jwk) not in known:
         raise Invalid("the sender's key is not one that the policy names for it")
     if re.findall(rb'^"content-digest": .*?sha-256=:([^:]*):', base, re.MULTILINE) != [content]:
         raise Invalid("the sender signed other content than was accepted")

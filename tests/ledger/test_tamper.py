@@ -1137,12 +1137,12 @@ def proof_of_a_peer_moved_to_a_receipt_that_commits_to_none(scene: Scene) -> Non
     scene.peers[f"peer/{entry_id(5)}.eml"] = MAIL
 
 
-@case("the recipient's proof is not a compact JWS")
+@case("this is not a compact JWS")
 def recipients_jws_of_two_parts(scene: Scene) -> None:
     scene.acknowledge(change=lambda jws: jws.rpartition(".")[0])
 
 
-@case("the recipient's proof is not a compact JWS")
+@case("this is not a compact JWS")
 def recipients_jws_without_measure(scene: Scene) -> None:
     scene.acknowledgement["name"] = "x" * 50_000
     scene.acknowledge()

@@ -95,21 +95,24 @@ async def anchor_newest(parts: Parts) -> AnchorRow | None:
 
 
 async def _next(parts: Parts) -> CheckpointRow | None:
-    """The checkpoint to be confirmed now: the newest, or on a steady rhythm the one of the next step, once in each interval."""
+    """The checkpoint to be confirmed now: the newest, or on a steady rhythm the one of the next step."""
     growth = parts.settings.steady_growth
-    if growth:
-        in_use, shown = await parts.store.read(lambda tx: (log.latest_checkpoint(tx), _shown_last(tx)))
-        if shown is not None and _is_of_this_turn(parts, shown):
-            return None
-        if in_use is not None:
-            await fill_up(parts, in_use.log, (shown.size if shown else 0) + growth)
-    newest = await parts.store.read(log.next_to_anchor)
-    if newest is None:
+    return await _next_step(parts, growth) if growth else await parts.store.read(log.next_to_anchor)
+
+
+async def _next_step(parts: Parts, growth: int) -> CheckpointRow | None:
+    """`growth` leaves more than were shown last, filled up if need be; None when that was done in this interval."""
+    in_use, shown = await parts.store.read(lambda tx: (log.latest_checkpoint(tx), _shown_last(tx)))
+    if shown is not None and _is_of_this_turn(parts, shown):
         return None
-    if not growth or newest.log != (await parts.store.read(log.origins))[-1]:
+    if in_use is not None:
+        await fill_up(parts, in_use.log, (shown.size if shown else 0) + growth)
+    newest, in_use, shown = await parts.store.read(
+        lambda tx: (log.next_to_anchor(tx), log.latest_checkpoint(tx), _shown_last(tx))
+    )
+    if newest is None or in_use is None or newest.log != in_use.log:
         return newest  # an earlier year's log is shown whole: the next one names its last checkpoint
-    done = await parts.store.read(lambda tx: log.newest_anchor_of(tx, newest.log))
-    size = steady_size(done.size if done else 0, newest.size, growth)
+    size = steady_size(shown.size if shown else 0, newest.size, growth)
     return newest if size >= newest.size else await _head(parts, newest.log, size)
 
 
@@ -142,10 +145,8 @@ async def compare_with_witnesses(parts: Parts) -> list[Seen]:
     time."""
     newest, at = await parts.store.read(log.latest_checkpoint), parts.clock()
     due = origin_at(parts.settings.issuer, at, newest.log if newest else None)
-    if newest is None or newest.log != due:
-        seen = await ask_witnesses(parts, await _head(parts, due, 0))
-    else:
-        seen = []
+    is_begun = newest is not None and newest.log == due
+    seen = [] if is_begun else await ask_witnesses(parts, await _head(parts, due, 0))
     if newest is None:
         return seen
     if parts.settings.steady_growth:
@@ -170,12 +171,10 @@ async def must_not_be_rolled_back(parts: Parts) -> bool:
 
 async def refuse_if_it_stands_contradicted(parts: Parts) -> None:
     """RolledBack when any process of this deployment was shown that the log here is not the one that was signed."""
-    standing = await parts.store.read(log.contradictions)
-    newest = await parts.store.read(log.latest_checkpoint)
-    shown = [Seen(one.witness, one.log, trouble=SAW_OTHER, size=one.size) for one in standing]
+    standing, newest = await parts.store.read(lambda tx: (log.contradictions(tx), log.latest_checkpoint(tx)))
     ours = newest.size if newest else 0
     refuse_if_contradicted(
-        [replace(one, trouble=SAW_MORE) if (one.size or 0) > ours else one for one in shown], ours
+        [Seen(one.witness, one.log, None, _trouble(one.size, ours), one.size) for one in standing], ours
     )
 
 
@@ -201,13 +200,19 @@ def refuse_if_contradicted(seen: Sequence[Seen], size: int) -> None:
 
 async def _keep_contradictions(parts: Parts, seen: Sequence[Seen]) -> None:
     """What was shown against the log stays on record, so that no process of this deployment goes on with it."""
+    at = parts.clock()
     rows = [
-        ContradictionRow(one.log, one.witness, one.size or 0, one.shown, parts.clock())
+        ContradictionRow(one.log, one.witness, one.size or 0, one.shown, at)
         for one in seen
         if one.contradicts
     ]
-    for row in rows:
-        await parts.store.transact(lambda tx, row=row: log.note_contradiction(tx, row))  # type: ignore[misc]
+
+    def keep(tx: Tx) -> None:
+        for row in rows:
+            log.note_contradiction(tx, row)
+
+    if rows:
+        await parts.store.transact(keep)
 
 
 async def ask_witnesses(parts: Parts, checkpoint: CheckpointRow) -> list[Seen]:
@@ -284,8 +289,11 @@ async def _contradicting(parts: Parts, witness: Witness, origin: str, claimed: i
     ours, root = await parts.store.read(read)
     if root == head.root:
         return unproven
-    trouble = SAW_MORE if head.size > ours else SAW_OTHER
-    return replace(unproven, trouble=trouble, size=head.size, shown=told.body.decode())
+    return replace(unproven, trouble=_trouble(head.size, ours), size=head.size, shown=told.body.decode())
+
+
+def _trouble(theirs: int, ours: int) -> str:
+    return SAW_MORE if theirs > ours else SAW_OTHER
 
 
 def _own_keys(parts: Parts, origin: str) -> list[VerifierKey]:

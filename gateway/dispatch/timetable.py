@@ -29,7 +29,6 @@ from gateway.core.periods import periods as coming_round
 from gateway.core.rules import Periodic
 from gateway.core.sandbox import SANDBOX
 from gateway.dispatch.erasing import scrub
-from gateway.ledger.sealing import Planned
 from gateway.parts import TRACE, Parts, Supply
 from gateway.store import (
     attachments,
@@ -53,9 +52,7 @@ from gateway.store.log import CheckpointRow, Overtaken
 from gateway.store.transaction import Tx
 
 AT_ONCE = 1000
-KNOWN_EVERYWHERE_AFTER = timedelta(
-    seconds=30
-)  # far longer than any process goes by the list of holidays before
+KNOWN_EVERYWHERE_AFTER = timedelta(seconds=30)  # no process goes by the list of holidays before for as long
 UNUSED_FROM, UNUSED_UNTIL = timedelta(days=1), timedelta(days=3)
 
 _log = structlog.get_logger()
@@ -85,38 +82,34 @@ async def begin_anew(parts: Parts, origin: str) -> None:
 async def _seal_once(
     parts: Parts, fill: tuple[str, int] | None = None, anew: str | None = None
 ) -> CheckpointRow | None:
-    """One batch: planned, signed in no transaction, written. None when there is nothing to add."""
+    """One batch, planned again for as long as another sequencer is faster. None when there is nothing to add."""
     while True:
-        at, seed = parts.clock(), secrets.token_bytes(32)
-
-        def read(tx: Tx, at: datetime = at, seed: bytes = seed) -> Planned | None:
-            return plan(tx, parts, Occasion(at, Supply(seed)), fill, anew)
-
         try:
-            planned = await parts.store.read(read)
-            if planned is None:
-                return None
-            note = await asyncio.to_thread(planned.signed, parts.keys.log)
-
-            def write(
-                tx: Tx, at: datetime = at, seed: bytes = seed, planned: Planned = planned, note: str = note
-            ) -> CheckpointRow:
-                return seal(tx, parts, Occasion(at, Supply(seed)), planned, note)
-
-            return await parts.store.transact(write, shared=False)
+            return await _planned_and_sealed(parts, fill, anew)
         except Overtaken:
             continue
+
+
+async def _planned_and_sealed(
+    parts: Parts, fill: tuple[str, int] | None, anew: str | None
+) -> CheckpointRow | None:
+    """Planned on a snapshot, signed in no transaction, written in one."""
+    at, seed = parts.clock(), secrets.token_bytes(32)
+    planned = await parts.store.read(lambda tx: plan(tx, parts, Occasion(at, Supply(seed)), fill, anew))
+    if planned is None:
+        return None
+    note = await asyncio.to_thread(planned.signed, parts.keys.log)
+    return await parts.store.transact(
+        lambda tx: seal(tx, parts, Occasion(at, Supply(seed)), planned, note), shared=False
+    )
 
 
 async def beat_when_due(parts: Parts) -> bool:
     """The hourly heartbeat, at most once in its hour; whether one was made."""
     at, seed = parts.clock(), secrets.token_bytes(32)
     every = timedelta(seconds=parts.settings.heartbeat_interval_seconds)
-
-    def run(tx: Tx) -> object:
-        return beat(tx, parts, Occasion(at, Supply(seed)), every)
-
-    return await parts.store.transact(run) is not None
+    made = await parts.store.transact(lambda tx: beat(tx, parts, Occasion(at, Supply(seed)), every))
+    return made is not None
 
 
 async def begin_log(parts: Parts) -> None:

@@ -15,7 +15,19 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from gateway.core.messages import AgencyId, IncidentId, PartnershipId
@@ -143,11 +155,8 @@ _NUMBERED = Prepared(
 )
 _CHECKPOINT = select(*t.checkpoint.c)
 _ANCHOR = select(*t.anchor.c)
-_NEWEST_ANCHOR = Prepared(
-    select(t.anchor.c.size, t.anchor.c.root)
-    .order_by(t.anchor.c.number.desc(), t.anchor.c.size.desc())
-    .limit(1)
-)
+_NEWEST_ANCHOR_FIRST = (t.anchor.c.number.desc(), t.anchor.c.size.desc())
+_NEWEST_ANCHOR = Prepared(select(t.anchor.c.size, t.anchor.c.root).order_by(*_NEWEST_ANCHOR_FIRST).limit(1))
 
 
 # --- chains and entries ----------------------------------------------------------------------------------------------
@@ -454,8 +463,7 @@ def newest_anchor(tx: Tx) -> tuple[int, bytes] | None:
 
 def last_anchor(tx: Tx) -> AnchorRow | None:
     """The newest anchored checkpoint of all logs."""
-    newest = (t.anchor.c.number.desc(), t.anchor.c.size.desc())
-    return _anchor(tx, _ANCHOR.order_by(*newest).limit(1))
+    return _anchor(tx, _ANCHOR.order_by(*_NEWEST_ANCHOR_FIRST).limit(1))
 
 
 def newest_anchor_of(tx: Tx, of: str) -> AnchorRow | None:
@@ -528,19 +536,18 @@ def cut_back(tx: Tx, base: AnchorRow | None) -> int:
 
     Only for a log that is given up: its witnesses have seen another one, so that it can never be continued.
     """
-    kept = (base.log, base.size) if base else ("", 0)
-    number = base.number if base else 0
-    given_up = set(tx.execute(select(t.checkpoint.c.log).where(t.checkpoint.c.number > number)).scalars())
-    beyond = or_(
-        t.entry.c.log.in_(given_up - {kept[0]}),
-        and_(t.entry.c.log == kept[0], t.entry.c.leaf_index >= kept[1]),
-    )
-    again = tx.execute(update(t.entry).where(beyond).values(log=None, leaf_index=None)).rowcount
-    f = t.filler.c
-    empty = or_(f["log"].in_(given_up - {kept[0]}), and_(f["log"] == kept[0], f["first"] >= kept[1]))
-    tx.execute(delete(t.filler).where(empty))
+    kept, size, number = (base.log, base.size, base.number) if base else ("", 0, 0)
+    later = t.checkpoint.c.number > number
+    given_up = set(tx.execute(select(t.checkpoint.c.log).where(later)).scalars()) - {kept}
+
+    def beyond(of: ColumnElement[str | None], leaf: ColumnElement[int | None]) -> ColumnElement[bool]:
+        return or_(of.in_(given_up), and_(of == kept, leaf >= size))
+
+    waiting = update(t.entry).where(beyond(t.entry.c.log, t.entry.c.leaf_index))
+    again = tx.execute(waiting.values(log=None, leaf_index=None)).rowcount
+    tx.execute(delete(t.filler).where(beyond(t.filler.c["log"], t.filler.c["first"])))
     top = tx.execute(select(func.max(t.checkpoint.c.number))).scalar() or 0
-    tx.execute(delete(t.checkpoint).where(t.checkpoint.c.number > number))
+    tx.execute(delete(t.checkpoint).where(later))
     if base is not None and checkpoint_of_size(tx, base.log, base.size) is None:
         note = base.note[: base.note.index("\n", base.note.index("\n\n") + 2) + 1]  # without witnesses' lines
         closed = CheckpointRow(top + 1, base.log, base.size, base.root, note, base.anchored_at)

@@ -10,7 +10,6 @@ ones are replaced, and what they signed stays good.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from keys import outside
-from keys.signing import Algorithm, write_secret
+from keys.signing import Algorithm, b64url, write_secret
 
 NONCE_BYTES, TAG_BITS = 12, 128
 LABEL = "gateway-master-home"
@@ -117,46 +116,43 @@ class HardwareHome:
 
     def sign(self, label: str, algorithm: Algorithm, data: bytes) -> bytes:
         """64 bytes. The session stays open between two signatures; one that broke is opened anew once."""
-        for attempt in (1, 2):
-            try:
-                with self._session(kept=True) as session:
-                    return _signature(session, label, algorithm, data)
-            except ModuleTrouble:
-                if attempt == 2:
-                    raise
-        raise AssertionError("unreachable")
+        with suppress(ModuleTrouble):
+            return self._sign_once(label, algorithm, data)
+        return self._sign_once(label, algorithm, data)
+
+    def _sign_once(self, label: str, algorithm: Algorithm, data: bytes) -> bytes:
+        with self._session(kept=True) as session:
+            return _signature(session, label, algorithm, data)
 
     def leave(self) -> None:
         """End this process's session; the next use begins one."""
         with _ONE_AT_A_TIME:
-            _forget((str(self.module), self.token))
+            _end_session((str(self.module), self.token))
 
     @contextmanager
     def _session(self, *, kept: bool = False) -> Iterator[Any]:
-        """A session of this process; with `kept` it stays open. A token knows one sign-in a process: all share it."""
+        """A session of this process; with `kept` it stays open, until one breaks. A token knows one sign-in a process: all share it."""
         import pkcs11
         from pkcs11.exceptions import PKCS11Error
 
         place = (str(self.module), self.token)
         with _ONE_AT_A_TIME:
+            stays = kept or place in _OPEN
             try:
-                session = _KEPT.get(place)
-                if session is None:
+                if place not in _OPEN:
                     pin = self.pin_file.read_text("utf-8").strip()
                     token = pkcs11.lib(str(self.module)).get_token(token_label=self.token)
-                    session = token.open(rw=True, user_pin=pin)
-                    _KEPT[place] = session
-                yield session
-                if not kept and place not in _SIGNING:
-                    _forget(place)
-                elif kept:
-                    _SIGNING.add(place)
+                    _OPEN[place] = token.open(rw=True, user_pin=pin)
+                yield _OPEN[place]
             except (PKCS11Error, RuntimeError, OSError) as fault:
-                _forget(place)
+                stays = False
                 advice = "look at GATEWAY_PKCS11_MODULE, GATEWAY_PKCS11_TOKEN and GATEWAY_PKCS11_PIN_FILE"
                 raise ModuleTrouble(
                     f"the hardware module refuses ({type(fault).__name__}): {advice}"
                 ) from None
+            finally:
+                if not stays:
+                    _end_session(place)
 
 
 class HardwareSigner:
@@ -204,8 +200,7 @@ class HardwareSigner:
 
 _ONE_AT_A_TIME = threading.RLock()
 _ASKING: dict[int, ThreadPoolExecutor] = {}  # by process: a forked one has none of its parent's threads
-_KEPT: dict[tuple[str, str], Any] = {}
-_SIGNING: set[tuple[str, str]] = set()
+_OPEN: dict[tuple[str, str], Any] = {}  # sessions, by module and token
 
 
 def _asking() -> ThreadPoolExecutor:
@@ -214,11 +209,10 @@ def _asking() -> ThreadPoolExecutor:
     return _ASKING.get(here) or _ASKING.setdefault(here, ThreadPoolExecutor(1, "module"))
 
 
-def _forget(place: tuple[str, str]) -> None:
+def _end_session(place: tuple[str, str]) -> None:
     from pkcs11.exceptions import PKCS11Error
 
-    session = _KEPT.pop(place, None)
-    _SIGNING.discard(place)
+    session = _OPEN.pop(place, None)
     if session is not None:
         with suppress(PKCS11Error, RuntimeError):
             session.close()
@@ -237,10 +231,6 @@ def _jwk(kid: str, algorithm: Algorithm, point: bytes) -> dict[str, str]:
     """The public key out of PKCS#11's EC_POINT, whose last bytes are the point itself."""
     shared = {"kid": kid, "alg": algorithm, "use": "sig"}
     if algorithm == "Ed25519":
-        return {"kty": "OKP", "crv": "Ed25519", "x": _b64url(point[-32:])} | shared
+        return {"kty": "OKP", "crv": "Ed25519", "x": b64url(point[-32:])} | shared
     x, y = point[-64:-32], point[-32:]
-    return {"kty": "EC", "crv": "P-256", "x": _b64url(x), "y": _b64url(y)} | shared
-
-
-def _b64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return {"kty": "EC", "crv": "P-256", "x": b64url(x), "y": b64url(y)} | shared

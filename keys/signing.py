@@ -88,14 +88,14 @@ class FileSigner:
             raw = self._key.public_key().public_bytes(
                 serialization.Encoding.Raw, serialization.PublicFormat.Raw
             )
-            shape = {"kty": "OKP", "crv": "Ed25519", "x": _b64url(raw)}
+            shape = {"kty": "OKP", "crv": "Ed25519", "x": b64url(raw)}
         else:
             numbers = self._key.public_key().public_numbers()
             shape = {
                 "kty": "EC",
                 "crv": "P-256",
-                "x": _b64url(numbers.x.to_bytes(32, "big")),
-                "y": _b64url(numbers.y.to_bytes(32, "big")),
+                "x": b64url(numbers.x.to_bytes(32, "big")),
+                "y": b64url(numbers.y.to_bytes(32, "big")),
             }
         return {**shape, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
 
@@ -105,7 +105,7 @@ class FileSigner:
             secret = self._key.private_bytes_raw()
         else:
             secret = self._key.private_numbers().private_value.to_bytes(32, "big")
-        return {**self.public_jwk(), "d": _b64url(secret)}
+        return {**self.public_jwk(), "d": b64url(secret)}
 
     def __repr__(self) -> str:
         return f"FileSigner({self.kid!r})"
@@ -128,7 +128,7 @@ def jwk_thumbprint(jwk: dict[str, str]) -> str:
         jwk["kty"]
     ]
     canonical = json.dumps({name: jwk[name] for name in members}, separators=(",", ":"), sort_keys=True)
-    return _b64url(hashlib.sha256(canonical.encode()).digest())
+    return b64url(hashlib.sha256(canonical.encode()).digest())
 
 
 def write_secret(path: Path, content: bytes) -> None:
@@ -140,7 +140,7 @@ def write_secret(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _b64url(data: bytes) -> str:
+def b64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 

@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ from gateway.dispatch.erasing import reapply_erasures
 from gateway.dispatch.loop import Dispatch, Hints
 from gateway.parts import Clock, Parts
 from gateway.settings import Settings
-from gateway.store.serving_lock import serving_lock
+from gateway.store.serving_lock import alone_on_sqlite
 
 KEEP_ALIVE_SECONDS = 75
 
@@ -99,7 +99,7 @@ async def serve(
     hint: Callable[[], None] | None = None,
 ) -> None:
     """Serve until told to stop. On SQLite one serving process holds the lock."""
-    with serving_lock(settings.var_dir / "serving.lock") if settings.is_on_sqlite else nullcontext():
+    with alone_on_sqlite(settings):
         await _serve(settings, clock, ready, hint)
 
 

@@ -6,7 +6,6 @@ what was erased is erased again before a restore says that it is done. No privat
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +19,7 @@ from gateway.core.errors import Misconfigured
 from gateway.dispatch.erasing import reapply_erasures
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import backup as backups
-from gateway.store.serving_lock import serving_lock
+from gateway.store.serving_lock import alone_on_sqlite
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -80,9 +79,8 @@ def restore(
     Example: gateway restore backup-2026-11-02
     """
     settings = _settings()
-    lock = settings.var_dir / "serving.lock"
     settings.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with serving_lock(lock) if settings.is_on_sqlite else nullcontext():
+    with alone_on_sqlite(settings):
         told = _restore(settings, folder / "book", custody or folder / "custody")
     lines = [
         f"restored as it was at {told['made_at']}",

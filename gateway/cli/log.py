@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +13,7 @@ from gateway.dispatch.anchoring import compare_with_witnesses, look_for_contradi
 from gateway.dispatch.timetable import begin_anew
 from gateway.ledger.checkpoint import log_key, origin_anew
 from gateway.store import log
-from gateway.store.serving_lock import serving_lock
+from gateway.store.serving_lock import alone_on_sqlite
 
 app = typer.Typer(help="The log of receipts, and those who confirm it.", no_args_is_help=True)
 
@@ -76,8 +75,7 @@ def restart(
 
 async def _restart(asked: Restart) -> dict[str, Any]:
     async with opened() as parts:
-        settings = parts.settings
-        with serving_lock(settings.var_dir / "serving.lock") if settings.is_on_sqlite else nullcontext():
+        with alone_on_sqlite(parts.settings):
             await look_for_contradiction(parts)
             ended = await settle(parts, restart_log, asked)
             origin = origin_anew(ended.given_up)

@@ -8,10 +8,16 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from gateway.core.errors import Misconfigured
+from gateway.settings import Settings
+
+
+def alone_on_sqlite(settings: Settings) -> AbstractContextManager[None]:
+    """No process serves meanwhile where the book is on SQLite, else Misconfigured; on PostgreSQL nothing is held."""
+    return serving_lock(settings.var_dir / "serving.lock") if settings.is_on_sqlite else nullcontext()
 
 
 @contextmanager

@@ -73,27 +73,20 @@ def submit(
     ] = False,
 ) -> None:
     """Send one message as your agency's software: get a token, submit, check the receipt and keep it."""
-    payload, shows = _payload(message), _what_it_shows(key, certificate, certificate_key, tls_of(ca))
-    if sign and shows.signer is None:
-        stop(WRONG_USE, "--sign needs --key: a certificate signs no messages")
-    shows, letter = shows._replace(signs=sign), _Letter(payload, tuple(attach or ()), receipts)
+    payload, shows = _payload(message), _what_it_shows(key, certificate, certificate_key, tls_of(ca), sign)
+    letter = _Letter(payload, tuple(attach or ()), receipts)
     try:
         answer = asyncio.run(_send(address_of(to), client, shows, issuer and address_of(issuer), letter))
-    except AgencyProblem as problem:
-        _refused(problem, as_json)
-    except ReceiptFalse as fault:
-        stop(ANSWER_IS_NO, f"the gateway answered, but its receipt does not hold: {fault}. Ask its operator.")
-    except Unreachable as fault:
-        stop(WRONG_USE, f"{fault}. Try again with the same file: a repeat is safe.")
-    kept = _keep(receipts, answer)
-    _tell(answer, kept, as_json)
+    except (AgencyProblem, ReceiptFalse, Unreachable) as fault:
+        _not_taken(fault, as_json)
+    _tell(answer, _keep(receipts, answer), as_json)
 
 
 class _Shown(NamedTuple):
     signer: Signer | None
     certificate: tuple[Path, Path] | None
     tls: ssl.SSLContext | None
-    signs: bool = False
+    signs: bool
 
 
 async def _send(to: str, client: str, shows: _Shown, issuer: str | None, letter: _Letter) -> dict[str, Any]:
@@ -159,7 +152,11 @@ def _names_what_is_gone(problem: AgencyProblem) -> bool:
 
 
 def _what_it_shows(
-    key: Path | None, certificate: Path | None, certificate_key: Path | None, tls: ssl.SSLContext | None
+    key: Path | None,
+    certificate: Path | None,
+    certificate_key: Path | None,
+    tls: ssl.SSLContext | None,
+    signs: bool,
 ) -> _Shown:
     """A key, or a certificate with its key, or both; wrong use is told before anything is sent."""
     if (certificate is None) != (certificate_key is None) or (key is None and certificate is None):
@@ -170,7 +167,10 @@ def _what_it_shows(
             ssl.create_default_context().load_cert_chain(*pair)
         except (ssl.SSLError, OSError):
             stop(WRONG_USE, "the certificate and its key cannot be read, or do not belong together")
-    return _Shown(None if key is None else signer_of(key), pair, tls)
+    signer = None if key is None else signer_of(key)
+    if signs and signer is None:
+        stop(WRONG_USE, "--sign needs --key: a certificate signs no messages")
+    return _Shown(signer, pair, tls, signs)
 
 
 def _payload(file: Path) -> bytes:
@@ -258,6 +258,17 @@ def _tell(answer: dict[str, Any], kept: list[Path], as_json: bool) -> None:
         for duty in answer["duties"]
     ]
     typer.echo("\n".join([*lines, f"Receipt {answer['receipt']['id']} holds; kept in {kept[0].parent}"]))
+
+
+def _not_taken(fault: AgencyProblem | ReceiptFalse | Unreachable, as_json: bool) -> NoReturn:
+    match fault:
+        case AgencyProblem():
+            _refused(fault, as_json)
+        case ReceiptFalse():
+            words = f"the gateway answered, but its receipt does not hold: {fault}. Ask its operator."
+            stop(ANSWER_IS_NO, words)
+        case Unreachable():
+            stop(WRONG_USE, f"{fault}. Try again with the same file: a repeat is safe.")
 
 
 def _refused(problem: AgencyProblem, as_json: bool) -> NoReturn:

@@ -87,13 +87,12 @@ async def authenticate(
     raise `replayed(parts)`; (c) only then read or change anything for the caller.
     """
     at = parts.clock()
-    now = at.timestamp()
     token: AccessToken | None = None
     proof: Proof | None = None
     try:
         shown = _credentials(headers)
         digest = hashlib.sha256(shown.token).digest()
-        token = await _recognise(shown.token, digest, now, parts)
+        token = await _recognise(shown.token, digest, at.timestamp(), parts)
         client = _check_client(token, await parts.find_client(token.client_id))
         _check_binding(token, client, shown)
         if shown.proof is not None:
@@ -101,7 +100,7 @@ async def authenticate(
                 shown.proof,
                 method=method,
                 url=parts.public_url + path,
-                now=now,
+                now=at.timestamp(),
                 keys_seen=parts.proof_keys_seen,
                 token_digest=digest,
                 bound_to=token.thumbprint,
@@ -110,12 +109,7 @@ async def authenticate(
         else:
             _check_certificate(token, client, parts.presented(scope or {}), at, parts.revoked)
     except Rejected as rejected:
-        client_id = token.client_id if token else None  # ours to say: the token was opened
-        told = {"reason": rejected.reason.code, "client": client_id}
-        if rejected.reason is Reason.PROOF_NONCE:  # the first step wherever nonces are asked for
-            _log.info("oauth.call_refused", **told)
-        else:
-            _log.warning("oauth.call_refused", **told)
+        _log_refusal(rejected.reason, token)
         raise NotAuthenticated(ErrorCode.NOT_AUTHENTICATED, _challenge(rejected.reason, parts)) from None
     return _principal(token, client, proof)
 
@@ -224,6 +218,17 @@ def _principal(token: AccessToken, client: Client, proof: Proof | None) -> Princ
         message_types=client.message_types,
         proof=None if proof is None else (proof.replay_key, proof.expires_at),
     )
+
+
+def _log_refusal(reason: Reason, token: AccessToken | None) -> None:
+    told = {
+        "reason": reason.code,
+        "client": token.client_id if token else None,
+    }  # ours to say: the token was opened
+    if reason is Reason.PROOF_NONCE:  # the first step wherever nonces are asked for
+        _log.info("oauth.call_refused", **told)
+    else:
+        _log.warning("oauth.call_refused", **told)
 
 
 def _challenge(reason: Reason, parts: OAuthParts) -> str:

@@ -7,9 +7,8 @@ is an https URL whose host lies on the public internet; it is looked at again at
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -24,7 +23,7 @@ from gateway.actions.enrol_webhook import (
     renew_webhook_secret,
     standing,
 )
-from gateway.actions.prove import Occasion
+from gateway.actions.settle import settle
 from gateway.api.door import READ, Door, read_body
 from gateway.api.problems import HEADERS
 from gateway.core.deliveries import WEBHOOK_PING, Delivered, Parcel, TryLater, Undeliverable
@@ -35,14 +34,10 @@ from gateway.core.routing import EVERY_ROLE
 from gateway.core.webhooks import WebhookState
 from gateway.oauth.resource import Principal
 from gateway.partnerships.directory_rows import is_https
-from gateway.parts import Supply
 from gateway.store import directory, webhooks
 from gateway.store.transaction import Tx
 from gateway.store.webhooks import WebhookRow
 from schemas import strict_json
-
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
 
 LARGEST_BYTES, SECONDS = 8_192, 10
 
@@ -72,7 +67,7 @@ async def post_webhook(door: Door, request: Request) -> Response:
     fault = "not-https" if not is_https(said.url) else await door.parts.check_address(said.url)
     if fault is not None:
         raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError("/url", fault),))
-    done = await _settled(door, enrol_webhook, asked)
+    done = await settle(door.parts, enrol_webhook, asked)
     return _told(done, {"Location": f"/v1/webhooks/{done.row.id}"})
 
 
@@ -98,7 +93,7 @@ async def delete_webhook(door: Door, request: Request) -> Response:
     """End one of my agency's endpoints: notices stop, and everything waits in the inbox. A repeat changes nothing."""
     principal = await door.reader(request, READ)
     asked = Removal(request.path_params["webhook"], AgencyId(principal.agency), principal.partnerships)
-    row = await _settled(door, remove_webhook, asked)
+    row = await settle(door.parts, remove_webhook, asked)
     return JSONResponse(webhook_document(row), headers=HEADERS)
 
 
@@ -108,7 +103,7 @@ async def post_secret(door: Door, request: Request) -> Response:
     principal = await door.reader(request, READ)
     key = await door.parts.make_key(None, door.parts.clock())  # where it seals nothing it is swept
     asked = Renewal(request.path_params["webhook"], AgencyId(principal.agency), principal.partnerships, key)
-    return _told(await _settled(door, renew_webhook_secret, asked), {})
+    return _told(await settle(door.parts, renew_webhook_secret, asked), {})
 
 
 async def post_ping(door: Door, request: Request) -> Response:
@@ -179,14 +174,6 @@ async def _own(door: Door, principal: Principal, request: Request) -> WebhookRow
     if found is None or found.agency != agency or found.partnership not in principal.partnerships:
         raise Refused(ErrorCode.NOT_FOUND)
     return await door.parts.store.read(lambda tx: standing(tx, found))
-
-
-async def _settled(door: Door, action: Callable[[Tx, Any, Occasion, Asked], Answer], asked: Asked) -> Answer:
-    """One durable transaction; this process re-reads the directory at once, others within two seconds."""
-    parts, at, seed = door.parts, door.parts.clock(), secrets.token_bytes(32)
-    done = await parts.store.transact(lambda tx: action(tx, parts, Occasion(at, Supply(seed)), asked))
-    parts.partnerships.forget()
-    return done
 
 
 def _read(raw: bytes) -> WebhookBody:

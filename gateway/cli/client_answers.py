@@ -8,16 +8,11 @@ from typing import Any, NoReturn
 from gateway.actions.prove import Stated
 from gateway.app import system_clock
 from gateway.cli.certificates import certificate_rows
-from gateway.cli.session import answer, opened, settle
+from gateway.cli.session import answer
 from gateway.core.errors import ErrorCode, Refused
 from gateway.parts import Parts
 from gateway.store import clients
 from gateway.store.clients import ClientRow
-
-
-async def settled(action: Any, asked: Any) -> Any:
-    async with opened() as parts:
-        return await settle(parts, action, asked)
 
 
 async def found(parts: Parts, client: str) -> ClientRow:

@@ -13,7 +13,7 @@ from gateway.actions.revoke_client_keys import Revocation, revoke_client_keys
 from gateway.actions.rotate_client_keys import Rotation, rotate_client_keys
 from gateway.cli.agency_keys import read_keys
 from gateway.cli.certificates import Authority, Certificate, Name, read_certificates
-from gateway.cli.client_answers import found, receipt_rows, refuse, settled, tell_certified
+from gateway.cli.client_answers import found, receipt_rows, refuse, tell_certified
 from gateway.cli.client_approval import asked_for, tell_asked
 from gateway.cli.client_options import (
     OFFICERS,
@@ -26,7 +26,7 @@ from gateway.cli.client_options import (
     NotBefore,
     window_of,
 )
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, stop
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settled, stop
 from gateway.core import client_keys
 from gateway.core.officers import TwoOfficers
 from gateway.dispatch.published_keys import look

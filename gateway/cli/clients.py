@@ -29,7 +29,7 @@ from gateway.cli.certificates import (
     authorities_pem,
     read_certificates,
 )
-from gateway.cli.client_answers import settled, tell_certified
+from gateway.cli.client_answers import tell_certified
 from gateway.cli.client_approval import asked_for, tell_asked
 from gateway.cli.client_options import (
     ANY,
@@ -46,7 +46,7 @@ from gateway.cli.client_options import (
     window_of,
 )
 from gateway.cli.client_rows import client_lines, client_row
-from gateway.cli.session import JsonFlag, Officer, answer, opened, run, stop
+from gateway.cli.session import JsonFlag, Officer, answer, opened, run, settled, stop
 from gateway.core.client_keys import ALWAYS
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import AgencyId

@@ -29,7 +29,7 @@ from gateway.actions.change_officer import (
     suspend_officer,
 )
 from gateway.actions.prove import Occasion, Stated
-from gateway.cli.session import JsonFlag, Officer, answer, opened, run, settle
+from gateway.cli.session import JsonFlag, Officer, answer, opened, run, settle, settled
 from gateway.console.door import BASE, digest
 from gateway.core.alerts import QuietHours
 from gateway.core.messages import PartnershipId
@@ -247,9 +247,7 @@ def _instant(text: str) -> datetime:
 
 
 async def _settled(action: Callable[[Tx, Parts, Occasion, Asked], Stated], asked: Asked) -> dict[str, Any]:
-    async with opened() as parts:
-        done = await settle(parts, action, asked)
-    return {"receipt": done.id}
+    return {"receipt": (await settled(action, asked)).id}
 
 
 async def _rota() -> list[dict[str, Any]]:

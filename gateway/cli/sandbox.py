@@ -7,7 +7,7 @@ keys like any other client. Exit status as in contract section 2.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ from gateway.api.door import READ, WRITE
 from gateway.cli.agency_keys import read_keys
 from gateway.cli.client_approval import asked_for, tell_asked
 from gateway.cli.client_options import ChallengeOut, Jwks, Key
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle, stop
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, run, settled, stop
 from gateway.core.messages import AgencyKind
 from gateway.core.officers import TwoOfficers
 from gateway.core.routing import Agency
@@ -73,7 +73,7 @@ def enrol(
         officers,
         _webhook(webhook, webhook_secret),
     )
-    run(_enrolled(tried))
+    run(settled(enrol_in_sandbox, tried))
     asked = Registration(name, name, (WRITE, READ), officer, keys)
     told = run(asked_for(register_client, asked, officer, second_officer, private))
     tell_asked(
@@ -87,11 +87,6 @@ def words(as_json: JsonFlag = False) -> None:
     known = {manner.name: manner.value for manner in Manner if manner is not Manner.USUAL}
     lines = [f"{word}-…: {means}" for word, means in known.items()] + [f"anything else: {Manner.USUAL.value}"]
     answer(known, lines, as_json)
-
-
-async def _enrolled(tried: TestAgency) -> Any:
-    async with opened() as parts:
-        return await settle(parts, enrol_in_sandbox, tried)
 
 
 def _webhook(address: str | None, file: Path | None) -> tuple[str, bytes] | None:

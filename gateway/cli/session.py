@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, NoReturn, Protocol, TypeVar
@@ -16,10 +15,11 @@ from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 import typer
 
 from gateway.actions.prove import Occasion
+from gateway.actions.settle import settle as settle  # for commands that open the deployment themselves
 from gateway.app import build_parts, close
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import IncidentId, PartnershipId
-from gateway.parts import Parts, Supply, Work
+from gateway.parts import Parts, Work
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import incidents
 from gateway.store.transaction import Tx
@@ -66,19 +66,10 @@ def answer(document: object, lines: Sequence[str], as_json: bool) -> None:
     typer.echo(json.dumps(document, indent=2) if as_json else "\n".join(lines))
 
 
-async def settle(
-    parts: Parts,
-    action: Callable[[Tx, Parts, Occasion, Asked], Answer],
-    asked: Asked,
-) -> Answer:
-    """Run an action on the deployment itself (no incident, no pack needed) as one durable transaction.
-
-    Its randomness is made before, so that an action the store runs again says the same.
-    """
-    at, seed = parts.clock(), secrets.token_bytes(32)
-    done = await parts.store.transact(lambda tx: action(tx, parts, Occasion(at, Supply(seed)), asked))
-    parts.partnerships.forget()
-    return done
+async def settled(action: Callable[[Tx, Parts, Occasion, Asked], Answer], asked: Asked) -> Answer:
+    """Run an action on a deployment that is opened for it (no incident, no pack needed)."""
+    async with opened() as parts:
+        return await settle(parts, action, asked)
 
 
 class AboutIncident(Protocol):

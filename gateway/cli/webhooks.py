@@ -6,23 +6,18 @@ the place of another way, and may end any. Exit status as in contract section 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from gateway.actions.end_webhook import OfficersRemoval, take_webhook_away
 from gateway.actions.enrol_webhook import standing
-from gateway.actions.prove import Occasion
 from gateway.actions.settle_webhook import Agreement, Refusal, agree_webhook, refuse_webhook
-from gateway.cli.session import PAGE, JsonFlag, Limit, Officer, SecondOfficer, answer, opened, run, settle
+from gateway.cli.session import PAGE, JsonFlag, Limit, Officer, SecondOfficer, answer, opened, run, settled
 from gateway.core.officers import TwoOfficers
-from gateway.parts import Parts
 from gateway.store import webhooks
 from gateway.store.transaction import Tx
 from gateway.store.webhooks import WebhookRow
-
-Asked = TypeVar("Asked")
 
 Webhook = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The endpoint's id, whk-….")]
 
@@ -56,7 +51,7 @@ def agree(
     """
     asked = Agreement(webhook, TwoOfficers(officer, second_officer))
     _tell(
-        run(_done(agree_webhook, asked)),
+        run(settled(agree_webhook, asked)),
         "is agreed to: it begins when the agency fetches its secret",
         as_json,
     )
@@ -68,7 +63,7 @@ def refuse(webhook: Webhook, officer: Officer, as_json: JsonFlag = False) -> Non
 
     Example: gateway webhooks refuse whk-… --officer "W. Stave"
     """
-    _tell(run(_done(refuse_webhook, Refusal(webhook, officer))), "is refused", as_json)
+    _tell(run(settled(refuse_webhook, Refusal(webhook, officer))), "is refused", as_json)
 
 
 @app.command()
@@ -80,7 +75,7 @@ def remove(
     Example: gateway webhooks remove whk-… --officer "W. Stave" --second-officer "D. Quill"
     """
     asked = OfficersRemoval(webhook, TwoOfficers(officer, second_officer))
-    _tell(run(_done(take_webhook_away, asked)), "is removed", as_json)
+    _tell(run(settled(take_webhook_away, asked)), "is removed", as_json)
 
 
 def _tell(row: WebhookRow, words: str, as_json: bool) -> None:
@@ -93,11 +88,6 @@ async def _listed(ended: bool, most: int) -> list[dict[str, Any]]:
 
     async with opened() as parts:
         return [_document(row) for row in await parts.store.read(read)]
-
-
-async def _done(action: Callable[[Tx, Parts, Occasion, Asked], WebhookRow], asked: Asked) -> WebhookRow:
-    async with opened() as parts:
-        return await settle(parts, action, asked)
 
 
 def _document(row: WebhookRow) -> dict[str, Any]:

@@ -7,7 +7,6 @@ officers with a directory file, never in a page.
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from starlette.responses import Response
 
 from gateway.actions.announce_absence import Absence, announce_absence
 from gateway.actions.client_concerns import concerns
-from gateway.actions.prove import Occasion
+from gateway.actions.settle import settle
 from gateway.actions.try_way import MAY_BE_TRIED, WayTrial, try_way
 from gateway.console import endpoints, words
 from gateway.console.door import Console, Visit
@@ -30,7 +29,6 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, PartnershipId, RoleId, Seat
 from gateway.core.presence import begin_of
 from gateway.core.routing import Agency, Directory, Holder, Way
-from gateway.parts import Supply
 from gateway.store import clients, overview, webhooks
 from gateway.store.clients import ClientRow
 from gateway.store.overview import PartnerTrouble
@@ -160,11 +158,7 @@ async def post_absence(console: Console, visit: Visit) -> Response:
     is_back = visit.form.get("back") == "yes"
     first, last = (None, None) if is_back else _days(visit)
     asked = Absence(partnership, Seat(agency.id, RoleId(role)), int(rank), first, last)
-    at, seed = console.parts.clock(), secrets.token_bytes(32)
-    await console.parts.store.transact(
-        lambda tx: announce_absence(tx, console.parts, Occasion(at, Supply(seed)), asked)
-    )
-    console.parts.partnerships.forget()
+    await settle(console.parts, announce_absence, asked)
     return go(f"/partners/{partnership}/{agency.id}?done={'back' if is_back else 'away'}")
 
 

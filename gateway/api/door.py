@@ -13,13 +13,18 @@ import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from gateway.core.errors import ErrorCode, Refused
+from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.oauth.parts import OAuthParts
 from gateway.oauth.resource import Principal, authenticate, need_scope, replayed
 from gateway.parts import Parts
+from schemas import strict_json
+
+Said = TypeVar("Said", bound=BaseModel)
 
 WRITE, READ, LOG, REPORTS = "messages.write", "messages.read", "log.read", "reports.read"
 SCOPES = (WRITE, READ, LOG, REPORTS)
@@ -94,6 +99,20 @@ async def read_body(request: Request, limit_bytes: int, deadline_seconds: float)
     body = b"".join(pieces)
     check_digest(request, hashlib.sha256(body).digest())
     return body
+
+
+async def read_said(model: type[Said], request: Request, limit_bytes: int, deadline_seconds: float) -> Said:
+    """The small JSON document that a body is, as its model has it; Refused with a pointer to each member that is not right,
+    but for names that the sender made up."""
+    raw = await read_body(request, limit_bytes, deadline_seconds)
+    try:
+        return model.model_validate(strict_json.parse(raw))
+    except ValidationError as fault:
+        found = fault.errors(include_url=False, include_input=False, include_context=False)
+        names = (e["loc"][0] if e["loc"][0] in model.model_fields else "" for e in found)
+        raise Refused(
+            ErrorCode.INVALID_MESSAGE, tuple(FieldError(f"/{name}", "invalid") for name in names)
+        ) from None
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -7,9 +7,9 @@ import base64
 import json
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -17,20 +17,17 @@ from gateway.actions.acknowledge import Acknowledgement, acknowledge
 from gateway.actions.collect import Collection, collect
 from gateway.actions.take import open_disclosures
 from gateway.api import pages
-from gateway.api.door import READ, WRITE, Door, read_body
+from gateway.api.door import READ, WRITE, Door, read_said
 from gateway.api.problems import HEADERS
 from gateway.api.signed_answers import check_signed
-from gateway.core.errors import ErrorCode, FieldError, Refused
+from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import attachments, clients, deliveries, messages
 from gateway.store.attachments import AttachmentRow
 from gateway.store.deliveries import DeliveryRow
-from schemas import strict_json
 from schemas.conversions import in_version
-
-Said = TypeVar("Said", bound=BaseModel)
 
 LONGEST_WAIT_SECONDS = 30
 LOOK_AGAIN_SECONDS = 0.5
@@ -144,14 +141,14 @@ def _is_of_the_payload(disclosure: str) -> bool:
 async def post_acknowledgement(door: Door, request: Request) -> Response:
     """Acknowledge a delivery: as a person, or as a system, which is no acknowledgement."""
     principal = await door.caller(request, WRITE)
-    said = _read(AcknowledgementBody, await read_body(request, 16_384, 10))
+    said = await read_said(AcknowledgementBody, request, 16_384, 10)
     return await _answer(door, request, principal, said.by, said)
 
 
 async def post_decline(door: Door, request: Request) -> Response:
     """Decline a delivery with a reason; an officer hears of it."""
     principal = await door.caller(request, WRITE)
-    said = _read(DeclineBody, await read_body(request, 16_384, 10))
+    said = await read_said(DeclineBody, request, 16_384, 10)
     return await _answer(door, request, principal, "declined", said)
 
 
@@ -210,20 +207,6 @@ def _item(row: DeliveryRow) -> dict[str, Any]:
         "opened_at": _text(row.opened_at) if row.opened_at else None,
         "recalled_at": _text(row.recalled_at) if row.recalled_at else None,
     }
-
-
-def _read(model: type[Said], raw: bytes) -> Said:
-    try:
-        return model.model_validate(strict_json.parse(raw))
-    except ValidationError as fault:
-        found = fault.errors(include_url=False, include_input=False, include_context=False)
-        known = model.model_fields
-        raise Refused(
-            ErrorCode.INVALID_MESSAGE,
-            tuple(
-                FieldError("/" + str(e["loc"][0] if e["loc"][0] in known else ""), "invalid") for e in found
-            ),
-        ) from None
 
 
 def _text(at: datetime) -> str:

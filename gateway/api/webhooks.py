@@ -10,7 +10,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -24,7 +24,7 @@ from gateway.actions.enrol_webhook import (
     standing,
 )
 from gateway.actions.settle import settle
-from gateway.api.door import READ, Door, read_body
+from gateway.api.door import READ, Door, read_said
 from gateway.api.problems import HEADERS
 from gateway.core.deliveries import WEBHOOK_PING, Delivered, Parcel, TryLater, Undeliverable
 from gateway.core.errors import ErrorCode, FieldError, Refused
@@ -37,7 +37,6 @@ from gateway.partnerships.directory_rows import is_https
 from gateway.store import directory, webhooks
 from gateway.store.transaction import Tx
 from gateway.store.webhooks import WebhookRow
-from schemas import strict_json
 
 LARGEST_BYTES, SECONDS = 8_192, 10
 
@@ -55,7 +54,7 @@ async def post_webhook(door: Door, request: Request) -> Response:
     """Register an endpoint. In force at once, with its `secret` told this once; `waiting` where it would take the place of another
     way, until two officers agree."""
     principal = await door.reader(request, READ)
-    said = _read(await read_body(request, LARGEST_BYTES, SECONDS))
+    said = await read_said(WebhookBody, request, LARGEST_BYTES, SECONDS)
     asked = Endpoint(
         PartnershipId(said.partnership),
         AgencyId(principal.agency),
@@ -174,16 +173,6 @@ async def _own(door: Door, principal: Principal, request: Request) -> WebhookRow
     if found is None or found.agency != agency or found.partnership not in principal.partnerships:
         raise Refused(ErrorCode.NOT_FOUND)
     return await door.parts.store.read(lambda tx: standing(tx, found))
-
-
-def _read(raw: bytes) -> WebhookBody:
-    try:
-        return WebhookBody.model_validate(strict_json.parse(raw))
-    except ValidationError as fault:
-        wrong = {str(e["loc"][0]) if e["loc"] else "" for e in fault.errors(include_input=False)}
-        known = sorted(name if name in WebhookBody.model_fields else "" for name in wrong)
-        faults = tuple(FieldError(f"/{name}", "invalid") for name in dict.fromkeys(known))
-        raise Refused(ErrorCode.INVALID_MESSAGE, faults) from None
 
 
 def _text(at: datetime | None) -> str | None:

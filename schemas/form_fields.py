@@ -7,7 +7,7 @@ come beside the form). A field is named by its JSON pointer (RFC 6901), so that 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
@@ -38,7 +38,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One field. `is_required` is said only where nothing else decides whether it is."""
+    """One field. In a section `is_required` is said only where nothing else decides whether it is."""
 
     pointer: str
     label: str
@@ -63,13 +63,32 @@ class Section:
     fields: tuple[FormField, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What belongs together: the members of an object, or the places of a list of such objects, each named by its number."""
+
+    pointer: str
+    told: str
+    parts: tuple[FormField | Part, ...]
+    is_required: bool = False
+
+
+Places = Callable[[tuple[str, ...], int], int]  # for how many a list has room: its path, and its fewest
+
+
+def parts_of(slug: str, version: int, places: Places) -> Part:
+    """The whole form for a message of this type as its schema nests it; `is_required` is told within what holds each."""
+    schema = json.loads(schema_path(slug, version).read_text("utf-8"))
+    return _Walk(schema.get("$defs", {}), places).group(schema, (), True)
+
+
 @cache
 def sections_of(slug: str, version: int = 1, children: int = SEVERAL["children"]) -> tuple[Section, ...]:
-    """The whole form for a message of this type, in the order of its schema."""
-    schema = json.loads(schema_path(slug, version).read_text("utf-8"))
-    asked = _Asked(schema.get("$defs", {}), {**SEVERAL, "children": children})
+    """The same in the order of paper: one after the other, what stands by itself before what has a heading of its own."""
+    several = {**SEVERAL, "children": children}
+    form = parts_of(slug, version, lambda at, _: several.get(at[-1], 1))
     grouped: dict[str, list[FormField]] = {}
-    for title, field in asked.fields(schema, (), "Your message", True):
+    for title, field in _in_sections(form, "Your message", True):
         grouped.setdefault(title, []).append(field)
     return tuple(Section(title, tuple(fields)) for title, fields in grouped.items())
 
@@ -82,41 +101,32 @@ def fields_by_pattern(slug: str, version: int = 1) -> Mapping[str, FormField]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A walk through one schema: `defs` are its named parts, `several` says how many places a list has."""
+class _Walk:
+    """A walk through one schema, whose named parts are `defs`."""
 
     defs: Mapping[str, Any]
-    several: Mapping[str, int]
+    places: Places
 
-    def fields(
-        self, schema: Mapping[str, Any], at: tuple[str, ...], title: str, is_required: bool
-    ) -> Iterator[tuple[str, FormField]]:
+    def group(self, schema: Mapping[str, Any], at: tuple[str, ...], is_required: bool) -> Part:
+        required = frozenset(schema.get("required", ()))
+        members = tuple(
+            self._part(one, (*at, name), name in required)
+            for name, one in schema["properties"].items()
+            if at or name not in FIXED | _LEFT_OUT
+        )
+        return Part(_pointer(at), str(schema.get("description", "")), members, is_required=is_required)
+
+    def _part(self, schema: Mapping[str, Any], at: tuple[str, ...], is_required: bool) -> FormField | Part:
         schema = self._plain(schema)
         if "properties" in schema:
-            yield from self._members(schema, at, title, is_required)
-        elif schema.get("type") == "array" and "properties" in self._plain(schema["items"]):
-            for place in range(self.several.get(at[-1], 1)):
-                heading = f"{title} {place + 1}" if at[-1] in self.several else title
-                needed = is_required and place == 0
-                yield from self.fields(schema["items"], (*at, str(place)), heading, needed)
-        else:
-            yield title, replace(self._leaf(schema, at), is_required=is_required)
-
-    def _members(
-        self, schema: Mapping[str, Any], at: tuple[str, ...], title: str, is_required: bool
-    ) -> Iterator[tuple[str, FormField]]:
-        required = frozenset(schema.get("required", ()))
-        plain = {name: self._plain(one) for name, one in schema["properties"].items()}
-        names = [name for name in plain if at or name not in FIXED | _LEFT_OUT]
-        # What stands by itself comes before what has a heading of its own.
-        for name in sorted(names, key=lambda one: self._is_group(plain[one])):
-            needed = is_required and name in required and "default" not in schema["properties"][name]
-            inside = _heading(title, at, name) if self._is_group(plain[name]) else title
-            yield from self.fields(plain[name], (*at, name), inside, needed)
-
-    def _is_group(self, schema: Mapping[str, Any]) -> bool:
-        items = self._plain(schema["items"]) if schema.get("type") == "array" else schema
-        return "properties" in items
+            return self.group(schema, at, is_required)
+        told = str(schema.get("description", ""))
+        if schema.get("type") == "array" and "properties" in self._plain(schema["items"]):
+            several = range(self.places(at, int(schema.get("minItems", 0))))
+            listed = tuple(self._part(schema["items"], (*at, str(place)), place == 0) for place in several)
+            return Part(_pointer(at), told, listed, is_required=is_required)
+        field = FormField(_pointer(at), _words(at[-1]), told, Kind.LINE, is_required=is_required)
+        return self._leaf(schema, field)
 
     def _plain(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """A schema with its reference followed and without "or null"."""
@@ -131,15 +141,13 @@ class _Asked:
             return self._plain({**kept[0], **rest})
         return schema
 
-    def _leaf(self, schema: Mapping[str, Any], at: tuple[str, ...]) -> FormField:
-        pointer, label = "".join(f"/{part}" for part in at), _words(at[-1])
-        told = str(schema.get("description", ""))
-        field = FormField(pointer, label, told, Kind.LINE, pattern=schema.get("pattern"))
+    def _leaf(self, schema: Mapping[str, Any], field: FormField) -> FormField:
         if schema.get("type") == "array":
             items = self._plain(schema["items"])
             if choices := _choices(items):
                 return replace(field, kind=Kind.CHOICES, choices=choices)
             return replace(field, kind=Kind.LINES, most_characters=4000, pattern=items.get("pattern"))
+        field = replace(field, pattern=schema.get("pattern"))
         if choices := _choices(schema):
             return replace(field, kind=Kind.CHOICE, choices=choices)
         if schema.get("type") == "boolean":
@@ -151,10 +159,26 @@ class _Asked:
         return replace(field, kind=Kind.TEXT if most > 200 else kind, most_characters=most)
 
 
-def _heading(title: str, at: tuple[str, ...], name: str) -> str:
-    if at in ((), ("body",)):
+def _in_sections(part: Part, title: str, is_needed: bool) -> Iterator[tuple[str, FormField]]:
+    for one in sorted(part.parts, key=lambda each: isinstance(each, Part)):
+        needed = is_needed and one.is_required
+        if isinstance(one, Part):
+            yield from _in_sections(one, _heading(title, one.pointer), needed)
+        else:
+            yield title, replace(one, is_required=needed)
+
+
+def _heading(title: str, pointer: str) -> str:
+    *above, name = pointer.split("/")[1:]
+    if name.isdigit():
+        return f"{title} {int(name) + 1}" if above[-1] in SEVERAL else title
+    if above in ([], ["body"]):
         return "What you tell" if name == "body" else _words(name)
     return f"{title}: {_words(name)}"
+
+
+def _pointer(at: tuple[str, ...]) -> str:
+    return "".join(f"/{name}" for name in at)
 
 
 def _choices(schema: Mapping[str, Any]) -> tuple[str, ...]:

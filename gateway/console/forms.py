@@ -7,7 +7,6 @@ whether the whole may be sent is for `schemas.read_message` alone to say. Member
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,15 +15,13 @@ from functools import cache
 from typing import Any
 
 from gateway.console.words import LONDON, spoken
-from schemas.registry import schema_path
+from schemas.form_fields import FormField, Kind, Part, parts_of
 
 BY_HOUSE = frozenset(
     {"type", "version", "partnership", "reference", "incident", "in_reply_to", "created_at", "marking"}
     | {"attachments"}
 )
 LONG = 1_000  # from so many characters on, a text has a field of several lines
-DEEPEST = 8
-YES_NO = (("yes", "Yes"), ("no", "No"))
 _SOURCE = re.compile(r" ?\((?:[SKMXGC]\d*-?\d[^)]*|[^)]*section [^)]*)\)")
 SLIPS = {
     "required": "This is needed",
@@ -66,15 +63,8 @@ class Group:
 def form_of(slug: str, entries: int = 1, deeper: int = 1) -> Group:
     """The form of a message type; `entries` is how many of each list of things (children, attendance) it has room for, `deeper` how
     many of each list inside those (a child's family)."""
-    room = (entries, deeper)
-    schema = json.loads(schema_path(slug).read_bytes())
-    kept = {name: node for name, node in schema["properties"].items() if name not in BY_HOUSE}
-    needed = set(schema.get("required", ()))
-    found = tuple(
-        part
-        for name, node in kept.items()
-        if (part := _part(schema.get("$defs", {}), name, node, name in needed, room, 1)) is not None
-    )
+    asked = parts_of(slug, 1, lambda at, fewest: max(entries if len(at) <= 2 else deeper, fewest))
+    found = tuple(_spoken(part) for part in asked.parts if _name(part) not in BY_HOUSE)
     return Group("", "", "", found, is_needed=True)
 
 
@@ -99,83 +89,24 @@ def slips_of(faults: Iterable[tuple[str, str]], form: Group) -> dict[str, str]:
     return slips
 
 
-def _part(
-    defs: Mapping[str, Any],
-    name: str,
-    node: Mapping[str, Any],
-    needed: bool,
-    room: tuple[int, int],
-    depth: int,
-) -> Field | Group | None:
-    node = _resolved(defs, node)
-    title = spoken(name.rpartition(".")[2]) if not name.rpartition(".")[2].isdecimal() else ""
-    hint = _SOURCE.sub("", str(node.get("description", "")).partition("\n\n")[0]).replace("`", "")
-    match node.get("type"):
-        case "object" if depth < DEEPEST:
-            inner = _members(defs, name, node, room, depth)
-            return Group(name, title, hint, inner, needed)
-        case "array":
-            return _list(defs, name, node, (title, hint, needed), room, depth)
-        case "boolean":
-            return Field(name, title, hint, "yes-no", needed, YES_NO)
-        case "integer":
-            return Field(name, title, hint, "number", needed)
-        case "string":
-            return _text(name, node, title, hint, needed)
-    return None
+def _spoken(part: FormField | Part) -> Field | Group:
+    """A part of the form in the words of a page."""
+    name = _name(part)
+    last = name.rpartition(".")[2]
+    title = "" if last.isdecimal() else spoken(last)
+    hint = _SOURCE.sub("", part.told.partition("\n\n")[0]).replace("`", "")
+    if isinstance(part, Part):
+        return Group(name, title, hint, tuple(map(_spoken, part.parts)), part.is_required)
+    if part.kind is Kind.LINES:
+        hint = f"{hint} One a line.".strip()
+    is_short = part.kind is Kind.TEXT and part.most_characters < LONG
+    kind = Kind.LINE if is_short else part.kind
+    choices = tuple((value, spoken(value)) for value in part.choices)
+    return Field(name, title, hint, kind.value, part.is_required, choices)
 
 
-def _members(
-    defs: Mapping[str, Any], name: str, node: Mapping[str, Any], room: tuple[int, int], depth: int
-) -> tuple[Field | Group, ...]:
-    needed = set(node.get("required", ()))
-    found = (
-        _part(defs, f"{name}.{member}", inner, member in needed, room, depth + 1)
-        for member, inner in node.get("properties", {}).items()
-    )
-    return tuple(part for part in found if part is not None)
-
-
-def _list(
-    defs: Mapping[str, Any],
-    name: str,
-    node: Mapping[str, Any],
-    told: tuple[str, str, bool],
-    room: tuple[int, int],
-    depth: int,
-) -> Field | Group | None:
-    title, hint, needed = told
-    item = _resolved(defs, node["items"])
-    if "enum" in item:
-        choices = tuple((value, spoken(value)) for value in item["enum"])
-        return Field(name, title, hint, "choices", needed, choices)
-    if item.get("type") == "string":
-        return Field(name, title, f"{hint} One a line.".strip(), "lines", needed)
-    several = max(room[depth > 2], int(node.get("minItems", 0)))
-    inner = (_part(defs, f"{name}.{at}", node["items"], at == 0, room, depth + 1) for at in range(several))
-    return Group(name, title, hint, tuple(part for part in inner if part is not None), needed)
-
-
-def _text(name: str, node: Mapping[str, Any], title: str, hint: str, needed: bool) -> Field:
-    if "enum" in node:
-        choices = tuple((value, spoken(value)) for value in node["enum"])
-        return Field(name, title, hint, "choice", needed, choices)
-    kind = {"date": "date", "date-time": "instant"}.get(node.get("format", ""), "line")
-    if kind == "line" and int(node.get("maxLength", 0)) >= LONG:
-        kind = "text"
-    return Field(name, title, hint, kind, needed)
-
-
-def _resolved(defs: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A member's own node: what it refers to, with what it says itself; of "something or null", the something."""
-    if "$ref" in node:
-        own = {key: value for key, value in node.items() if key != "$ref"}
-        return {**_resolved(defs, defs[node["$ref"].rpartition("/")[2]]), **own}
-    if "anyOf" in node:
-        real = [one for one in node["anyOf"] if one.get("type") != "null"]
-        own = {key: value for key, value in node.items() if key not in ("anyOf", "default")}
-        return {**_resolved(defs, real[0]), **own}
-    return node
+def _name(part: FormField | Part) -> str:
+    return part.pointer.removeprefix("/").replace("/", ".")
 
 
 def _value(part: Field | Group, typed: Mapping[str, str]) -> Any:

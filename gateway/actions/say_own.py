@@ -6,15 +6,19 @@ nothing in it to seal. Its sender's reference is its own, so nobody's repeat can
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from gateway.actions.forward import URGENT
 from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
 from gateway.core.deliveries import DeliveryState
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, DeliveryId, Facts, IncidentId, MessageId, PartnershipId
+from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, messages
 from gateway.store.transaction import Tx
@@ -37,6 +41,35 @@ class OwnMessage:
     facts: Facts = field(default_factory=Facts)
     version: int = 1
     in_reply_to: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A mail of ours to the very address in `body["to"]`, whatever the directory says by then. `key` seals it; it is of no incident."""
+
+    type: str  # of the gateway's own: no agency may send one
+    partnership: PartnershipId
+    agency: AgencyId
+    body: Mapping[str, Any]
+    key: DataKey
+    role: str = "*"
+
+
+def owe_note(tx: Tx, parts: Parts, occasion: Occasion | Work, note: Note, rule: str) -> DeliveryId:
+    """Record the note and owe its delivery by e-mail."""
+    raw = json.dumps({"type": note.type, "body": note.body}, ensure_ascii=False).encode()
+    message = MessageId(occasion.supply.id(IdKind.MESSAGE))
+    fields = {
+        "type": note.type,
+        "reference": message,
+        "recipients": f"{note.role}@{note.agency}:mail",
+        "payload_sha256": hashlib.sha256(raw).hexdigest(),
+    }
+    own = OwnMessage(
+        message, note.partnership, None, note.type, note.agency, message, note.type, raw, note.key
+    )
+    record_own(tx, parts, occasion, own, [Said(Event.SUBMISSION_ACCEPTANCE, fields)])
+    return owe_own(tx, occasion, own, (note.agency, note.role), rule)
 
 
 def record_own(

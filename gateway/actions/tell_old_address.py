@@ -7,17 +7,13 @@ taken from them unnoticed can object at once (architecture section 9).
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.actions.prove import Occasion, Said
-from gateway.actions.say_own import OwnMessage, owe_own, record_own
+from gateway.actions.prove import Occasion
+from gateway.actions.say_own import Note, owe_note
 from gateway.core.deliveries import Letter
-from gateway.core.identifiers import IdKind
-from gateway.core.messages import DeliveryId, MessageId, PartnershipId
-from gateway.core.receipts import Event
+from gateway.core.messages import DeliveryId, PartnershipId
 from gateway.partnerships.directory_plan import Change
 from gateway.parts import Parts
 from gateway.store.transaction import Tx
@@ -40,19 +36,8 @@ def owe_notice(
     """Record the notice to `change.old_address` and owe its delivery. `key` seals the address."""
     role = change.role or "*"
     body = {"to": change.old_address, "agency": change.agency, "role": role}
-    raw = json.dumps({"type": DIRECTORY_CHANGE, "body": body}).encode()
-    message = MessageId(occasion.supply.id(IdKind.MESSAGE))
-    fields = {
-        "type": DIRECTORY_CHANGE,
-        "reference": message,
-        "recipients": f"{role}@{change.agency}:mail",
-        "payload_sha256": hashlib.sha256(raw).hexdigest(),
-    }
-    own = OwnMessage(
-        message, partnership, None, DIRECTORY_CHANGE, change.agency, message, DIRECTORY_CHANGE, raw, key
-    )
-    record_own(tx, parts, occasion, own, [Said(Event.SUBMISSION_ACCEPTANCE, fields)])
-    return Notice(change, owe_own(tx, occasion, own, (change.agency, role), "address-replaced"))
+    note = Note(DIRECTORY_CHANGE, partnership, change.agency, body, key, role)
+    return Notice(change, owe_note(tx, parts, occasion, note, "address-replaced"))
 
 
 def notice_letter(body: Mapping[str, str]) -> tuple[str, Letter]:

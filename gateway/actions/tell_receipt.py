@@ -6,19 +6,16 @@ the API would have answered; a repeat is told the same receipt again. Nothing is
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.actions.prove import Occasion, Said
-from gateway.actions.say_own import OwnMessage, owe_own, record_own
+from gateway.actions.prove import Occasion
+from gateway.actions.say_own import Note, owe_note
 from gateway.actions.submit import Accepted
 from gateway.core.deliveries import Letter, LetterFile
-from gateway.core.identifiers import IdKind
-from gateway.core.messages import AgencyId, DeliveryId, MessageId, PartnershipId
-from gateway.core.receipts import Event
+from gateway.core.messages import AgencyId, DeliveryId, PartnershipId
 from gateway.ledger.appending import disclosures_label
 from gateway.parts import Parts, Work
 from gateway.store import log
@@ -43,9 +40,9 @@ def owe_receipt(tx: Tx, parts: Parts, occasion: Occasion | Work, told: Receipted
     """Owe the mail; None where this deployment sends none."""
     if "mail" not in parts.adapters:
         return None
-    own, fields = _mail(tx, parts, occasion, told)
-    record_own(tx, parts, occasion, own, [Said(Event.SUBMISSION_ACCEPTANCE, fields)])
-    return owe_own(tx, occasion, own, (told.agency, "*"), MAIL_RECEIPT)
+    body = _body(tx, parts, told)
+    note = Note(MAIL_RECEIPT, told.partnership, told.agency, body, told.key)
+    return owe_note(tx, parts, occasion, note, MAIL_RECEIPT)
 
 
 def receipt_letter(body: Mapping[str, Any]) -> tuple[str, Letter]:
@@ -63,13 +60,9 @@ def receipt_letter(body: Mapping[str, Any]) -> tuple[str, Letter]:
     return body["to"], Letter(subject, text, html="", files=(file,))
 
 
-def _mail(
-    tx: Tx, parts: Parts, occasion: Occasion | Work, told: Receipted
-) -> tuple[OwnMessage, dict[str, str]]:
-    """The message, and what its statement commits to."""
-    message = MessageId(occasion.supply.id(IdKind.MESSAGE))
+def _body(tx: Tx, parts: Parts, told: Receipted) -> dict[str, Any]:
     accepted = told.accepted
-    body = {
+    return {
         "to": told.to,
         "reference": accepted.reference,
         "message": accepted.id,
@@ -82,17 +75,6 @@ def _mail(
             "disclosures": list(accepted.disclosures) or _handed_out_before(tx, parts, told),
         },
     }
-    raw = json.dumps({"type": MAIL_RECEIPT, "body": body}, ensure_ascii=False, default=str).encode()
-    fields = {
-        "type": MAIL_RECEIPT,
-        "reference": message,
-        "recipients": f"*@{told.agency}:mail",
-        "payload_sha256": hashlib.sha256(raw).hexdigest(),
-    }
-    own = OwnMessage(
-        message, told.partnership, None, MAIL_RECEIPT, told.agency, message, MAIL_RECEIPT, raw, told.key
-    )
-    return own, fields
 
 
 def _handed_out_before(tx: Tx, parts: Parts, told: Receipted) -> list[str]:

@@ -6,20 +6,15 @@ nothing of what was sent, so nothing can be made to echo. The mail itself waits 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.actions.prove import Said
-from gateway.actions.say_own import OwnMessage, owe_own, record_own
+from gateway.actions.say_own import Note, owe_note
 from gateway.core.deliveries import Letter
 from gateway.core.errors import FieldError
-from gateway.core.identifiers import IdKind
-from gateway.core.messages import AgencyId, DeliveryId, MessageId, PartnershipId
-from gateway.core.receipts import Event
+from gateway.core.messages import AgencyId, DeliveryId, PartnershipId
 from gateway.parts import Parts, Work
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
@@ -55,25 +50,15 @@ def owe_refusal(tx: Tx, parts: Parts, work: Work, told: NotTaken, arrived_at: da
     """Owe the mail; None where this deployment sends none."""
     if "mail" not in parts.adapters:
         return None
-    message = MessageId(work.supply.id(IdKind.MESSAGE))
     body = {
         "to": told.to,
         "arrived_at": arrived_at.isoformat(),
         "reasons": list(told.reasons),
         "faults": [[fault.pointer, fault.code] for fault in told.faults[:MOST_FAULTS]],
     }
-    raw = json.dumps({"type": MAIL_REFUSAL, "body": body}, ensure_ascii=False).encode()
-    fields = {
-        "type": MAIL_REFUSAL,
-        "reference": message,
-        "recipients": f"*@{told.agency}:mail",
-        "payload_sha256": hashlib.sha256(raw).hexdigest(),
-    }
-    own = OwnMessage(
-        message, told.partnership, None, MAIL_REFUSAL, told.agency, message, MAIL_REFUSAL, raw, told.key
+    return owe_note(
+        tx, parts, work, Note(MAIL_REFUSAL, told.partnership, told.agency, body, told.key), MAIL_REFUSAL
     )
-    record_own(tx, parts, work, own, [Said(Event.SUBMISSION_ACCEPTANCE, fields)])
-    return owe_own(tx, work, own, (told.agency, "*"), MAIL_REFUSAL)
 
 
 def refusal_letter(body: Mapping[str, Any]) -> tuple[str, Letter]:

@@ -48,6 +48,25 @@ def document_of(slug: str, version: int, values: Values) -> tuple[dict[str, Any]
     return {name: _listed(value) for name, value in document.items()}, tuple(dict.fromkeys(faults))
 
 
+def values_of(document: Mapping[str, Any]) -> dict[str, str]:
+    """A document as a form shows it: each leaf by its pointer, with a list of words one on a line."""
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, Any]] = [("", document)]
+    while waiting:
+        pointer, node = waiting.pop()
+        if isinstance(node, Mapping):
+            waiting.extend((f"{pointer}/{name}", value) for name, value in node.items())
+        elif isinstance(node, list) and any(isinstance(one, Mapping) for one in node):
+            waiting.extend((f"{pointer}/{place}", value) for place, value in enumerate(node))
+        elif isinstance(node, list):
+            found[pointer] = "\n".join(map(str, node))
+        elif isinstance(node, bool):
+            found[pointer] = "yes" if node else "no"
+        elif node is not None:
+            found[pointer] = str(node)
+    return found
+
+
 class _Unfit(ValueError):
     """A value that its field cannot hold. `code` is a coarse one of a field fault."""
 
@@ -170,22 +189,3 @@ def _listed(value: Any) -> Any:
         return value
     inside = {name: _listed(one) for name, one in value.items()}
     return list(inside.values()) if inside and all(name.isdigit() for name in inside) else inside
-
-
-def values_of(document: Mapping[str, Any]) -> dict[str, str]:
-    """A document as a form shows it: each leaf by its pointer, with a list of words one on a line."""
-    found: dict[str, str] = {}
-    waiting: list[tuple[str, Any]] = [("", document)]
-    while waiting:
-        pointer, node = waiting.pop()
-        if isinstance(node, Mapping):
-            waiting.extend((f"{pointer}/{name}", value) for name, value in node.items())
-        elif isinstance(node, list) and any(isinstance(one, Mapping) for one in node):
-            waiting.extend((f"{pointer}/{place}", value) for place, value in enumerate(node))
-        elif isinstance(node, list):
-            found[pointer] = "\n".join(map(str, node))
-        elif isinstance(node, bool):
-            found[pointer] = "yes" if node else "no"
-        elif node is not None:
-            found[pointer] = str(node)
-    return found

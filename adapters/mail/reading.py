@@ -110,9 +110,11 @@ def _files(said: bytes) -> tuple[OpenedFile, ...]:
     found, at = [], 0
     for one in json.loads(head):
         size = int(one["size"])
+        if size < 0:
+            raise ValueError("a file of a mail has a size")
         found.append(OpenedFile(rest[at : at + size], _form(one["form"]) if one["form"] else None))
         at += size
-    if at != len(rest) or any(one["size"] < 0 for one in json.loads(head)):
+    if at != len(rest):
         raise ValueError("not the files of a mail")
     return tuple(found)
 

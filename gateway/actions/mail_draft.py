@@ -7,12 +7,11 @@ officer says so; then it goes through the door of every message, arrived when it
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.actions.mail_files import opened_mail, with_files
+from gateway.actions.mail_files import every_file_of, files_of, opened_mail, with_files
 from gateway.actions.message_in_mail import Brought, message_brought
 from gateway.actions.need_to_know import must_know
 from gateway.actions.release import Release, release
@@ -21,7 +20,7 @@ from gateway.actions.take import Speaker, attach_keys, forget_key, prepare
 from gateway.actions.take_return import sender_named
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import AgencyId, MessageId
-from gateway.core.replies import MailFile, OpenedFile
+from gateway.core.replies import MailFile
 from gateway.parts import Parts, Work
 from gateway.store import custody, incidents, mail
 from gateway.store.holds import HoldRow
@@ -57,7 +56,8 @@ async def draft_of(parts: Parts, held: HoldRow, slug: str | None, words: str) ->
     """
     raw = await _waiting(parts, held)
     content, reading = await opened_mail(parts, raw)
-    files, opened = await _files(parts, content, reading)
+    files = _files(reading)
+    opened = await files_of(parts, content, files)
     brought = message_brought(parts, files, opened)
     found = _object(brought.document) if isinstance(brought, Brought) else None
     if isinstance(brought, Brought) and found is not None and slug in (None, found.get("type")):
@@ -96,10 +96,8 @@ async def take_draft(
     submission = await prepare(parts, document, envelope, speaker, raw.arrived_at)
     if brings_files:
         content, reading = await opened_mail(parts, raw)
-        files, opened = await _files(parts, content, reading)
-        if len(files) != len(opened):
-            detail = "The files of this mail cannot be taken out of it."
-            raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
+        files = _files(reading)
+        opened = await every_file_of(parts, content, files)
         brought = message_brought(parts, files, opened)
         besides = brought.besides if isinstance(brought, Brought) else tuple(one.content for one in opened)
         submission = await with_files(parts, submission, besides)
@@ -156,16 +154,11 @@ async def _waiting(parts: Parts, held: HoldRow) -> RawMail:
     return raw
 
 
-async def _files(
-    parts: Parts, content: bytes, reading: Mapping[str, Any]
-) -> tuple[tuple[MailFile, ...], tuple[OpenedFile, ...]]:
-    told = reading.get("files") or ()
-    files = tuple(
+def _files(reading: Mapping[str, Any]) -> tuple[MailFile, ...]:
+    return tuple(
         MailFile(place, one["name"], one["media_type"], one["size_bytes"], one["sha256"])
-        for place, one in enumerate(told)
+        for place, one in enumerate(reading.get("files") or ())
     )
-    opened = await asyncio.to_thread(parts.read_mail_files, content) if files else ()
-    return files, opened or ()
 
 
 def _object(document: bytes) -> dict[str, Any] | None:

@@ -48,11 +48,20 @@ async def opened_mail(parts: Parts, raw: RawMail) -> tuple[bytes, dict[str, Any]
     )
 
 
-async def files_of(parts: Parts, content: bytes, reading: MailReading) -> tuple[OpenedFile, ...]:
-    """The files of a mail, in the order of its reading; nothing where there are none or they cannot be taken out."""
-    if not reading.files:
+async def files_of(parts: Parts, content: bytes, told: Sequence[object]) -> tuple[OpenedFile, ...]:
+    """The files that its reading told of a mail, in that order; nothing where there are none or they cannot be taken out."""
+    if not told:
         return ()
     return await asyncio.to_thread(parts.read_mail_files, content) or ()
+
+
+async def every_file_of(parts: Parts, content: bytes, told: Sequence[object]) -> tuple[OpenedFile, ...]:
+    """The same; Refused when not every one can be taken out."""
+    opened = await files_of(parts, content, told)
+    if len(opened) != len(told):
+        detail = "The files of this mail cannot be taken out of it."
+        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
+    return opened
 
 
 async def judged_files(

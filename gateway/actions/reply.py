@@ -91,7 +91,7 @@ class Read:
 
 
 def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
-    """Settle one stored mail once: `answered`, `held`, `noted`, or `done` when it was settled before."""
+    """Settle one stored mail once: `answered`, `submitted`, `held`, `noted`, or `done` when it was settled before."""
     raw = mail.lock_raw(tx, asked.mail)
     if raw is None or raw.state != "stored":
         return "done"
@@ -110,9 +110,9 @@ def reply(tx: Tx, parts: Parts, work: Work, asked: Read) -> str:
         reopened_by(tx, parts, work, place.partnership, place.incident, raw.id)
     if asked.letter is not None and WRONG_SCHOOL in asked.reasons:
         besides = (_open_breach(tx, parts, work, raw, asked, asked.letter),)
-    if asked.letter is not None:
-        asked = _against_the_record(tx, parts, work, asked, asked.letter)
-        _write_to_whoever_has_the_file(tx, parts, work, asked, asked.letter)
+    if (letter := asked.letter) is not None:
+        asked = _against_the_record(tx, parts, work, asked, letter)
+        _write_to_whoever_has_the_file(tx, parts, work, asked, letter)
     if asked.not_taken is not None:
         owe_refusal(tx, parts, work, asked.not_taken, raw.arrived_at)
     return _hold(tx, work, raw, asked, besides)
@@ -184,15 +184,13 @@ def _against_the_record(tx: Tx, parts: Parts, work: Work, asked: Read, letter: L
     return replace(asked, reasons=(*asked.reasons, ANSWERS_DIFFER))
 
 
-def _write_to_whoever_has_the_file(
-    tx: Tx, parts: Parts, work: Work, asked: Read, letter: LetterRow | None
-) -> None:
+def _write_to_whoever_has_the_file(tx: Tx, parts: Parts, work: Work, asked: Read, letter: LetterRow) -> None:
     """The school says that the file went to another one: a letter to that school is drafted, and waits with the mail.
 
     Only on the word of whoever was written to; the mail itself is an officer's to read all the same.
     """
     flags = set(asked.reading.get("flags", ()))
-    if letter is None or not asked.is_vouched or FILE_SENT_ON not in flags or UNVOUCHED & flags:
+    if not asked.is_vouched or FILE_SENT_ON not in flags or UNVOUCHED & flags:
         return
     schools = {one["school"] for one in asked.reading.get("proposals", ()) if one["kind"] == LETTER_TO_SCHOOL}
     named = schools - {asked.reading.get("suggested", {}).get("previous_school")} or schools

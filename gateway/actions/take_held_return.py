@@ -6,9 +6,7 @@ action has named them nobody can get them, and a crash before that leaves them t
 
 from __future__ import annotations
 
-import asyncio
-
-from gateway.actions.mail_files import kept_file, opened_mail
+from gateway.actions.mail_files import every_file_of, kept_file, opened_mail
 from gateway.actions.submit import Accepted
 from gateway.actions.take import attach_keys
 from gateway.actions.take_return import Judged, TakenReturn, return_of, take_return
@@ -33,11 +31,7 @@ async def take_held_return(
     if whose is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Say which agency's return it is.")
     content, reading = await opened_mail(parts, raw)
-    files = await asyncio.to_thread(parts.read_mail_files, content) if reading.get("files") else ()
-    if files is None or len(files) != len(reading.get("files") or ()):
-        raise Refused(
-            ErrorCode.NOT_ACCEPTABLE_STATE, detail="The files of this mail cannot be taken out of it."
-        )
+    files = await every_file_of(parts, content, reading.get("files") or ())
     named = [await kept_file(parts, whose, file.content) for file in files]
     submission = await return_of(parts, raw, whose, reading.get("sender"), judged, officer, named)
     asked = TakenReturn(held.id, officer, submission)

@@ -106,7 +106,7 @@ async def _read_one(parts: Parts, raw: RawMail) -> None:
     reading, letter = await _understand(parts, raw, content)
     if letter is None and reading.kind == "bounce":
         letter = await letter_of_notice(parts, reading)
-    opened = await files_of(parts, content, reading)
+    opened = await files_of(parts, content, reading.files)
     files = await judged_files(parts, opened, reading)
     document = {**reading.document, "vouched_by": reading.vouched_by, "files": files}
     is_crowd = await _note_reading(

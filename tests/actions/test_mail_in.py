@@ -278,7 +278,7 @@ async def test_the_real_scanner_finds_the_test_file_in_a_mail(house: House) -> N
     with real_clamd() as url:
         parts = replace(house.parts, scan=ClamdScanner(url, 60))
         reading = parts.read_mail(raw, MailExpected())
-        found = await judged_files(parts, await files_of(parts, raw, reading), reading)
+        found = await judged_files(parts, await files_of(parts, raw, reading.files), reading)
     assert [one["reasons"] for one in found] == [["attachment-infected"], []]
 
 

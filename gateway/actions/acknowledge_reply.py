@@ -10,6 +10,7 @@ from __future__ import annotations
 from gateway.actions.compose import Composition, compose
 from gateway.actions.forward import Forwarded, delivery_row
 from gateway.core.messages import RoleId, Seat
+from gateway.core.rules import letter_rule
 from gateway.parts import Parts, Work
 from gateway.store import incidents, messages
 from gateway.store.mail import LetterRow, RawMail
@@ -49,10 +50,8 @@ def acknowledge_reply(tx: Tx, parts: Parts, work: Work, raw: RawMail, letter: Le
 
 def _signed_as(work: Work, message_type: str) -> RoleId:
     """The role that signs such letters by the pack in force."""
-    letters = (letter for consequence in work.pack.consequences for letter in consequence.letters)
-    return next(
-        (one.sender_role for one in letters if one.message == message_type), RoleId("school-improvement")
-    )
+    rule = letter_rule(work.pack, message_type)
+    return rule.sender_role if rule else RoleId("school-improvement")
 
 
 def _written(raw: RawMail) -> str:

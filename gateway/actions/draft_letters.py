@@ -51,31 +51,33 @@ def draft_letters_about(
     rule: LetterRule,
     pupils: Sequence[Pupil],
     besides: tuple[str, ...] = (),
-) -> None:
+) -> list[str]:
     """Draft and hold one letter for each of these pupils, for `besides` too; where one cannot be written an officer is asked,
-    and nothing else stops."""
+    and nothing else stops. The holds, one for each pupil; only one where no letter can be written at all."""
 
-    def ask_an_officer(reason: str) -> None:
-        hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (reason,))
+    def ask_an_officer(reason: str) -> str:
+        return hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (reason,))
 
     sender = next(iter(work.directory.seats_of(rule.sender_role)), None)
     if sender is None:
-        ask_an_officer(f"nobody-holds-{rule.sender_role}")
-        return
+        return [ask_an_officer(f"nobody-holds-{rule.sender_role}")]
     adviser = work.directory.present_holder(sender, work.at)
     if adviser is None or not adviser.telephone:
-        ask_an_officer(NO_ADVISER)  # a school must be able to ring and ask whether the letter is genuine
-        return
+        # a school must be able to ring and ask whether the letter is genuine
+        return [ask_an_officer(NO_ADVISER)]
     avoided = messages.avoided(tx, incident.partnership, incident.id)
+    held: list[str] = []
     for pupil in pupils:
         school = work.directory.school(pupil.school_urn)
         seat = Seat(school, rule.to.role) if school else None
         if seat is None or seat not in work.directory.seats:
-            ask_an_officer("unknown-school")
+            held.append(ask_an_officer("unknown-school"))
         elif is_avoided(avoided, seat.agency, seat.role):
-            ask_an_officer(DO_NOT_CONTACT)
+            held.append(ask_an_officer(DO_NOT_CONTACT))
         else:
-            _draft(tx, parts, work, incident, _Letter(rule, sender, adviser, seat, pupil, besides))
+            letter = _Letter(rule, sender, adviser, seat, pupil, besides)
+            held.append(_draft(tx, parts, work, incident, letter))
+    return held
 
 
 def children_of(tx: Tx, work: Work, incident: Incident) -> list[tuple[MessageId, int, Pupil]]:
@@ -126,7 +128,7 @@ def _referral_body(work: Work, row: MessageRow) -> dict[str, Any]:
     return body
 
 
-def _draft(tx: Tx, parts: Parts, work: Work, incident: Incident, letter: _Letter) -> None:
+def _draft(tx: Tx, parts: Parts, work: Work, incident: Incident, letter: _Letter) -> str:
     reference = make_letter_reference(work.supply.take(5))
     asked = Composition(
         type=letter.rule.message,
@@ -160,7 +162,7 @@ def _draft(tx: Tx, parts: Parts, work: Work, incident: Incident, letter: _Letter
     stopped = is_stopped(work, incident, letter.rule.message, letter.seat.agency)
     besides = (*letter.besides, *((POLICE_HOLD,) if stopped else ()))
     reasons = (AWAITS_RELEASE, *besides, *against(work.directory, letter.seat, work.at))
-    hold(tx, work, incident.partnership, incident.id, ("delivery", row["id"]), reasons)
+    return hold(tx, work, incident.partnership, incident.id, ("delivery", row["id"]), reasons)
 
 
 def _body(work: Work, letter: _Letter, reference: str) -> dict[str, Any]:

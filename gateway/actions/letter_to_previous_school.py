@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from dataclasses import replace
 
 from gateway.actions.draft_letters import Pupil, draft_letters_about
-from gateway.core.messages import AgencyKind, IncidentId, PartnershipId
+from gateway.core.messages import AgencyKind, IncidentId, MessageId, PartnershipId
 from gateway.core.routing import Agency, Directory
+from gateway.core.rules import letter_rule
 from gateway.parts import Parts, Work
 from gateway.store import incidents, messages
 from gateway.store.mail import LetterRow
@@ -29,22 +30,20 @@ def suggest_letter(
     has a letter about this child already. `why` is the reason that an officer sees."""
     school = school_named(work.directory, named or "")
     incident = incidents.lock(tx, letter.partnership, letter.incident)
-    rule = next((rule for one in work.pack.consequences for rule in one.letters), None)
-    about = letters_about(tx, work, letter.partnership, letter.incident)
+    rule, written = (
+        letter_rule(work.pack),
+        pupils_written_about(tx, work, letter.partnership, letter.incident),
+    )
+    child = written.get(letter.message)
     if school is None or school.id == letter.agency or incident is None or rule is None:
         return False
-    pupil = _pupil_at(about.get(letter.message), school.code)
-    if pupil is None or pupil in [_pupil_at(one, one["school_urn"]) for one in about.values()]:
+    if child is None or school.code is None:
+        return False
+    pupil = replace(child, school_urn=school.code)
+    if pupil in written.values():
         return False
     draft_letters_about(tx, parts, work, incident, rule, [pupil], (why,))
     return True
-
-
-def _pupil_at(letter: dict[str, Any] | None, urn: str | None) -> Pupil | None:
-    """The child of a letter, as a pupil of the school of this number."""
-    if letter is None or urn is None:
-        return None
-    return Pupil(letter["child_name"], urn, letter.get("child_date_of_birth"))
 
 
 def school_named(directory: Directory, named: str) -> Agency | None:
@@ -60,12 +59,13 @@ def _plain(name: str) -> str:
     return " ".join(re.sub(r"[.'\u2019`,]", "", name.casefold()).split())
 
 
-def letters_about(
+def pupils_written_about(
     tx: Tx, work: Work, partnership: PartnershipId, incident: IncidentId
-) -> dict[str, dict[str, Any]]:
-    """What the letters of this incident say, by message."""
-    found: dict[str, dict[str, Any]] = {}
+) -> dict[MessageId, Pupil]:
+    """The child and school of each letter of this incident, by its message; content is opened."""
+    found: dict[MessageId, Pupil] = {}
     for row in messages.of_incident(tx, partnership, incident, "dsl-letter"):
         if row.sealed is not None and work.key is not None and row.data_key == work.key.id:
-            found[row.id] = json.loads(work.key.open(f"message:{row.id}", row.sealed))["body"]
+            body = json.loads(work.key.open(f"message:{row.id}", row.sealed))["body"]
+            found[row.id] = Pupil(body["child_name"], body["school_urn"], body.get("child_date_of_birth"))
     return found

@@ -20,7 +20,7 @@ from gateway.core.duties import DutyState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId, Facts, Message, MessageId
 from gateway.core.receipts import Event
-from gateway.core.rules import DutyRule, Forward, LetterRule, Recipients, Whom, decide
+from gateway.core.rules import DutyRule, Forward, Recipients, Whom, decide, letter_rule
 from gateway.parts import Parts, Work
 from gateway.store import attachments, deliveries, duties, holds, incidents, mail, messages
 from gateway.store.deliveries import DeliveryRow
@@ -131,7 +131,7 @@ def _go_on(tx: Tx, parts: Parts, work: Work, held: HoldRow, incident: Incident) 
 
 def _owe_the_reply(tx: Tx, work: Work, delivery: DeliveryRow, incident: Incident) -> None:
     """A released letter starts the clock of its answer (K13: `letter_sent_at`)."""
-    rule = _letter_rule(work, delivery.message_type)
+    rule = letter_rule(work.pack, delivery.message_type)
     if rule is None:
         return
     if any(
@@ -149,11 +149,6 @@ def _owe_the_reply(tx: Tx, work: Work, delivery: DeliveryRow, incident: Incident
     )
     add_duties(work, delivery.message, incident, duty, {"letter_sent_at": work.at}, now, result)
     result.record(tx)
-
-
-def _letter_rule(work: Work, message_type: str) -> LetterRule | None:
-    letters = (letter for c in work.pack.consequences for letter in c.letters)
-    return next((letter for letter in letters if letter.message == message_type), None)
 
 
 def _stub(message: MessageId, incident: Incident, work: Work) -> Message:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.actions.draft_letters import Pupil, child_of, draft_letters_about
-from gateway.actions.letter_to_previous_school import letters_about
+from gateway.actions.draft_letters import child_of, draft_letters_about
+from gateway.actions.letter_to_previous_school import pupils_written_about
 from gateway.actions.need_to_know import must_know
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId, MessageId
-from gateway.core.rules import LetterRule, Pack
+from gateway.core.rules import letter_rule
 from gateway.parts import Parts, Work
-from gateway.store import holds, incidents
+from gateway.store import incidents
 from gateway.store.transaction import Tx
 
 BY_OFFICER = "written-by-officer"
@@ -32,13 +32,8 @@ class LetterWanted:
     officer: str
 
 
-def letter_rule(pack: Pack) -> LetterRule | None:
-    """How these rules write to a school; None where they do not."""
-    return next((rule for one in pack.consequences for rule in one.letters), None)
-
-
 def write_letter(tx: Tx, parts: Parts, work: Work, asked: LetterWanted) -> str:
-    """Draft and hold it; the newest hold of the incident, where what keeps it from being drafted is said too.
+    """Draft and hold it; the hold, which says too what keeps it from being drafted.
 
     Refused when the incident is not open, there is no such child or school, or the school has a letter about this child.
     """
@@ -55,18 +50,9 @@ def write_letter(tx: Tx, parts: Parts, work: Work, asked: LetterWanted) -> str:
     if child is None:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Choose a child of the referral.")
     pupil = replace(child, school_urn=school.code)
-    if pupil in _written(tx, work, incident.id):
+    if pupil in pupils_written_about(tx, work, incident.partnership, incident.id).values():
         detail = "This school has a letter about this child: send that one again, or wait for its answer."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
-    before = {one.id for one in holds.about_incident(tx, incident.partnership, incident.id)}
-    draft_letters_about(tx, parts, work, incident, rule, [pupil], (BY_OFFICER,))
-    made = [
-        one.id for one in holds.about_incident(tx, incident.partnership, incident.id) if one.id not in before
-    ]
-    return made[0]
+    (held,) = draft_letters_about(tx, parts, work, incident, rule, [pupil], (BY_OFFICER,))
+    return held
     # A crash before the commit leaves nothing; after it the letter waits among what is held.
-
-
-def _written(tx: Tx, work: Work, incident: IncidentId) -> list[Pupil]:
-    bodies = letters_about(tx, work, work.pack.partnership, incident).values()
-    return [Pupil(one["child_name"], one["school_urn"], one.get("child_date_of_birth")) for one in bodies]

@@ -7,13 +7,13 @@ from starlette.responses import Response
 from gateway.actions.ask_the_law import asked_of_incident
 from gateway.actions.link_incidents import Linking, Word, link_incidents
 from gateway.actions.view import Viewing, view
-from gateway.actions.write_letter import letter_rule
 from gateway.console import case_page, reading, words
 from gateway.console.door import Console, Visit
 from gateway.console.listing import place
 from gateway.console.meeting import meeting_decides
 from gateway.console.pages import go, page
 from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.rules import letter_rule
 
 
 async def get_incident(console: Console, visit: Visit) -> Response:

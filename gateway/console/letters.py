@@ -15,12 +15,13 @@ from starlette.responses import Response
 from gateway.actions.draft_letters import Pupil, children_of
 from gateway.actions.resend_letter import MAY_LEAVE, Resending, resend_letter
 from gateway.actions.view import Viewing, view
-from gateway.actions.write_letter import LetterWanted, letter_rule, write_letter
+from gateway.actions.write_letter import LetterWanted, write_letter
 from gateway.console import reading
 from gateway.console.door import Console, Visit
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, AgencyKind, DeliveryId, IncidentId, MessageId, PartnershipId
+from gateway.core.rules import letter_rule
 from gateway.parts import Parts, Snapshot, Work
 from gateway.store import deliveries, duties, holds, incidents, mail
 from gateway.store.deliveries import DeliveryRow

@@ -369,6 +369,12 @@ def consequence(pack: Pack, decision: str, outcome: str) -> Consequence | None:
     return next(found, None)
 
 
+def letter_rule(pack: Pack, message: str | None = None) -> LetterRule | None:
+    """How these rules write to a school, or their letters of that type; None where they do not."""
+    letters = (letter for follows in pack.consequences for letter in follows.letters)
+    return next((letter for letter in letters if message in (None, letter.message)), None)
+
+
 def moment_values(route: Route, message: Message) -> dict[str, datetime]:
     """The start events that this message records: what its body brings, then what the rule sets to the arrival."""
     return {**told_moments(message), **dict.fromkeys(route.moments, message.arrived_at)}

@@ -270,9 +270,14 @@ def drop_laid(
     again = reviews if anew else again
     if reviews:
         had = of_it()
-        again = [r for r in again if r not in reviews or tuple(r[name] for name in duties.SAME) in had]
+        again = [row for row in again if row not in reviews or same_of(row) in had]
     result.duties = [row for row in result.duties if row not in again]
     return frozenset(row["clock"] for row in again if _was_ended(work, row["clock"], laid))
+
+
+def same_of(row: Mapping[str, Any]) -> Same:
+    """What makes two duties the same, of one that is being laid."""
+    return tuple(row[name] for name in duties.SAME)
 
 
 def _was_ended(work: Work, clock: str, laid: Mapping[Same, frozenset[DutyState]]) -> bool:
@@ -306,7 +311,7 @@ def lay_anew(
 def _is_laid(work: Work, row: Mapping[str, Any], laid: Collection[Same]) -> bool:
     if row["expects"] == ACKNOWLEDGEMENT or work.pack.clocks[row["clock"]].start in OF_ONE_MESSAGE:
         return False
-    return tuple(row[name] for name in duties.SAME) in laid
+    return same_of(row) in laid
 
 
 def _is_review(work: Work, row: Mapping[str, Any]) -> bool:

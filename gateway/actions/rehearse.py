@@ -19,6 +19,7 @@ from gateway.actions.forward import (
     add_duties,
     drop_laid,
     lay_anew,
+    same_of,
     work_out,
 )
 from gateway.actions.meet import decided_seats
@@ -42,7 +43,6 @@ from gateway.core.rules import (
     told_moments,
 )
 from gateway.parts import Supply, Work
-from gateway.store.duties import SAME
 from gateway.store.incidents import Incident
 from schemas import Envelope, facts
 
@@ -327,8 +327,3 @@ def _follows(
         tuple(dict.fromkeys(result.gaps)),
         count.dissent,
     )
-
-
-def same_of(row: Mapping[str, Any]) -> Same:
-    """What makes two duties the same, of one that is being laid."""
-    return tuple(row[name] for name in SAME)

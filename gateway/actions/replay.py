@@ -17,10 +17,10 @@ from typing import Any
 
 from gateway.actions.decide_jointly import votes_of
 from gateway.actions.decided_on import Thread
-from gateway.actions.forward import Same
+from gateway.actions.forward import Same, same_of
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
 from gateway.actions.meet import decided_seats
-from gateway.actions.rehearse import Follows, Rehearsal, Setting, rehearse, same_of
+from gateway.actions.rehearse import Follows, Rehearsal, Setting, rehearse
 from gateway.actions.tell_rehearsal import told
 from gateway.core.duties import DutyState, Vote
 from gateway.core.messages import AgencyId, IncidentId, Message, MessageId, Seat

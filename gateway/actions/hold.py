@@ -24,8 +24,21 @@ def hold(
     reasons: tuple[str, ...],
 ) -> str:
     """Place a hold on a message, delivery or mail; the hold's id."""
-    hold_id = _place(tx, work, partnership, incident, subject, reasons)
-    if incident is not None and HANDED_OVER not in reasons:
+    hold_id = f"hld-{work.supply.take(13).hex()}"
+    kind, subject_id = subject
+    holds.place(
+        tx,
+        {
+            "id": hold_id,
+            "partnership": partnership,
+            "incident": incident,
+            "subject_kind": kind,
+            "subject": subject_id,
+            "reasons": list(reasons),
+            "held_at": work.at,
+        },
+    )
+    if incident is not None:
         tell_who_took_over(tx, work, partnership, incident)
     return hold_id
 
@@ -41,30 +54,4 @@ def tell_who_took_over(tx: Tx, work: Work, partnership: PartnershipId, incident:
     if there is None or now is None or now.state in ENDED:
         return
     if not holds.open_of_incident(tx, there, to, HANDED_OVER):
-        hold(tx, work, there, to, ("incident", to), (HANDED_OVER,))
-        tell_who_took_over(tx, work, there, to)  # it may have gone on from there
-
-
-def _place(
-    tx: Tx,
-    work: Work,
-    partnership: PartnershipId,
-    incident: IncidentId | None,
-    subject: tuple[str, str],
-    reasons: tuple[str, ...],
-) -> str:
-    hold_id = f"hld-{work.supply.take(13).hex()}"
-    kind, subject_id = subject
-    holds.place(
-        tx,
-        {
-            "id": hold_id,
-            "partnership": partnership,
-            "incident": incident,
-            "subject_kind": kind,
-            "subject": subject_id,
-            "reasons": list(reasons),
-            "held_at": work.at,
-        },
-    )
-    return hold_id
+        hold(tx, work, there, to, ("incident", to), (HANDED_OVER,))  # told on if it has gone on from there

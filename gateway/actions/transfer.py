@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.actions.compose import Composition, compose
 from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
-from gateway.actions.hold import hold
+from gateway.actions.hold import TRANSFERRED, hold
 from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.duties import UNANSWERED, DutyState
@@ -32,7 +32,7 @@ from gateway.store.transaction import Tx
 from keys.sealing import DataKey
 from schemas import facts, read_message
 
-STATE, REASON = "transferred", "incident-transferred"
+REASON = "incident-transferred"
 NOTIFY, AWARE, LEAD, UNIT = "K12", "aware_at", RoleId("dsp-la"), RoleId("sbu")
 
 
@@ -87,7 +87,7 @@ def transfer(tx: Tx, parts: Parts, work: Work, asked: Transfer) -> Transferred:
     if asked.receiving is not None:
         _receive(tx, parts, work, incident, asked.receiving, statutory, fields)
     to = asked.receiving.incident if asked.receiving else asked.council
-    to_change = {"state": STATE, "transferred_to": to, "ended_at": work.at}
+    to_change = {"state": TRANSFERRED, "transferred_to": to, "ended_at": work.at}
     incidents.change(tx, incident.partnership, incident.id, **to_change)
     new = asked.receiving.incident if asked.receiving else None
     return Transferred(receipt.id, tuple(duty.id for duty in open_duties), new)

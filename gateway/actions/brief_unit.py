@@ -7,7 +7,7 @@ gateway that starts later in the day tells it then.
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
 from gateway.actions.end_retention import past_retention
 from gateway.actions.tell_managers import Alert, owe_alert, owe_to_webhook, the_unit
@@ -37,13 +37,13 @@ def name_of_round(partnership: PartnershipId) -> str:
 
 def brief_unit(tx: Tx, parts: Parts, work: Work, asked: None) -> int:
     """Owe it to everybody of the unit who has an address, and to the webhook; to how many. None when the day was told already."""
-    partnership, local = work.pack.partnership, work.pack.calendar.local(work.at)
-    name, today = name_of_round(partnership), local.date()
+    partnership, today = work.pack.partnership, work.pack.calendar.local(work.at).date()
+    name = name_of_round(partnership)
     tx.take_turns(name)
     if not rounds.is_due(tx, name, today):
         return 0
-    midnight = datetime.combine(today + timedelta(days=1), time(0), tzinfo=local.tzinfo)
-    counts = asdict(overview.counts(tx, [partnership], Day(work.at, midnight.astimezone(UTC))))
+    midnight = work.pack.calendar.instant(today + timedelta(days=1), time(0))
+    counts = asdict(overview.counts(tx, [partnership], Day(work.at, midnight)))
     facts = {name: _written(count) for name, count in counts.items() if count}
     if kept := sum(not one.is_held for one in past_retention(tx, work.pack, work.at)):
         facts["retention"] = _written(kept)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from gateway.actions.activate_pack import Activation, activate_pack
 from gateway.actions.change_calendar import (
@@ -40,6 +39,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import PartnershipId
 from gateway.core.officers import TwoOfficers
 from gateway.core.permissions import Needs, known_roles
+from gateway.core.presence import local_day
 from gateway.core.receipts import Event
 from gateway.partnerships import packs
 from gateway.parts import Parts
@@ -48,7 +48,6 @@ from gateway.store import proposals, webhooks
 from gateway.store.proposals import ProposalRow
 from gateway.store.transaction import Tx
 
-LONDON = ZoneInfo("Europe/London")
 MOST_CHARACTERS = 200
 NONE = "-"  # a field that was left empty
 
@@ -175,8 +174,7 @@ def _activate(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> objec
 
 def _change_calendar(tx: Tx, parts: Parts, occasion: Occasion, agreed: Agreed) -> object:
     """Named by the day on which it comes into force; open duties are counted anew by the timetable's next round."""
-    today = occasion.at.astimezone(LONDON).date()
-    listed = government_list(agreed.fields["list"].encode(), in_force(tx), today)
+    listed = government_list(agreed.fields["list"].encode(), in_force(tx), local_day(occasion.at))
     return change_calendar(tx, parts, occasion, CalendarChange(listed, agreed.officers))
 
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from gateway.actions.prove import Occasion, Said, Subject, prove
 from gateway.actions.say_own import OwnMessage, owe_own, record_own
+from gateway.actions.settle import settle
 from gateway.core.deliveries import (
     WAY_TEST,
     WEBHOOK_PING,
@@ -30,7 +31,7 @@ from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import AgencyId, DeliveryId, MessageId, PartnershipId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Directory, Way
-from gateway.parts import Parts, Supply, Work
+from gateway.parts import Parts, Work
 from gateway.store import deliveries
 from gateway.store.transaction import Tx
 
@@ -68,8 +69,8 @@ async def try_way(parts: Parts, asked: WayTrial) -> Tried:
         return Tried(BY_MAIL, delivery, is_taken=False, reason=None)
     outcome = await parts.adapter(way.adapter).deliver(_parcel(parts, asked, way))
     reason = outcome.reason if isinstance(outcome, TryLater | Undeliverable) else None
-    at, seed = parts.clock(), secrets.token_bytes(32)
-    await parts.store.transact(lambda tx: _say(tx, parts, Occasion(at, Supply(seed)), asked, _said(outcome)))
+    said = _said(outcome)
+    await settle(parts, lambda tx, parts, occasion, asked: _say(tx, parts, occasion, asked, said), asked)
     return Tried(way.adapter, None, reason is None, reason)
     # A crash before the entry: a notice that tells of nothing was sent, and nobody is told what came of it; the officer asks again.
 

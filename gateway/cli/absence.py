@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.announce_absence import Absence, Announced, announce_absence
+from gateway.actions.settle import settle
 from gateway.cli.directory import Partnership, the_partnership
-from gateway.cli.session import JsonFlag, answer, opened, run, settle, stop
+from gateway.cli.session import JsonFlag, answer, opened, run, stop
 from gateway.core.messages import AgencyId, RoleId, Seat
 from gateway.core.presence import begin_of, end_of, local_day
 from gateway.store import directory

@@ -19,9 +19,10 @@ from gateway.actions.change_calendar import (
     in_force,
     would_move,
 )
+from gateway.actions.settle import settle
 from gateway.app import local_today
 from gateway.cli.dates_at_hand import warnings
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
 from gateway.core.officers import TwoOfficers
 from gateway.dispatch.timetable import recount_open
 from gateway.partnerships.calendars import ENGLAND, BankHolidays, joined

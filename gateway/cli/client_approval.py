@@ -14,11 +14,12 @@ import typer
 
 from gateway.actions.approve_client import Approval, approve_client
 from gateway.actions.rotate_client_keys import NewChallenge, challenge_again
+from gateway.actions.settle import settle
 from gateway.cli.agency_keys import LARGEST_BYTES, write_challenge
 from gateway.cli.client_answers import found, receipt_rows, refuse
 from gateway.cli.client_options import ChallengeOut, Client
 from gateway.cli.client_rows import utc
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle, stop
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, stop
 from gateway.core import client_keys
 from gateway.core.officers import TwoOfficers
 from gateway.oauth.possession import NotProved, make_proof, proved_thumbprint

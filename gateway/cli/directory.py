@@ -15,8 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.import_directory import DirectoryImport, Imported, import_directory, planned_import
+from gateway.actions.settle import settle
 from gateway.actions.try_way import Tried, WayTrial, try_way
-from gateway.cli.session import JsonFlag, answer, opened, run, settle, stop
+from gateway.cli.session import JsonFlag, answer, opened, run, stop
 from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.presence import local_day

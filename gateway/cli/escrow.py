@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.introduce_key import Introduction, escrow_key
+from gateway.actions.settle import settle
 from gateway.app import home_of
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle, stop
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, stop
 from gateway.core.errors import Misconfigured
 from gateway.core.officers import TwoOfficers
 from gateway.settings import Settings, SettingsUnreadable

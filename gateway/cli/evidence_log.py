@@ -80,7 +80,8 @@ def absence(
 async def _log(folder: Path, officer: str, second_officer: str) -> int:
     """State the export, seal until nothing waits, then write log after log, leaf after leaf as far as its newest checkpoint reaches."""
     from gateway.actions.export_log import export_log
-    from gateway.cli.session import opened, settle
+    from gateway.actions.settle import settle
+    from gateway.cli.session import opened
     from gateway.core.officers import TwoOfficers
     from gateway.dispatch.timetable import seal_waiting
     from gateway.ledger import log_export

@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.introduce_key import Introduction, introduce_key, retire_key
+from gateway.actions.settle import settle
 from gateway.cli import escrow
 from gateway.cli.client_rows import utc_or_none
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle, stop
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, stop
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.officers import TwoOfficers
 from gateway.dispatch.rewrapping import rewrap_all

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.restart_log import Restart, restart_log
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, settle
+from gateway.actions.settle import settle
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
 from gateway.core.officers import TwoOfficers
 from gateway.dispatch.anchoring import compare_with_witnesses, look_for_contradiction
 from gateway.dispatch.timetable import begin_anew

@@ -213,8 +213,9 @@ def activate(
     Where it would have treated past messages otherwise, that is shown and nothing is done; repeat with --seen and its mark.
     """
     from gateway.actions.activate_pack import Activation, activate_pack
+    from gateway.actions.settle import settle
     from gateway.cli.replaying import in_words, replayed
-    from gateway.cli.session import answer, opened, run, settle
+    from gateway.cli.session import answer, opened, run
     from gateway.core.officers import TwoOfficers
 
     partnership, files = _sound(pack)

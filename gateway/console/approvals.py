@@ -104,7 +104,7 @@ async def _answer(console: Console, visit: Visit, *, refuse: bool) -> Response:
     row = await _found(console, visit)
     _must_may(visit, row.act)
     if row.act in ARRANGEMENTS:
-        await arrangements.settle(console, visit, row, refuse=refuse)
+        await arrangements.answer(console, visit, row, refuse=refuse)
     else:
         there = None if refuse or row.act != TRANSFER else await _receiving(console, row)
         asked = Answering(row.id, visit.signed_in.name, refuse, there)

@@ -7,7 +7,6 @@ Nothing is in force by one person's click: what would change is shown, a second 
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -28,6 +27,7 @@ from gateway.actions.change_calendar import government_list, in_force, would_mov
 from gateway.actions.prove import Occasion
 from gateway.actions.replay import Replayed
 from gateway.actions.second_officer import Answering, is_own
+from gateway.actions.settle import settle
 from gateway.console import words
 from gateway.console.door import Console, Visit
 from gateway.console.lists import agency_names, snapshots
@@ -36,11 +36,12 @@ from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import PartnershipId
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import ENGLAND, BankHolidays, joined
-from gateway.parts import Supply
+from gateway.parts import Parts
 from gateway.store import overview, webhooks
 from gateway.store.proposals import ProposalRow
 from gateway.store.transaction import Tx
 
+Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 MOST_SHOWN = 50
 OF_ENDPOINTS = ("agree-webhook", "end-webhook")
@@ -131,12 +132,16 @@ def _in_words(act: str, asked: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(words.spoken(name), text.replace(",", ", ")) for name, text in shown]
 
 
-async def settle(console: Console, visit: Visit, row: ProposalRow, *, refuse: bool) -> None:
+async def answer(console: Console, visit: Visit, row: ProposalRow, *, refuse: bool) -> None:
     """The second officer's word; to agree they too say that they have looked."""
     if not refuse and visit.form.get("looked") != "yes":
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=f"{LOOK_FIRST} Go back and try again.")
     said = Answering(row.id, visit.signed_in.name, refuse)
-    await settled(console, lambda tx, now: answer_arrangement(tx, console.parts, now, row.partnership, said))
+
+    def answered(tx: Tx, parts: Parts, occasion: Occasion, said: Answering) -> ProposalRow:
+        return answer_arrangement(tx, parts, occasion, row.partnership, said)
+
+    await settled(console, answered, said)
 
 
 async def must_see_all(console: Console, visit: Visit) -> None:
@@ -208,16 +213,15 @@ async def ask_about_all(console: Console, visit: Visit, act: str, fields: Mappin
 
 async def _ask(console: Console, visit: Visit, asked: ArrangementAsked) -> Response:
     by = ArrangementAsked(asked.act, asked.partnership, asked.fields, visit.signed_in.name)
-    await settled(console, lambda tx, now: ask_arrangement(tx, console.parts, now, by))
+    await settled(console, ask_arrangement, by)
     return go("/approvals?done=asked")
 
 
-async def settled(console: Console, do: Callable[[Tx, Occasion], Answer]) -> Answer:
-    """One durable transaction on the deployment; what is wrong with rules or a list is told in words."""
-    at, seed = console.parts.clock(), secrets.token_bytes(32)
+async def settled(
+    console: Console, action: Callable[[Tx, Parts, Occasion, Asked], Answer], asked: Asked
+) -> Answer:
+    """`settle`, with what is wrong with rules or a list told in words."""
     try:
-        done = await console.parts.store.transact(lambda tx: do(tx, Occasion(at, Supply(seed))))
+        return await settle(console.parts, action, asked)
     except Misconfigured as fault:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=f"{words.capital(str(fault))}.") from None
-    console.parts.partnerships.forget()
-    return done

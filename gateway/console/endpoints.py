@@ -50,15 +50,15 @@ async def post_end(console: Console, visit: Visit) -> Response:
 
 async def post_refuse(console: Console, visit: Visit) -> Response:
     """Refuse one that waits: they are reached as before."""
-    row, officer = await _found(console, visit), visit.signed_in.name
-    await settled(console, lambda tx, now: refuse_webhook(tx, console.parts, now, Refusal(row.id, officer)))
+    row = await _found(console, visit)
+    await settled(console, refuse_webhook, Refusal(row.id, visit.signed_in.name))
     return go(f"/partners/{row.partnership}/{row.agency}?done=endpoint-refused")
 
 
 async def _ask(console: Console, visit: Visit, act: str) -> Response:
     row = await _found(console, visit)
     asked = ArrangementAsked(act, row.partnership, {"webhook": row.id}, visit.signed_in.name)
-    await settled(console, lambda tx, now: ask_arrangement(tx, console.parts, now, asked))
+    await settled(console, ask_arrangement, asked)
     return go("/approvals?done=asked")
 
 

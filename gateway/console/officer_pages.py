@@ -7,10 +7,9 @@ account that has one, it waits for a second officer (`actions.agree_arrangements
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -35,7 +34,6 @@ from gateway.actions.change_officer import (
     set_quiet_hours,
     suspend_officer,
 )
-from gateway.actions.prove import Occasion
 from gateway.actions.tell_managers import recipient_of
 from gateway.console import words
 from gateway.console.arrangements import ask_about_all, must_see_all, settled
@@ -51,7 +49,6 @@ from gateway.store import officers
 from gateway.store.officers import OfficerRow, TurnRow
 from gateway.store.transaction import Tx
 
-Asked = TypeVar("Asked")
 ADMIN = OfficerRole.ADMINISTRATOR
 NOTICES = {
     "added": "They are an officer now. Invite them to make a passkey, or let them sign in with your organisation's account.",
@@ -130,7 +127,7 @@ async def post_added(console: Console, visit: Visit) -> Response:
         fields = {"name": name, "roles": _kept(roles), "email": email or "-", "subject": account or "-"}
         return await ask_about_all(console, visit, "add-officer", fields)
     asked = NewOfficer(name, roles, visit.signed_in.name, "", email or None, account or None)
-    await settled(console, _of(console.parts, add_officer, asked))
+    await settled(console, add_officer, asked)
     return go("/officers?done=added")
 
 
@@ -142,7 +139,7 @@ async def post_roles(console: Console, visit: Visit) -> Response:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
     if ADMIN in roles or row.key == name_key(visit.signed_in.name):
         return await ask_about_all(console, visit, "officer-roles", {"name": row.name, "roles": _kept(roles)})
-    await settled(console, _of(console.parts, change_roles, NewRoles(row.name, roles, visit.signed_in.name)))
+    await settled(console, change_roles, NewRoles(row.name, roles, visit.signed_in.name))
     return go(f"{_path(console, row)}?done=roles")
 
 
@@ -152,7 +149,7 @@ async def post_suspended(console: Console, visit: Visit) -> Response:
     row = await _found(console, visit)
     if row.key == name_key(visit.signed_in.name):
         raise Refused(ErrorCode.NOT_PERMITTED, detail="Ask another administrator to suspend you.")
-    await settled(console, _of(console.parts, suspend_officer, Suspension(row.name, visit.signed_in.name)))
+    await settled(console, suspend_officer, Suspension(row.name, visit.signed_in.name))
     return go(f"{_path(console, row)}?done=suspended")
 
 
@@ -162,7 +159,7 @@ async def post_lifted(console: Console, visit: Visit) -> Response:
     if ADMIN in row.roles:
         return await ask_about_all(console, visit, "let-officer-in", {"name": row.name})
     asked = Suspension(row.name, visit.signed_in.name, lift=True)
-    await settled(console, _of(console.parts, suspend_officer, asked))
+    await settled(console, suspend_officer, asked)
     return go(f"{_path(console, row)}?done=lifted")
 
 
@@ -178,7 +175,7 @@ async def post_address(console: Console, visit: Visit) -> Response:
             console, visit, "officer-address", {"name": row.name, "email": email or "-"}
         )
     asked = NewAddress(row.name, email, visit.signed_in.name)
-    await settled(console, _of(console.parts, change_address, asked))
+    await settled(console, change_address, asked)
     return go(f"{_path(console, row)}?done=address")
 
 
@@ -198,7 +195,7 @@ async def post_invited(console: Console, visit: Visit) -> Response:
         await ask_about_all(console, visit, "invite-officer", fields)
     else:
         asked = Invitation(row.name, digest(secret), visit.signed_in.name, replace=replace)
-        await settled(console, _of(console.parts, invite_officer, asked))
+        await settled(console, invite_officer, asked)
     link = f"{console.parts.settings.console_address}{BASE}/invitation?{urlencode({'token': secret})}"
     return await _shown(console, visit, row, link, takes_two=takes_two)
 
@@ -210,13 +207,13 @@ async def post_on_call(console: Console, visit: Visit) -> Response:
     if row is None:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Choose who is on call. Go back and try again.")
     asked = Turn(row.name, _instant(form, "from"), _instant(form, "until"), visit.signed_in.name)
-    await settled(console, _of(console.parts, put_on_call, asked))
+    await settled(console, put_on_call, asked)
     return go("/officers?done=on-call")
 
 
 async def post_off_call(console: Console, visit: Visit) -> Response:
     asked = TurnEnd(visit.path("turn"), visit.signed_in.name)
-    await settled(console, _of(console.parts, end_turn, asked))
+    await settled(console, end_turn, asked)
     return go("/officers?done=off-call")
 
 
@@ -230,14 +227,8 @@ async def post_quiet(console: Console, visit: Visit) -> Response:
             detail = "Give both times, such as 19:00 and 07:30. Go back and try again."
             raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail) from None
         hours = QuietHours(starts.replace(tzinfo=None), ends.replace(tzinfo=None))
-    await settled(console, _of(console.parts, set_quiet_hours, QuietAsked(officer, hours, officer)))
+    await settled(console, set_quiet_hours, QuietAsked(officer, hours, officer))
     return go("/account?done=quiet")
-
-
-def _of(
-    parts: Parts, action: Callable[[Tx, Parts, Occasion, Asked], object], asked: Asked
-) -> Callable[[Tx, Occasion], object]:
-    return lambda tx, occasion: action(tx, parts, occasion, asked)
 
 
 async def _shown(

@@ -1,8 +1,8 @@
 """The agencies: who holds which seat and who is away, how each is reached, its clients with their keys, and what fails.
 
 Lists and names of people in their posts only: nothing about any incident. An absence noted here is the action that `gateway absence
-set` calls; who and where somebody is reached is changed by two
-officers with a directory file, never in a page.
+set` calls, and a test is that of `gateway directory test`; who is reached and where, two officers change with a directory file, and an
+agency's own endpoint two officers agree to (`endpoints`).
 """
 
 from __future__ import annotations

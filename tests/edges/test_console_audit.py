@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.actions.activate_pack import Activation, activate_pack
-from gateway.cli.session import settle
+from gateway.actions.settle import settle
 from gateway.console.audit import KINDS
 from gateway.console.search import REASONS
 from gateway.core.messages import IncidentId

@@ -22,7 +22,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 
 from gateway.actions.change_officer import NewOfficer, add_officer
 from gateway.actions.prove import Occasion
-from gateway.cli.session import settle
+from gateway.actions.settle import settle
 from gateway.console.door import Console
 from gateway.console.sign_in_oidc import _officer
 from gateway.console.sign_in_provider import Person, SignInFailed, person_of, verified

@@ -23,7 +23,7 @@ from gateway.actions.change_officer import (
     invite_officer,
     suspend_officer,
 )
-from gateway.cli.session import settle
+from gateway.actions.settle import settle
 from gateway.console.door import digest
 from gateway.core.errors import Refused
 from gateway.core.permissions import OfficerRole

@@ -36,7 +36,7 @@ def name_of_round(partnership: PartnershipId) -> str:
 
 
 def brief_unit(tx: Tx, parts: Parts, work: Work, asked: None) -> int:
-    """Owe it to everybody of the unit who has an address, and to the webhook; to how many. None when the day was told already."""
+    """Owe it to everybody of the unit who has an address, and to the webhook; to how many. 0 when the day was told already."""
     partnership, today = work.pack.partnership, work.pack.calendar.local(work.at).date()
     name = name_of_round(partnership)
     tx.take_turns(name)

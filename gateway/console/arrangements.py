@@ -151,8 +151,8 @@ async def must_see_all(console: Console, visit: Visit) -> None:
 
 async def sees_all(console: Console, visit: Visit) -> bool:
     """Whether the officer sees every partnership of the deployment."""
-    every = await console.parts.store.read(overview.partnerships)
-    return set(every) <= set(visit.signed_in.partnerships)
+    within = visit.signed_in.partnerships
+    return await console.parts.store.read(lambda tx: overview.are_all(tx, within))
 
 
 async def trial(console: Console, partnership: PartnershipId, version: str) -> Trial:
@@ -179,7 +179,7 @@ async def trial(console: Console, partnership: PartnershipId, version: str) -> T
 
 async def list_trial(console: Console, text: str) -> ListTrial:
     """What a list as gov.uk publishes it would change; Refused with what is wrong with it."""
-    today = console.parts.clock().astimezone(words.LONDON).date()
+    today = words.local_day(console.parts.clock())
 
     def read(tx: Tx) -> ListTrial:
         before = in_force(tx)

@@ -171,7 +171,7 @@ async def get_audit(console: Console, visit: Visit) -> Response:
 
 def _asked(visit: Visit, now: datetime) -> Asked:
     """The filters; Refused(not-found) for what is none of ours."""
-    given, today = visit.request.query_params, now.astimezone(LONDON).date()
+    given, today = visit.request.query_params, words.local_day(now)
     kind = given.get("kind", "")
     try:
         until_on = date.fromisoformat(given["until"]) if given.get("until") else today

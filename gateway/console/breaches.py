@@ -22,14 +22,14 @@ from gateway.console.door import Console, Visit
 from gateway.console.lists import agency_names, snapshots
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
+from gateway.core.messages import AgencyId, MessageId
 from gateway.store import breaches, deliveries, duties, messages
 from gateway.store.breaches import BreachRow
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.duties import DutyRow
+from gateway.store.overview import MOST_LISTED
 from gateway.store.transaction import Tx
 
-MOST_ROWS = 100
 MOST_REFERENCE = 60
 NOTICES = {
     "recorded": "Recorded. The 72 hours to report it run from when it was known, weekends included.",
@@ -53,7 +53,7 @@ async def get_breaches(console: Console, visit: Visit) -> Response:
     shows_all = "all" in visit.request.query_params
 
     def read(tx: Tx) -> list[BreachRead]:
-        rows = (breaches.ended if shows_all else breaches.still_open)(tx, within, MOST_ROWS)
+        rows = (breaches.ended if shows_all else breaches.still_open)(tx, within, MOST_LISTED)
         return [_read(tx, row) for row in rows]
 
     found = await console.parts.store.read(read)
@@ -95,7 +95,7 @@ async def post_not_reportable(console: Console, visit: Visit) -> Response:
 
 async def get_record(console: Console, visit: Visit) -> Response:
     """The form that records one on an incident."""
-    wanted, partnership = await _where(console, visit)
+    wanted, partnership = await reading.openable(console, visit)
     rows = await console.parts.store.read(lambda tx: messages.of_incident(tx, partnership, wanted))
     directory = (await console.parts.partnerships.snapshot(partnership)).directory
     names = reading.agency_names(directory)
@@ -111,7 +111,7 @@ async def get_record(console: Console, visit: Visit) -> Response:
 
 
 async def post_record(console: Console, visit: Visit) -> Response:
-    wanted, partnership = await _where(console, visit)
+    wanted, partnership = await reading.openable(console, visit)
     form, told = visit.form, said(visit, "words", "Say what happened.")
     if form.get("kind") not in words.BREACH_KINDS:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Choose what kind it is. Go back and try again.")
@@ -157,14 +157,3 @@ async def _found(console: Console, visit: Visit) -> BreachRow:
         return row
 
     return await console.parts.store.read(look)
-
-
-async def _where(console: Console, visit: Visit) -> tuple[IncidentId, PartnershipId]:
-    officer, wanted, now = visit.signed_in, IncidentId(visit.path("incident")), console.parts.clock()
-
-    def look(tx: Tx) -> PartnershipId:
-        partnership = reading.partnership_of(tx, officer, wanted)
-        reading.must_open(tx, officer, partnership, wanted, now)
-        return partnership
-
-    return wanted, await console.parts.store.read(look)

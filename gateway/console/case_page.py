@@ -66,7 +66,7 @@ class Moment:
 
     @property
     def day_key(self) -> date:
-        return self.at.astimezone(words.LONDON).date()
+        return words.local_day(self.at)
 
     @property
     def day(self) -> str:

@@ -21,11 +21,11 @@ from gateway.core.receipts import Event
 from gateway.core.rules import Pack
 from gateway.store import incidents, log, proposals
 from gateway.store.incidents import Incident
+from gateway.store.overview import MOST_LISTED
 from gateway.store.proposals import ProposalRow
 from gateway.store.transaction import Tx
 
 AHEAD = timedelta(days=90)
-MOST_ROWS = 100
 LASTING = ("confirm-erasure", "lift-legal-hold")
 
 
@@ -55,7 +55,13 @@ async def get_retention(console: Console, visit: Visit) -> Response:
     read = await console.parts.store.read(lambda tx: read_at(tx, packs, within, now))
     waits = {row.incident: row for row in read.asked}
     return page(
-        visit, "retention.html", here="reports", read=read, waits=waits, reasons=LEGAL_REASONS, most=MOST_ROWS
+        visit,
+        "retention.html",
+        here="reports",
+        read=read,
+        waits=waits,
+        reasons=LEGAL_REASONS,
+        most=MOST_LISTED,
     )
 
 
@@ -64,9 +70,9 @@ def read_at(tx: Tx, packs: list[Pack], within: tuple[PartnershipId, ...], now: d
     due = [one for pack in packs for one in past_retention(tx, pack, now + AHEAD)]
     asked = [row for row in proposals.waiting(tx, within, now) if row.act in LASTING]
     return KeepingRead(
-        past=[one for one in due if one.until_on < now.date()][:MOST_ROWS],
-        coming=sorted((one for one in due if one.until_on >= now.date()), key=_soonest)[:MOST_ROWS],
-        holds=[_hold(tx, one) for one in incidents.held_legally(tx, within)[:MOST_ROWS]],
+        past=[one for one in due if one.until_on < now.date()][:MOST_LISTED],
+        coming=sorted((one for one in due if one.until_on >= now.date()), key=_soonest)[:MOST_LISTED],
+        holds=[_hold(tx, one) for one in incidents.held_legally(tx, within)[:MOST_LISTED]],
         being_erased=incidents.being_erased(tx, within),
         asked=asked,
     )

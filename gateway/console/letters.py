@@ -135,14 +135,8 @@ def _children(tx: Tx, parts: Parts, work: Work, wanted: IncidentId) -> Sequence[
 
 async def _where(console: Console, visit: Visit) -> tuple[IncidentId, Snapshot]:
     """The incident, when the officer may open it and its rules write to schools."""
-    officer, wanted, now = visit.signed_in, IncidentId(visit.path("incident")), console.parts.clock()
-
-    def look(tx: Tx) -> PartnershipId:
-        partnership = reading.partnership_of(tx, officer, wanted)
-        reading.must_open(tx, officer, partnership, wanted, now)
-        return partnership
-
-    snapshot = await console.parts.partnerships.snapshot(await console.parts.store.read(look))
+    wanted, partnership = await reading.openable(console, visit)
+    snapshot = await console.parts.partnerships.snapshot(partnership)
     if letter_rule(snapshot.pack) is None:
         raise Refused(ErrorCode.NOT_FOUND)
     return wanted, snapshot

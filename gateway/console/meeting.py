@@ -25,7 +25,7 @@ from gateway.console.forms import SLIPS, instant_of
 from gateway.console.pages import go, page
 from gateway.core.duties import UNANSWERED, Tally
 from gateway.core.errors import ErrorCode, FieldError, Refused
-from gateway.core.messages import AgencyId, AgencyKind, IncidentId, MessageId, PartnershipId, RoleId
+from gateway.core.messages import AgencyId, AgencyKind, IncidentId, MessageId, RoleId
 from gateway.core.routing import Directory, Holder
 from gateway.core.rules import JointDecision, Pack
 from gateway.store import duties, incidents, messages
@@ -307,14 +307,8 @@ def _takes(pack: Pack, message: str, kind: AgencyKind) -> bool:
 
 async def _place(console: Console, visit: Visit) -> Place:
     """The incident, when the officer may open it and its rules know such a meeting."""
-    officer, wanted, now = visit.signed_in, IncidentId(visit.path("incident")), console.parts.clock()
-
-    def look(tx: Tx) -> PartnershipId:
-        partnership = reading.partnership_of(tx, officer, wanted)
-        reading.must_open(tx, officer, partnership, wanted, now)
-        return partnership
-
-    snapshot = await console.parts.partnerships.snapshot(await console.parts.store.read(look))
+    wanted, partnership = await reading.openable(console, visit)
+    snapshot = await console.parts.partnerships.snapshot(partnership)
     found = meeting_decides(snapshot.pack, snapshot.directory)
     if found is None:
         raise Refused(ErrorCode.NOT_FOUND)

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from gateway.actions.agree_arrangements import NONE
 from gateway.actions.change_officer import (
     ADDRESS,
     ON_CALL_ROLES,
@@ -101,7 +102,7 @@ async def get_officers(console: Console, visit: Visit) -> Response:
         ),
         "has_provider": console.provider is not None,
         "now": now,
-        "today": now.astimezone(words.LONDON).date(),
+        "today": words.local_day(now),
         "notice": NOTICES.get(visit.request.query_params.get("done", "")),
         **_words(),
     }
@@ -124,7 +125,7 @@ async def post_added(console: Console, visit: Visit) -> Response:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
     account = f"{console.parts.settings.oidc_issuer or ''} {subject}" if subject else ""
     if ADMIN in roles:
-        fields = {"name": name, "roles": _kept(roles), "email": email or "-", "subject": account or "-"}
+        fields = {"name": name, "roles": _kept(roles), "email": email or NONE, "subject": account or NONE}
         return await ask_about_all(console, visit, "add-officer", fields)
     asked = NewOfficer(name, roles, visit.signed_in.name, "", email or None, account or None)
     await settled(console, add_officer, asked)
@@ -172,7 +173,7 @@ async def post_address(console: Console, visit: Visit) -> Response:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail)
     if row.email is not None:
         return await ask_about_all(
-            console, visit, "officer-address", {"name": row.name, "email": email or "-"}
+            console, visit, "officer-address", {"name": row.name, "email": email or NONE}
         )
     asked = NewAddress(row.name, email, visit.signed_in.name)
     await settled(console, change_address, asked)

@@ -15,7 +15,7 @@ from gateway.actions.change_calendar import clock_of
 from gateway.actions.decide_jointly import tally_of
 from gateway.actions.need_to_know import must_know
 from gateway.console import words
-from gateway.console.door import Officer
+from gateway.console.door import Console, Officer, Visit
 from gateway.core.clocks import Clock
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId
@@ -62,7 +62,8 @@ class DecisionRead:
 @dataclass(frozen=True, slots=True)
 class IncidentRead:
     """One incident without any content. `alike` are pairs with incidents that are linked or may be; `told` are entries, the
-    newest first, and one more than a page where there are older ones; `taking_part` says of each agency whether it is a guest."""
+    newest first, and one more than a page where there are older ones; `taking_part` says of each agency whether it is a guest;
+    `clocks` are those of its duties, by the version of the rules that laid them and the clock's id."""
 
     incident: Incident
     decisions: tuple[DecisionRead, ...]
@@ -74,9 +75,7 @@ class IncidentRead:
     holds: list[HoldRow]
     alike: list[LikenessRow]
     attachments: list[AttachmentRow]
-    clocks: Mapping[
-        tuple[str, str], Clock
-    ]  # of the duties, by the version of the rules that laid them and the clock's id
+    clocks: Mapping[tuple[str, str], Clock]
     breaches: list[BreachRow]
 
 
@@ -105,6 +104,18 @@ def must_open(tx: Tx, officer: Officer, partnership: PartnershipId, wanted: str 
     if partnership not in officer.partnerships:
         raise Refused(ErrorCode.NOT_FOUND)
     must_know(tx, partnership, IncidentId(wanted) if wanted else None, officer.name, at)
+
+
+async def openable(console: Console, visit: Visit) -> tuple[IncidentId, PartnershipId]:
+    """The incident that the address names, when the officer may open it; else Refused as `partnership_of` and `must_open` do."""
+    officer, wanted, now = visit.signed_in, IncidentId(visit.path("incident")), console.parts.clock()
+
+    def look(tx: Tx) -> PartnershipId:
+        partnership = partnership_of(tx, officer, wanted)
+        must_open(tx, officer, partnership, wanted, now)
+        return partnership
+
+    return wanted, await console.parts.store.read(look)
 
 
 def is_seen(tx: Tx, officer: Officer, incident: str) -> bool:

@@ -23,7 +23,7 @@ from gateway.console.arrangements import MOST_SHOWN, sees_all, trial
 from gateway.console.door import Console, Visit
 from gateway.console.lists import agency_names, snapshots
 from gateway.console.pages import page
-from gateway.console.words import LONDON, Tag
+from gateway.console.words import Tag
 from gateway.core.clocks import Clock, Due, Unit, due, target
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import PartnershipId, RoleId
@@ -280,4 +280,4 @@ def _owed(pack: Pack, clock: str) -> str:
 
 
 def _today(console: Console) -> date:
-    return console.parts.clock().astimezone(LONDON).date()
+    return words.local_day(console.parts.clock())

@@ -22,18 +22,18 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, PartnershipId
 from gateway.core.sandbox import SANDBOX, is_of_sandbox
 from gateway.store import directory, incidents, likenesses, overview, sharing
+from gateway.store.overview import MOST_LISTED
 from gateway.store.sharing import GuestLine
 from gateway.store.transaction import Tx
 
-MOST_ROWS = 100
 HANDED_OVER_DAYS = timedelta(days=90)
 
 
 async def get_same_child(console: Console, visit: Visit) -> Response:
     """Pairs that nobody has looked at, the longest waiting first."""
     within, now = visit.signed_in.partnerships, console.parts.clock()
-    rows = await console.parts.store.read(lambda tx: likenesses.possible(tx, within, MOST_ROWS))
-    return page(visit, "same_child.html", here="today", rows=rows, now=now, most=MOST_ROWS)
+    rows = await console.parts.store.read(lambda tx: likenesses.possible(tx, within, MOST_LISTED))
+    return page(visit, "same_child.html", here="today", rows=rows, now=now, most=MOST_LISTED)
 
 
 async def get_guests(console: Console, visit: Visit) -> Response:
@@ -45,12 +45,12 @@ async def get_guests(console: Console, visit: Visit) -> Response:
     def read(tx: Tx) -> dict[str, Any]:
         if shows_all:
             return {
-                "guests": sharing.guests(tx, within, MOST_ROWS),
-                "transfers": sharing.handed_over(tx, within, since, MOST_ROWS),
+                "guests": sharing.guests(tx, within, MOST_LISTED),
+                "transfers": sharing.handed_over(tx, within, since, MOST_LISTED),
             }
         return {
-            "guests": sharing.guests_waited_for(tx, within, MOST_ROWS),
-            "transfers": sharing.not_taken_up(tx, within, MOST_ROWS),
+            "guests": sharing.guests_waited_for(tx, within, MOST_LISTED),
+            "transfers": sharing.not_taken_up(tx, within, MOST_LISTED),
         }
 
     found = await console.parts.store.read(read)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.core.content_types import ENDINGS
 from gateway.core.messages import is_entered_late
+from gateway.core.presence import end_of
 from gateway.core.receipts import Event
 from gateway.core.waiting import kind_of_wait
 from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
@@ -360,7 +361,7 @@ def day(on: date) -> str:
 
 def short_day(at: datetime) -> str:
     """ "4 Dec 2026": where a list has no room for more."""
-    on = at.astimezone(LONDON).date()
+    on = local_day(at)
     return f"{on.day} {on:%b %Y}"
 
 
@@ -385,8 +386,7 @@ def local_day(at: datetime) -> date:
 
 def day_ends_at(now: datetime) -> datetime:
     """The instant at which London's day ends."""
-    tomorrow = now.astimezone(LONDON).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time(0), tzinfo=LONDON).astimezone(UTC)
+    return end_of(local_day(now)).astimezone(UTC)
 
 
 def age(now: datetime, at: datetime) -> str:
@@ -409,8 +409,8 @@ def left(
     """How long is left in working days, or by how much it is overdue (C-15)."""
     if due_at is None:
         return Tag("Not counted yet", "yellow") if is_uncounted else Tag("No limit")
-    today = now.astimezone(LONDON).date()
-    due_on = (due_at - _INSTANT_BEFORE).astimezone(LONDON).date()
+    today = local_day(now)
+    due_on = local_day(due_at - _INSTANT_BEFORE)
     try:
         days = working_days_left(calendar, today, due_on) if calendar else 0
     except CalendarEnds:

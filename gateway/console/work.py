@@ -24,7 +24,7 @@ from gateway.console.door import Console, Visit
 from gateway.console.pages import go, page
 from gateway.core.duties import UNANSWERED
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.messages import IncidentId
 from gateway.core.rules import Pack
 from gateway.store import deliveries, duties, holds, incidents, messages
 from gateway.store.incidents import Incident
@@ -70,7 +70,7 @@ class WorkRead:
 
 async def get_work(console: Console, visit: Visit) -> Response:
     """The incident's state, with the forms that change it; its opening is stated."""
-    wanted, partnership = await _where(console, visit)
+    wanted, partnership = await reading.openable(console, visit)
     await console.parts.perform(view, Viewing(visit.signed_in.name, partnership, wanted), partnership, wanted)
     pack, now = (await console.parts.partnerships.snapshot(partnership)).pack, console.parts.clock()
 
@@ -94,7 +94,7 @@ async def get_work(console: Console, visit: Visit) -> Response:
 
 async def post_close(console: Console, visit: Visit) -> Response:
     """Close it. That nothing is required by law, although a criterion may be met, a second officer must say too."""
-    wanted, partnership = await _where(console, visit)
+    wanted, partnership = await reading.openable(console, visit)
     why, chosen = said(visit, "reason", "Say why it can be closed."), visit.form.get("answer", "")
     if chosen and chosen not in ANSWERS:
         raise Refused(ErrorCode.MALFORMED_REQUEST)
@@ -107,7 +107,7 @@ async def post_close(console: Console, visit: Visit) -> Response:
 
 
 async def post_reopen(console: Console, visit: Visit) -> Response:
-    wanted, partnership = await _where(console, visit)
+    wanted, partnership = await reading.openable(console, visit)
     asked = Reopening(wanted, visit.signed_in.name, said(visit, "reason", "Say why."))
     await console.parts.perform(reopen, asked, partnership, wanted)
     return go(f"/incidents/{wanted}/change?done=reopened")
@@ -115,7 +115,7 @@ async def post_reopen(console: Console, visit: Visit) -> Response:
 
 async def post_legal_hold(console: Console, visit: Visit) -> Response:
     """Placing one only keeps: one officer does it."""
-    wanted, partnership = await _where(console, visit)
+    wanted, partnership = await reading.openable(console, visit)
     asked = LegalHold(wanted, visit.signed_in.name, _chosen(visit, LEGAL_REASONS))
     await console.parts.perform(place_legal_hold, asked, partnership, wanted)
     return go(f"/incidents/{wanted}/change?done=hold-placed")
@@ -153,18 +153,6 @@ def _read(tx: Tx, pack: Pack, wanted: IncidentId, now: Any) -> WorkRead:
         [row for row in rows if row.decision == "forward" and row.sealed is not None],
         any(one.incident == wanted for one in past_retention(tx, pack, now)),
     )
-
-
-async def _where(console: Console, visit: Visit) -> tuple[IncidentId, PartnershipId]:
-    """The incident, when the officer may open it."""
-    officer, wanted, now = visit.signed_in, IncidentId(visit.path("incident")), console.parts.clock()
-
-    def look(tx: Tx) -> PartnershipId:
-        partnership = reading.partnership_of(tx, officer, wanted)
-        reading.must_open(tx, officer, partnership, wanted, now)
-        return partnership
-
-    return wanted, await console.parts.store.read(look)
 
 
 def _chosen(visit: Visit, reasons: Mapping[str, str]) -> str:

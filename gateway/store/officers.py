@@ -108,9 +108,9 @@ def turn(tx: Tx, wanted: str) -> TurnRow | None:
     return None if row is None else TurnRow(**row._mapping)
 
 
-def end_turn(tx: Tx, wanted: str) -> int:
+def end_turn(tx: Tx, wanted: str) -> bool:
     """Take a turn back; whether there was one."""
-    return tx.execute(delete(t.on_call).where(t.on_call.c.id == wanted)).rowcount
+    return tx.execute(delete(t.on_call).where(t.on_call.c.id == wanted)).rowcount > 0
 
 
 def turns(tx: Tx, now: datetime) -> list[TurnRow]:

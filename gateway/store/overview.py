@@ -123,6 +123,11 @@ def partnerships(tx: Tx) -> tuple[PartnershipId, ...]:
     return tuple(PartnershipId(row.partnership) for row in rows)
 
 
+def are_all(tx: Tx, within: Sequence[str]) -> bool:
+    """Whether these are every partnership with a pack in force."""
+    return set(partnerships(tx)) <= set(within)
+
+
 def duty_counts(tx: Tx, within: Sequence[str], day: Day) -> dict[str, int]:
     """How many duties are overdue, due today and unacknowledged, and how many incidents await triage."""
     return {
@@ -137,8 +142,8 @@ def counts(tx: Tx, within: Sequence[str], day: Day) -> Counts:
     """Every figure of the first page."""
     held = Counter(kind_of_wait(hold.subject_kind, hold.reasons) for hold in holds.waiting(tx, within))
     waits_for_others = len(sharing.guests_waited_for(tx, within, MOST_LISTED))
-    sees_all = set(partnerships(tx)) <= set(within)
-    asked = proposals.waiting(tx, [PartnershipId(one) for one in within], day.now, with_all=sees_all)
+    in_these = [PartnershipId(one) for one in within]
+    asked = proposals.waiting(tx, in_these, day.now, with_all=are_all(tx, within))
     return Counts(
         **duty_counts(tx, within, day),
         held_replies=held[REPLIES],

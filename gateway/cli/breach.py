@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from gateway.actions.close_breach import NOT_REPORTABLE, REPORTED, BreachClosing, close_breach
 from gateway.actions.record_breach import Breach, BreachKind, record_breach
-from gateway.cli.session import JsonFlag, Officer, answer, on_incident, opened, run
+from gateway.cli.session import JsonFlag, Officer, answer, instant_in, on_incident, opened, run
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId
 from gateway.store import breaches, deliveries, duties, overview
@@ -42,7 +41,7 @@ def open_breach(
     """
     asked = Breach(
         IncidentId(incident),
-        _instant(aware_at),
+        instant_in(aware_at, "--aware-at"),
         kind,
         officer,
         words,
@@ -96,16 +95,6 @@ def close(
         raise typer.BadParameter("give --ico-reference REFERENCE, or say --not-reportable")
     told = run(_close(BreachClosing(breach, officer, ico_reference, second_officer, reason)))
     answer(told, [f"{breach} is closed as {told['state']}, receipt {told['receipt']}"], as_json)
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at: datetime | None = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise typer.BadParameter("--aware-at is ISO 8601 with offset, such as 2026-11-23T10:00+00:00")
-    return at
 
 
 async def _open(asked: Breach) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.api.door import SCOPES
-from gateway.cli.session import stop
+from gateway.cli.session import instant_in, stop
 from gateway.core.client_keys import Window
-from gateway.core.working_days import TimeFault, read_instant
 from schemas import REGISTRY, TYPES
 
 OFFICERS = "--officer 'Winifred Stave' --second-officer 'Desmond Quill'"
@@ -91,10 +89,3 @@ def window_of(not_before: str, not_after: str) -> Window:
     if begins is not None and ends is not None and begins >= ends:
         stop("--not-before lies before --not-after", 2)
     return Window(begins, ends)
-
-
-def instant_in(text: str, option: str) -> datetime:
-    found = read_instant(text)
-    if isinstance(found, TimeFault):
-        stop(f"{option} is no instant ({found.value}): 2027-03-31T17:00+00:00", 2)
-    return found

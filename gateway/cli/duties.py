@@ -32,6 +32,7 @@ from gateway.cli.session import (
     Officer,
     SecondOfficer,
     answer,
+    instant_in,
     more,
     no_such_place,
     opened,
@@ -42,7 +43,6 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId, IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
 from gateway.core.rules import Pack
-from gateway.core.working_days import TimeFault, read_instant
 from gateway.parts import Parts
 from gateway.store import duties, incidents
 from gateway.store.duties import DutyRow
@@ -178,10 +178,7 @@ def extend(
 
     Example: gateway duties extend dty-… --until 2026-12-04T17:00+00:00 --reason "Records are at the archive" --officer "W. Stave"
     """
-    until_at = read_instant(until)
-    if isinstance(until_at, TimeFault):
-        raise typer.BadParameter(f"--until is no instant ({until_at.value}): 2026-12-04T17:00+00:00")
-    told = run(_extend(duty, until_at, reason, officer, second_officer))
+    told = run(_extend(duty, instant_in(until, "--until"), reason, officer, second_officer))
     line = f"{duty} is due by {told['duty']['due_at']}, originally by {told['duty']['original_due_at']}"
     answer(told, [f"{line}; receipt {told['receipt']}"], as_json)
 

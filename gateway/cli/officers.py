@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime, time
+from datetime import time
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -29,7 +29,7 @@ from gateway.actions.change_officer import (
     suspend_officer,
 )
 from gateway.actions.prove import Occasion, Stated
-from gateway.cli.session import JsonFlag, Officer, answer, opened, run, settle, settled
+from gateway.cli.session import JsonFlag, Officer, answer, instant_in, opened, run, settle, settled
 from gateway.console.door import BASE, digest
 from gateway.core.alerts import QuietHours
 from gateway.core.messages import PartnershipId
@@ -105,7 +105,9 @@ def roles(
 
     Example: gateway officers roles "Winifred Stave" --role officer --role manager --officer "C. Reed"
     """
-    told = run(_roles(NewRoles(name, frozenset(role), officer, second_officer)))
+    told = {"officer": name} | run(
+        _settled(change_roles, NewRoles(name, frozenset(role), officer, second_officer))
+    )
     answer(told, [f"{name} has other roles, receipt {told['receipt']}"], as_json)
 
 
@@ -121,7 +123,7 @@ def suspend(
 
     Example: gateway officers suspend "Winifred Stave" --officer "C. Reed"
     """
-    told = run(_suspend(Suspension(name, officer, second_officer, lift)))
+    told = {"officer": name} | run(_settled(suspend_officer, Suspension(name, officer, second_officer, lift)))
     line = f"{name} may sign in again" if lift else f"{name} is suspended and signed out everywhere"
     answer(told, [f"{line}, receipt {told['receipt']}"], as_json)
 
@@ -199,7 +201,7 @@ def on_call(
 
     Example: gateway officers on-call "Winifred Stave" --from 2026-11-23T18:00+00:00 --until 2026-11-30T08:00+00:00 --officer "C. Reed"
     """
-    asked = Turn(name, _instant(starts), _instant(ends), officer)
+    asked = Turn(name, instant_in(starts, "--from"), instant_in(ends, "--until"), officer)
     told = run(_settled(put_on_call, asked))
     answer(told, [f"{name} is on call, receipt {told['receipt']}"], as_json)
 
@@ -234,16 +236,6 @@ def _time(text: str) -> time:
         return time.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
         raise typer.BadParameter("a time of the day is written 19:00") from None
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at: datetime | None = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise typer.BadParameter("an instant is ISO 8601 with offset, such as 2026-11-23T18:00+00:00")
-    return at.astimezone(UTC)
 
 
 async def _settled(action: Callable[[Tx, Parts, Occasion, Asked], Stated], asked: Asked) -> dict[str, Any]:
@@ -297,18 +289,6 @@ def _told(row: OfficerRow, passkeys: int) -> dict[str, Any]:
         "has_account": row.subject is not None,
         "passkeys": passkeys,
     }
-
-
-async def _roles(asked: NewRoles) -> dict[str, Any]:
-    async with opened() as parts:
-        done = await settle(parts, change_roles, asked)
-    return {"officer": asked.name, "receipt": done.id}
-
-
-async def _suspend(asked: Suspension) -> dict[str, Any]:
-    async with opened() as parts:
-        done = await settle(parts, suspend_officer, asked)
-    return {"officer": asked.name, "receipt": done.id}
 
 
 async def _invite(name: str, officer: str, second: str, replace: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
 import typer
@@ -19,6 +20,7 @@ from gateway.actions.settle import settle as settle  # for commands that open th
 from gateway.app import build_parts, close
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.working_days import TimeFault, read_instant
 from gateway.parts import Parts, Work
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import incidents
@@ -94,6 +96,14 @@ async def partnership_of(parts: Parts, incident: IncidentId) -> PartnershipId:
     found = await parts.store.read(lambda tx: incidents.partnership_of(tx, incident))
     if found is None:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no incident of this id.")
+    return found
+
+
+def instant_in(text: str, option: str) -> datetime:
+    """An instant that carries its offset, in UTC (C-14); else wrong use of the option."""
+    found = read_instant(text)
+    if isinstance(found, TimeFault):
+        stop(f"write {option} as an ISO 8601 instant with its offset, such as 2026-11-23T10:00+00:00", 2)
     return found
 
 

@@ -21,7 +21,17 @@ from gateway.actions.suspend_client import Suspension, suspend_client
 from gateway.cli.client_answers import found, tell_changed
 from gateway.cli.client_options import OFFICERS, Client, scopes_in, types_in, versions_in
 from gateway.cli.client_rows import utc_or_none
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, instant_in, opened, run, settle, settled, stop
+from gateway.cli.session import (
+    JsonFlag,
+    Officer,
+    SecondOfficer,
+    instant_in,
+    opened,
+    run,
+    settle,
+    settled,
+    stop,
+)
 from gateway.core.demands import DEMANDS
 from gateway.core.officers import TwoOfficers
 from gateway.store import clients

@@ -125,6 +125,22 @@ def fields_in(content: bytes, most: int = 200) -> Mapping[str, Any] | Unfit:
         return Unfit.UNREADABLE
 
 
+def typed(found: Any) -> str | None:
+    """What stands in a text field, as it was typed; None when it is no text."""
+    value = found.get("/V", "")
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return str(value) if found.get("/FT") == "/Tx" and isinstance(value, str) else None
+
+
+def ticked(found: Any) -> bool | None:
+    """Whether a box is ticked; None when it is no box, or neither on nor off."""
+    if found.get("/FT") != "/Btn":
+        return None
+    state = str(found.get("/V", "/Off")).removeprefix("/")
+    return {TICKED: True, "Off": False, "": False}.get(state)
+
+
 def _fields(content: bytes, most: int) -> Mapping[str, Any] | Unfit:
     from pypdf import PdfReader, apply_configuration  # slow to load, and most mails bring no PDF
 
@@ -174,7 +190,7 @@ def _filled(found: Mapping[str, Any]) -> FilledForm | Unfit:
     if any(name not in found for name in (REFERENCE, MAC, *TEXTS, *BOXES)):
         return Unfit.CHANGED
     texts = {attribute: _text(found[name]) for name, attribute in TEXTS.items()}
-    boxes = {attribute: _ticked(found[name]) for name, attribute in BOXES.items()}
+    boxes = {attribute: ticked(found[name]) for name, attribute in BOXES.items()}
     reference, mac = _text(found[REFERENCE]), _text(found[MAC])
     values = (reference, mac, *texts.values(), *boxes.values())
     if reference is None or mac is None or any(value is None for value in values):
@@ -185,19 +201,5 @@ def _filled(found: Mapping[str, Any]) -> FilledForm | Unfit:
 
 def _text(found: Any) -> str | None:
     """A text field's value in one line; None when it is no text or far too long."""
-    if found.get("/FT") != "/Tx":
-        return None
-    value = found.get("/V", "")
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if not isinstance(value, str) or len(value) > LONGEST_VALUE:
-        return None
-    return " ".join(value.split())
-
-
-def _ticked(found: Any) -> bool | None:
-    """A box's state; None when it is neither on nor off."""
-    if found.get("/FT") != "/Btn":
-        return None
-    state = str(found.get("/V", "/Off")).removeprefix("/")
-    return {TICKED: True, "Off": False, "": False}.get(state)
+    value = typed(found)
+    return None if value is None or len(value) > LONGEST_VALUE else " ".join(value.split())

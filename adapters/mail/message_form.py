@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from adapters.mail.form import TICKED, Unfit, fields_in
+from adapters.mail.form import Unfit, fields_in, ticked, typed
 from adapters.mail.sheets import MARGIN, ONE_AT_A_TIME, WIDTH, Sheets
 from schemas.form_fields import FormField, Kind, Section, sections_of
 
@@ -72,7 +71,7 @@ def read_message_form(content: bytes) -> FilledMessage | Unfit:
     values: dict[str, str | bool] = {}
     for name, one in found.items():
         if name != FORM and name.startswith("/"):
-            value = _value(one)
+            value = ticked(one) if one.get("/FT") == "/Btn" else typed(one)
             if value is None:
                 return Unfit.CHANGED
             values[name] = value
@@ -88,18 +87,6 @@ def forms_in(contents: Sequence[bytes]) -> Iterator[tuple[int, FilledMessage]]:
         found = read_message_form(contents[place])
         if isinstance(found, FilledMessage):
             yield place, found
-
-
-def _value(found: Any) -> str | bool | None:
-    """A field's words as typed, or whether a box is ticked; None when it is neither."""
-    value = found.get("/V", "")
-    if found.get("/FT") == "/Btn":
-        return {TICKED: True, "Off": False, "": False}.get(str(value).removeprefix("/"))
-    if found.get("/FT") != "/Tx":
-        return None
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return str(value) if isinstance(value, str) else None
 
 
 def _draw_section(sheets: Sheets, section: Section, known: Mapping[str, str]) -> None:

@@ -116,7 +116,7 @@ async def bundle_of(parts: Parts, incident: str) -> bytes:
     return await parts.store.read(lambda tx: read_bundle(tx, parts, partnership, named, key))
 
 
-def witness_memory(witness: WitnessProcess) -> bytes:
+def last_signed_by(witness: WitnessProcess) -> bytes:
     """The checkpoint of the lost log that the witness signed last."""
     last = witnessing(witness.folder, system_clock).memory.last(ORIGIN)
     assert last is not None
@@ -435,8 +435,7 @@ async def test_two_officers_begin_the_log_anew_when_entries_are_lost_for_good(
         policy = json.dumps(own_policy(parts, origins=await parts.store.read(log.origins))).encode()
         found = verify.verify_bundle(bundle, verify.load_policy(policy))
         assert found.verdict == "VALID", found
-        shown = bytes(witness_memory(witness))
-        pinned = verify.with_pinned(verify.load_policy(policy), [shown])
+        pinned = verify.with_pinned(verify.load_policy(policy), [last_signed_by(witness)])
         found = verify.verify_bundle(bundle, pinned)
         assert "shorter than a checkpoint" in found.reason, "who kept the lost state can show the loss"
         assert witness.size(ORIGIN) == lost

@@ -40,25 +40,30 @@ def guarded(tree: ast.AST) -> Iterator[tuple[ast.If, str]]:
                 yield node, ast.literal_eval(call.args[0])
 
 
+def _parts(
+    owner: ast.AST, name: str, kind: type[ast.boolop]
+) -> Iterator[tuple[ast.expr, ast.AST, str, int | None]]:
+    """Each value of an `or` (or `and`), else the whole of it, with where it stands: its parent, the field, the place."""
+    value = getattr(owner, name)
+    if isinstance(value, ast.BoolOp) and isinstance(value.op, kind):
+        yield from ((part, value, "values", place) for place, part in enumerate(value.values))
+    else:
+        yield value, owner, name, None
+
+
 def places(source: str = SOURCE) -> list[tuple[int, int, str, str]]:
     """(which condition, which part of it, its text, the refusal's words)."""
-    found = []
-    for number, (node, message) in enumerate(guarded(_tree(source))):
-        parts = (
-            node.test.values
-            if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or)
-            else [node.test]
-        )
-        found += [(number, place, ast.unparse(part), message) for place, part in enumerate(parts)]
-    return found
+    return [
+        (number, place, ast.unparse(part), message)
+        for number, (node, message) in enumerate(guarded(_tree(source)))
+        for place, (part, *_) in enumerate(_parts(node, "test", ast.Or))
+    ]
 
 
 def weakened(number: int, place: int, source: str = SOURCE) -> ModuleType:
     """The verifier without that part of that condition."""
-    node = _conditions(source)[number]
-    if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or):
-        return _changed(source, node.test, "values", place, NEVER)
-    return _changed(source, node, "test", None, NEVER)
+    _, *where = list(_parts(_conditions(source)[number], "test", ast.Or))[place]
+    return _changed(source, *where, NEVER)
 
 
 @cache
@@ -201,16 +206,6 @@ def answers(tree: ast.AST) -> Iterator[tuple[str, ast.expr, ast.AST, str, int | 
                 yield from ((function.name, *part) for part in _parts(one, "test", ast.Or))
             elif isinstance(one, ast.Return) and isinstance(one.value, ast.BoolOp):
                 yield from ((function.name, *part) for part in _parts(one, "value", ast.And))
-
-
-def _parts(
-    owner: ast.AST, name: str, kind: type[ast.boolop]
-) -> Iterator[tuple[ast.expr, ast.AST, str, int | None]]:
-    value = getattr(owner, name)
-    if isinstance(value, ast.BoolOp) and isinstance(value.op, kind):
-        yield from ((part, value, "values", place) for place, part in enumerate(value.values))
-    else:
-        yield value, owner, name, None
 
 
 ANSWERS = list(answers(_tree(SOURCE)))

@@ -22,9 +22,8 @@ from gateway.store import log, tables
 from gateway.store.log import CheckpointRow, Overtaken
 from gateway.store.transaction import Store, Tx
 from tests.ledger.conftest import NORTH, NOW, Begin, log_one, seal_now
-from tests.ledger.scene import LOG, ORIGIN
+from tests.ledger.scene import LOG, NEXT_YEAR, ORIGIN
 
-NEXT_YEAR = ORIGIN.replace("2026", "2027")
 KEYS = [log_key(origin, LOG) for origin in (ORIGIN, NEXT_YEAR)]
 
 

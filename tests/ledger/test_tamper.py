@@ -569,6 +569,15 @@ def witnesses_nobody_named(scene: Scene) -> None:
 
 
 @case("too few witnesses signed the checkpoint")
+def witnesses_whose_names_only_look_alike(scene: Scene) -> None:
+    """A Cyrillic letter in the name: whoever reads the note sees the true witnesses."""
+    scene.witnesses = {
+        name.replace("i", "\N{CYRILLIC SMALL LETTER BYELORUSSIAN-UKRAINIAN I}"): key
+        for name, key in WITNESSES.items()
+    }
+
+
+@case("too few witnesses signed the checkpoint")
 def one_witness_with_its_old_and_its_new_key(scene: Scene) -> None:
     """A partner that changes its key stays one partner."""
     name, signer = "witness-1.example", FileSigner.generate("witness-1-new", "Ed25519")

@@ -10,7 +10,7 @@ import hmac
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.actions.enrol_webhook import held, own, say, standing
+from gateway.actions.enrol_webhook import held, newest_secret, own, say, sealed, standing
 from gateway.actions.prove import Occasion, Said, Subject, prove
 from gateway.core.deliveries import endpoint_digest
 from gateway.core.errors import ErrorCode, Refused
@@ -96,10 +96,8 @@ def end_waiting(tx: Tx, parts: Parts, at: datetime, most: int) -> int:
 def _end_secret_before(tx: Tx, parts: Parts, row: WebhookRow) -> None:
     way = directory.way_enrolled(tx, row.partnership, Seat(row.agency, row.role))
     if way is not None and way.secret is not None:
-        label = f"way:{row.partnership}:{row.agency}"
-        newest = parts.keys.open_secret(label, way.secret).decode().split()[0]
-        sealed = parts.keys.seal_secret(label, newest.encode())
-        directory.set_way(tx, row.partnership, replace(way, secret=sealed))
+        newest = sealed(parts, row, newest_secret(parts, row, way.secret))
+        directory.set_way(tx, row.partnership, replace(way, secret=newest))
     webhooks.change(tx, replace(row, ends_at=None))
 
 

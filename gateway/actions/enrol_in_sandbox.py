@@ -12,7 +12,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import RoleId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
-from gateway.core.routing import Agency, Holder
+from gateway.core.routing import Agency, Holder, way_label
 from gateway.core.sandbox import SANDBOX
 from gateway.partnerships.sandbox_peers import LEAD, PEERS, RESPONDER, peers_seats
 from gateway.parts import Parts
@@ -46,7 +46,7 @@ def enrol_in_sandbox(tx: Tx, parts: Parts, occasion: Occasion, asked: TestAgency
     for seat, holders in (peers_seats() | {Seat(agency.id, role): own for role in (RESPONDER, LEAD)}).items():
         directory.replace_holders(tx, SANDBOX, seat, holders)
     address, secret = asked.webhook or (None, None)
-    sealed = parts.keys.seal_secret(f"way:{SANDBOX}:{agency.id}", secret) if secret else None
+    sealed = parts.keys.seal_secret(way_label(SANDBOX, agency.id), secret) if secret else None
     adapter = "webhook" if address else "inbox"
     directory.set_way(tx, SANDBOX, WayRow(agency.id, RoleId("*"), adapter, address, sealed))
     subject = Subject(f"directory-{SANDBOX}", SANDBOX, None, None)

@@ -19,7 +19,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, PartnershipId, RoleId, Seat
 from gateway.core.receipts import Event
-from gateway.core.routing import EVERY_ROLE
+from gateway.core.routing import EVERY_ROLE, way_label
 from gateway.core.sandbox import is_of_sandbox
 from gateway.core.webhooks import MOST_OF_AN_AGENCY, OVERLAP, WAITS, WebhookState
 from gateway.partnerships.directory_plan import Change
@@ -111,10 +111,9 @@ def renew_webhook_secret(tx: Tx, parts: Parts, occasion: Occasion, asked: Renewa
     if row.state is not WebhookState.IN_FORCE or way is None or way.secret is None:
         detail = "This endpoint is not in force: officers have not agreed to it, or it has ended."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
-    newest = parts.keys.open_secret(_label(row), way.secret).decode().split()[0]
     secret = _made(occasion)
-    sealed = parts.keys.seal_secret(_label(row), f"{secret} {newest}".encode())
-    directory.set_way(tx, row.partnership, replace(way, secret=sealed))
+    both = sealed(parts, row, f"{secret} {newest_secret(parts, row, way.secret)}")
+    directory.set_way(tx, row.partnership, replace(way, secret=both))
     renewed = webhooks.change(tx, replace(row, ends_at=occasion.at + OVERLAP))
     say(tx, parts, occasion, row, Event.DIRECTORY_CHANGED, "webhook-secret")
     return Enrolled(renewed, secret)
@@ -143,6 +142,16 @@ def standing(tx: Tx, row: WebhookRow) -> WebhookRow:
     if way is not None and (way.adapter, way.address) == ("webhook", row.address):
         return row
     return replace(row, state=WebhookState.REPLACED, ends_at=None)
+
+
+def sealed(parts: Parts, row: WebhookRow, secrets: str) -> bytes:
+    """An endpoint's secrets as its way in the directory keeps them: the newest first, a space between."""
+    return parts.keys.seal_secret(way_label(row.partnership, row.agency), secrets.encode())
+
+
+def newest_secret(parts: Parts, row: WebhookRow, kept: bytes) -> str:
+    """The newest of those that `sealed` made into one."""
+    return parts.keys.open_secret(way_label(row.partnership, row.agency), kept).decode().split()[0]
 
 
 def say(tx: Tx, parts: Parts, occasion: Occasion, row: WebhookRow, event: Event, reason: str) -> None:
@@ -194,8 +203,8 @@ def _put_in_force(tx: Tx, parts: Parts, occasion: Occasion, row: WebhookRow) -> 
     for other in webhooks.of_agency(tx, row.agency, [row.partnership]):
         if other.role == row.role and other.id != row.id:
             _replaced(tx, other, occasion)
-    sealed = parts.keys.seal_secret(_label(row), secret.encode())
-    directory.set_way(tx, row.partnership, WayRow(row.agency, row.role, "webhook", row.address, sealed))
+    way = WayRow(row.agency, row.role, "webhook", row.address, sealed(parts, row, secret))
+    directory.set_way(tx, row.partnership, way)
     say(tx, parts, occasion, row, Event.DIRECTORY_CHANGED, "webhook")
     at = occasion.at
     in_force = replace(row, state=WebhookState.IN_FORCE, settled_at=at, ends_at=None, began_at=at)
@@ -209,8 +218,3 @@ def _replaced(tx: Tx, row: WebhookRow, occasion: Occasion) -> None:
 def _made(occasion: Occasion) -> str:
     """Standard Webhooks, "Signature scheme": between 24 and 64 random bytes."""
     return "whsec_" + base64.b64encode(occasion.supply.take(SECRET_BYTES)).decode()
-
-
-def _label(row: WebhookRow) -> str:
-    """What dispatch opens the secret under."""
-    return f"way:{row.partnership}:{row.agency}"

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
 from gateway.actions.tell_old_address import Notice, owe_notice
-from gateway.core.messages import AgencyId, PartnershipId, Seat
+from gateway.core.messages import PartnershipId, Seat
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
+from gateway.core.routing import way_label
 from gateway.partnerships.directory_plan import Plan, plan
 from gateway.partnerships.directory_rows import DirectoryFile
 from gateway.parts import Parts
@@ -56,7 +57,7 @@ def import_directory(tx: Tx, parts: Parts, occasion: Occasion, asked: DirectoryI
     for seat, way in planned.ways.items():
         secret = None
         if way.secret is not None:
-            secret = parts.keys.seal_secret(_label(asked.partnership, seat.agency), way.secret)
+            secret = parts.keys.seal_secret(way_label(asked.partnership, seat.agency), way.secret)
         row = WayRow(seat.agency, seat.role, way.adapter, way.address, secret)
         directory.set_way(tx, asked.partnership, row)
     subject = Subject(f"directory-{asked.partnership}", asked.partnership, None, None)
@@ -76,7 +77,7 @@ def planned_import(tx: Tx, parts: Parts, asked: DirectoryImport) -> Plan:
 
     def is_same(seat: Seat, clear: bytes, sealed: bytes) -> bool:
         try:
-            before = parts.keys.open_secret(_label(asked.partnership, seat.agency), sealed)
+            before = parts.keys.open_secret(way_label(asked.partnership, seat.agency), sealed)
         except CannotOpen:
             return False
         return hmac.compare_digest(before, clear)
@@ -84,8 +85,3 @@ def planned_import(tx: Tx, parts: Parts, asked: DirectoryImport) -> Plan:
     now = directory.load(tx, asked.partnership)
     known = directory.known(tx, [agency.id for _, agency in asked.file.agencies])
     return plan(asked.file, now, known, is_same)
-
-
-def _label(partnership: PartnershipId, agency: AgencyId) -> str:
-    """What dispatch opens the secret under."""
-    return f"way:{partnership}:{agency}"

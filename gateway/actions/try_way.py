@@ -30,9 +30,10 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import AgencyId, DeliveryId, MessageId, PartnershipId, Seat
 from gateway.core.receipts import Event
-from gateway.core.routing import Directory, Way
+from gateway.core.routing import Directory, Way, way_label
 from gateway.parts import Parts, Work
 from gateway.store import deliveries
+from gateway.store.directory import WayRow
 from gateway.store.transaction import Tx
 
 BY_MAIL, BY_CALL = "mail", ("webhook", "mesh")
@@ -67,7 +68,9 @@ async def try_way(parts: Parts, asked: WayTrial) -> Tried:
     if way.adapter == BY_MAIL:
         delivery = await parts.perform(write_test, asked, asked.partnership, None)
         return Tried(BY_MAIL, delivery, is_taken=False, reason=None)
-    outcome = await parts.adapter(way.adapter).deliver(_parcel(parts, asked, way))
+    outcome = await parts.adapter(way.adapter).deliver(
+        trial_parcel(parts, asked.partnership, asked.seat, way, WAY_TEST)
+    )
     reason = outcome.reason if isinstance(outcome, TryLater | Undeliverable) else None
     said = _said(outcome)
     await settle(parts, lambda tx, parts, occasion, asked: _say(tx, parts, occasion, asked, said), asked)
@@ -103,6 +106,26 @@ def write_test(tx: Tx, parts: Parts, work: Work, asked: WayTrial) -> DeliveryId:
     return owe_own(tx, work, own, (seat.agency, seat.role), WAY_TEST)
 
 
+def trial_parcel(
+    parts: Parts, partnership: PartnershipId, seat: Seat, way: Way | WayRow, about: str
+) -> Parcel:
+    """What is carried by a way at once to see that it leads somewhere; it tells of nothing but itself."""
+    label = way_label(partnership, seat.agency)
+    return Parcel(
+        DeliveryId(make_id(IdKind.DELIVERY, secrets.token_bytes(16))),
+        MessageId(about),
+        WEBHOOK_PING if way.adapter == "webhook" else WAY_TEST,
+        None,
+        seat.agency,
+        seat.role,
+        way.address,
+        1,
+        parts.clock(),
+        None,
+        None if way.secret is None else parts.keys.open_secret(label, way.secret).decode(),
+    )
+
+
 def trial_letter(directory: Directory, seat: Seat) -> Letter:
     """The words of a test. It names a role and an agency, nobody else."""
     agency = directory.agencies.get(seat.agency)
@@ -124,23 +147,6 @@ def _way(directory: Directory, seat: Seat) -> Way:
         detail = "They collect for themselves: there is nothing to send."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
     return way
-
-
-def _parcel(parts: Parts, asked: WayTrial, way: Way) -> Parcel:
-    label = f"way:{asked.partnership}:{asked.seat.agency}"
-    return Parcel(
-        DeliveryId(make_id(IdKind.DELIVERY, secrets.token_bytes(16))),
-        MessageId(WAY_TEST),
-        WEBHOOK_PING if way.adapter == "webhook" else WAY_TEST,
-        None,
-        asked.seat.agency,
-        asked.seat.role,
-        way.address,
-        1,
-        parts.clock(),
-        None,
-        None if way.secret is None else parts.keys.open_secret(label, way.secret).decode(),
-    )
 
 
 def _said(outcome: Outcome) -> str:

@@ -6,7 +6,6 @@ is an https URL whose host lies on the public internet; it is looked at again at
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +23,12 @@ from gateway.actions.enrol_webhook import (
     standing,
 )
 from gateway.actions.settle import settle
+from gateway.actions.try_way import trial_parcel
 from gateway.api.door import READ, Door, read_said
 from gateway.api.problems import HEADERS
-from gateway.core.deliveries import WEBHOOK_PING, Delivered, Parcel, TryLater, Undeliverable
+from gateway.core.deliveries import Delivered, TryLater, Undeliverable
 from gateway.core.errors import ErrorCode, FieldError, Refused
-from gateway.core.identifiers import IdKind, make_id
-from gateway.core.messages import AgencyId, DeliveryId, MessageId, PartnershipId, RoleId, Seat
+from gateway.core.messages import AgencyId, PartnershipId, RoleId, Seat
 from gateway.core.routing import EVERY_ROLE
 from gateway.core.webhooks import WebhookState
 from gateway.oauth.resource import Principal
@@ -113,20 +112,7 @@ async def post_ping(door: Door, request: Request) -> Response:
     way = await door.parts.store.read(lambda tx: directory.way_enrolled(tx, row.partnership, seat))
     if row.state is not WebhookState.IN_FORCE or way is None or way.secret is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This endpoint is not in force.")
-    label = f"way:{row.partnership}:{row.agency}"
-    parcel = Parcel(
-        DeliveryId(make_id(IdKind.DELIVERY, secrets.token_bytes(16))),
-        MessageId(row.id),
-        WEBHOOK_PING,
-        None,
-        row.agency,
-        row.role,
-        row.address,
-        1,
-        door.parts.clock(),
-        None,
-        door.parts.keys.open_secret(label, way.secret).decode(),
-    )
+    parcel = trial_parcel(door.parts, row.partnership, seat, way, row.id)
     outcome = await door.parts.adapter("webhook").deliver(parcel)
     reason = outcome.reason if isinstance(outcome, TryLater | Undeliverable) else None
     status = outcome.evidence.get("status")

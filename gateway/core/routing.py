@@ -48,7 +48,12 @@ class Way:
 
     adapter: str
     address: str | None = None
-    secret: bytes | None = field(default=None, repr=False)
+    secret: bytes | None = field(default=None, repr=False)  # sealed under `way_label`
+
+
+def way_label(partnership: PartnershipId, agency: AgencyId) -> str:
+    """What the secrets of an agency's ways are sealed under: one copied into another agency's row opens nothing."""
+    return f"way:{partnership}:{agency}"
 
 
 @dataclass(frozen=True, slots=True)

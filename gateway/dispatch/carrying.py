@@ -34,7 +34,7 @@ from gateway.core.deliveries import (
 )
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
-from gateway.core.routing import Directory
+from gateway.core.routing import Directory, way_label
 from gateway.parts import TRACE, Parts
 from gateway.store import deliveries, mail, messages, officers
 from gateway.store.deliveries import DeliveryRow
@@ -132,7 +132,7 @@ async def _attempt(parts: Parts, row: DeliveryRow) -> Outcome:
         return await parts.adapter("inbox").deliver(_parcel(row, None, None, None))
     secret = None
     if way.secret is not None:
-        label = f"way:{row.partnership}:{row.agency}"
+        label = way_label(row.partnership, row.agency)
         secret = parts.keys.open_secret(label, way.secret).decode()
     if row.way == "webhook":  # ids alone: nothing of the message is read
         return await parts.adapter("webhook").deliver(_parcel(row, way.address, None, secret))

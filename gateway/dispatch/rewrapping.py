@@ -12,6 +12,7 @@ from dataclasses import replace
 import structlog
 
 from gateway.core.messages import Seat
+from gateway.core.routing import way_label
 from gateway.parts import Parts
 from gateway.store import custody, directory
 from gateway.store.transaction import Tx
@@ -48,7 +49,7 @@ def _seal_ways(tx: Tx, parts: Parts) -> int:
     for partnership, found in directory.sealed_ways(tx):
         directory.hold_agency(tx, partnership, found.agency)
         way = directory.way_enrolled(tx, partnership, Seat(found.agency, found.role))
-        label = f"way:{partnership}:{found.agency}"
+        label = way_label(partnership, found.agency)
         if way is None or way.secret is None or parts.keys.is_sealed_now(label, way.secret):
             continue
         secret = parts.keys.seal_secret(label, parts.keys.open_secret(label, way.secret))

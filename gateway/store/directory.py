@@ -33,7 +33,7 @@ class WayRow:
     role: RoleId
     adapter: str
     address: str | None
-    secret: bytes | None
+    secret: bytes | None  # sealed under `way_label`
 
 
 def load(tx: Tx, partnership: PartnershipId) -> Directory:

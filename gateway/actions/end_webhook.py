@@ -54,7 +54,7 @@ def take_webhook_away(tx: Tx, parts: Parts, occasion: Occasion, asked: OfficersR
     row = held(tx, found)
     if row.state not in OPEN:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This endpoint has ended already.")
-    return _ended(tx, parts, occasion, row, f"{asked.officers.first}; {asked.officers.second}")
+    return _ended(tx, parts, occasion, row, asked.officers.both)
 
 
 def close_endpoint(

@@ -40,7 +40,7 @@ def agree_webhook(tx: Tx, parts: Parts, occasion: Occasion, asked: Agreement) ->
         state=WebhookState.AGREED,
         ends_at=occasion.at + WAITS,
         settled_at=occasion.at,
-        settled_by=f"{asked.officers.first}; {asked.officers.second}",
+        settled_by=asked.officers.both,
     )
     say(tx, parts, occasion, row, Event.DIRECTORY_CHANGED, "webhook-agreed")
     return webhooks.change(tx, agreed)

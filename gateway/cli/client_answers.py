@@ -26,18 +26,21 @@ def refuse(detail: str) -> NoReturn:
     raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
 
 
-def tell_changed(told: dict[str, Any], line: str, receipt: Stated, as_json: bool) -> None:
-    answer(told | {"receipts": receipt_rows([receipt])}, [line, f"receipt: {receipt.id}"], as_json)
+def tell(told: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None:
+    """Answer in JSON or in these lines, with one for each of the `receipts` that are told of."""
+    answer(told, [*lines, *(f"receipt: {one['id']}" for one in told["receipts"])], as_json)
+
+
+def tell_changed(told: dict[str, Any], line: str, receipts: Iterable[Stated], as_json: bool) -> None:
+    tell(told | {"receipts": receipt_rows(receipts)}, [line], as_json)
 
 
 def tell_certified(
     client: str, certificates: Sequence[Mapping[str, Any]], stated: Iterable[Stated], as_json: bool
 ) -> None:
-    given = list(stated)
     rows = certificate_rows(certificates, system_clock())
     lines = [f"{client} is known by a certificate: x5t#S256 {row['x5t#S256']}" for row in rows]
-    told = {"client": client, "certificates": rows, "receipts": receipt_rows(given)}
-    answer(told, [*lines, *(f"receipt: {one.id}" for one in given)], as_json)
+    tell({"client": client, "certificates": rows, "receipts": receipt_rows(stated)}, lines, as_json)
 
 
 def receipt_rows(receipts: Iterable[Stated]) -> list[dict[str, Any]]:

@@ -16,10 +16,10 @@ from gateway.actions.approve_client import Approval, approve_client
 from gateway.actions.rotate_client_keys import NewChallenge, challenge_again
 from gateway.actions.settle import settle
 from gateway.cli.agency_keys import LARGEST_BYTES, write_challenge
-from gateway.cli.client_answers import found, receipt_rows, refuse
+from gateway.cli.client_answers import found, receipt_rows, refuse, tell
 from gateway.cli.client_options import ChallengeOut, Client
 from gateway.cli.client_rows import utc
-from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run, stop
+from gateway.cli.session import JsonFlag, Officer, SecondOfficer, opened, run, stop
 from gateway.core import client_keys
 from gateway.core.officers import TwoOfficers
 from gateway.oauth.possession import NotProved, make_proof, proved_thumbprint
@@ -47,8 +47,7 @@ def approve(
     """Put a client's waiting keys in use, as the second officer: not the one who asked for them."""
     proofs = [word for file in proof for word in _words_in(file)]
     told = run(_approved(client, proofs, second_officer))
-    lines = [f"{client} may now use: {', '.join(told['kids'])}"]
-    answer(told, [*lines, *(f"receipt: {one['id']}" for one in told["receipts"])], as_json)
+    tell(told, [f"{client} may now use: {', '.join(told['kids'])}"], as_json)
 
 
 @app.command(
@@ -142,4 +141,4 @@ def tell_asked(told: dict[str, Any], file: Path | None, as_json: bool) -> None:
             f"waits until {given['expires_at']} for proof of possession, then for a second officer",
             f"send the agency, to sign with each new key: {file or json.dumps(given)}",
         ]
-    answer(told, [*lines, *(f"receipt: {one['id']}" for one in told["receipts"])], as_json)
+    tell(told, lines, as_json)

@@ -51,7 +51,7 @@ def suspend(
     """Shut a client out within 30 seconds; its tokens stay dead even when the suspension ends."""
     receipt = run(settled(suspend_client, Suspension(client, lift, TwoOfficers(officer, second_officer))))
     told = {"client": client, "status": clients.ACTIVE if lift else clients.SUSPENDED}
-    tell_changed(told, f"{client} is {told['status']}", receipt, as_json)
+    tell_changed(told, f"{client} is {told['status']}", [receipt], as_json)
 
 
 @app.command(
@@ -78,7 +78,7 @@ def permit(
     officers = TwoOfficers(officer, second_officer)
     row, receipt = run(_permitted(client, wanted, allowed, bool(types), officers))
     told = {"client": client, "scopes": list(row.scopes), "message_types": row.message_types}
-    tell_changed(told, f"{client} may now do that and nothing else", receipt, as_json)
+    tell_changed(told, f"{client} may now do that and nothing else", [receipt], as_json)
 
 
 @app.command(
@@ -103,7 +103,7 @@ def receive(
         stop("--versions takes types with a published version, such as referral=1,call-log=1", 2)
     receipt = run(settled(show_client_versions, asked))
     told = {"client": client, "receives": dict(asked.receives)}
-    tell_changed(told, f"{client} is shown: {versions}", receipt, as_json)
+    tell_changed(told, f"{client} is shown: {versions}", [receipt], as_json)
 
 
 @app.command(
@@ -127,7 +127,7 @@ def demand(
     asked = Demanded(client, wanted, TwoOfficers(officer, second_officer))
     receipt = run(settled(demand_of_client, asked))
     told = {"client": client, "must_send": sorted(wanted)}
-    tell_changed(told, f"{client} must send: {', '.join(wanted) or 'nothing besides'}", receipt, as_json)
+    tell_changed(told, f"{client} must send: {', '.join(wanted) or 'nothing besides'}", [receipt], as_json)
 
 
 @app.command(
@@ -152,7 +152,7 @@ def legacy_audience(
     receipt = run(settled(allow_legacy_audience, asked))
     told = {"client": client, "legacy_audience_until": utc_or_none(until_at)}
     line = f"{client} names the issuer alone" if end else f"{client} may name the token address until {until}"
-    tell_changed(told, line, receipt, as_json)
+    tell_changed(told, line, [receipt], as_json)
 
 
 async def _permitted(

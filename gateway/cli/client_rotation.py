@@ -13,7 +13,7 @@ from gateway.actions.revoke_client_keys import Revocation, revoke_client_keys
 from gateway.actions.rotate_client_keys import Rotation, rotate_client_keys
 from gateway.cli.agency_keys import read_keys
 from gateway.cli.certificates import Authority, Certificate, Name, read_certificates
-from gateway.cli.client_answers import found, receipt_rows, refuse, tell_certified
+from gateway.cli.client_answers import found, receipt_rows, refuse, tell_certified, tell_changed
 from gateway.cli.client_approval import asked_for, tell_asked
 from gateway.cli.client_options import (
     OFFICERS,
@@ -96,10 +96,8 @@ def revoke(
     """One key may be in wrong hands: it signs nothing more, and every token of the client in hand is dead."""
     asked = Revocation(client, kid, TwoOfficers(officer, second_officer))
     receipts = run(settled(revoke_client_keys, asked))
-    told = {"client": client, "kid": kid, "status": client_keys.REVOKED, "receipts": receipt_rows(receipts)}
-    answer(
-        told, ["the key and every token in hand are dead", *(f"receipt: {r.id}" for r in receipts)], as_json
-    )
+    told = {"client": client, "kid": kid, "status": client_keys.REVOKED}
+    tell_changed(told, "the key and every token in hand are dead", receipts, as_json)
 
 
 @app.command("fetch", epilog="Example: gateway clients fetch northshire-police-1")

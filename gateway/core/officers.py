@@ -25,6 +25,11 @@ class TwoOfficers:
         object.__setattr__(self, "first", first)
         object.__setattr__(self, "second", second)
 
+    @property
+    def both(self) -> str:
+        """Their names in one, as a row keeps them that only shows who it was."""
+        return f"{self.first}; {self.second}"
+
 
 def tidy_name(name: str) -> str:
     """A name as it is kept: its spaces made one."""

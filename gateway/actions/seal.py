@@ -1,7 +1,8 @@
 """Seal what waits: a batch of entries becomes leaves under a signed checkpoint. Receipts are promises until then.
 
-Planned on a snapshot, signed in no transaction, written in one. There is one log a year (UTC). The first seal of a new year begins
-the new log with the entry that names the last checkpoint of the old one, which gets no leaf any more and stays served.
+Planned on a snapshot, signed in no transaction, written in one. There is one log a year (UTC), and another when two officers begin it anew after
+a loss. The first seal of a new log begins it with the entry that names the last checkpoint of the old one, which gets no leaf any
+more and stays served.
 """
 
 from __future__ import annotations

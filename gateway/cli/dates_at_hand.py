@@ -1,6 +1,6 @@
 """What of a deployment grows old by itself: its rule packs' reviews, its bank holidays (X-24, C-12), its clients' keys.
 
-Warns, never stops.
+Only read here: `gateway doctor` says what is a warning and what a fault.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ class Dates:
     listed: BankHolidays
     uncounted: int  # duties that have a limit and no date, because the list ended before it
     clients: tuple[Noted, ...]
-    authorities: tuple[
-        tuple[str, str], ...
-    ] = ()  # client, and the certificate (PEM) of whoever issues its own
+    authorities: tuple[tuple[str, str], ...] = ()  # client, and its issuer's certificate (PEM)
 
 
 def read_dates(settings: Settings, at: datetime) -> Dates | None:

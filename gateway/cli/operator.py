@@ -169,7 +169,8 @@ def _notaries(settings: Settings) -> Finding:
 
 
 def _in_date(settings: Settings) -> list[Finding]:
-    """Reviews of packs that lapsed and holiday data that ends within a year: both warn and stop nothing (X-24, C-12); only data that has ended is a fault."""
+    """Reviews of packs that lapsed, and holiday data that ends within a year, warn (X-24, C-12); a fault is what cannot be counted
+    or read any more: holiday data that has ended, a broken pack, a revocation list that is missing."""
     found = read_dates(settings, system_clock())
     if found is None:
         return []  # what is wrong with the database is said already

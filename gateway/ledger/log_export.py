@@ -23,8 +23,8 @@ reasons and salted digests. Still keep it close: it shows how many incidents the
   leaves.jsonl             a statement a line, the bytes that are hashed; line N (from 0) is leaf N. A line {"filler":…} says
                            nothing: such leaves keep the log growing at one pace
   checkpoints/SIZE.note    the log's signed states (C2SP tlog-checkpoint); SIZE.tsr is a time-stamp over one
-  earlier/YEAR/            the logs of earlier years, each the same way; the first leaf of a log names the last state of
-                           the one before
+  earlier/NAME/            the logs before this one, each the same way: of earlier years, or given up after a loss; the first
+                           leaf of a log names the last state of the one before
   verify.py, absence.py    to check it without the gateway, with Python 3.11 or later and the package `cryptography`
 
 That something is not stated before an instant, for instance an acknowledgement before a deadline:

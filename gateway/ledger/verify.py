@@ -11,7 +11,7 @@ canonical JSON statement, RFC 8785), its disclosures (RFC 9901 digests), the pro
 of the log (C2SP tlog-proof, RFC 9162 section 2.1.3) and the signatures on that proof's checkpoint (C2SP
 signed-note, tlog-checkpoint, tlog-cosignature); the chain of each `ref` without gaps and as long as it was
 counted; that all checkpoints of a log are of one history (RFC 9162 section 2.1.4) and that each log (there is
-one a year) begins by naming the last checkpoint of the one before (links/); if the policy asks for them, the
+one a year, and another after a loss) begins by naming the last checkpoint of the one before (links/); if the policy asks for them, the
 time-stamps (RFC 3161) over the checkpoint files, between which each claimed time must lie; key windows and
 revocations at those times; that each payload and attachment is the one that was committed to; that what
 recipients and mail systems said themselves (peer/) is what the receipts commit to, a recipient's

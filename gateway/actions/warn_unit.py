@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from gateway.actions.tell_managers import Alert, owe_alert, owe_to_webhook, the_unit
-from gateway.core.alerts import QuietHours, Watch, limit_in_words, may_go_at
+from gateway.core import spoken_times
+from gateway.core.alerts import QuietHours, Watch, may_go_at
 from gateway.parts import Parts, Work
 from gateway.settings import Settings
 from gateway.store import deliveries, officers
@@ -26,7 +27,7 @@ def warn_unit(tx: Tx, parts: Parts, work: Work, duty: DutyRow) -> int:
     calendar, statutory = work.pack.calendar, work.pack.is_statutory(duty.clock)
     facts = {"expects": duty.task or duty.expects, "owner": f"{duty.role} of {duty.agency}"}
     if duty.due_at is not None:
-        facts["due"] = limit_in_words(duty.due_at, calendar)
+        facts["due"] = spoken_times.limit(calendar.local(duty.due_at))
     if trouble := _last_trouble(tx, duty):
         facts["error"] = trouble
     reference = f"alert-{duty.id}-{len(duty.due_changes or ())}"

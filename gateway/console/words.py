@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.core import spoken_times
 from gateway.core.content_types import ENDINGS
 from gateway.core.messages import is_entered_late
 from gateway.core.presence import end_of
 from gateway.core.receipts import Event
+from gateway.core.spoken_times import clock_time as clock_time
+from gateway.core.spoken_times import day as day
 from gateway.core.waiting import kind_of_wait
 from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
 from gateway.store.duties import DutyRow
@@ -319,10 +322,7 @@ def _notifies(found: Mapping[str, Any]) -> str:
 
 def when(at: datetime | None) -> str:
     """ "5pm on Friday 4 December 2026": to the minute, in London's time."""
-    if at is None:
-        return "no time set"
-    local = at.astimezone(LONDON)
-    return f"{clock_time(local.time())} on {day(local.date())}"
+    return "no time set" if at is None else spoken_times.when(at.astimezone(LONDON))
 
 
 def at_time(at: datetime) -> str:
@@ -332,12 +332,7 @@ def at_time(at: datetime) -> str:
 
 def due(at: datetime | None) -> str:
     """As `when`; a limit at midnight is named by the day that it ends."""
-    if at is None:
-        return "no limit"
-    local = at.astimezone(LONDON)
-    if local.time() == time(0):
-        return f"the end of {day(local.date() - timedelta(days=1))}"
-    return when(at)
+    return "no limit" if at is None else spoken_times.limit(at.astimezone(LONDON))
 
 
 def due_of(duty: DutyLine | DutyRow) -> str:
@@ -355,10 +350,6 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def day(on: date) -> str:
-    return f"{on:%A} {on.day} {on:%B %Y}"
-
-
 def short_day(at: datetime) -> str:
     """ "4 Dec 2026": where a list has no room for more."""
     on = local_day(at)
@@ -369,14 +360,6 @@ def short_when(at: datetime) -> str:
     """ "4 Dec, 5:20pm"."""
     local = at.astimezone(LONDON)
     return f"{local.day} {local:%b}, {clock_time(local.time())}"
-
-
-def clock_time(wall: time) -> str:
-    """ "9am", "9:30am", "midday", "midnight"."""
-    if wall.minute == 0 and wall.hour in (0, 12):
-        return "midday" if wall.hour else "midnight"
-    minutes = f":{wall.minute:02}" if wall.minute else ""
-    return f"{wall.hour % 12 or 12}{minutes}{'am' if wall.hour < 12 else 'pm'}"
 
 
 def local_day(at: datetime) -> date:

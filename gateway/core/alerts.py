@@ -69,16 +69,6 @@ def _next_morning(at: datetime, calendar: Calendar, quiet: QuietHours) -> dateti
     return at  # a calendar without a working day for a fortnight keeps nothing from anybody
 
 
-def limit_in_words(due_at: datetime, calendar: Calendar) -> str:
-    """ "5pm on Friday 4 December 2026", in the partnership's time; a limit at midnight is the end of the day before."""
-    local = calendar.local(due_at)
-    if local.time() == time(0):
-        return f"the end of {local - timedelta(days=1):%A %-d %B %Y}"
-    minutes = f":{local:%M}" if local.minute else ""
-    hour = "midday" if (local.hour, local.minute) == (12, 0) else f"{local:%-I}{minutes}{local:%p}".lower()
-    return f"{hour} on {local:%A %-d %B %Y}"
-
-
 def is_quiet(at: datetime, calendar: Calendar, quiet: QuietHours) -> bool:
     """Evening, night, or a closed day; raises CalendarEnds outside the covered days."""
     local = calendar.local(at)

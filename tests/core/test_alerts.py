@@ -6,7 +6,8 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from gateway.core.alerts import QuietHours, Watch, is_quiet, last_before_due, limit_in_words, may_go_at
+from gateway.core import spoken_times
+from gateway.core.alerts import QuietHours, Watch, is_quiet, last_before_due, may_go_at
 from gateway.core.clocks import Reminder, Stage
 from tests.core.test_working_days import ENGLAND
 
@@ -64,7 +65,7 @@ def test_hours_of_one_s_own_leave_enough_of_the_day() -> None:
     ],
 )
 def test_an_alert_tells_a_limit_as_the_pages_do(due_at: datetime, told: str) -> None:
-    assert limit_in_words(due_at, ENGLAND) == told
+    assert spoken_times.limit(ENGLAND.local(due_at)) == told
 
 
 def test_equal_hours_are_never_quiet_but_on_closed_days() -> None:

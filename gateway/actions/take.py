@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from gateway.actions.index_children import BlindChild, blind
 from gateway.actions.name_attachments import Named
@@ -21,6 +20,7 @@ from gateway.actions.submit import Accepted, Rejected, Submission, submit
 from gateway.core.errors import ErrorCode, FieldError, Refused, Unavailable
 from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import AgencyId, IncidentId, Message, MessageId, PartnershipId
+from gateway.core.presence import local_day
 from gateway.ledger.appending import disclosures_label
 from gateway.parts import Parts
 from gateway.store import attachments, custody, log, messages
@@ -28,7 +28,6 @@ from gateway.store.transaction import Tx
 from schemas import Envelope, facts
 
 RACES = 3
-LONDON = ZoneInfo("Europe/London")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def blind_children(parts: Parts, envelope: Envelope[Any]) -> tuple[BlindChild, .
     if not children:
         return ()
     happened_at = facts(envelope).moments.get("incident_at")
-    occurred_on = happened_at.astimezone(LONDON).date() if happened_at else None
+    occurred_on = local_day(happened_at) if happened_at else None
     index = parts.keys.blind_index(envelope.partnership)
     return tuple(blind(index, child, occurred_on) for child in children)
 

@@ -6,15 +6,13 @@ reaches one. What was searched, opened or taken is in the ledger whatever the co
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
-
 from gateway.actions.tell_managers import Alert, tell_managers
+from gateway.core.presence import local_day
 from gateway.parts import Parts, Work
 from gateway.settings import Settings
 from gateway.store import access
 from gateway.store.transaction import Tx
 
-LONDON = ZoneInfo("Europe/London")
 SEARCHED, OPENED, EXPORTED = "searched", "opened", "exported"
 ALERTS = {SEARCHED: "many-searches", OPENED: "many-openings", EXPORTED: "many-exports"}
 
@@ -30,6 +28,6 @@ def bounds(settings: Settings) -> dict[str, int]:
 
 def watch_use(tx: Tx, parts: Parts, work: Work, officer: str, act: str) -> None:
     """One more of it today; the managers are told at the count that is the bound, and not again that day."""
-    count = access.count_use(tx, officer, work.at.astimezone(LONDON).date(), act)
+    count = access.count_use(tx, officer, local_day(work.at), act)
     if count == bounds(parts.settings)[act]:
         tell_managers(tx, parts, work, Alert(ALERTS[act]))

@@ -10,13 +10,14 @@ from starlette.responses import Response
 from gateway.actions.hold_disclosure import PoliceHold, place_police_hold
 from gateway.actions.override_restriction import Override, override_restriction
 from gateway.actions.restrict_incident import Admission, Restriction, admit_officer, restrict_incident
-from gateway.actions.watch_use import LONDON, bounds
+from gateway.actions.watch_use import bounds
 from gateway.console import reading
 from gateway.console.door import Console, Visit
 from gateway.console.officer_words import HOLD_REASONS, OVERRIDE_REASONS, RESTRICTION_REASONS, USES
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.presence import local_day
 from gateway.store import access, incidents, officers
 
 MOST_SHOWN = 100
@@ -27,7 +28,7 @@ DAYS_SHOWN = timedelta(days=30)
 async def get_access(console: Console, visit: Visit) -> Response:
     """Restricted incidents, who opened them without being named, and days of unusual use."""
     within, now = visit.signed_in.partnerships, console.parts.clock()
-    since, many = (now - DAYS_SHOWN).astimezone(LONDON).date(), bounds(console.parts.settings)
+    since, many = local_day(now - DAYS_SHOWN), bounds(console.parts.settings)
     shown: dict[str, Any] = await console.parts.store.read(
         lambda tx: {
             "restricted": access.restricted_in(tx, within),

@@ -34,6 +34,7 @@ from gateway.console.lists import agency_names, snapshots
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import PartnershipId
+from gateway.core.presence import local_day
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import ENGLAND, BankHolidays, joined
 from gateway.parts import Parts
@@ -179,7 +180,7 @@ async def trial(console: Console, partnership: PartnershipId, version: str) -> T
 
 async def list_trial(console: Console, text: str) -> ListTrial:
     """What a list as gov.uk publishes it would change; Refused with what is wrong with it."""
-    today = words.local_day(console.parts.clock())
+    today = local_day(console.parts.clock())
 
     def read(tx: Tx) -> ListTrial:
         before = in_force(tx)

@@ -18,10 +18,10 @@ from gateway.console import words
 from gateway.console.door import Console, Visit
 from gateway.console.listing import address, place, written
 from gateway.console.pages import page
-from gateway.console.words import LONDON
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
 from gateway.core.officers import name_key
+from gateway.core.presence import LONDON, local_day
 from gateway.core.receipts import Event
 from gateway.ledger.appending import disclosures_label
 from gateway.ledger.verify import unb64url
@@ -171,7 +171,7 @@ async def get_audit(console: Console, visit: Visit) -> Response:
 
 def _asked(visit: Visit, now: datetime) -> Asked:
     """The filters; Refused(not-found) for what is none of ours."""
-    given, today = visit.request.query_params, words.local_day(now)
+    given, today = visit.request.query_params, local_day(now)
     kind = given.get("kind", "")
     try:
         until_on = date.fromisoformat(given["until"]) if given.get("until") else today

@@ -5,9 +5,7 @@ That one was reported an officer says alone; that it need not be reported silenc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from typing import Any
 
 from starlette.responses import Response
@@ -19,10 +17,12 @@ from gateway.console import reading, words
 from gateway.console.approvals import ask
 from gateway.console.deliveries import said
 from gateway.console.door import Console, Visit
+from gateway.console.forms import local_instant
 from gateway.console.lists import agency_names, snapshots
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, MessageId
+from gateway.core.presence import LONDON
 from gateway.store import breaches, deliveries, duties, messages
 from gateway.store.breaches import BreachRow
 from gateway.store.deliveries import DeliveryRow
@@ -105,7 +105,7 @@ async def get_record(console: Console, visit: Visit) -> Response:
         "names": names,
         "controllers": [(s.agency, names.get(s.agency, s.agency)) for s in directory.seats_of(IG_OFFICER)],
         "kinds": words.BREACH_KINDS.items(),
-        "now": console.parts.clock().astimezone(words.LONDON),
+        "now": console.parts.clock().astimezone(LONDON),
     }
     return page(visit, "breach_record.html", here="incidents", **shown)
 
@@ -116,9 +116,10 @@ async def post_record(console: Console, visit: Visit) -> Response:
     if form.get("kind") not in words.BREACH_KINDS:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Choose what kind it is. Go back and try again.")
     kind = BreachKind(form["kind"])
+    known_since = "Give the day and the time since when it is known."
     asked = Breach(
         wanted,
-        _aware_at(form),
+        local_instant(form.get("aware_on", ""), form.get("aware_time", ""), known_since),
         kind,
         visit.signed_in.name,
         told,
@@ -127,16 +128,6 @@ async def post_record(console: Console, visit: Visit) -> Response:
     )
     done = await console.parts.perform(record_breach, asked, partnership, wanted)
     return go(f"/breaches/{done.breach}?done={'near-miss' if kind is BreachKind.NEAR_MISS else 'recorded'}")
-
-
-def _aware_at(form: Mapping[str, str]) -> datetime:
-    """A day and a time of London."""
-    try:
-        on, at = date.fromisoformat(form.get("aware_on", "")), time.fromisoformat(form.get("aware_time", ""))
-        return datetime.combine(on, at.replace(tzinfo=None), tzinfo=words.LONDON)
-    except ValueError:
-        detail = "Give the day and the time since when it is known. Go back and try again."
-        raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail) from None
 
 
 def _read(tx: Tx, row: BreachRow) -> BreachRead:

@@ -14,6 +14,7 @@ from gateway.console.reading import MOST_TOLD, IncidentRead
 from gateway.console.words import Tag
 from gateway.core import clocks, stages
 from gateway.core.clocks import Clock, Unit
+from gateway.core.presence import local_day
 from gateway.core.rules import Pack
 from gateway.core.stages import Owed, Progress, Step
 from gateway.core.working_days import CalendarEnds, Convention
@@ -66,7 +67,7 @@ class Moment:
 
     @property
     def day_key(self) -> date:
-        return words.local_day(self.at)
+        return local_day(self.at)
 
     @property
     def day(self) -> str:

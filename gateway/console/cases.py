@@ -18,6 +18,7 @@ from gateway.console.lists import agency_names, calendar_of, day_of, snapshots
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, PartnershipId
+from gateway.core.presence import LONDON
 from gateway.store import caseload, views
 from gateway.store.caseload import Filters, Found, IncidentLine
 from gateway.store.overview import Day
@@ -193,7 +194,7 @@ def _due_before(asked: Asked, day: Day) -> datetime | None:
         ends_at = day.ends_at + moment
         bounds.append({"overdue": day.now, "today": ends_at, "week": ends_at + timedelta(days=7)}[asked.due])
     if (before := _day(asked.due_before)) is not None:
-        bounds.append(datetime.combine(before, time(0), tzinfo=words.LONDON).astimezone(UTC) + moment)
+        bounds.append(datetime.combine(before, time(0), tzinfo=LONDON).astimezone(UTC) + moment)
     return min(bounds, default=None)
 
 

@@ -7,7 +7,7 @@ waits for a second officer.
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import datetime, time
 from typing import Any
 
 from starlette.responses import Response
@@ -23,6 +23,7 @@ from gateway.console.approvals import ask
 from gateway.console.case_page import why
 from gateway.console.deliveries import said
 from gateway.console.door import Console, Visit
+from gateway.console.forms import local_instant
 from gateway.console.pages import go, page
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, Refused
@@ -144,14 +145,10 @@ async def found(console: Console, visit: Visit) -> DutyRow:
 
 
 def _until(visit: Visit) -> datetime:
-    """A day of the calendar and a time of it, as London has them."""
-    try:
-        on = date.fromisoformat(visit.form.get("until_on", ""))
-        at = time.fromisoformat(visit.form.get("until_at", "") or END_OF_BUSINESS.isoformat())
-        return datetime.combine(on, at.replace(tzinfo=None), tzinfo=words.LONDON)
-    except ValueError:
-        detail = "Give the day and the time until which they have. Go back and try again."
-        raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail) from None
+    """A day of the calendar and a time of it, as London has them; without a time the end of business."""
+    ask = "Give the day and the time until which they have."
+    at = visit.form.get("until_at", "") or END_OF_BUSINESS.isoformat()
+    return local_instant(visit.form.get("until_on", ""), at, ask)
 
 
 def _back(row: DutyRow, done: str) -> Response:

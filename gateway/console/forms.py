@@ -14,7 +14,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from gateway.console.words import LONDON, spoken
+from gateway.console.words import spoken
+from gateway.core.errors import ErrorCode, Refused
+from gateway.core.presence import LONDON
+from gateway.core.working_days import TimeFault, read_instant, read_wall_time
 from schemas.form_fields import FormField, Kind, Part, parts_of
 
 BY_HOUSE = frozenset(
@@ -133,12 +136,33 @@ def _value(part: Field | Group, typed: Mapping[str, str]) -> Any:
 
 
 def instant_of(text: str) -> str:
-    """A day and a time as the browser gives them, in London's time; anything else stays as it was typed and is refused."""
+    """A day and a time as the browser gives them, in London's time; anything else stays as it was typed and is refused.
+
+    So does a time that the spring change leaves out; in the hour that comes twice it is the first pass, so that whatever is counted
+    from it is due sooner and never later (C-14).
+    """
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return (at if at.tzinfo else at.replace(tzinfo=LONDON)).isoformat()
+    if at.tzinfo is not None:
+        return at.isoformat()
+    read = read_wall_time(at, LONDON.key, fold=0)
+    return text if isinstance(read, TimeFault) else read.astimezone(LONDON).isoformat()
+
+
+def typed_instant(instant: str) -> str:
+    """The inverse: an instant as the browser's field holds it, London's day and time; what is none stays as it is."""
+    read = read_instant(instant)
+    return instant if isinstance(read, TimeFault) else read.astimezone(LONDON).strftime("%Y-%m-%dT%H:%M")
+
+
+def local_instant(on: str, at: str, ask: str) -> datetime:
+    """A day and a time of London from two fields, as an instant in UTC; Refused with what to give when they are none."""
+    read = read_instant(instant_of(f"{on}T{at}"))
+    if isinstance(read, TimeFault):
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail=f"{ask} Go back and try again.")
+    return read
 
 
 def _unflatten(found: Mapping[str, Any]) -> dict[str, Any]:

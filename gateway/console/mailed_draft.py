@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -17,7 +16,7 @@ from gateway.actions.mail_draft import Draft, draft_of, take_draft
 from gateway.actions.view_held import Viewing, view_held
 from gateway.console import words
 from gateway.console.door import Console, Visit
-from gateway.console.forms import BY_HOUSE, Field, Group, form_of, message_of, slips_of
+from gateway.console.forms import BY_HOUSE, Field, Group, form_of, message_of, slips_of, typed_instant
 from gateway.console.held import found, words_of_mail
 from gateway.console.pages import go
 from gateway.console.reading import HeldRead, agency_names
@@ -129,7 +128,7 @@ def typed_of(part: Field | Group, document: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, bool):
         yield part.name, "yes" if value else "no"
     elif part.kind == "instant":
-        yield part.name, _local(str(value))
+        yield part.name, typed_instant(str(value))
     elif isinstance(value, str | int):
         yield part.name, str(value)
 
@@ -143,15 +142,6 @@ def _at(document: Any, name: str) -> Any:
         else:
             return None
     return document
-
-
-def _local(instant: str) -> str:
-    """London's day and time, as the browser's field holds them; what is no instant stays as it is."""
-    try:
-        at = datetime.fromisoformat(instant)
-    except ValueError:
-        return instant
-    return at.astimezone(words.LONDON).strftime("%Y-%m-%dT%H:%M") if at.tzinfo else instant
 
 
 def _room(document: Mapping[str, Any]) -> tuple[int, int]:

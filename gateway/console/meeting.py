@@ -21,7 +21,7 @@ from gateway.actions.take import Speaker, prepare, take
 from gateway.actions.view import Viewing, view
 from gateway.console import reading, words
 from gateway.console.door import Console, Visit
-from gateway.console.forms import SLIPS, instant_of
+from gateway.console.forms import SLIPS, instant_of, typed_instant
 from gateway.console.pages import go, page
 from gateway.core.duties import UNANSWERED, Tally
 from gateway.core.errors import ErrorCode, FieldError, Refused
@@ -353,10 +353,7 @@ def _reference(typed: Mapping[str, str] | None) -> str:
 def _planned(sent: Iterable[MessageRow]) -> str:
     """When the last notice says that it begins, as a browser's field has it; empty without one."""
     told = [row.facts["moments"].get("meeting_at") for row in sent if row.type == NOTICE]
-    last = next((at for at in reversed(told) if at), None)
-    if last is None:
-        return ""
-    return datetime.fromisoformat(last).astimezone(words.LONDON).strftime("%Y-%m-%dT%H:%M")
+    return typed_instant(next((at for at in reversed(told) if at), ""))
 
 
 def _partners(console: Console, place: Place) -> tuple[Partner, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -36,15 +36,16 @@ from gateway.actions.change_officer import (
     suspend_officer,
 )
 from gateway.actions.tell_managers import recipient_of
-from gateway.console import words
 from gateway.console.arrangements import ask_about_all, must_see_all, settled
 from gateway.console.door import BASE, Console, Visit, digest
+from gateway.console.forms import local_instant
 from gateway.console.officer_words import OFFICER_ROLES
 from gateway.console.pages import go, page
 from gateway.core.alerts import QuietHours
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.officers import name_key
 from gateway.core.permissions import OfficerRole
+from gateway.core.presence import local_day
 from gateway.parts import Parts
 from gateway.store import officers
 from gateway.store.officers import OfficerRow, TurnRow
@@ -60,6 +61,7 @@ NOTICES = {
     "on-call": "They are on call for that time.",
     "off-call": "That turn is taken back.",
 }
+TURN_NEEDS = "Give the days and times from when and until when."
 SOURCES = {"list": "Added here", "claims": "Groups of your organisation", "development": "Development link"}
 
 
@@ -102,7 +104,7 @@ async def get_officers(console: Console, visit: Visit) -> Response:
         ),
         "has_provider": console.provider is not None,
         "now": now,
-        "today": words.local_day(now),
+        "today": local_day(now),
         "notice": NOTICES.get(visit.request.query_params.get("done", "")),
         **_words(),
     }
@@ -207,7 +209,11 @@ async def post_on_call(console: Console, visit: Visit) -> Response:
     row = await console.parts.store.read(lambda tx: _named(tx, console.parts, wanted))
     if row is None:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Choose who is on call. Go back and try again.")
-    asked = Turn(row.name, _instant(form, "from"), _instant(form, "until"), visit.signed_in.name)
+    starts_at, ends_at = (
+        local_instant(form.get(f"{each}_on", ""), form.get(f"{each}_at", ""), TURN_NEEDS)
+        for each in ("from", "until")
+    )
+    asked = Turn(row.name, starts_at, ends_at, visit.signed_in.name)
     await settled(console, put_on_call, asked)
     return go("/officers?done=on-call")
 
@@ -280,13 +286,3 @@ async def _found(console: Console, visit: Visit) -> OfficerRow:
     if row is None:
         raise Refused(ErrorCode.NOT_FOUND)
     return row
-
-
-def _instant(form: Any, which: str) -> datetime:
-    try:
-        on = date.fromisoformat(form.get(f"{which}_on", ""))
-        at = time.fromisoformat(form.get(f"{which}_at", "")).replace(tzinfo=None)
-    except ValueError:
-        detail = "Give the days and times from when and until when. Go back and try again."
-        raise Refused(ErrorCode.MALFORMED_REQUEST, detail=detail) from None
-    return datetime.combine(on, at, tzinfo=words.LONDON)

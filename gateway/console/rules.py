@@ -27,6 +27,7 @@ from gateway.console.words import Tag
 from gateway.core.clocks import Clock, Due, Unit, due, target
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import PartnershipId, RoleId
+from gateway.core.presence import local_day
 from gateway.core.rules import Pack
 from gateway.core.working_days import Calendar, CalendarEnds, Convention
 from gateway.partnerships import packs
@@ -280,4 +281,4 @@ def _owed(pack: Pack, clock: str) -> str:
 
 
 def _today(console: Console) -> date:
-    return words.local_day(console.parts.clock())
+    return local_day(console.parts.clock())

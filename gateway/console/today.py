@@ -19,6 +19,7 @@ from gateway.console.lists import agency_names, calendar_of, day_of, snapshots
 from gateway.console.pages import page
 from gateway.console.words import Tag
 from gateway.core.errors import Unavailable
+from gateway.core.presence import local_day
 from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH
 from gateway.store import deliveries, duties, log, mail, overview
 from gateway.store.overview import Counts, Day, DutyLine
@@ -155,7 +156,7 @@ def health_told(health: Health, now: datetime, *, is_anchored: bool) -> Iterator
         waits if stuck else "Nothing waits that should be gone.",
     )
     yield _mail_told(list(health.read_until.values()), now)
-    yield _dates_told(health, words.local_day(now))
+    yield _dates_told(health, local_day(now))
 
 
 def _dates_told(health: Health, today: date) -> tuple[str, Tag, str]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from gateway.core import spoken_times
 from gateway.core.content_types import ENDINGS
 from gateway.core.messages import is_entered_late
-from gateway.core.presence import end_of
+from gateway.core.presence import LONDON, end_of, local_day
 from gateway.core.receipts import Event
 from gateway.core.spoken_times import clock_time as clock_time
 from gateway.core.spoken_times import day as day
@@ -26,8 +25,6 @@ from gateway.store.duties import DutyRow
 from gateway.store.holds import HoldRow
 from gateway.store.overview import DeliveryLine, DutyLine
 from schemas.registry import REGISTRY, body_of
-
-LONDON = ZoneInfo("Europe/London")
 
 ABBREVIATIONS = frozenset(
     {"cspr", "dcs", "dsl", "dsp", "edt", "icb", "imr", "la", "nhs", "sbu", "sin", "sqa", "upn", "urn"}
@@ -360,11 +357,6 @@ def short_when(at: datetime) -> str:
     """ "4 Dec, 5:20pm"."""
     local = at.astimezone(LONDON)
     return f"{local.day} {local:%b}, {clock_time(local.time())}"
-
-
-def local_day(at: datetime) -> date:
-    """The day that it is in London."""
-    return at.astimezone(LONDON).date()
 
 
 def day_ends_at(now: datetime) -> datetime:

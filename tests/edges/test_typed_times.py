@@ -1,4 +1,5 @@
-"""No local time is taken where a person types one: every instant carries its offset, so that none is shifted silently (C-14)."""
+"""No time is shifted silently where a person types one: a command takes instants with their offset, a page London's own time where it
+exists (C-14)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.console.forms import instant_of, local_instant, typed_instant
+from gateway.core.errors import Refused
 from tests.edges.office import Office, deployed
 
 BY = ("--officer", "Winifred Stave")
@@ -43,3 +46,16 @@ def test_edge_case_10_a_local_time_is_wrong_use_wherever_one_may_be_typed(
     assert told.out == ""
     assert "+00:00" in told.err
     assert typed not in told.err
+
+
+def test_c_14_a_page_takes_no_time_that_london_leaves_out_and_the_first_of_one_that_comes_twice() -> None:
+    assert instant_of(NEVER) == NEVER, "the schema refuses it: it has no offset"
+    for on, at in (NEVER.split("T"), ("", "10:00"), ("2026-12-01", "")):
+        with pytest.raises(Refused) as refused:
+            local_instant(on, at, "Say when.")
+        assert refused.value.detail == "Say when. Go back and try again."
+    assert instant_of(TWICE) == "2026-10-25T01:30:00+01:00", "what is counted from it is due sooner"
+    assert local_instant(*TWICE.split("T"), "Say when.").isoformat() == "2026-10-25T00:30:00+00:00"
+    for typed in (TWICE, "2026-07-01T09:00", "2026-12-01T17:30"):
+        assert typed_instant(instant_of(typed)) == typed
+    assert typed_instant("soon") == "soon"

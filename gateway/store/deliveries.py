@@ -8,12 +8,28 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    FromClause,
+    ScalarSelect,
+    Subquery,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from gateway.core.deliveries import DeliveryState
 from gateway.core.ladder import Rung
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId, Seat
 from gateway.store import tables as t
+from gateway.store.engines import EngineName
 from gateway.store.prepared import Prepared
 from gateway.store.transaction import Tx
 
@@ -95,33 +111,65 @@ _GUEST = Prepared(  # of an incident of a partnership that the agency is no memb
     )
 )
 _INSERT = Prepared(insert(t.delivery))
-_FREE = or_(t.delivery.c.lease_until.is_(None), t.delivery.c.lease_until <= bindparam("now"))
-_IN_TURN = (  # each agency's own queue within a priority: its first, then its second, and so on
-    select(
-        t.delivery.c.id,
-        t.delivery.c.priority,
-        t.delivery.c.next_at,
-        func.row_number()
-        .over(
-            partition_by=(t.delivery.c.priority, t.delivery.c.agency),
-            order_by=(t.delivery.c.next_at, t.delivery.c.id),
-        )
-        .label("turn"),
+
+
+def _is_due(delivery: FromClause) -> ColumnElement[bool]:
+    """To be carried by now, and in no worker's hands; without the state, which `next_at` says too and which misleads planners."""
+    lease = delivery.c.lease_until
+    return and_(delivery.c.next_at <= bindparam("now"), or_(lease.is_(None), lease <= bindparam("now")))
+
+
+def _queues() -> CTE:
+    """Each priority and agency that anything is pending of: from one to the next in `delivery_in_turn`, however long each is."""
+    one, first, same, later = (t.delivery.alias(name) for name in ("one", "first", "same", "later"))
+    start = select(one.c.priority, one.c.agency).where(one.c.id == _id_of_first(first))
+    queues = start.cte("queues", recursive=True)
+    next_agency = _id_of_first(same, same.c.priority == queues.c.priority, same.c.agency > queues.c.agency)
+    next_priority = _id_of_first(later, later.c.priority > queues.c.priority)
+    following = one.c.id == func.coalesce(next_agency, next_priority)
+    return queues.union_all(select(one.c.priority, one.c.agency).select_from(queues).join(one, following))
+
+
+def _id_of_first(delivery: FromClause, *where: ColumnElement[bool]) -> ScalarSelect[str]:
+    order = delivery.c["priority", "agency", "next_at", "id"]
+    ids = select(delivery.c.id).where(delivery.c.next_at.is_not(None), *where)
+    return ids.order_by(*order).limit(1).scalar_subquery()
+
+
+def _heads(engine: EngineName) -> Subquery:
+    """The first `each` that are due of every queue, with their turn in it."""
+    queues, one, waiting = _queues(), t.delivery.alias("one"), t.delivery.alias("waiting")
+    order = (waiting.c.next_at, waiting.c.id)
+    head = (
+        select(waiting.c.id, waiting.c.priority, waiting.c.next_at)
+        .where(waiting.c.priority == queues.c.priority, waiting.c.agency == queues.c.agency, _is_due(waiting))
+        .order_by(*order)
+        .limit(bindparam("each"))
     )
-    .where(
-        t.delivery.c.state == DeliveryState.PENDING.value,
-        t.delivery.c.next_at <= bindparam("now"),
-        _FREE,
+    if engine == "postgresql":
+        turn = func.row_number().over(order_by=order).label("turn")
+        each = head.add_columns(turn).lateral("each")
+        return select(each).select_from(queues.join(each, true())).subquery("heads")
+    in_head = one.c.id.in_(head.with_only_columns(waiting.c.id).correlate(queues))  # SQLite has no LATERAL
+    among_all = func.row_number().over(
+        partition_by=(one.c.priority, one.c.agency), order_by=(one.c.next_at, one.c.id)
     )
-    .subquery("in_turn")
-)
-_DUE = Prepared(
-    _ALL.join(_IN_TURN, _IN_TURN.c.id == t.delivery.c.id)
-    .where(t.delivery.c.state == DeliveryState.PENDING.value, _FREE, _IN_TURN.c.turn <= bindparam("each"))
-    .order_by(_IN_TURN.c.priority, _IN_TURN.c.turn, _IN_TURN.c.next_at)
-    .limit(bindparam("most"))
-    .with_for_update(of=t.delivery, skip_locked=True)
-)
+    columns = (one.c.id, one.c.priority, one.c.next_at, among_all.label("turn"))
+    return select(*columns).select_from(queues.join(one, in_head)).subquery("heads")
+
+
+def _due(engine: EngineName) -> Prepared:
+    """The most urgent, and among equals the first of every queue, then the second; what another worker locks is left out."""
+    heads = _heads(engine)
+    order = heads.c["priority", "turn", "next_at"]
+    first = select(heads).order_by(*order).limit(bindparam("among")).subquery("in_turn")
+    due = _ALL.join(first, first.c.id == t.delivery.c.id).order_by(*first.c["priority", "turn", "next_at"])
+    locked = due.where(_is_due(t.delivery)).with_for_update(of=t.delivery, skip_locked=True)
+    return Prepared(locked.limit(bindparam("most")))
+
+
+_DUE: Mapping[EngineName, Prepared] = {"sqlite": _due("sqlite"), "postgresql": _due("postgresql")}
+BEHIND_OTHERS = 4  # so many times deeper is looked when other workers hold all that would be taken first
 _CLAIM = Prepared(
     update(t.delivery)
     .where(t.delivery.c.id == bindparam("claimed"))
@@ -167,9 +215,17 @@ def claim(
     """Take due deliveries for one worker: the most urgent first, and among equals one agency after the other, so that a burst
     to one starves nobody; of one agency at most `each`.
 
-    The attempt number is the fence: `record` refuses a worker that lost it.
+    The attempt number is the fence: `record` refuses a worker that lost it. What it costs grows with the agencies that anything is
+    owed to, not with how much.
     """
-    found = [_delivery(row) for row in tx.execute(_DUE, {"now": now, "most": most, "each": each or most})]
+    each = each or most
+    asked = {"now": now, "most": most, "each": each, "among": BEHIND_OTHERS * most}
+    rows = tx.execute(_DUE[tx.engine_name], asked)
+    if not rows.rows and tx.engine_name == "postgresql":
+        # Nothing is due, or others are about to take the first of every queue.
+        deeper = asked | {"each": BEHIND_OTHERS * each, "most": each}
+        rows = tx.execute(_DUE[tx.engine_name], deeper)
+    found = [_delivery(row) for row in rows]
     if found:
         tx.execute(_CLAIM, [{"claimed": row.id, "until": lease_until} for row in found])
     return [_with_attempt(row, row.attempt + 1) for row in found]

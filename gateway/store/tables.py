@@ -376,7 +376,9 @@ delivery = Table(
         "attempt", Integer, nullable=False, default=0
     ),  # also the fence: a late worker's record is refused
     Column("created_at", Instant, nullable=False),
-    Column("next_at", Instant),  # every delivery that is to be carried has one, or it is not written
+    Column(
+        "next_at", Instant
+    ),  # every delivery that is to be carried has one and no other, or it is not written
     Column("lease_until", Instant),
     Column("last_reason", Text),
     Column("done_at", Instant),
@@ -390,8 +392,9 @@ delivery = Table(
     Column("copies", Text),  # what the recipient says became of copies: destroyed, returned
     Column("trace", Text),  # in the log's lines of what owed it, and of every attempt
     ForeignKeyConstraint(["message"], ["message.id"]),
-    CheckConstraint("state <> 'pending' OR next_at IS NOT NULL", name="delivery_never_rests"),
+    CheckConstraint("(state = 'pending') = (next_at IS NOT NULL)", name="delivery_never_rests"),
     Index("delivery_due", "state", "next_at"),
+    Index("delivery_in_turn", "priority", "agency", "next_at", "id", **_where("next_at IS NOT NULL")),
     Index("delivery_inbox", "agency", "partnership", "created_at"),
     Index("delivery_by_message", "message"),
     Index("delivery_by_state", "partnership", "state", "created_at"),

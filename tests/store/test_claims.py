@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import random
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -48,8 +54,8 @@ async def books(database_url: str) -> AsyncIterator[Store]:
     await opened.aclose()
 
 
-async def owe(books: Store, *owed: tuple[str, str, int]) -> None:
-    """Deliveries by id, agency and priority, each owed a second after the one before."""
+async def owe(books: Store, *owed: tuple[str, str, int], due_every: timedelta = timedelta(seconds=1)) -> None:
+    """Deliveries by id, agency and priority, each due so long after the one before, the first an hour ago."""
 
     def write(tx: Tx) -> None:
         tx.execute(insert(t.message), MESSAGE)
@@ -67,7 +73,7 @@ async def owe(books: Store, *owed: tuple[str, str, int]) -> None:
                 "to_deputy": False,
                 "attempt": 0,
                 "created_at": NOW,
-                "next_at": NOW - timedelta(hours=1) + timedelta(seconds=number),
+                "next_at": NOW - timedelta(hours=1) + number * due_every,
             }
             for number, (id_, agency, priority) in enumerate(owed)
         ]
@@ -100,21 +106,68 @@ async def test_of_one_agency_no_more_is_taken_at_once_than_its_share(books: Stor
     assert (await take(books, 32, each=2)) == ["a0", "a1", "b0"]
 
 
+async def test_what_is_taken_is_what_ranking_every_due_delivery_would_take(books: Store) -> None:
+    """Until nothing is left, whatever the queues look like: unequal ones, of several priorities, some of it not due yet."""
+    drawn = random.Random(7)
+    owed = [(f"d{number}", f"a{drawn.randrange(5)}", drawn.choice((1, 3, 5))) for number in range(60)]
+    await owe(books, *owed, due_every=timedelta(minutes=2))  # the first of them an hour ago
+    due = [(priority, agency, id_) for id_, agency, priority in owed[:31]]
+    while due:
+        turns: dict[tuple[int, str], int] = Counter()
+        ranked = []
+        for number, (priority, agency, id_) in enumerate(due):
+            turns[priority, agency] += 1
+            if turns[priority, agency] <= 2:
+                ranked.append((priority, turns[priority, agency], number, id_))
+        expected = [id_ for *_, id_ in sorted(ranked)[:4]]
+        assert (await take(books, 4, each=2)) == expected
+        due = [one for one in due if one[-1] not in expected]
+    assert (await take(books, 4, each=2)) == []
+
+
+async def test_workers_that_claim_at_once_take_one_behind_the_other_and_nothing_twice(
+    postgres_url: str,
+) -> None:
+    """Though a single agency is owed to, and the first worker has not committed yet."""
+    async with contextlib.AsyncExitStack() as leaving:
+        stores = [Store.open(postgres_url, book, writers=1) for _ in range(4)]
+        for store in stores:
+            leaving.push_async_callback(store.aclose)
+        stores[0].create_tables()
+        await owe(stores[0], *((f"a{number:02}", "council", 3) for number in range(10)))
+        may_end, taken = threading.Event(), []
+        leaving.callback(may_end.set)
+
+        def claim(tx: Tx, has_claimed: threading.Event) -> list[str]:
+            rows = deliveries.claim(tx, NOW, NOW + timedelta(minutes=2), most=8, each=2)
+            has_claimed.set()
+            assert may_end.wait(20)
+            return [row.id for row in rows]
+
+        for store in stores:
+            has_claimed = threading.Event()
+            taken.append(asyncio.ensure_future(store.transact(partial(claim, has_claimed=has_claimed))))
+            assert await asyncio.to_thread(has_claimed.wait, 20)
+        may_end.set()
+        assert await asyncio.gather(*taken) == [[f"a0{n}", f"a0{n + 1}"] for n in (0, 2, 4, 6)]
+        assert (await take(stores[0], 8)) == ["a08", "a09"]
+
+
 @pytest.mark.parametrize("state", list(DeliveryState))
-async def test_no_delivery_that_is_to_be_carried_can_be_written_without_its_next_instant(
+async def test_a_delivery_has_its_next_instant_as_long_as_it_is_to_be_carried_and_no_longer(
     books: Store, state: DeliveryState
 ) -> None:
-    """On both engines, whoever writes it: nothing is pending for ever."""
+    """On both engines, whoever writes it: nothing is pending for ever, and nothing final is looked at for ever."""
     await owe(books, ("dlv-1", "police", 1))
 
-    def rest(tx: Tx) -> None:
-        tx.execute(update(t.delivery).values(state=state.value, next_at=None))
+    async def write(next_at: datetime | None) -> None:
+        values = {"state": state.value, "next_at": next_at}
+        await books.transact(lambda tx: tx.execute(update(t.delivery).values(values)) and None)
 
-    if state is DeliveryState.PENDING:
-        with pytest.raises(IntegrityError):
-            await books.transact(rest)
-    else:
-        await books.transact(rest)
+    right, wrong = (NOW, None) if state is DeliveryState.PENDING else (None, NOW)
+    await write(right)
+    with pytest.raises(IntegrityError):
+        await write(wrong)
 
 
 async def test_an_outcome_that_names_neither_an_end_nor_a_next_try_is_not_written(books: Store) -> None:

@@ -734,7 +734,7 @@ def upgrade() -> None:
         sa.Column("notice", sa.Boolean(), nullable=False),
         sa.Column("copies", sa.Text(), nullable=True),
         sa.Column("trace", sa.Text(), nullable=True),
-        sa.CheckConstraint("state <> 'pending' OR next_at IS NOT NULL", name="delivery_never_rests"),
+        sa.CheckConstraint("(state = 'pending') = (next_at IS NOT NULL)", name="delivery_never_rests"),
         sa.ForeignKeyConstraint(
             ["message"],
             ["message.id"],
@@ -744,6 +744,14 @@ def upgrade() -> None:
     op.create_index("delivery_by_message", "delivery", ["message"], unique=False)
     op.create_index("delivery_by_state", "delivery", ["partnership", "state", "created_at"], unique=False)
     op.create_index("delivery_due", "delivery", ["state", "next_at"], unique=False)
+    op.create_index(
+        "delivery_in_turn",
+        "delivery",
+        ["priority", "agency", "next_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("next_at IS NOT NULL"),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    )
     op.create_index("delivery_inbox", "delivery", ["agency", "partnership", "created_at"], unique=False)
     op.create_index(
         "delivery_rung",

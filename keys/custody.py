@@ -24,6 +24,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+
 from keys.hardware import SUFFIX, HardwareHome, HardwareSigner
 from keys.sealing import CannotOpen, DataKey, WrappedKey, new_secret
 from keys.signing import DEVELOPMENT_PREFIX, Algorithm, FileSigner, Signer, write_secret
@@ -43,11 +46,13 @@ class UnknownMaster(CannotOpen):
 class BlindIndex:
     """Turns a form of somebody's identity into a term that can be compared and tells nothing to whoever lacks the key."""
 
-    _key: bytes = field(repr=False)
+    _keyed: HMAC = field(repr=False)  # the key taken in once: a referral asks for some eighty terms
 
     def term(self, kind: str, value: str) -> str:
         """32 hex characters (128 bits) of HMAC-SHA-256 over the kind and the value; the kind keeps the domains apart."""
-        return hmac.digest(self._key, kind.encode() + b"\0" + value.encode(), "sha256").hex()[:TERM_LENGTH]
+        mac = self._keyed.copy()
+        mac.update(kind.encode() + b"\0" + value.encode())
+        return mac.finalize().hex()[:TERM_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +168,8 @@ class KeyRing:
 
         The key is derived from the root beside the master key, and stays when the master key is rotated.
         """
-        return BlindIndex(hmac.new(self._index_key, partnership.encode(), hashlib.sha256).digest())
+        key = hmac.digest(self._index_key, partnership.encode(), "sha256")
+        return BlindIndex(HMAC(key, SHA256()))
 
     def token_mac(self, token: str) -> str:
         """16 hex characters that mark a reply token as ours. It locates a letter; it authenticates nobody."""

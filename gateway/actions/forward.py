@@ -124,8 +124,8 @@ def work_out(
     `known` are the instants that start clocks, those of this message among them.
     """
     result = Forwarded(route.id)
-    avoided = now.avoided.union(message.facts.codes.get("do_not_contact", ()))
-    now = replace(now, avoided=avoided)
+    if avoided := message.facts.codes.get("do_not_contact"):
+        now = replace(now, avoided=now.avoided.union(avoided))
     add_deliveries(work, message, incident, route.deliver, now, result)
     own = moment_values(route, message)
     for rule in route.duties:

@@ -108,11 +108,10 @@ async def _recorded(
     parts: Parts, held: HoldRow, raw: RawMail, submission: Submission, officer: str
 ) -> Accepted:
     message = submission.message
-    opens = None if message.incident else submission.opens
     asked = TakenDraft(held.id, officer, submission)
     try:
         taken = await parts.perform(
-            take_draft_out, asked, held.partnership, message.incident, new_key_for=opens
+            take_draft_out, asked, held.partnership, message.incident, new_key_for=submission.opens
         )
     except Refused:
         await forget_key(parts, submission)

@@ -14,7 +14,7 @@ from gateway.core.messages import IncidentId, PartnershipId
 from gateway.parts import Parts, Work
 from gateway.store import blind_index, incidents, messages
 from gateway.store.transaction import Tx
-from schemas import read_message
+from schemas import facts, read_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ async def reindex(parts: Parts, partnership: PartnershipId, incident: IncidentId
     rows = await parts.store.read(lambda tx: messages.of_incident(tx, partnership, incident))
     rows.sort(key=lambda row: (row.arrived_at, row.id))
     opened = [read_message(key.open(f"message:{row.id}", row.sealed)) for row in rows if row.sealed]
-    found = tuple(children for one in opened if (children := blind_children(parts, one)))
+    found = tuple(children for one in opened if (children := blind_children(parts, one, facts(one))))
     await parts.perform(reindex_one, Reindexing(incident, found), partnership, incident)
     return len(found)
 

@@ -42,7 +42,7 @@ CANNOT_REPEAT = "erased"
 class Submission:
     """A read message with its exact bytes. `proof` is the replay key that must be burned with it (RFC 9449 section 11.1).
 
-    `opens` is the incident id to use if the message opens one; its data key is then `Work.key`. `recorded_by` names the
+    `opens` is the incident id to use if the message names none and opens one; its data key is then `Work.key`. `recorded_by` names the
     officer who entered what another agency said, by telephone for instance. `children` are whom it names, as keyed terms.
     `is_of_its_types`: the client is registered for messages of this type.
     `attachments` are the files that it names. `signature` is the sender's own, over the request that brought it (RFC 9421).
@@ -53,7 +53,7 @@ class Submission:
     message: Message
     fingerprint: str
     created_at: datetime
-    opens: IncidentId
+    opens: IncidentId | None
     client: str | None = None
     idempotency_key: str | None = None
     proof: tuple[str, datetime] | None = None
@@ -103,7 +103,7 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
     incident = _incident_of(tx, work, asked)
     if incident is not None and asked.recorded_by is not None:
         must_know(tx, incident.partnership, incident.id, asked.recorded_by, work.at)
-    message = replace(asked.message, incident=incident.id if incident else None)
+    message = asked.message
     answers_known = _answers_what_it_may(tx, message)
     if not answers_known:
         message = replace(message, in_reply_to=None)
@@ -118,7 +118,9 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
         incident = reopened(
             tx, parts, work, incident, message.id
         )  # nothing that comes late is refused for it
-    return _accept(tx, parts, work, asked, replace(message, incident=incident.id), incident, decision)
+    if message.incident is None:
+        message = replace(message, incident=incident.id)
+    return _accept(tx, parts, work, asked, message, incident, decision)
     # A crash before the commit leaves nothing; the sender repeats. After it the deliveries are owed: dispatch claims them.
 
 
@@ -207,6 +209,7 @@ def _incident_of(tx: Tx, work: Work, asked: Submission) -> Incident | None:
 
 
 def _open(tx: Tx, work: Work, asked: Submission) -> Incident:
+    assert asked.opens is not None  # for the message names no incident
     partnership = asked.message.partnership
     chain = f"inc-{work.supply.take(16).hex()}"
     values = incidents.newly_opened(asked.opens, partnership, chain, work.pack.version, work.at)

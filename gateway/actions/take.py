@@ -19,7 +19,7 @@ from gateway.actions.name_attachments import Named
 from gateway.actions.submit import Accepted, Rejected, Submission, submit
 from gateway.core.errors import ErrorCode, FieldError, Refused, Unavailable
 from gateway.core.identifiers import IdKind, make_id
-from gateway.core.messages import AgencyId, IncidentId, Message, MessageId, PartnershipId
+from gateway.core.messages import AgencyId, Facts, IncidentId, Message, MessageId, PartnershipId
 from gateway.core.presence import local_day
 from gateway.ledger.appending import disclosures_label
 from gateway.parts import Parts
@@ -60,6 +60,7 @@ async def prepare(
     agency = snapshot.directory.agencies.get(speaker.agency)
     if agency is None:
         raise Refused(ErrorCode.NOT_PERMITTED, (FieldError("/partnership", "not-enrolled"),))
+    told = facts(envelope)
     message = Message(
         MessageId(make_id(IdKind.MESSAGE, secrets.token_bytes(16))),
         envelope.type,
@@ -71,7 +72,7 @@ async def prepare(
         IncidentId(envelope.incident) if envelope.incident else None,
         MessageId(envelope.in_reply_to) if envelope.in_reply_to else None,
         arrived_at or parts.clock(),
-        facts(envelope),
+        told,
         snapshot.directory.roles_of(agency.id, envelope.author.name),
     )
     return Submission(
@@ -80,24 +81,24 @@ async def prepare(
         message,
         parts.keys.fingerprint("content", _canonical(raw)),
         envelope.created_at,
-        parts.new_incident_id(),
+        None if envelope.incident else parts.new_incident_id(),
         speaker.client,
         speaker.idempotency_key,
         speaker.proof,
         speaker.recorded_by,
-        blind_children(parts, envelope),
+        blind_children(parts, envelope, told),
         speaker.message_types is None or envelope.type in speaker.message_types,
         tuple(Named(file.id, file.sha256) for file in envelope.attachments),
         speaker.signature,
     )
 
 
-def blind_children(parts: Parts, envelope: Envelope[Any]) -> tuple[BlindChild, ...]:
+def blind_children(parts: Parts, envelope: Envelope[Any], told: Facts) -> tuple[BlindChild, ...]:
     """Whom a message is about, in its own order, as keyed terms: nothing else of a name leaves the open message."""
     children = envelope.body.children_index()
     if not children:
         return ()
-    happened_at = facts(envelope).moments.get("incident_at")
+    happened_at = told.moments.get("incident_at")
     occurred_on = local_day(happened_at) if happened_at else None
     index = parts.keys.blind_index(envelope.partnership)
     return tuple(blind(index, child, occurred_on) for child in children)
@@ -130,11 +131,10 @@ async def take(parts: Parts, submission: Submission) -> Accepted:
 async def _submit(parts: Parts, submission: Submission) -> Accepted | Rejected:
     """Once more when another server took the same reference in the same instant: then it is found, and it is a repeat."""
     message = submission.message
-    opens = None if message.incident else submission.opens
     for _ in range(RACES):
         with suppress(messages.Raced):
             return await parts.perform(
-                submit, submission, message.partnership, message.incident, new_key_for=opens
+                submit, submission, message.partnership, message.incident, new_key_for=submission.opens
             )
     raise Unavailable("the same reference keeps coming")
 
@@ -154,8 +154,8 @@ async def attach_keys(
 
 async def forget_key(parts: Parts, submission: Submission) -> None:
     """No incident was opened, so the data key made for it seals nothing. A crash before this leaves an unused key."""
-    if submission.message.incident is None:
-        await parts.custody.transact(lambda tx: custody.discard(tx, submission.opens))
+    if (opens := submission.opens) is not None:
+        await parts.custody.transact(lambda tx: custody.discard(tx, opens))
 
 
 async def open_disclosures(parts: Parts, partnership: PartnershipId, receipt: str) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ async def _body(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
             raise _too_large()
         digest.update(piece)
         yield piece
-    check_digest(request, digest.digest())
+    check_digest(request, digest.digest)
 
 
 def _too_large() -> Refused:

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -97,7 +97,7 @@ async def read_body(request: Request, limit_bytes: int, deadline_seconds: float)
     except TimeoutError:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="The body took too long to arrive.") from None
     body = b"".join(pieces)
-    check_digest(request, hashlib.sha256(body).digest())
+    check_digest(request, lambda: hashlib.sha256(body).digest())
     return body
 
 
@@ -126,12 +126,12 @@ def idempotency_key(request: Request) -> str | None:
     return match.group(1)
 
 
-def check_digest(request: Request, digest: bytes) -> None:
-    """RFC 9530: when a sha-256 Content-Digest is sent it must be that of the bytes received, whose SHA-256 `digest` is."""
+def check_digest(request: Request, digest: Callable[[], bytes]) -> None:
+    """RFC 9530: when a sha-256 Content-Digest is sent it must be that of the bytes received, whose SHA-256 `digest` gives."""
     sent = request.headers.getlist("content-digest")
     if not sent:
         return
     found: list[str] = _DIGEST.findall(", ".join(sent))
-    expected = base64.b64encode(digest).decode()
+    expected = base64.b64encode(digest()).decode()
     if not found or not all(hmac.compare_digest(one, expected) for one in found):
         raise Refused(ErrorCode.DIGEST_MISMATCH)

@@ -13,6 +13,7 @@ import ipaddress
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import structlog
@@ -108,9 +109,14 @@ def network_of(addresses: Iterable[bytes]) -> str | None:
     """Whose bucket it is: one IPv4 address, or the /64 that one customer has of IPv6. None for anything but one address."""
     try:
         (address,) = addresses
-        found = ipaddress.ip_address(address.decode("ascii").partition("%")[0])
+        return _network(address)
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=1024)  # the same few ask again and again
+def _network(address: bytes) -> str:
+    found = ipaddress.ip_address(address.decode("ascii").partition("%")[0])
     if isinstance(found, ipaddress.IPv4Address):
         return str(found)
     if found.ipv4_mapped is not None:

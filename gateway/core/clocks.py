@@ -288,7 +288,9 @@ def reminders(due: Due, calendar: Calendar) -> tuple[Reminder, ...]:
         return ()
     if calendar.local(due.start_at).date() < calendar.covers_from:
         return (Reminder(Stage.DUE, due.due_at),)  # late when it came: there is nothing to remind of
-    calendar = replace(calendar, covers_until=max(calendar.covers_until, due.due_on + REMINDS_WITHIN))
+    reach_on = due.due_on + REMINDS_WITHIN
+    if calendar.covers_until < reach_on:
+        calendar = replace(calendar, covers_until=reach_on)
     local = due.clock.local_closures
     before_on = previous_working_day(calendar, due.due_on, local=local)
     one_on = next_working_day(calendar, due.due_on, local=local)

@@ -212,17 +212,17 @@ def _looked_for(child: Identity, occurred_on: date | None) -> Iterator[tuple[For
     if occurred_on is not None:
         form = _joined(Kind.BIRTH_AND_DAY, f"{child.born_on}", occurred_on)
         yield form, Sign(Kind.BIRTH_AND_DAY, Birth.SAME)
+    sounds = tuple(filter(None, map(sound, surnames)))
     for born_on, birth in birth_forms(child.born_on).items():
-        for name in surnames:
-            yield _joined(Kind.SURNAME, name, born_on), Sign(Kind.SURNAME, birth)
-        for name in given:
-            yield _joined(Kind.GIVEN, name, born_on), Sign(Kind.GIVEN, birth)
-        for code in filter(None, map(sound, surnames)):
-            yield _joined(Kind.SOUND, code, born_on), Sign(Kind.SOUND, birth)
-        for name in surnames:
-            yield _joined(Kind.GIVEN, name, born_on), Sign(Kind.GIVEN, birth, turned=True)
-        for name in given:
-            yield _joined(Kind.SURNAME, name, born_on), Sign(Kind.SURNAME, birth, turned=True)
+        for values, sign in (
+            (surnames, Sign(Kind.SURNAME, birth)),
+            (given, Sign(Kind.GIVEN, birth)),
+            (sounds, Sign(Kind.SOUND, birth)),
+            (surnames, Sign(Kind.GIVEN, birth, turned=True)),
+            (given, Sign(Kind.SURNAME, birth, turned=True)),
+        ):
+            for value in values:
+                yield _joined(sign.kind, value, born_on), sign
 
 
 def _joined(kind: Kind, value: str, on: date) -> Form:

@@ -175,7 +175,10 @@ def together(told: Iterable[Situation]) -> Situation:
 def assess(facts: Situation, criteria: Collection[str] = EVERY_CRITERION) -> tuple[Finding, ...]:
     """How every criterion that is switched on stands; those of the law always are (X-16)."""
     wanted = OF_THE_LAW.union(criteria)
-    return tuple(_find(criterion, facts) for criterion in CRITERIA if criterion.id in wanted)
+    conditions = _conditions(facts)
+    return tuple(
+        _find(criterion, facts, conditions[criterion.id]) for criterion in CRITERIA if criterion.id in wanted
+    )
 
 
 def unsettled(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -183,8 +186,7 @@ def unsettled(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings if finding.standing is not Standing.NOT_MET)
 
 
-def _find(criterion: Criterion, facts: Situation) -> Finding:
-    conditions = _conditions(criterion, facts)
+def _find(criterion: Criterion, facts: Situation, conditions: Mapping[str, Known]) -> Finding:
     least = min(conditions.values())
     standing = (Standing.NOT_MET, Standing.UNDECIDED, Standing.MET)[least]
     if standing is Standing.NOT_MET:
@@ -198,12 +200,12 @@ def _find(criterion: Criterion, facts: Situation) -> Finding:
     return Finding(criterion, standing, by, criterion.notify, _home(facts), tuple(missing))
 
 
-def _conditions(criterion: Criterion, facts: Situation) -> dict[str, Known]:
-    """What must hold, each condition once, so that the least of them is what can be known of the whole."""
+def _conditions(facts: Situation) -> dict[str, Mapping[str, Known]]:
+    """What must hold by criterion, each condition once, so that the least of them is what can be known of the whole."""
     harmed = max(facts.death, facts.serious_harm)
     abused = {"child": facts.child, "abuse-or-neglect": facts.abuse_or_neglect}
     death = {"nature": facts.death}
-    found: Mapping[str, Mapping[str, Known]] = {
+    return {
         ABUSE_IN_ENGLAND.id: {"nature": harmed, **abused, "outside-england": facts.in_england},
         ABUSE_ABROAD.id: {
             "nature": harmed,
@@ -221,7 +223,6 @@ def _conditions(criterion: Criterion, facts: Situation) -> dict[str, Known]:
             "regulated-setting": facts.regulated_setting,
         },
     }
-    return dict(found[criterion.id])
 
 
 def _in_whose_area(criterion: Criterion, standing: Standing, facts: Situation, missing: list[str]) -> Finding:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from gateway.core.errors import Misconfigured
 
 ONE_DAY = timedelta(days=1)
-SATURDAY = 5
+WEEKEND = {5: "Saturday", 6: "Sunday"}
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2199  # outside: a typing slip, and near the ends of what dates can hold
 
 
@@ -115,9 +115,8 @@ def why_closed(calendar: Calendar, day: date, *, local: bool = False) -> str | N
         raise CalendarEnds(calendar, day)
     if day in calendar.closed:
         return calendar.closed[day]
-    if day.weekday() >= SATURDAY:
-        return f"{day:%A}"
-    return calendar.local_closures.get(day) if local else None
+    weekend = WEEKEND.get(day.weekday())
+    return calendar.local_closures.get(day) if local and weekend is None else weekend
 
 
 def is_working_day(calendar: Calendar, day: date, *, local: bool = False) -> bool:
@@ -243,10 +242,10 @@ def read_wall_time(wall: datetime, zone: str, fold: int | None = None) -> dateti
 
 def _days_from(day: date, step: int, first: int = 1) -> Iterator[date]:
     """Endless days; the covered range of the calendar ends every walk."""
-    walked = day + first * step * ONE_DAY
+    walked, pace = day + first * step * ONE_DAY, step * ONE_DAY
     while True:
         yield walked
-        walked += step * ONE_DAY
+        walked += pace
 
 
 def _days_between(first: date, end: date) -> Iterator[date]:

@@ -154,10 +154,9 @@ async def _settle(parts: Parts, asked: Read) -> str:
         return await parts.perform(reply, asked, partnership, place.incident if place else None)
     submission = asked.submitted.submission
     message = submission.message
-    opens = None if message.incident else submission.opens
+    opens = submission.opens
     outcome = await parts.perform(reply, asked, message.partnership, message.incident, new_key_for=opens)
-    is_opened = await parts.store.read(lambda tx: incidents.exists(tx, submission.opens))
-    if not is_opened:
+    if opens is not None and not await parts.store.read(lambda tx: incidents.exists(tx, opens)):
         await forget_key(parts, submission)
     if submission.attachments:
         await _attach_files(parts, asked.mail)

@@ -162,4 +162,4 @@ def _expect(shape: str, text: str, name: str) -> None:
 
 
 def _b64url(data: bytes) -> str:
-    return b2a_base64(data, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
+    return b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")

@@ -18,9 +18,12 @@ from gateway.store.transaction import Tx
 CLOSED_TO_SEARCH = ("erasing", "erased")
 
 _KEEP = Prepared(insert(t.blind_index))
-_OF_TERM = Prepared(
+AT_ONCE = 40  # terms in one statement: as many as an ordinary child is looked for under
+_PLACES = [f"term_{number}" for number in range(AT_ONCE)]
+_OF_TERMS = Prepared(
     select(t.blind_index.c.incident).where(
-        t.blind_index.c.partnership == bindparam("partnership"), t.blind_index.c.term == bindparam("term")
+        t.blind_index.c.partnership == bindparam("partnership"),
+        t.blind_index.c.term.in_([bindparam(place) for place in _PLACES]),
     )
 )
 _OPENED = Prepared(
@@ -68,14 +71,16 @@ def children_of(tx: Tx, partnership: PartnershipId, incidents: Collection[Incide
 def incidents_with(
     tx: Tx,
     partnership: PartnershipId,
-    terms: Collection[str],
+    terms: Sequence[str],
     most: int,
     other_than: IncidentId | None = None,
 ) -> list[IncidentId]:
     """Incidents with a child kept under any of these terms, the newest first; what is erased is found by nobody."""
     found: set[str] = set()
-    for term in terms:
-        found.update(row[0] for row in tx.execute(_OF_TERM, {"partnership": partnership, "term": term}))
+    for at in range(0, len(terms), AT_ONCE):
+        some = terms[at : at + AT_ONCE]
+        places = dict.fromkeys(_PLACES, some[0]) | dict(zip(_PLACES, some, strict=False))
+        found.update(row[0] for row in tx.execute(_OF_TERMS, {"partnership": partnership, **places}))
     found.discard(other_than or "")
     opened = [
         one

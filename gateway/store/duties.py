@@ -106,6 +106,11 @@ _LAID = Prepared(
         t.duty.c.partnership == bindparam("partnership"), t.duty.c.incident == bindparam("incident")
     )
 )
+_OF_INCIDENT = Prepared(
+    _ALL.where(
+        t.duty.c.partnership == bindparam("partnership"), t.duty.c.incident == bindparam("incident")
+    ).order_by(t.duty.c.start_at, t.duty.c.id)
+)
 _INSERT = Prepared(insert(t.duty))
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 _due_or_never: ColumnElement[Any] = func.coalesce(t.duty.c.due_at, literal(NEVER, t.Instant()))
@@ -179,8 +184,9 @@ def find(tx: Tx, duty: DutyId) -> DutyRow | None:
 
 
 def of_incident(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> list[DutyRow]:
-    query = _ALL.where(t.duty.c.partnership == partnership, t.duty.c.incident == incident)
-    return [_duty(row) for row in tx.execute(query.order_by(t.duty.c.start_at, t.duty.c.id))]
+    """Every duty that an incident has or had, by its start."""
+    found = tx.execute(_OF_INCIDENT, {"partnership": partnership, "incident": incident})
+    return [_duty(row) for row in found]
 
 
 def by_and_to(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from gateway.actions.erase import Erasure, begin_erasure
 from gateway.actions.find_incidents_of_child import ChildSought, FoundIncident, find_incidents_of_child
@@ -28,6 +31,7 @@ from gateway.store import blind_index, likenesses
 from gateway.store import tables as t
 from gateway.store.holds import HoldRow
 from gateway.store.likenesses import LikenessRow
+from keys.custody import BlindIndex
 from tests.actions import scene
 from tests.actions.scene import (
     COUNCIL,
@@ -101,6 +105,12 @@ async def doubled(house: House, one: Any, other: Any) -> list[Doubled]:
     pack = (await house.parts.partnerships.snapshot(SOUTH_TYNESIDE)).pack
     names = IncidentId(one["incident"]), IncidentId(other["incident"])
     return await house.parts.store.read(lambda tx: doubled_duties(tx, pack, *names))
+
+
+async def with_any_of(house: House, terms: list[str]) -> list[IncidentId]:
+    return await house.parts.store.read(
+        lambda tx: blind_index.incidents_with(tx, SOUTH_TYNESIDE, terms, most=10)
+    )
 
 
 async def terms_of(house: House, answer: Any) -> dict[str, set[str]]:
@@ -235,6 +245,23 @@ async def test_the_same_nhs_number_is_found_behind_any_number_of_mere_likenesses
     last = await refer(house, HOSPITALS)
     (strong,) = [pair for pair in await pairs_of(house, last) if pair.strength == "strong"]
     assert strong.other(last["incident"]) == oldest["incident"]
+
+
+async def test_a_child_is_found_by_any_of_more_terms_than_are_asked_for_at_once(house: House) -> None:
+    referral = await refer(house, POLICE)
+    ((one, *_),) = (await terms_of(house, referral)).values()
+    absent = [f"{number:032}" for number in range(2 * blind_index.AT_ONCE)]
+    for place in (0, blind_index.AT_ONCE - 1, blind_index.AT_ONCE, len(absent)):
+        assert await with_any_of(house, [*absent[:place], one, *absent[place:]]) == [referral["incident"]]
+    assert await with_any_of(house, absent) == []
+
+
+def test_a_term_is_half_of_an_hmac_over_kind_and_value() -> None:
+    """HMAC-SHA-256 (RFC 2104): what is indexed is found again only while its terms stay as they are."""
+    index = BlindIndex(HMAC(bytes(range(32)), SHA256()))
+    told = [index.term("nhs-number", "9990000018") for _ in range(2)]
+    assert told == ["11733f672a61ec4031433d0213de8cae"] * 2
+    assert told[0] == hmac.digest(bytes(range(32)), b"nhs-number\0" + b"9990000018", "sha256")[:16].hex()
 
 
 async def test_what_is_kept_shows_no_name_and_differs_in_another_partnership(house: House) -> None:

@@ -7,6 +7,7 @@ values come from a seed made before: the same run gives the same ids.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -105,6 +106,7 @@ class Partnerships:
     store: Store
     clock: Clock
     _snapshots: dict[PartnershipId, Snapshot] = field(default_factory=dict)
+    _being_read: dict[PartnershipId, asyncio.Future[Snapshot]] = field(default_factory=dict)
     _holidays: BankHolidays = field(default_factory=shipped_holidays)
     # the last pack that could be read, and its text's digest
     _sound: dict[PartnershipId, tuple[str, Pack]] = field(default_factory=dict)
@@ -118,19 +120,28 @@ class Partnerships:
         known = self._snapshots.get(partnership)
         if known is not None and timedelta(0) <= self.clock() - known.read_at < SNAPSHOT_LIFE:
             return known
-        kept_in = self._snapshots
-        fresh = await self.store.read(lambda tx: self._read(tx, partnership))
-        kept_in[partnership] = fresh  # what was read before a `forget` is forgotten with the rest
-        return fresh
+        reading = self._being_read.get(partnership)
+        if reading is None:  # whoever comes meanwhile waits for the same answer
+            reading = self._being_read[partnership] = asyncio.ensure_future(self._read_anew(partnership))
+        return await asyncio.shield(reading)
 
     def forget(self) -> None:
-        """Re-read everything at the next use: after a change made by this process."""
-        self._snapshots = {}
+        """Re-read everything at the next use: after a change made by this process. What is being read is forgotten with the rest."""
+        self._snapshots, self._being_read = {}, {}
 
     def _read_every(self, tx: Tx) -> None:
         listed = self._holidays_in_force(tx)
         for row in pack_rows.in_force(tx):
             self._parsed(row, listed)
+
+    async def _read_anew(self, partnership: PartnershipId) -> Snapshot:
+        kept_in, being_read = self._snapshots, self._being_read
+        try:
+            fresh = await self.store.read(lambda tx: self._read(tx, partnership))
+            kept_in[partnership] = fresh
+            return fresh
+        finally:
+            del being_read[partnership]
 
     def _read(self, tx: Tx, partnership: PartnershipId) -> Snapshot:
         row = pack_rows.current(tx, partnership)

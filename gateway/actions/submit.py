@@ -30,7 +30,7 @@ from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event
 from gateway.core.rules import ACKNOWLEDGEMENT, Decision, Forward, Hold, Refuse, decide
 from gateway.parts import Parts, Work
-from gateway.store import incidents, messages, replay
+from gateway.store import duties, incidents, log, messages, replay
 from gateway.store.incidents import Incident
 from gateway.store.mail import LetterRow
 from gateway.store.transaction import Tx
@@ -95,6 +95,7 @@ class Rejected:
 
 def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Rejected:
     """Record one message with everything that follows from it, or find the answer it had before."""
+    tx.ahead(lambda tx: _ask(tx, asked))
     if asked.proof is not None and not replay.burn(tx, *asked.proof, work.at):
         raise Refused(ErrorCode.PROOF_REPLAYED)
     before = _answered_before(tx, parts, work, asked)
@@ -122,6 +123,23 @@ def submit(tx: Tx, parts: Parts, work: Work, asked: Submission) -> Accepted | Re
         message = replace(message, incident=incident.id)
     return _accept(tx, parts, work, asked, message, incident, decision)
     # A crash before the commit leaves nothing; the sender repeats. After it the deliveries are owed: dispatch claims them.
+
+
+def _ask(tx: Tx, asked: Submission) -> None:
+    """What most messages ask of the book, the locks first."""
+    message = asked.message
+    partnership, incident = message.partnership, message.incident
+    if incident is not None:
+        incidents.lock(tx, partnership, incident)
+    log.chain_head(tx, message.id)
+    messages.by_reference(tx, partnership, message.agency, message.reference)
+    if incident is not None:
+        incidents.taking_part(tx, partnership, incident)
+        messages.avoided(tx, partnership, incident)
+        duties.owed(tx, partnership, incident, message.agency, message.type)
+        if message.in_reply_to is not None:
+            messages.is_known_to(tx, partnership, incident, message.in_reply_to, message.agency)
+            messages.sender_of(tx, partnership, incident, message.in_reply_to)
 
 
 def _decide(tx: Tx, work: Work, message: Message, answers_known: bool) -> Decision:

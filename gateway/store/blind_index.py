@@ -76,17 +76,17 @@ def incidents_with(
     other_than: IncidentId | None = None,
 ) -> list[IncidentId]:
     """Incidents with a child kept under any of these terms, the newest first; what is erased is found by nobody."""
-    found: set[str] = set()
-    for at in range(0, len(terms), AT_ONCE):
-        some = terms[at : at + AT_ONCE]
-        places = dict.fromkeys(_PLACES, some[0]) | dict(zip(_PLACES, some, strict=False))
-        found.update(row[0] for row in tx.execute(_OF_TERMS, {"partnership": partnership, **places}))
-    found.discard(other_than or "")
-    opened = [
-        one
-        for incident in found
-        for one in tx.execute(_OPENED, {"partnership": partnership, "incident": incident})
+    sought = [
+        {"partnership": partnership}
+        | dict.fromkeys(_PLACES, some[0])
+        | dict(zip(_PLACES, some, strict=False))
+        for some in (terms[at : at + AT_ONCE] for at in range(0, len(terms), AT_ONCE))
     ]
+    tx.ahead(lambda tx: [tx.execute(_OF_TERMS, one) for one in sought])
+    found = {row[0] for one in sought for row in tx.execute(_OF_TERMS, one)} - {other_than}
+    compared = [{"partnership": partnership, "incident": incident} for incident in found]
+    tx.ahead(lambda tx: [tx.execute(_OPENED, one) for one in compared])
+    opened = [row for one in compared for row in tx.execute(_OPENED, one)]
     newest = sorted(sorted(opened, key=itemgetter(0)), key=itemgetter(1), reverse=True)
     return [IncidentId(incident) for incident, _ in newest[:most]]
 

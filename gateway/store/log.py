@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -129,7 +130,7 @@ _CHAIN = Prepared(
     .where(t.chain.c.ref == bindparam("ref"))
     .with_for_update()
 )
-_START = Prepared(insert(t.chain))
+_START = Prepared(insert(t.chain), taken=partial(Overtaken, "the chain was begun by another transaction"))
 _ADD_ENTRY = Prepared(insert(t.entry))
 _ADVANCE = Prepared(
     update(t.chain)
@@ -146,7 +147,8 @@ _UNSEALED = Prepared(
 _NUMBER = Prepared(
     update(t.entry)
     .where(t.entry.c.id == bindparam("entry"), t.entry.c.leaf_index.is_(None))
-    .values(log=bindparam("of"), leaf_index=bindparam("index"))
+    .values(log=bindparam("of"), leaf_index=bindparam("index")),
+    taken=partial(Overtaken, "another sequencer gave these leaf indices"),
 )
 _NUMBERED = Prepared(
     select(t.entry.c.id)
@@ -172,10 +174,7 @@ def start_chain(
     tx: Tx, ref: str, partnership: PartnershipId | None, incident: IncidentId | None, seq: int, head: str
 ) -> None:
     values = {"ref": ref, "partnership": partnership, "incident": incident, "seq": seq, "head": head}
-    try:
-        tx.execute(_START, values)
-    except IntegrityError as fault:
-        raise Overtaken("the chain was begun by another transaction") from fault
+    tx.execute(_START, values)
 
 
 def advance_chain(tx: Tx, ref: str, was: int, now: int, head: str) -> bool:
@@ -312,11 +311,8 @@ def unsealed_since(tx: Tx) -> datetime | None:
 def number_leaves(tx: Tx, of: str, first: int, entries: Sequence[str]) -> None:
     """Give leaf indices of a log from `first` on; Overtaken when one is taken or an entry has one."""
     rows = [{"entry": entry, "of": of, "index": first + place} for place, entry in enumerate(entries)]
-    try:
-        if rows:  # a batch may be of leaves that say nothing alone
-            tx.execute(_NUMBER, rows)
-    except IntegrityError as fault:
-        raise Overtaken("another sequencer gave these leaf indices") from fault
+    if rows:  # a batch may be of leaves that say nothing alone
+        tx.execute(_NUMBER, rows)
     given = [row[0] for row in tx.execute(_NUMBERED, {"of": of, "first": first})]
     if given != list(entries):
         raise Overtaken("another sequencer sealed some of these entries")

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, exists, insert, or_, select, true
-from sqlalchemy.exc import IntegrityError
 
 from gateway.core.deliveries import DeliveryState
 from gateway.core.messages import (
@@ -122,21 +121,19 @@ _AVOIDING = Prepared(
         t.message.c.avoids.is_(true()),  # few do: the others stay unread
     )
 )
-_INSERT = Prepared(insert(t.message))
-AVOIDED = "do_not_contact"  # the fact that names them
 
 
 class Raced(Exception):
     """Another transaction has just recorded this reference or key: run the action again, and it finds the answer."""
 
 
+_INSERT = Prepared(insert(t.message), taken=Raced)
+AVOIDED = "do_not_contact"  # the fact that names them
+
+
 def record(tx: Tx, values: Mapping[str, Any]) -> None:
     """Keep one message; Raced when its reference was taken meanwhile, which SQLite's single writer rules out."""
-    avoids = bool(values["facts"]["codes"].get(AVOIDED))
-    try:
-        tx.execute(_INSERT, {**values, "avoids": avoids})
-    except IntegrityError:
-        raise Raced from None
+    tx.execute(_INSERT, {**values, "avoids": bool(values["facts"]["codes"].get(AVOIDED))})
 
 
 def by_reference(tx: Tx, partnership: PartnershipId, agency: AgencyId, reference: str) -> MessageRow | None:

@@ -38,6 +38,7 @@ from gateway.store import engines
 from gateway.store.engines import EngineName, Verdict
 from gateway.store.lane import Job, Lane
 from gateway.store.prepared import Found, Prepared, Values
+from gateway.store.round_trips import RoundTrips
 
 T = TypeVar("T")
 
@@ -50,11 +51,22 @@ BATCH_LIMIT = (
 class Tx:
     """One run of one function in a transaction; over when that function returns."""
 
-    __slots__ = ("_connection", "_cursor", "engine_name", "failure", "is_woken", "trace")
+    __slots__ = (
+        "_connection",
+        "_cursor",
+        "_is_ahead",
+        "_trips",
+        "engine_name",
+        "failure",
+        "is_woken",
+        "trace",
+    )
 
     def __init__(self, connection: Connection, engine_name: EngineName) -> None:
         self._connection: Connection | None = connection
         self._cursor: Any = None  # for prepared statements, one after another
+        self._trips = RoundTrips(connection, self.send) if engine_name == "postgresql" else None
+        self._is_ahead = False
         self.engine_name = engine_name
         self.failure: sa.exc.DBAPIError | None = None
         self.is_woken = False
@@ -72,27 +84,57 @@ class Tx:
     ) -> CursorResult[*tuple[Any, ...]] | Found:
         """SQLAlchemy Core's `Connection.execute`, or a prepared statement on the driver itself.
 
-        After a statement has failed, every further one fails too.
+        On PostgreSQL a prepared write is sent with the next question, at the latest with the commit: its failure is told then. After a statement has failed, every further one fails too.
         """
-        if self._connection is None:
-            raise RuntimeError("this transaction is over: return values from the function, do not keep tx")
-        if self.failure is not None:
-            raise self.failure
+        connection = self._usable()
         try:
-            if isinstance(statement, Prepared):
-                if self._cursor is None:
-                    self._cursor = engines.driver_connection(self._connection).cursor()
-                return statement.run(self._cursor, self._connection.dialect, parameters)
-            return self._connection.execute(statement, parameters)
+            if self._trips is not None:
+                return self._send_or_wait(connection, self._trips, statement, parameters)
+            if not isinstance(statement, Prepared):
+                return connection.execute(statement, parameters)
+            if self._cursor is None:
+                self._cursor = engines.driver_connection(connection).cursor()
+            return statement.run(self._cursor, connection.dialect, parameters)
         except sa.exc.DBAPIError as failure:
             self.failure = failure
+            if (meaning := _meaning(failure, [statement])) is not None:
+                raise meaning from failure
+            raise
+
+    def ahead(self, ask: Callable[[Tx], object]) -> None:
+        """Questions that `fn` is going to ask go together with the next round trip, and are answered from memory when it asks them.
+
+        `ask` puts them with the same functions, finds nothing, and its value is nobody's. Locks first: what is asked before a lock
+        is had may be old when it is. SQLite has no round trips to save.
+        """
+        if self._trips is not None:
+            self._is_ahead = True
+            try:
+                ask(self)
+            finally:
+                self._is_ahead = False
+
+    def send(self, last: str | None = None) -> None:
+        """Send what waits, in one round trip with `last`; on SQLite nothing waits."""
+        connection = self._usable()
+        if self._trips is None:
+            if last is not None:
+                engines.driver_connection(connection).execute(last)
+            return
+        try:
+            self._trips.send(last)
+        except sa.exc.DBAPIError as failure:
+            self.failure = failure
+            if (meaning := _meaning(failure, self._trips.sent)) is not None:
+                raise meaning from failure
             raise
 
     def take_turns(self, name: str) -> None:
         """Wait until no other transaction that named the same goes on, and see what it left. On SQLite the writer is alone."""
-        if self.engine_name == "postgresql":
+        if self._trips is not None:
             key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
             self.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+            self._trips.forget()
 
     def wake(self) -> None:
         """Have dispatch look for work once this transaction is durable."""
@@ -101,6 +143,23 @@ class Tx:
     def end(self) -> None:
         """Refuse further use: from here on the connection serves another function."""
         self._connection = None
+
+    def _usable(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("this transaction is over: return values from the function, do not keep tx")
+        if self.failure is not None:
+            raise self.failure
+        return self._connection
+
+    def _send_or_wait(
+        self, connection: Connection, trips: RoundTrips, statement: sa.Executable | Prepared, values: Values
+    ) -> CursorResult[*tuple[Any, ...]] | Found:
+        if isinstance(statement, Prepared):
+            return trips.give_ahead(statement, values) if self._is_ahead else trips.give(statement, values)
+        self.send()
+        if not isinstance(statement, sa.Select):
+            trips.forget()
+        return connection.execute(statement, values)
 
 
 class Store:
@@ -394,8 +453,7 @@ class _Runner:
         for _ in range(runs):
             try:
                 self._link.begin()
-                self._call(job)
-                self._link.execute("COMMIT")
+                self._call(job, end="COMMIT")
                 return
             except BaseException as failure:
                 verdict = self._link.judge(failure)
@@ -404,21 +462,20 @@ class _Runner:
                 if verdict is not Verdict.AGAIN:
                     return  # GONE may mean that the commit's answer was lost: unknown, so never re-run
 
-    def _call(self, job: Job) -> None:
+    def _call(self, job: Job, end: str | None = None) -> None:
         """Run the function and keep its value; a database failure that it swallowed or renamed counts all the same."""
         tx = Tx(self._link.connection(), self._link.engine_name)
         try:
             value = job.fn(tx)
+            if isinstance(value, sa.Result):
+                raise TypeError("a transaction function returns values, never an open result")
+            tx.send(end)
         except BaseException:
             if tx.failure is not None and self._link.judge(tx.failure) is not Verdict.OWN:
                 raise tx.failure from None
             raise
         finally:
             tx.end()
-        if tx.failure is not None:
-            raise tx.failure
-        if isinstance(value, sa.Result):
-            raise TypeError("a transaction function returns values, never an open result")
         job.value, job.error, job.is_woken = value, None, tx.is_woken
 
     def _maintain(self, job: Job, maintenance: _Maintenance) -> None:
@@ -428,6 +485,18 @@ class _Runner:
             verdict = self._link.judge(failure)
             self._link.drop()
             _fail(job, failure if verdict is Verdict.OWN else _unavailable(failure))
+
+
+def _meaning(failure: sa.exc.DBAPIError, statements: Sequence[object]) -> Exception | None:
+    """That a key is taken, where the statement has a word for it."""
+    if isinstance(failure, sa.exc.IntegrityError):
+        said = getattr(
+            failure.orig, "diag", None
+        )  # of several that were sent together, PostgreSQL says which table's it is
+        for one in statements:
+            if isinstance(one, Prepared) and one.taken and (said is None or said.table_name in one.tables):
+                return one.taken()
+    return None
 
 
 def _fail(job: Job, error: BaseException) -> None:

@@ -51,6 +51,7 @@ def begin(engine: Engine) -> Begin:
             tx = Tx(connection, "sqlite" if engine.dialect.name == "sqlite" else "postgresql")
             try:
                 yield tx
+                tx.send()
             except BaseException:
                 connection.exec_driver_sql("ROLLBACK")
                 raise

@@ -273,6 +273,7 @@ class Dying:
         self.tx, self.left = tx, steps
     def execute(self, *call):
         if self.left == 0:
+            self.tx.send()
             os.kill(os.getpid(), signal.SIGKILL)
         self.left -= 1
         return self.tx.execute(*call)
@@ -283,6 +284,7 @@ def run(url, key, steps):
     tx = Dying(Tx(connection, "sqlite" if url.startswith("sqlite") else "postgresql"), steps)
     planned = plan(tx, "gateway.example/ledger/2026", fill_to=265, seed=bytes(32))
     seal(tx, planned, planned.signed(FileSigner.load(key)), datetime(2026, 11, 22, 10, 0, tzinfo=timezone.utc))
+    tx.tx.send()
     if tx.left > 0:
         os.write(1, str(steps - tx.left).encode())
         os.kill(os.getpid(), signal.SIGKILL)  # everything written, nothing committed

@@ -82,6 +82,7 @@ async def raced(house: House, postgres: PostgresServer, first: Done, second: Don
 
     def held(tx: Tx) -> object:
         value = first(tx)
+        tx.send()
         is_done.set()
         for _ in range(LOOKS):
             if other_is_over.wait(0.01) or postgres.administer(waiting)[0][0]:

@@ -247,3 +247,17 @@ async def test_on_postgresql_too_identical_submissions_at_once_are_one_message(
         assert all(answer == answers[0] for answer in answers)
         counted = await rows(house)
         assert (counted["message"], counted["incident"], counted["delivery"]) == (1, 1, 4)
+
+
+async def test_a_partnership_is_read_once_for_all_who_wait_for_it_and_anew_after_a_change(
+    house: House,
+) -> None:
+    partnerships = house.parts.partnerships
+    partnerships.forget()
+    first, *others = await asyncio.gather(*(partnerships.snapshot(SOUTH_TYNESIDE) for _ in range(8)))
+    assert all(other is first for other in others)
+    partnerships.forget()
+    reading = asyncio.ensure_future(partnerships.snapshot(SOUTH_TYNESIDE))
+    await asyncio.sleep(0)
+    partnerships.forget()
+    assert await partnerships.snapshot(SOUTH_TYNESIDE) is not await reading

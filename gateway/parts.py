@@ -122,7 +122,10 @@ class Partnerships:
             return known
         reading = self._being_read.get(partnership)
         if reading is None:  # whoever comes meanwhile waits for the same answer
-            reading = self._being_read[partnership] = asyncio.ensure_future(self._read_anew(partnership))
+            being_read = self._being_read
+            reading = asyncio.ensure_future(self._keep_in(self._snapshots, partnership))
+            being_read[partnership] = reading
+            reading.add_done_callback(lambda _: being_read.pop(partnership))
         return await asyncio.shield(reading)
 
     def forget(self) -> None:
@@ -134,14 +137,11 @@ class Partnerships:
         for row in pack_rows.in_force(tx):
             self._parsed(row, listed)
 
-    async def _read_anew(self, partnership: PartnershipId) -> Snapshot:
-        kept_in, being_read = self._snapshots, self._being_read
-        try:
-            fresh = await self.store.read(lambda tx: self._read(tx, partnership))
-            kept_in[partnership] = fresh
-            return fresh
-        finally:
-            del being_read[partnership]
+    async def _keep_in(
+        self, snapshots: dict[PartnershipId, Snapshot], partnership: PartnershipId
+    ) -> Snapshot:
+        snapshots[partnership] = await self.store.read(lambda tx: self._read(tx, partnership))
+        return snapshots[partnership]
 
     def _read(self, tx: Tx, partnership: PartnershipId) -> Snapshot:
         row = pack_rows.current(tx, partnership)

@@ -241,7 +241,7 @@ async def test_the_pages_for_work_have_no_barrier_and_none_scrolls_sideways(stag
 
 
 def fail(tx: Tx, delivery: Any) -> None:
-    deliveries.change(tx, delivery, state=DeliveryState.FAILED_PARTNER.value, last_reason="dns")
+    deliveries.change(tx, delivery, state=DeliveryState.FAILED_PARTNER.value, next_at=None, last_reason="dns")
 
 
 def call_about(house: House, incident: str, delivery: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ async def relayed(house: House, message: str) -> None:
 
     def relay(tx: Tx) -> None:
         for row in rows:
-            deliveries.change(tx, row.id, state=DeliveryState.RELAYED.value)
+            deliveries.change(tx, row.id, state=DeliveryState.RELAYED.value, next_at=None)
 
     await house.parts.store.transact(relay)
 

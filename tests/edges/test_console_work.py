@@ -66,7 +66,9 @@ async def failed(house: House, *agencies: str) -> list[str]:
 
     def fail(tx: Tx) -> None:
         for row in rows:
-            deliveries.change(tx, row.id, state=DeliveryState.FAILED_PARTNER.value, last_reason="dns")
+            deliveries.change(
+                tx, row.id, state=DeliveryState.FAILED_PARTNER.value, next_at=None, last_reason="dns"
+            )
 
     await house.parts.store.transact(fail)
     return [str(row.id) for row in rows]

@@ -308,7 +308,9 @@ async def fail_one(house: House) -> str:
     chosen = delivered[0].id
 
     def fail(tx: Any) -> None:
-        deliveries.change(tx, chosen, state=DeliveryState.FAILED_PARTNER.value, last_reason="dns")
+        deliveries.change(
+            tx, chosen, state=DeliveryState.FAILED_PARTNER.value, next_at=None, last_reason="dns"
+        )
 
     await house.parts.store.transact(fail)
     return str(chosen)

@@ -16,7 +16,7 @@ So `fn` must be re-runnable: ids, salts, instants and new keys are made before a
 SQLite has one writer thread: whatever waits runs one function after another, each in its savepoint, and shares one
 commit, because the disk's flush is most of the cost. PostgreSQL has a thread for each connection and gives every
 function a transaction of its own; the server groups the flushes of concurrent commits itself. What else differs stands
-in `engines.py`; queues and threads in `lane.py`.
+in `engines.py`; queues and threads in `lane.py`; what goes to PostgreSQL together in `round_trips.py`.
 
 A crash before COMMIT returns leaves all of a batch or nothing of it. Nobody was answered: the senders repeat, and
 their reference finds what was kept.

@@ -78,6 +78,15 @@ def judge(engine: Engine, failure: BaseException, *, is_connected: bool, read_on
     return _judge_postgresql(getattr(error, "sqlstate", None) if is_connected else None, read_only=read_only)
 
 
+def is_key_taken(failure: sa.exc.DBAPIError) -> bool:
+    """Whether a row was refused because another has its key."""
+    on_sqlite = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
+    return (
+        getattr(failure.orig, "sqlite_errorcode", None) in on_sqlite
+        or getattr(failure.orig, "sqlstate", None) == _POSTGRESQL_KEY_TAKEN
+    )
+
+
 def scrub(connection: Connection, tables: Sequence[sa.Table]) -> None:
     """Rewrite what holds deleted values, outside any transaction: see `Store.scrub`."""
     if connection.dialect.name == "sqlite":
@@ -112,6 +121,7 @@ _POSTGRESQL_GONE_CLASSES = frozenset({"08", "53", "57", "58", "F0", "XX"})
 _POSTGRESQL_READ_ONLY = "25006"
 _POSTGRESQL_GONE = frozenset({_POSTGRESQL_READ_ONLY, "25P03", "25P04", "40003", "55P03"})
 _POSTGRESQL_AGAIN = frozenset({"40001", "40P01"})
+_POSTGRESQL_KEY_TAKEN = "23505"
 
 
 def _judge_sqlite(code: int, *, read_only: bool) -> Verdict:

@@ -489,7 +489,7 @@ class _Runner:
 
 def _meaning(failure: sa.exc.DBAPIError, statements: Sequence[object]) -> Exception | None:
     """That a key is taken, where the statement has a word for it."""
-    if isinstance(failure, sa.exc.IntegrityError):
+    if engines.is_key_taken(failure):
         said = getattr(
             failure.orig, "diag", None
         )  # of several that were sent together, PostgreSQL says which table's it is

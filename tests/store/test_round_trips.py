@@ -155,6 +155,12 @@ async def test_a_taken_key_ends_the_function_in_the_statement_s_own_word_and_kee
     await store.aclose()
 
 
+async def test_a_value_that_is_missing_is_no_taken_key(store: Store) -> None:
+    with pytest.raises(sa.exc.IntegrityError):
+        await store.transact(lambda tx: tx.execute(BURN_ONCE, {"key": "one", "expires_at": None}).rowcount)
+    await store.aclose()
+
+
 async def test_a_function_that_lets_a_failure_pass_fails_all_the_same(store: Store) -> None:
     await store.transact(lambda tx: burn(tx, "one"))
 

@@ -168,7 +168,7 @@ class KeyRing:
 
         The key is derived from the root beside the master key, and stays when the master key is rotated.
         """
-        key = hmac.digest(self._index_key, partnership.encode(), "sha256")
+        key = hmac.new(self._index_key, partnership.encode(), hashlib.sha256).digest()
         return BlindIndex(HMAC(key, SHA256()))
 
     def token_mac(self, token: str) -> str:

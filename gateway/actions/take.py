@@ -29,6 +29,8 @@ from schemas import Envelope, facts
 
 RACES = 3
 
+_sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
@@ -169,4 +171,4 @@ async def open_disclosures(parts: Parts, partnership: PartnershipId, receipt: st
 
 def _canonical(raw: bytes) -> bytes:
     """Content for comparing repeats: the same members and values, whatever their order and spacing."""
-    return json.dumps(json.loads(raw), sort_keys=True, separators=(",", ":")).encode()
+    return _sorted(json.loads(raw)).encode()

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
+from typing import NamedTuple
 
 import jellyfish
 
@@ -52,12 +53,14 @@ class Birth(Enum):
     SLIPPED = "digits-of-date-of-birth-exchanged"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """One thing to compare. `value` is personal: it is keyed at once and never stored, logged or shown."""
 
     kind: Kind
-    value: str = field(repr=False)
+    value: str
+
+    def __repr__(self) -> str:
+        return f"Form({self.kind})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +190,18 @@ def _kept(child: Identity, occurred_on: date | None) -> Iterator[Form]:
     surnames = _surnames(child)
     if occurred_on is not None:
         for name in surnames:
-            yield _joined(Kind.SURNAME_AND_DAY, name, occurred_on)
+            yield _joined(Kind.SURNAME_AND_DAY, name, f"{occurred_on}")
     if child.born_on is None:
         return
     if occurred_on is not None:
-        yield _joined(Kind.BIRTH_AND_DAY, f"{child.born_on}", occurred_on)
+        yield _joined(Kind.BIRTH_AND_DAY, f"{child.born_on}", f"{occurred_on}")
+    on = f"{child.born_on}"
     for name in surnames:
-        yield _joined(Kind.SURNAME, name, child.born_on)
+        yield _joined(Kind.SURNAME, name, on)
         if code := sound(name):
-            yield _joined(Kind.SOUND, code, child.born_on)
+            yield _joined(Kind.SOUND, code, on)
     for name in _given(child):
-        yield _joined(Kind.GIVEN, name, child.born_on)
+        yield _joined(Kind.GIVEN, name, on)
 
 
 def _looked_for(child: Identity, occurred_on: date | None) -> Iterator[tuple[Form, Sign]]:
@@ -206,14 +210,15 @@ def _looked_for(child: Identity, occurred_on: date | None) -> Iterator[tuple[For
     surnames, given = _surnames(child), _given(child)
     if occurred_on is not None:
         for name in surnames:
-            yield _joined(Kind.SURNAME_AND_DAY, name, occurred_on), Sign(Kind.SURNAME_AND_DAY)
+            yield _joined(Kind.SURNAME_AND_DAY, name, f"{occurred_on}"), Sign(Kind.SURNAME_AND_DAY)
     if child.born_on is None:
         return
     if occurred_on is not None:
-        form = _joined(Kind.BIRTH_AND_DAY, f"{child.born_on}", occurred_on)
+        form = _joined(Kind.BIRTH_AND_DAY, f"{child.born_on}", f"{occurred_on}")
         yield form, Sign(Kind.BIRTH_AND_DAY, Birth.SAME)
     sounds = tuple(filter(None, map(sound, surnames)))
     for born_on, birth in birth_forms(child.born_on).items():
+        on = f"{born_on}"
         for values, sign in (
             (surnames, Sign(Kind.SURNAME, birth)),
             (given, Sign(Kind.GIVEN, birth)),
@@ -222,11 +227,12 @@ def _looked_for(child: Identity, occurred_on: date | None) -> Iterator[tuple[For
             (given, Sign(Kind.SURNAME, birth, turned=True)),
         ):
             for value in values:
-                yield _joined(sign.kind, value, born_on), sign
+                yield _joined(sign.kind, value, on), sign
 
 
-def _joined(kind: Kind, value: str, on: date) -> Form:
-    return Form(kind, f"{on.isoformat()}|{value}")
+def _joined(kind: Kind, value: str, on: str) -> Form:
+    """`on` is a date in ISO 8601."""
+    return Form(kind, f"{on}|{value}")
 
 
 def _surnames(child: Identity) -> tuple[str, ...]:

@@ -96,10 +96,11 @@ class Directory:
 
     def roles_of(self, agency: AgencyId, name: str) -> frozenset[RoleId]:
         """The seats that a person of this name holds at an agency, as holder or as deputy; capitals and spaces aside."""
+        wanted = _plain(name)
         return frozenset(
             seat.role
             for seat, holders in self.seats.items()
-            if seat.agency == agency and any(_plain(holder.name) == _plain(name) for holder in holders)
+            if seat.agency == agency and any(_plain(holder.name) == wanted for holder in holders)
         )
 
     def school(self, urn: str) -> AgencyId | None:

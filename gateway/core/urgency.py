@@ -17,8 +17,8 @@ def is_urgent(message: Message) -> bool:
     Only a message that says so itself: later ones about the same incident wait for the morning.
     """
     codes = message.facts.codes
-    said = {value for values in codes.values() for value in values}
-    if CATASTROPHIC in said or codes.get(SIGNS) or "yes" in codes.get(CONCERN, ()):
+    is_called_so = any(CATASTROPHIC in values for values in codes.values())
+    if is_called_so or codes.get(SIGNS) or "yes" in codes.get(CONCERN, ()):
         return True
     return DEATH in codes.get(NATURE, ())
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from gateway.actions.erase import Erasure, begin_erasure
+from gateway.actions.take import Speaker, prepare
 from gateway.agency.client import AgencyProblem
-from gateway.core.messages import IncidentId
+from gateway.core.messages import AgencyId, IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.erasing import complete_erasure
+from schemas import read_message
 from tests.actions.scene import (
     COUNCIL,
     HOSPITALS,
@@ -50,6 +52,25 @@ async def test_a_referral_reaches_the_three_partners_and_the_unit_and_nobody_els
     answer = await refer(house)
     seats = {(row.agency, row.role) for row in await deliveries_of(house, answer["id"])}
     assert seats == {(COUNCIL, "dsp-la"), (ICB, "dsp-icb"), (POLICE, "dsp-police"), (UNIT, "sbu")}
+
+
+async def test_a_fingerprint_is_made_of_sorted_members_in_ascii_and_differs_with_any_value(
+    house: House,
+) -> None:
+    """HMAC-SHA-256 of these very bytes: a repeat after an upgrade is still told from other content."""
+    said = house.example("referral", reference="R-1")
+    said["author"]["name"] = "Zo\u00eb Quay"
+    speaker = Speaker(AgencyId(POLICE), frozenset({SOUTH_TYNESIDE}))
+
+    async def fingerprint(raw: bytes) -> str:
+        return (await prepare(house.parts, raw, read_message(raw), speaker)).fingerprint
+
+    turned = dict(reversed(said.items()))
+    plain = json.dumps(said, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
+    expected = house.parts.keys.fingerprint("content", plain)
+    assert await fingerprint(json.dumps(said, ensure_ascii=False).encode()) == expected
+    assert await fingerprint(json.dumps(turned, indent=1).encode()) == expected
+    assert await fingerprint(json.dumps(said | {"reference": "R-2"}).encode()) != expected
 
 
 async def test_a_place_elsewhere_is_held_and_opens_an_incident_that_its_sender_sees(house: House) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -240,6 +240,11 @@ class Parts:
         """`key_of` in the thread of the transaction that needs it: for an action on a second incident."""
         wrapped = None if incident is None else custody.own_key(self.custody, incident)
         return None if wrapped is None else self._unwrapped(wrapped)
+
+    def own_keys(self, incidents: Sequence[IncidentId]) -> dict[str, DataKey]:
+        """`own_key` of several incidents: those that have one."""
+        found = custody.own_keys(self.custody, incidents)
+        return {incident: self._unwrapped(wrapped) for incident, wrapped in found.items()}
 
     def key_named(self, key_id: str) -> DataKey | None:
         """`key_by_id` in the thread of a transaction."""

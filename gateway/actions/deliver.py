@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, assert_never
@@ -10,7 +10,7 @@ from typing import Any, assert_never
 from gateway.actions.climb import CARRIED, begin_ladder, climb_from_failure
 from gateway.actions.end_webhook import close_endpoint
 from gateway.actions.hold import hold
-from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.prove import Said, Subject, ask_ahead, prove, prove_each
 from gateway.core.deliveries import (
     GONE,
     OUR_FAULT,
@@ -23,12 +23,14 @@ from gateway.core.deliveries import (
     Undeliverable,
     next_attempt_at,
 )
-from gateway.core.messages import Seat
+from gateway.core.messages import IncidentId, MessageId, PartnershipId, Seat
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, incidents
+from gateway.store import deliveries, incidents, log
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.transaction import Tx
+
+TOGETHER = incidents.AT_ONCE  # attempts that `deliver_each` takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,44 @@ def deliver(tx: Tx, parts: Parts, work: Work, asked: Attempted) -> DeliveryState
         hold(tx, work, row.partnership, row.incident, ("failed-delivery", row.id), (reason,))
     return state
     # A crash between carrying and this commit leaves the lease to run out: the parcel is carried again under the same id.
+
+
+def is_plain(asked: Attempted) -> bool:
+    """Whether nothing but its own state follows from an attempt, so that it may be recorded by `deliver_each`."""
+    return isinstance(asked.outcome, Delivered | Relayed) and asked.delivery.incident is not None
+
+
+def deliver_each(tx: Tx, parts: Parts, work: Work, asked: Sequence[Attempted]) -> list[DeliveryState]:
+    """`deliver` for up to `TOGETHER` plain attempts of one partnership, in as many statements as one takes.
+
+    log.Overtaken, and other failures of one of them, are of all: roll back and record each alone.
+    """
+    rows = [one.delivery for one in asked]
+    of = [row.incident for row in rows if row.incident is not None]
+    found = [_consequences(one, work) for one in asked]
+    keys = parts.own_keys(of)
+    tx.ahead(lambda tx: _ask(tx, parts, rows[0].partnership, of, [row.message for row in rows]))
+    incidents.lock_each(tx, rows[0].partnership, of)
+    outcomes = [(row.id, row.attempt, values) for row, (values, _) in zip(rows, found, strict=True)]
+    if not deliveries.settle_each(tx, outcomes):
+        raise log.Overtaken("another worker has one of these deliveries, or it is final")
+    for row in rows:
+        if rung_at := begin_ladder(work, row):
+            deliveries.change(tx, row.id, **rung_at)
+    subjects = [
+        Subject(row.message, row.partnership, row.incident, keys.get(row.incident or "")) for row in rows
+    ]
+    prove_each(tx, parts, work, [(one, said) for one, (_, said) in zip(subjects, found, strict=True)])
+    return [DeliveryState(values["state"]) for values, _ in found]
+    # A crash before the commit leaves all the leases to run out, as in `deliver`.
+
+
+def _ask(
+    tx: Tx, parts: Parts, partnership: PartnershipId, of: Sequence[IncidentId], messages: Sequence[MessageId]
+) -> None:
+    """What `deliver_each` asks, the locks first."""
+    incidents.lock_each(tx, partnership, of)
+    ask_ahead(tx, parts, messages)
 
 
 def _endpoint(outcome: Undeliverable) -> str:

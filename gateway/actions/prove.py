@@ -8,8 +8,8 @@ from datetime import datetime
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
-from gateway.ledger.appending import Issuer, append_all
-from gateway.ledger.statement import Anchor, draft
+from gateway.ledger.appending import Addition, Issuer, append_all, append_each
+from gateway.ledger.statement import Anchor, Draft, draft
 from gateway.parts import Parts, Supply, Work
 from gateway.store import log
 from gateway.store.transaction import Tx
@@ -71,18 +71,7 @@ def prove(
     event and its coarse reason stand alone.
     """
     key = subject.key
-    drafts = [
-        draft(
-            one.event,
-            subject.ref,
-            at or work.at,
-            one.fields if key is not None else {},
-            reason=one.reason,
-            random=work.supply.take,
-            chains=one.chains,
-        )
-        for one in said
-    ]
+    drafts = [_draft(work, subject, one, at or work.at) for one in said]
     entries = append_all(
         tx,
         Issuer(parts.settings.issuer, parts.keys.receipts),
@@ -96,6 +85,27 @@ def prove(
     return [Stated(e.id, e.jws, d.disclosures) for e, d in zip(entries, drafts, strict=True)]
 
 
+def prove_each(tx: Tx, parts: Parts, work: Work, said: Sequence[tuple[Subject, Said]]) -> None:
+    """One statement for each of several subjects of one partnership, whose chains have begun: see `append_each`."""
+    additions = [
+        Addition(
+            _draft(work, subject, one, work.at),
+            subject.incident,
+            None if subject.key is None else subject.key.seal,
+            None if subject.key is None else subject.key.id,
+        )
+        for subject, one in said
+    ]
+    issuer = Issuer(parts.settings.issuer, parts.keys.receipts)
+    append_each(tx, issuer, additions, partnership=said[0][0].partnership, after=_after(tx, parts))
+
+
+def ask_ahead(tx: Tx, parts: Parts, refs: Sequence[str]) -> None:
+    """What `prove_each` will ask of these chains, for `Tx.ahead`."""
+    log.chain_heads(tx, refs)
+    _after(tx, parts)
+
+
 def counting(tx: Tx, subject: Subject, last: Said, most: int = MOST_COUNTED) -> list[Said]:
     """`last` with how long every other chain of the incident is by now; before it as many counts as it takes for all of them."""
     assert subject.partnership is not None  # an incident's
@@ -104,6 +114,18 @@ def counting(tx: Tx, subject: Subject, last: Said, most: int = MOST_COUNTED) -> 
     rest = sorted((ref, length) for ref, length in lengths.items() if ref != subject.ref)
     parts = [dict(rest[at : at + most]) for at in range(0, len(rest), most)] or [{}]
     return [*(Said(Event.CHAINS_COUNTED, chains=one) for one in parts[:-1]), replace(last, chains=parts[-1])]
+
+
+def _draft(work: Work | Occasion, subject: Subject, one: Said, at: datetime) -> Draft:
+    return draft(
+        one.event,
+        subject.ref,
+        at,
+        one.fields if subject.key is not None else {},
+        reason=one.reason,
+        random=work.supply.take,
+        chains=one.chains,
+    )
 
 
 def _after(tx: Tx, parts: Parts) -> Anchor | None:

@@ -15,7 +15,7 @@ from datetime import timedelta
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from gateway.actions.deliver import Attempted, deliver
+from gateway.actions.deliver import Attempted
 from gateway.actions.tell_managers import ALERT, WEBHOOK, alert_document, alert_letter
 from gateway.actions.tell_old_address import DIRECTORY_CHANGE, notice_letter
 from gateway.actions.tell_receipt import MAIL_RECEIPT, receipt_letter
@@ -35,6 +35,7 @@ from gateway.core.deliveries import (
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
 from gateway.core.routing import Directory, way_label
+from gateway.dispatch.recording import Recording
 from gateway.parts import TRACE, Parts
 from gateway.store import deliveries, mail, messages, officers
 from gateway.store.deliveries import DeliveryRow
@@ -66,7 +67,8 @@ async def carry_due(parts: Parts, under_way: set[asyncio.Task[None]] | None = No
         return 1
     each = max(1, most // AGENCY_SHARE)
     claimed = await parts.store.transact(lambda tx: deliveries.claim(tx, now, until, room, each))
-    tasks = {asyncio.create_task(_carry(parts, row)) for row in claimed}
+    recording = Recording(parts)
+    tasks = {asyncio.create_task(_carry(parts, row, recording)) for row in claimed}
     if not tasks:
         return 0
     if under_way is None:
@@ -86,16 +88,16 @@ async def _until_half_is_done(tasks: set[asyncio.Task[None]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _carry(parts: Parts, row: DeliveryRow) -> None:
+async def _carry(parts: Parts, row: DeliveryRow, recording: Recording) -> None:
     """One delivery; what is logged of it has the trace of whatever owed it, and so has what follows from it."""
     with bound_contextvars(**({TRACE: row.trace} if row.trace else {}), message=row.message):
-        await _carry_one(parts, row)
+        await _carry_one(parts, row, recording)
 
 
-async def _carry_one(parts: Parts, row: DeliveryRow) -> None:
+async def _carry_one(parts: Parts, row: DeliveryRow, recording: Recording) -> None:
     try:
         outcome = await _attempt_or_our_fault(parts, row)
-        state = await parts.perform(deliver, Attempted(row, outcome), row.partnership, row.incident)
+        state = await recording.record(Attempted(row, outcome))
         _log.info(
             "delivery.attempted",
             delivery=row.id,

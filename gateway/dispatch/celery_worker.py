@@ -32,8 +32,15 @@ BROKER_SECONDS = 5.0  # longest wait for the broker: publishing is a hint and ne
 
 
 async def _carry_all(parts: Parts) -> None:
-    while await carry_and_read(parts):
-        pass
+    """Until nothing is due and nothing under way; beside a far end that hangs, what becomes due is carried."""
+    under_way: set[asyncio.Task[None]] = set()
+    pause = parts.settings.sweep_interval_seconds
+    try:
+        while (was_busy := await carry_and_read(parts, under_way)) or under_way:
+            if not was_busy:
+                await asyncio.wait(under_way, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await asyncio.gather(*under_way)
 
 
 async def _chase(parts: Parts) -> None:

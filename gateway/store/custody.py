@@ -27,6 +27,17 @@ _OF_INCIDENT = Prepared(
     .order_by(t.data_key.c.created_at, t.data_key.c.id)
     .limit(1)
 )
+AT_ONCE = 16  # incidents in one statement
+_PLACES = [f"incident_{number}" for number in range(AT_ONCE)]
+_OF_INCIDENTS = Prepared(
+    select(t.data_key.c.incident, t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master)
+    .where(
+        t.data_key.c.incident.in_([bindparam(place) for place in _PLACES]),
+        t.data_key.c.wrapped.is_not(None),
+        t.data_key.c.id.startswith(OWN),
+    )
+    .order_by(t.data_key.c.created_at.desc(), t.data_key.c.id.desc())
+)
 _NAMED = Prepared(
     select(t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master).where(
         t.data_key.c.id == bindparam("id"), t.data_key.c.wrapped.is_not(None)
@@ -50,6 +61,13 @@ def own_key(store: Store, incident: str) -> WrappedKey | None:
     """`of_incident` for a function that runs in a store's thread; `store` is the custody store."""
     row = store.look_up(_OF_INCIDENT, {"incident": incident}).first()
     return None if row is None else WrappedKey(*row)
+
+
+def own_keys(store: Store, incidents: Sequence[str]) -> dict[str, WrappedKey]:
+    """`own_key` of up to `AT_ONCE` incidents, by incident."""
+    places = dict.fromkeys(_PLACES, incidents[0]) | dict(zip(_PLACES, incidents, strict=False))
+    found = store.look_up(_OF_INCIDENTS, places)
+    return {incident: WrappedKey(*row) for incident, *row in found}  # of several the first that was made
 
 
 def named_key(store: Store, key_id: str) -> WrappedKey | None:

@@ -233,10 +233,13 @@ def claim(
 
 def settle(tx: Tx, delivery: DeliveryId, attempt: int, values: Mapping[str, Any]) -> bool:
     """Write an attempt's outcome if the fence still holds; False when another worker has it or it is final."""
-    if unknown := values.keys() - _UNSETTLED:
-        raise TypeError(f"an outcome does not write {unknown}")
-    written = {f"new_{name}": values.get(name, usual) for name, usual in _UNSETTLED.items()}
-    return tx.execute(_SETTLE, {"settled": delivery, "fence": attempt, **written}).rowcount == 1
+    return tx.execute(_SETTLE, _settled(delivery, attempt, values)).rowcount == 1
+
+
+def settle_each(tx: Tx, outcomes: Sequence[tuple[DeliveryId, int, Mapping[str, Any]]]) -> bool:
+    """`settle` for several deliveries; False when that of any was refused: then roll back."""
+    rows = [_settled(*one) for one in outcomes]
+    return tx.execute(_SETTLE, rows).rowcount == len(rows)
 
 
 def find(tx: Tx, delivery: DeliveryId) -> DeliveryRow | None:
@@ -460,6 +463,13 @@ def cancel_open(tx: Tx, partnership: PartnershipId, incident: IncidentId, at: da
         )
         .values(state=DeliveryState.CANCELLED.value, next_at=None, done_at=at)
     )
+
+
+def _settled(delivery: DeliveryId, attempt: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := values.keys() - _UNSETTLED:
+        raise TypeError(f"an outcome does not write {unknown}")
+    written = {f"new_{name}": values.get(name, usual) for name, usual in _UNSETTLED.items()}
+    return {"settled": delivery, "fence": attempt, **written}
 
 
 def _in_inbox() -> Any:

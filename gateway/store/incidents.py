@@ -63,6 +63,17 @@ _BY_ID = select(*_COLUMNS).where(
     t.incident.c.partnership == bindparam("partnership"), t.incident.c.id == bindparam("incident")
 )
 _LOCKED = Prepared(_BY_ID.with_for_update())
+AT_ONCE = 16  # incidents, deliveries and chains in one statement
+_PLACES = [f"incident_{number}" for number in range(AT_ONCE)]
+_LOCKED_EACH = Prepared(  # in one order, so that two who lock several never wait for one another
+    select(t.incident.c.id)
+    .where(
+        t.incident.c.partnership == bindparam("partnership"),
+        t.incident.c.id.in_([bindparam(place) for place in _PLACES]),
+    )
+    .order_by(t.incident.c.id)
+    .with_for_update()
+)
 _PARTICIPANTS = Prepared(
     select(t.participant.c.agency, t.participant.c.guest).where(
         t.participant.c.partnership == bindparam("partnership"),
@@ -82,6 +93,13 @@ _RECORD_MOMENT = Prepared(insert(t.moment))
 def lock(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> Incident | None:
     """The incident with its row locked until the transaction ends: every action on an incident begins so."""
     return _incident(tx.execute(_LOCKED, {"partnership": partnership, "incident": incident}).first())
+
+
+def lock_each(tx: Tx, partnership: PartnershipId, incidents: Sequence[IncidentId]) -> None:
+    """Lock up to `AT_ONCE` incidents of a partnership; on SQLite the writer is the lock."""
+    if tx.engine_name == "postgresql":
+        places = dict.fromkeys(_PLACES, incidents[0]) | dict(zip(_PLACES, incidents, strict=False))
+        tx.execute(_LOCKED_EACH, {"partnership": partnership, **places})
 
 
 def find(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> Incident | None:

@@ -130,6 +130,14 @@ _CHAIN = Prepared(
     .where(t.chain.c.ref == bindparam("ref"))
     .with_for_update()
 )
+AT_ONCE = 16  # chains in one statement
+_PLACES = [f"ref_{number}" for number in range(AT_ONCE)]
+_CHAINS = Prepared(
+    select(t.chain.c.ref, t.chain.c.partnership, t.chain.c.incident, t.chain.c.seq, t.chain.c.head)
+    .where(t.chain.c.ref.in_([bindparam(place) for place in _PLACES]))
+    .order_by(t.chain.c.ref)
+    .with_for_update()
+)
 _START = Prepared(insert(t.chain), taken=partial(Overtaken, "the chain was begun by another transaction"))
 _ADD_ENTRY = Prepared(insert(t.entry))
 _ADVANCE = Prepared(
@@ -170,6 +178,12 @@ def chain_head(tx: Tx, ref: str) -> ChainHead | None:
     return None if row is None else ChainHead(*row)
 
 
+def chain_heads(tx: Tx, refs: Sequence[str]) -> dict[str, ChainHead]:
+    """`chain_head` of up to `AT_ONCE` chains, by their names: those that have begun."""
+    places = dict.fromkeys(_PLACES, refs[0]) | dict(zip(_PLACES, refs, strict=False))
+    return {ref: ChainHead(*head) for ref, *head in tx.execute(_CHAINS, places)}
+
+
 def start_chain(
     tx: Tx, ref: str, partnership: PartnershipId | None, incident: IncidentId | None, seq: int, head: str
 ) -> None:
@@ -180,6 +194,12 @@ def start_chain(
 def advance_chain(tx: Tx, ref: str, was: int, now: int, head: str) -> bool:
     """Move a chain's head on; False when it is no longer where it was read."""
     return tx.execute(_ADVANCE, {"of": ref, "was": was, "now": now, "top": head}).rowcount == 1
+
+
+def advance_chains(tx: Tx, moves: Mapping[str, tuple[int, int, str]]) -> bool:
+    """`advance_chain` for several: by chain what its number was, what it is now and the new head."""
+    rows = [{"of": ref, "was": was, "now": now, "top": head} for ref, (was, now, head) in moves.items()]
+    return tx.execute(_ADVANCE, rows).rowcount == len(rows)
 
 
 def add_entries(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -37,7 +37,8 @@ from tests.bench import (
     stored,
     webhooks,
 )
-from tests.bench.house import SETTINGS, environment, furnish
+from tests.bench.folder import SETTINGS
+from tests.bench.house import environment, furnish
 from tests.bench.load import Figures, cpu_seconds
 from tests.bench.servers import Server, first_answer, free_ports, load, process
 

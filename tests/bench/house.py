@@ -24,11 +24,11 @@ from keys import custody
 from keys.signing import DEVELOPMENT_PREFIX, FileSigner
 from schemas import example_path, read_message
 from tests.bench.floor import FLOOR_KEY
+from tests.bench.folder import SETTINGS, settings_of
 
 POLICE, HOSPITALS = AgencyId("northshire-police"), AgencyId("northshire-hospitals")
 BUSINESS_UNIT = AgencyId("south-tyneside-sbu")
 PARTNERSHIP = "south-tyneside"
-SETTINGS = "settings.json"
 INCIDENTS = 500  # so that each has a few dozen messages by the end, as in life
 DOCUMENT_BYTES = 4096
 FILLING = "The child was seen at home and at school; what was seen is set out day by day. "
@@ -65,10 +65,6 @@ def furnish(
     migrations.migrate(settings.keys_book_url, "custody")
     (folder / FLOOR_KEY).write_bytes(ed25519.Ed25519PrivateKey.generate().private_bytes_raw())
     asyncio.run(_inhabit(folder, settings, incidents))
-
-
-def settings_of(folder: Path) -> Settings:
-    return Settings(**json.loads((folder / SETTINGS).read_text()))
 
 
 def environment(folder: Path) -> dict[str, str]:

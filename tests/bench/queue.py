@@ -26,7 +26,8 @@ from gateway.parts import Parts, Work
 from gateway.store import deliveries, mail
 from gateway.store.transaction import Tx
 from tests.bench import letters
-from tests.bench.house import BUSINESS_UNIT, document, furnish, settings_of
+from tests.bench.folder import settings_of
+from tests.bench.house import BUSINESS_UNIT, document, furnish
 from tests.bench.servers import free_ports
 
 INCIDENTS, AT_ONCE = 10, 1_000

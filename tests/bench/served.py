@@ -3,7 +3,8 @@
     python -m tests.bench.served FOLDER alone|door|whole [LISTEN]
 
 `alone` takes messages and seals receipts but leaves deliveries lying, so that accepting can be measured by itself; `door` leaves the
-sealing too, to another process on the same PostgreSQL.
+sealing too, to another process on the same PostgreSQL. What is loaded, and how, is what `gateway serve` loads: all of it counts in
+the memory that is told.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import signal
 import sys
 from pathlib import Path
 
-import structlog
 import uvloop
 
-from gateway.app import close
-from gateway.dispatch.timetable import seal_waiting
-from gateway.parts import Parts
-from gateway.serving import build, running, spare_what_stays, web_server
-from tests.bench.house import settings_of
+from gateway.cli.groups import loading
+
+with loading():
+    import structlog
+
+    from gateway.app import close
+    from gateway.dispatch.timetable import seal_waiting
+    from gateway.parts import Parts
+    from gateway.serving import build, running, spare_what_stays, web_server
+    from tests.bench.folder import settings_of
 
 
 async def main(folder: Path, mode: str, listen: str | None = None) -> None:

@@ -33,6 +33,7 @@ from gateway.parts import Parts
 from gateway.settings import Settings
 from gateway.store import deliveries, directory
 from gateway.store.directory import WayRow
+from tests.bench.folder import settings_of
 from tests.bench.house import (
     BUSINESS_UNIT,
     HOSPITALS,
@@ -41,7 +42,6 @@ from tests.bench.house import (
     document,
     environment,
     furnish,
-    settings_of,
 )
 from tests.bench.servers import free_ports, process
 from tests.servers import postgres_server, valkey_server

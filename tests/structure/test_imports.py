@@ -18,6 +18,32 @@ def test_every_import_contract_is_kept() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_a_serving_process_loads_nothing_that_other_commands_or_a_screen_need() -> None:
+    """What is loaded stays in its memory. What is kept from structlog meanwhile can be had afterwards."""
+    unused = [
+        "rich",
+        "pygments",
+        "greenlet",
+        "aiohttp",
+        "openpyxl",
+        "reportlab",
+        "pypdf",
+        "celery",
+        "redis",
+        "psycopg",
+        "alembic",
+    ]
+    code = (
+        "import sys, typer; from gateway.cli.groups import application;"
+        "typer.main.get_command(application(['serve']));"
+        f"print([one for one in {unused} if one in sys.modules]); import rich, greenlet"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert answer.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [

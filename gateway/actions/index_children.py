@@ -124,7 +124,7 @@ def _alike(
 ) -> dict[IncidentId, list[Alike]]:
     candidates = _candidates(tx, partnership, [child for _, child in children], own, most)
     found: dict[IncidentId, list[Alike]] = {incident: [] for incident in candidates}
-    others = blind_index.children_of(tx, partnership, candidates) if candidates else []
+    others = blind_index.children_of(tx, partnership, candidates)
     for other in others:
         for letter, child in children:
             if (likeness := _compare(child, other)) is not None:
@@ -138,7 +138,7 @@ def _candidates(
     """Incidents worth comparing, the newest first; with more than `most`, those of the same NHS number go before."""
     sought = {term: sign.kind for child in children for term, sign in child.sought.items()}
     telling = [term for term, kind in sought.items() if kind is not Kind.GIVEN]  # alone, that means nothing
-    found = blind_index.incidents_with(tx, partnership, telling, most, own) if telling else []
+    found = blind_index.incidents_with(tx, partnership, telling, most, own)
     numbers = [term for term, kind in sought.items() if kind is Kind.NHS_NUMBER]
     if len(found) < most or not numbers:
         return found

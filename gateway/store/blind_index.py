@@ -8,28 +8,33 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy import BindParameter, and_, bindparam, delete, insert, select
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.store import tables as t
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Prepared, Row
 from gateway.store.transaction import Tx
 
 CLOSED_TO_SEARCH = ("erasing", "erased")
 
 _KEEP = Prepared(insert(t.blind_index))
-AT_ONCE = 40  # terms in one statement: as many as an ordinary child is looked for under
-_PLACES = [f"term_{number}" for number in range(AT_ONCE)]
+AT_ONCE = 40  # values in one statement: as many terms as an ordinary child is looked for under
+_PLACES = [f"value_{number}" for number in range(AT_ONCE)]
+_ANY: list[BindParameter[str]] = [bindparam(place) for place in _PLACES]
 _OF_TERMS = Prepared(
     select(t.blind_index.c.incident).where(
-        t.blind_index.c.partnership == bindparam("partnership"),
-        t.blind_index.c.term.in_([bindparam(place) for place in _PLACES]),
+        t.blind_index.c.partnership == bindparam("partnership"), t.blind_index.c.term.in_(_ANY)
+    )
+)
+_OF_INCIDENTS = Prepared(
+    select(*[t.blind_index.c[name] for name in ("incident", "child", "kind", "term")]).where(
+        t.blind_index.c.partnership == bindparam("partnership"), t.blind_index.c.incident.in_(_ANY)
     )
 )
 _OPENED = Prepared(
     select(t.incident.c.id, t.incident.c.opened_at).where(
         t.incident.c.partnership == bindparam("partnership"),
-        t.incident.c.id == bindparam("incident"),
+        t.incident.c.id.in_(_ANY),
         and_(*(t.incident.c.state != state for state in CLOSED_TO_SEARCH)),
     )
 )
@@ -57,12 +62,8 @@ def keep(
 
 def children_of(tx: Tx, partnership: PartnershipId, incidents: Collection[IncidentId]) -> list[IndexedChild]:
     """Every indexed child of some incidents, by incident and letter."""
-    i = t.blind_index.c
-    query = select(i.incident, i.child, i.kind, i.term).where(
-        i.partnership == partnership, i.incident.in_(list(incidents))
-    )
     found: dict[tuple[IncidentId, str], dict[str, str]] = {}
-    for incident, child, kind, term in tx.execute(query):
+    for incident, child, kind, term in _of_any(tx, _OF_INCIDENTS, partnership, incidents):
         found.setdefault((IncidentId(incident), child), {})[term] = kind
     ordered = sorted(found, key=lambda place: (place[0], len(place[1]), place[1]))
     return [IndexedChild(*place, found[place]) for place in ordered]
@@ -71,22 +72,13 @@ def children_of(tx: Tx, partnership: PartnershipId, incidents: Collection[Incide
 def incidents_with(
     tx: Tx,
     partnership: PartnershipId,
-    terms: Sequence[str],
+    terms: Collection[str],
     most: int,
     other_than: IncidentId | None = None,
 ) -> list[IncidentId]:
     """Incidents with a child kept under any of these terms, the newest first; what is erased is found by nobody."""
-    sought = [
-        {"partnership": partnership}
-        | dict.fromkeys(_PLACES, some[0])
-        | dict(zip(_PLACES, some, strict=False))
-        for some in (terms[at : at + AT_ONCE] for at in range(0, len(terms), AT_ONCE))
-    ]
-    tx.ahead(lambda tx: [tx.execute(_OF_TERMS, one) for one in sought])
-    found = {row[0] for one in sought for row in tx.execute(_OF_TERMS, one)} - {other_than}
-    compared = [{"partnership": partnership, "incident": incident} for incident in found]
-    tx.ahead(lambda tx: [tx.execute(_OPENED, one) for one in compared])
-    opened = [row for one in compared for row in tx.execute(_OPENED, one)]
+    found = {row[0] for row in _of_any(tx, _OF_TERMS, partnership, terms)} - {other_than}
+    opened = _of_any(tx, _OPENED, partnership, found)
     newest = sorted(sorted(opened, key=itemgetter(0)), key=itemgetter(1), reverse=True)
     return [IncidentId(incident) for incident, _ in newest[:most]]
 
@@ -106,3 +98,16 @@ def searches(tx: Tx, partnership: PartnershipId) -> list[tuple[str, str, str, da
     s = t.search.c
     query = select(s.id, s.officer, s.reason, s.searched_at, s.found).where(s.partnership == partnership)
     return [tuple(row) for row in tx.execute(query.order_by(s.searched_at.desc(), s.id))]
+
+
+def _of_any(tx: Tx, statement: Prepared, partnership: PartnershipId, values: Collection[str]) -> list[Row]:
+    """The rows of any of these values, so many at once; places that are left over ask for the first once more."""
+    listed = list(values)
+    asked = [
+        {"partnership": partnership}
+        | dict.fromkeys(_PLACES, listed[at])
+        | dict(zip(_PLACES, listed[at : at + AT_ONCE], strict=False))
+        for at in range(0, len(listed), AT_ONCE)
+    ]
+    tx.ahead(lambda tx: [tx.execute(statement, one) for one in asked])
+    return [row for one in asked for row in tx.execute(statement, one)]

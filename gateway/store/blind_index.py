@@ -34,7 +34,7 @@ _OF_INCIDENTS = Prepared(
 _OPENED = Prepared(
     select(t.incident.c.id, t.incident.c.opened_at).where(
         t.incident.c.partnership == bindparam("partnership"),
-        t.incident.c.id.in_(_ANY),
+        t.incident.c.id == bindparam("incident"),  # of several at once, SQLite walks the partnership's
         and_(*(t.incident.c.state != state for state in CLOSED_TO_SEARCH)),
     )
 )
@@ -78,7 +78,7 @@ def incidents_with(
 ) -> list[IncidentId]:
     """Incidents with a child kept under any of these terms, the newest first; what is erased is found by nobody."""
     found = {row[0] for row in _of_any(tx, _OF_TERMS, partnership, terms)} - {other_than}
-    opened = _of_any(tx, _OPENED, partnership, found)
+    opened = _each(tx, _OPENED, [{"partnership": partnership, "incident": one} for one in found])
     newest = sorted(sorted(opened, key=itemgetter(0)), key=itemgetter(1), reverse=True)
     return [IncidentId(incident) for incident, _ in newest[:most]]
 
@@ -109,5 +109,9 @@ def _of_any(tx: Tx, statement: Prepared, partnership: PartnershipId, values: Col
         | dict(zip(_PLACES, listed[at : at + AT_ONCE], strict=False))
         for at in range(0, len(listed), AT_ONCE)
     ]
+    return _each(tx, statement, asked)
+
+
+def _each(tx: Tx, statement: Prepared, asked: Sequence[dict[str, Any]]) -> list[Row]:
     tx.ahead(lambda tx: [tx.execute(statement, one) for one in asked])
     return [row for one in asked for row in tx.execute(statement, one)]

@@ -85,9 +85,11 @@ def deliver_each(tx: Tx, parts: Parts, work: Work, asked: Sequence[Attempted]) -
     keys = parts.own_keys(of)
     tx.ahead(lambda tx: _ask(tx, parts, rows[0].partnership, of, [row.message for row in rows]))
     incidents.lock_each(tx, rows[0].partnership, of)
-    outcomes = [(row.id, row.attempt, values) for row, (values, _) in zip(rows, found, strict=True)]
-    if not deliveries.settle_each(tx, outcomes):
-        raise log.Overtaken("another worker has one of these deliveries, or it is final")
+    states = [DeliveryState(values["state"]) for values, _ in found]
+    for state in dict.fromkeys(states):
+        alike = {row.id: row.attempt for row, one in zip(rows, states, strict=True) if one is state}
+        if not deliveries.settle_alike(tx, alike, _done(state, work)) or len(alike) != states.count(state):
+            raise log.Overtaken("another worker has one of these deliveries, or it is final")
     for row in rows:
         if rung_at := begin_ladder(work, row):
             deliveries.change(tx, row.id, **rung_at)
@@ -95,7 +97,7 @@ def deliver_each(tx: Tx, parts: Parts, work: Work, asked: Sequence[Attempted]) -
         Subject(row.message, row.partnership, row.incident, keys.get(row.incident or "")) for row in rows
     ]
     prove_each(tx, parts, work, [(one, said) for one, (_, said) in zip(subjects, found, strict=True)])
-    return [DeliveryState(values["state"]) for values, _ in found]
+    return states
     # A crash before the commit leaves all the leases to run out, as in `deliver`.
 
 

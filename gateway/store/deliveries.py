@@ -170,9 +170,13 @@ def _due(engine: EngineName) -> Prepared:
 
 _DUE: Mapping[EngineName, Prepared] = {"sqlite": _due("sqlite"), "postgresql": _due("postgresql")}
 BEHIND_OTHERS = 4  # so many times deeper is looked when other workers hold all that would be taken first
+AT_ONCE = 16  # deliveries in one statement
+_PLACES = [f"delivery_{number}" for number in range(AT_ONCE)]
+_FENCES = [f"fence_{number}" for number in range(AT_ONCE)]
+_IN_PLACES = t.delivery.c.id.in_([bindparam(place) for place in _PLACES])
 _CLAIM = Prepared(
     update(t.delivery)
-    .where(t.delivery.c.id == bindparam("claimed"))
+    .where(_IN_PLACES)
     .values(attempt=t.delivery.c.attempt + 1, lease_until=bindparam("until"))
 )
 _UNSETTLED = {"state": DeliveryState.PENDING.value, "next_at": None, "done_at": None, "last_reason": None}
@@ -185,7 +189,20 @@ _SETTLE = Prepared(
     )
     .values(lease_until=None, **{name: bindparam(f"new_{name}") for name in _UNSETTLED})
 )
-
+_SETTLE_ALIKE = Prepared(
+    update(t.delivery)
+    .where(
+        _IN_PLACES,
+        or_(
+            *(
+                and_(t.delivery.c.id == bindparam(place), t.delivery.c.attempt == bindparam(fence))
+                for place, fence in zip(_PLACES, _FENCES, strict=True)
+            )
+        ),
+        t.delivery.c.state == DeliveryState.PENDING.value,
+    )
+    .values(lease_until=None, **{name: bindparam(f"new_{name}") for name in _UNSETTLED})
+)
 
 _AS_A_GUEST = exists().where(  # of an incident of a partnership that the agency is no member of
     t.participant.c.partnership == t.delivery.c.partnership,
@@ -227,19 +244,22 @@ def claim(
         rows = tx.execute(_DUE[tx.engine_name], deeper)
     found = [_delivery(row) for row in rows]
     if found:
-        tx.execute(_CLAIM, [{"claimed": row.id, "until": lease_until} for row in found])
+        ids = [row.id for row in found]
+        for at in range(0, len(ids), AT_ONCE):
+            tx.execute(_CLAIM, _placed(_PLACES, ids[at : at + AT_ONCE]) | {"until": lease_until})
     return [_with_attempt(row, row.attempt + 1) for row in found]
 
 
 def settle(tx: Tx, delivery: DeliveryId, attempt: int, values: Mapping[str, Any]) -> bool:
     """Write an attempt's outcome if the fence still holds; False when another worker has it or it is final."""
-    return tx.execute(_SETTLE, _settled(delivery, attempt, values)).rowcount == 1
+    found = tx.execute(_SETTLE, {"settled": delivery, "fence": attempt, **_written(values)})
+    return found.rowcount == 1
 
 
-def settle_each(tx: Tx, outcomes: Sequence[tuple[DeliveryId, int, Mapping[str, Any]]]) -> bool:
-    """`settle` for several deliveries; False when that of any was refused: then roll back."""
-    rows = [_settled(*one) for one in outcomes]
-    return tx.execute(_SETTLE, rows).rowcount == len(rows)
+def settle_alike(tx: Tx, attempts: Mapping[DeliveryId, int], values: Mapping[str, Any]) -> bool:
+    """`settle` for up to `AT_ONCE` deliveries with one outcome; False when that of any was refused: then roll back."""
+    placed = _placed(_PLACES, list(attempts)) | _placed(_FENCES, list(attempts.values()))
+    return tx.execute(_SETTLE_ALIKE, placed | _written(values)).rowcount == len(attempts)
 
 
 def find(tx: Tx, delivery: DeliveryId) -> DeliveryRow | None:
@@ -465,11 +485,15 @@ def cancel_open(tx: Tx, partnership: PartnershipId, incident: IncidentId, at: da
     )
 
 
-def _settled(delivery: DeliveryId, attempt: int, values: Mapping[str, Any]) -> dict[str, Any]:
+def _placed(places: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """Each in its place; the first in those that are left over."""
+    return dict.fromkeys(places, values[0]) | dict(zip(places, values, strict=False))
+
+
+def _written(values: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := values.keys() - _UNSETTLED:
         raise TypeError(f"an outcome does not write {unknown}")
-    written = {f"new_{name}": values.get(name, usual) for name, usual in _UNSETTLED.items()}
-    return {"settled": delivery, "fence": attempt, **written}
+    return {f"new_{name}": values.get(name, usual) for name, usual in _UNSETTLED.items()}
 
 
 def _in_inbox() -> Any:

@@ -20,6 +20,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,7 @@ class Fetcher:
         connections: int = 100,
         resolve: Resolve | None = None,
     ) -> None:
-        self._tls = tls or ssl.create_default_context()
-        self._tls.minimum_version = max(self._tls.minimum_version, ssl.TLSVersion.TLSv1_2)
+        self._tls = tls
         self._excepted = frozenset(host.lower() for host in development_hosts)
         self._total_seconds = total_seconds
         self._connections = connections
@@ -148,10 +148,18 @@ class Fetcher:
         return host.lower() in self._excepted or f"{host.lower()}:{port}" in self._excepted
 
     def _open_session(self) -> Session:
-        """aiohttp is loaded by the first request: a tenth of the gateway's start, and many send none."""
+        """aiohttp and the machine's authorities are loaded by the first request: much of the gateway's start, and many send none."""
         from adapters.connecting import Session
 
-        return Session(self._tls, self._connections, self._total_seconds, self._resolve, self._is_excepted)
+        tls = self._tls or _trusted_by_the_machine()
+        tls.minimum_version = max(tls.minimum_version, ssl.TLSVersion.TLSv1_2)
+        return Session(tls, self._connections, self._total_seconds, self._resolve, self._is_excepted)
+
+
+@cache
+def _trusted_by_the_machine() -> ssl.SSLContext:
+    """Read once for all: there are more than a hundred."""
+    return ssl.create_default_context()
 
 
 def is_public(address: str) -> bool:

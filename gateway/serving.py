@@ -39,7 +39,7 @@ from gateway.settings import Settings
 from gateway.store.serving_lock import alone_on_sqlite
 
 KEEP_ALIVE_SECONDS = 75
-M_ARENA_MAX, HEAPS = -8, 2  # of glibc's mallopt(3)
+M_ARENA_MAX = -8  # of glibc's mallopt(3)
 
 _log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ class Gateway:
 
 def build(settings: Settings, clock: Clock | None = None, hint: Callable[[], None] | None = None) -> Gateway:
     """Everything that serves in one process. With `hint` the work beside it is done by workers, who are told by it."""
-    _share_heaps()
+    _share_one_heap()
     parts = build_parts(settings, clock)
     ways_in = frozenset() if hint else ways_in_of(settings)
     dispatch = Hints(parts, hint) if hint else Dispatch(parts, ways_in)
@@ -67,11 +67,11 @@ def build(settings: Settings, clock: Clock | None = None, hint: Callable[[], Non
     return Gateway(parts, web, dispatch, ways_in)
 
 
-def _share_heaps() -> None:
+def _share_one_heap() -> None:
     """By itself glibc gives each thread of the store a heap of its own, and what one has freed no other thread can have. Call it
     before threads start; other C libraries have no such call and one heap."""
     with suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,7 +56,7 @@ def _unit_webhook(settings: Settings, url: str, clock: Clock) -> Adapter:
     except (OSError, ValueError):
         detail = "GATEWAY_ALERT_WEBHOOK_SECRET_FILE holds no secret: whsec_ and base64 of 24 to 64 bytes"
         raise Misconfigured(detail) from None
-    tls = ssl.create_default_context(cafile=str(settings.fetch_ca_file) if settings.fetch_ca_file else None)
+    tls = _trusted(settings.fetch_ca_file)
     hosts = (urlsplit(url).netloc.lower(),)
     fetcher = Fetcher(tls=tls, development_hosts=hosts, total_seconds=settings.webhook_timeout_seconds)
     return UnitWebhook(fetcher, clock, settings.public_url, url, secret)
@@ -97,15 +97,9 @@ def fetcher_of(settings: Settings, total_seconds: float) -> Fetcher:
     return Fetcher(tls=tls, development_hosts=hosts, total_seconds=total_seconds)
 
 
-def _trusted(authorities: Path | None) -> ssl.SSLContext:
-    """TLS that trusts the authorities in a file, or those of this machine."""
-    return ssl.create_default_context(cafile=str(authorities)) if authorities else _trusted_by_the_machine()
-
-
-@cache
-def _trusted_by_the_machine() -> ssl.SSLContext:
-    """Read once: it takes longer than anything else at the start."""
-    return ssl.create_default_context()
+def _trusted(authorities: Path | None) -> ssl.SSLContext | None:
+    """TLS that trusts the authorities in a file; None: those of this machine, which the fetcher looks for when it first calls."""
+    return ssl.create_default_context(cafile=str(authorities)) if authorities else None
 
 
 def key_fetcher(settings: Settings) -> FetchKeys:

@@ -1,7 +1,7 @@
 """Nothing that was answered is lost, done twice or contradicted while processes, servers, lines, disk and clocks fail at random
 (architecture: the store, dispatch, the ledger).
 
-The long run (`LONG=1`, twenty minutes) is the proof; the short one keeps it true. Counts are printed: `-s` shows them.
+The long run (`LONG=1`, twenty minutes) is the proof; the short one keeps it true. Counts are printed: `-s`, in one process (`WORKERS=0`), shows them.
 """
 
 from __future__ import annotations

@@ -151,10 +151,10 @@ def _heads(engine: EngineName) -> Subquery:
         each = head.add_columns(turn).lateral("each")
         return select(each).select_from(queues.join(each, true())).subquery("heads")
     in_head = one.c.id.in_(head.with_only_columns(waiting.c.id).correlate(queues))  # SQLite has no LATERAL
-    among_all = func.row_number().over(
+    place_in_queue = func.row_number().over(
         partition_by=(one.c.priority, one.c.agency), order_by=(one.c.next_at, one.c.id)
     )
-    columns = (one.c.id, one.c.priority, one.c.next_at, among_all.label("turn"))
+    columns = (one.c.id, one.c.priority, one.c.next_at, place_in_queue.label("turn"))
     return select(*columns).select_from(queues.join(one, in_head)).subquery("heads")
 
 

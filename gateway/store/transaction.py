@@ -43,6 +43,7 @@ from gateway.store.round_trips import RoundTrips
 T = TypeVar("T")
 
 RERUNS = 3
+READER_CACHE_KIB = 256  # each reading connection on SQLite has its own; the system's cache of the file is behind it
 BATCH_LIMIT = (
     128  # functions that share a commit: bounds the first one's wait, and what is lost with the batch
 )
@@ -332,6 +333,7 @@ class _Link:
             self._connection, self._driver = connection, engines.driver_connection(connection)
             if self._read_only and self.engine_name == "sqlite":
                 self._driver.execute("PRAGMA query_only=ON")
+                self._driver.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
         return self._connection
 
     def begin(self) -> None:

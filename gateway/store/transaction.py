@@ -43,10 +43,8 @@ from gateway.store.round_trips import RoundTrips
 T = TypeVar("T")
 
 RERUNS = 3
-READER_CACHE_KIB = 256  # each reading connection on SQLite has its own; the system's cache of the file is behind it
-BATCH_LIMIT = (
-    128  # functions that share a commit: bounds the first one's wait, and what is lost with the batch
-)
+READER_CACHE_KIB = 256  # of each reading connection on SQLite; the system's cache is behind it
+BATCH_LIMIT = 128  # functions that share a commit: bounds the first one's wait, and a batch's loss
 
 
 class Tx:

@@ -84,7 +84,8 @@ def deliver_each(tx: Tx, parts: Parts, work: Work, asked: Sequence[Attempted]) -
     found = [_consequences(one, work) for one in asked]
     keys = parts.own_keys(of)
     tx.ahead(lambda tx: _ask(tx, parts, rows[0].partnership, of, [row.message for row in rows]))
-    incidents.lock_each(tx, rows[0].partnership, of)
+    if not incidents.lock_each(tx, rows[0].partnership, of):
+        raise log.Overtaken("somebody else has one of these incidents")
     states = [DeliveryState(values["state"]) for values, _ in found]
     for state in dict.fromkeys(states):
         alike = {row.id: row.attempt for row, one in zip(rows, states, strict=True) if one is state}

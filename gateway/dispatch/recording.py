@@ -1,7 +1,8 @@
 """Outcomes of one batch of deliveries, recorded as they come: those that came while others were being written go together.
 
 Invariant: no outcome depends on another's. What cannot be recorded together is recorded alone, in a transaction of its own, and
-nobody waits for a far end here: only for the commit that is under way. Whoever is cancelled leaves the others' outcomes to them.
+nobody waits for a far end here: only for the batch's commit that is under way. What was carried is written down although whoever
+carried it is cancelled, as at every stop: else it would be carried again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import structlog
 
 from gateway.actions.deliver import TOGETHER, Attempted, deliver, deliver_each, is_plain
 from gateway.core.deliveries import DeliveryState
-from gateway.core.errors import place_of
+from gateway.core.errors import Unavailable, place_of
 from gateway.parts import Parts
 from gateway.store.log import Overtaken
 
@@ -22,11 +23,13 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """An outcome that is to be recorded; `state` once it is, `is_alone` once it was tried with others in vain."""
+    """An outcome that is to be recorded; `state` once it is, `is_alone` once it was tried with others in vain, `fault` where the
+    database cannot answer."""
 
     attempted: Attempted
     state: DeliveryState | None = None
     is_alone: bool = False
+    fault: Unavailable | None = None
 
 
 class Recording:
@@ -38,13 +41,23 @@ class Recording:
         self._turn = asyncio.Lock()
 
     async def record(self, attempted: Attempted) -> DeliveryState | None:
-        """See `deliver`: the new state, or None when another worker has the delivery or it is final."""
+        """See `deliver`: the new state, or None when another worker has the delivery or it is final. Unavailable: the lease runs out."""
+        writing = asyncio.ensure_future(self._record(attempted))
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait({writing})
+            raise
+
+    async def _record(self, attempted: Attempted) -> DeliveryState | None:
         if is_plain(attempted):
             mine = _Waiting(attempted)
             self._waiting.append(mine)
             async with self._turn:
                 while mine in self._waiting:
                     await self._record_some()
+            if mine.fault is not None:
+                raise mine.fault
             if not mine.is_alone:
                 return mine.state
         row = attempted.delivery
@@ -62,7 +75,10 @@ class Recording:
         asked = [one.attempted for one in some]
         try:
             states = await self._parts.perform(deliver_each, asked, asked[0].delivery.partnership, None)
-        except Exception as fault:  # of one of them, or of the database: each finds out alone
+        except Unavailable as fault:
+            for one in some:
+                one.fault = fault
+        except Exception as fault:  # of one of them: each finds out alone
             if not isinstance(fault, Overtaken):
                 _log.warning("delivery.apart", fault=type(fault).__name__, where=place_of(fault))
             for one in some:

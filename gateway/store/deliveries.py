@@ -240,8 +240,8 @@ def claim(
     rows = tx.execute(_DUE[tx.engine_name], asked)
     if not rows.rows and tx.engine_name == "postgresql":
         # Nothing is due, or others are about to take the first of every queue.
-        deeper = asked | {"each": BEHIND_OTHERS * each, "most": each}
-        rows = tx.execute(_DUE[tx.engine_name], deeper)
+        deeper = {"each": BEHIND_OTHERS * each, "most": min(each, most), "among": BEHIND_OTHERS**2 * most}
+        rows = tx.execute(_DUE[tx.engine_name], asked | deeper)
     found = [_delivery(row) for row in rows]
     if found:
         ids = [row.id for row in found]

@@ -65,14 +65,13 @@ _BY_ID = select(*_COLUMNS).where(
 _LOCKED = Prepared(_BY_ID.with_for_update())
 AT_ONCE = 16  # incidents, deliveries and chains in one statement
 _PLACES = [f"incident_{number}" for number in range(AT_ONCE)]
-_LOCKED_EACH = Prepared(  # in one order, so that two who lock several never wait for one another
+_LOCKED_EACH = Prepared(  # waits for nobody: who holds several may not hold them up for one
     select(t.incident.c.id)
     .where(
         t.incident.c.partnership == bindparam("partnership"),
         t.incident.c.id.in_([bindparam(place) for place in _PLACES]),
     )
-    .order_by(t.incident.c.id)
-    .with_for_update()
+    .with_for_update(skip_locked=True)
 )
 _PARTICIPANTS = Prepared(
     select(t.participant.c.agency, t.participant.c.guest).where(
@@ -95,11 +94,15 @@ def lock(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> Incident |
     return _incident(tx.execute(_LOCKED, {"partnership": partnership, "incident": incident}).first())
 
 
-def lock_each(tx: Tx, partnership: PartnershipId, incidents: Sequence[IncidentId]) -> None:
-    """Lock up to `AT_ONCE` incidents of a partnership; on SQLite the writer is the lock."""
-    if tx.engine_name == "postgresql":
-        places = dict.fromkeys(_PLACES, incidents[0]) | dict(zip(_PLACES, incidents, strict=False))
-        tx.execute(_LOCKED_EACH, {"partnership": partnership, **places})
+def lock_each(tx: Tx, partnership: PartnershipId, incidents: Sequence[IncidentId]) -> bool:
+    """Lock up to `AT_ONCE` incidents of a partnership; False when somebody else has one. On SQLite the writer is the lock."""
+    if tx.engine_name == "sqlite":
+        return True
+    wanted = sorted(set(incidents))
+    if len(wanted) > AT_ONCE:
+        raise ValueError("so many incidents are not locked at once")
+    places = dict.fromkeys(_PLACES, wanted[0]) | dict(zip(_PLACES, wanted, strict=False))
+    return len(tx.execute(_LOCKED_EACH, {"partnership": partnership, **places}).rows) == len(wanted)
 
 
 def find(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> Incident | None:

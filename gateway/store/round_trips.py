@@ -5,8 +5,8 @@ the latest with the COMMIT. The network's delay is then paid a few times for a m
 while its incident is locked. What is wrong with a statement is told at the round trip that it went with: it ends the function all
 the same, and nothing after it was run (libpq, "Pipeline Mode").
 
-Answers can be asked for ahead. Such an answer is remembered until the transaction writes to a table that it came from or waits
-for others: it is what the same question would have been answered.
+Answers can be asked for ahead. Such an answer is remembered until the transaction writes to a table that it came from or takes turns
+(`Tx.take_turns`). So locks are asked for first: who waits for a row later on must not ask ahead for what that row's holder may change.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ class RoundTrips:
         except dialect.loaded_dbapi.Error as fault:
             texts = [compiled.text for _, compiled, *_ in waiting] + [last or ""]
             raise wrapped(fault, "; ".join(texts), dialect) from fault
-        for (_, compiled, _, found), cursor in zip(waiting, cursors, strict=True):
-            found.settle(*compiled.answer(cursor))
+        if last is None:  # after it nobody looks any more, and what is durable must not be told as a failure
+            for (_, compiled, _, found), cursor in zip(waiting, cursors, strict=True):
+                found.settle(*compiled.answer(cursor))
 
     def _add(self, prepared: Prepared, values: Values) -> Found:
         found = Found.awaited(self._on_look)
@@ -77,7 +78,9 @@ class RoundTrips:
         return found
 
     def _forget_what_changes(self, write: Prepared) -> None:
-        if self._remembered:
+        if not write.tables:
+            self.forget()
+        elif self._remembered:
             kept = self._remembered.items()
             self._remembered = {
                 question: known for question, known in kept if known[0].tables.isdisjoint(write.tables)
@@ -95,4 +98,6 @@ def _run(driver: Any, waiting: Sequence[Waiting], last: str | None) -> list[Any]
 
 
 def _question(prepared: Prepared, values: Values) -> Hashable:
-    return prepared, tuple(values.items()) if isinstance(values, dict) else ()
+    if not isinstance(values, dict | None):
+        raise TypeError("a question is asked once at a time")
+    return prepared, tuple((values or {}).items())

@@ -16,10 +16,11 @@ from sqlalchemy import update
 from gateway.actions.deliver import Attempted, deliver_each
 from gateway.core.deliveries import Delivered, DeliveryState
 from gateway.dispatch.recording import Recording
-from gateway.store import deliveries
+from gateway.store import deliveries, incidents
 from gateway.store import tables as t
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.log import Overtaken
+from gateway.store.transaction import Tx
 from tests.actions.scene import deliveries_of, entries_of, refer
 from tests.gateway_house import House, gateway_house
 from tests.servers import PostgresServer
@@ -93,9 +94,31 @@ async def test_a_fault_of_one_is_told_to_it_alone(still: House) -> None:
     assert states == {DeliveryState.PENDING}, "their leases run out and they are carried again"
 
 
+async def test_who_has_one_of_the_incidents_keeps_nobody_waiting_for_the_others(still: House) -> None:
+    first, second = await refer(still), await refer(still)
+    rows = await claimed(still)
+    asked = [Attempted(row, SENT) for row in rows]
+    answers: list[object] = []
+
+    def hold_and_let_them_try(tx: Tx) -> None:
+        incidents.lock(tx, rows[0].partnership, first["incident"])
+        trying = still.parts.perform(deliver_each, asked, rows[0].partnership, None)
+        with pytest.raises(Overtaken):
+            asyncio.run_coroutine_threadsafe(trying, loop).result(timeout=4)
+        answers.append("at once")
+
+    loop = asyncio.get_running_loop()
+    if still.parts.store.engine_name == "postgresql":  # SQLite's one writer waits for nobody
+        await still.parts.store.transact(hold_and_let_them_try)
+        assert answers == ["at once"]
+    assert set(await recorded(still, rows)) == {DeliveryState.DELIVERED}
+    assert [len(await told(still, one["id"])) for one in (first, second)] == [4, 4]
+
+
+@pytest.mark.parametrize("cancelled", [1, 4], ids=["one", "all of them, as at a stop"])
 @pytest.mark.parametrize("turns", [1, 4])
-async def test_whoever_is_cancelled_while_it_records_for_all_takes_no_other_s_outcome_with_it(
-    house: House, turns: int
+async def test_what_was_carried_is_written_down_although_who_carried_it_is_cancelled(
+    house: House, turns: int, cancelled: int
 ) -> None:
     referral = await refer(house)
     rows = await claimed(house)
@@ -103,8 +126,9 @@ async def test_whoever_is_cancelled_while_it_records_for_all_takes_no_other_s_ou
     tasks = [asyncio.create_task(recording.record(Attempted(row, SENT))) for row in rows]
     for _ in range(turns):  # of the loop: it waits its turn, for the others, or for the commit
         await asyncio.sleep(0)
-    tasks[0].cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    assert not any(task.exception() for task in tasks[1:])
+    for task in tasks[:cancelled]:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [isinstance(one, asyncio.CancelledError) for one in ended] == [n < cancelled for n in range(4)]
     assert {row.state for row in await deliveries_of(house, referral["id"])} == {DeliveryState.DELIVERED}
     assert len(await told(house, referral["id"])) == 4

@@ -38,9 +38,9 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def decided(house: House) -> str:
-    """An incident on which all three have decided, a second that waits for them."""
+    """An incident on which all three have decided, a second that waits for them; made before any test moves the clock."""
     referral = await refer(house, "NP-decided")
     for agency, seat in ((POLICE, "dsp-police"), (COUNCIL, "dsp-la"), (ICB, "dsp-icb")):
         await decide(house, referral, agency, seat)

@@ -28,9 +28,10 @@ from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, incidents, log
 from gateway.store.deliveries import DeliveryRow
+from gateway.store.prepared import AT_ONCE
 from gateway.store.transaction import Tx
 
-TOGETHER = incidents.AT_ONCE  # attempts that `deliver_each` takes
+TOGETHER = AT_ONCE  # attempts that `deliver_each` takes
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def append_each(
     partnership: PartnershipId | None,
     after: Anchor | None,
 ) -> list[Entry]:
-    """Append drafts of several chains of a partnership, up to `log.AT_ONCE`, with three statements of SQL in all.
+    """Append drafts of several chains of a partnership, up to `AT_ONCE`, with three statements of SQL in all.
 
     The caller has locked their incidents. Overtaken when one of the chains has not begun or moved on; ValueError as `append_all`.
     """

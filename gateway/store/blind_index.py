@@ -8,27 +8,26 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, and_, bindparam, delete, insert, select
+from sqlalchemy import and_, bindparam, delete, insert, select
 
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.store import tables as t
-from gateway.store.prepared import Prepared, Row
+from gateway.store.prepared import Places, Prepared, Row
 from gateway.store.transaction import Tx
 
 CLOSED_TO_SEARCH = ("erasing", "erased")
 
 _KEEP = Prepared(insert(t.blind_index))
 AT_ONCE = 40  # values in one statement: as many terms as an ordinary child is looked for under
-_PLACES = [f"value_{number}" for number in range(AT_ONCE)]
-_ANY: list[BindParameter[str]] = [bindparam(place) for place in _PLACES]
+_ANY = Places("value", AT_ONCE)
 _OF_TERMS = Prepared(
     select(t.blind_index.c.incident).where(
-        t.blind_index.c.partnership == bindparam("partnership"), t.blind_index.c.term.in_(_ANY)
+        t.blind_index.c.partnership == bindparam("partnership"), t.blind_index.c.term.in_(_ANY.binds)
     )
 )
 _OF_INCIDENTS = Prepared(
     select(*[t.blind_index.c[name] for name in ("incident", "child", "kind", "term")]).where(
-        t.blind_index.c.partnership == bindparam("partnership"), t.blind_index.c.incident.in_(_ANY)
+        t.blind_index.c.partnership == bindparam("partnership"), t.blind_index.c.incident.in_(_ANY.binds)
     )
 )
 _OPENED = Prepared(
@@ -104,9 +103,7 @@ def _of_any(tx: Tx, statement: Prepared, partnership: PartnershipId, values: Col
     """The rows of any of these values, so many at once; places that are left over ask for the first once more."""
     listed = list(values)
     asked = [
-        {"partnership": partnership}
-        | dict.fromkeys(_PLACES, listed[at])
-        | dict(zip(_PLACES, listed[at : at + AT_ONCE], strict=False))
+        {"partnership": partnership} | _ANY.of(listed[at : at + AT_ONCE])
         for at in range(0, len(listed), AT_ONCE)
     ]
     return _each(tx, statement, asked)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from gateway.store import tables as t
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Places, Prepared
 from gateway.store.transaction import Store, Tx
 from keys.sealing import WrappedKey
 
@@ -27,12 +27,11 @@ _OF_INCIDENT = Prepared(
     .order_by(t.data_key.c.created_at, t.data_key.c.id)
     .limit(1)
 )
-AT_ONCE = 16  # incidents in one statement
-_PLACES = [f"incident_{number}" for number in range(AT_ONCE)]
+_INCIDENTS = Places("incident")
 _OF_INCIDENTS = Prepared(
     select(t.data_key.c.incident, t.data_key.c.id, t.data_key.c.wrapped, t.data_key.c.master)
     .where(
-        t.data_key.c.incident.in_([bindparam(place) for place in _PLACES]),
+        t.data_key.c.incident.in_(_INCIDENTS.binds),
         t.data_key.c.wrapped.is_not(None),
         t.data_key.c.id.startswith(OWN),
     )
@@ -65,8 +64,7 @@ def own_key(store: Store, incident: str) -> WrappedKey | None:
 
 def own_keys(store: Store, incidents: Sequence[str]) -> dict[str, WrappedKey]:
     """`own_key` of up to `AT_ONCE` incidents, by incident."""
-    places = dict.fromkeys(_PLACES, incidents[0]) | dict(zip(_PLACES, incidents, strict=False))
-    found = store.look_up(_OF_INCIDENTS, places)
+    found = store.look_up(_OF_INCIDENTS, _INCIDENTS.of(incidents))
     return {incident: WrappedKey(*row) for incident, *row in found}  # of several the first that was made
 
 

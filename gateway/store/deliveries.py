@@ -30,7 +30,7 @@ from gateway.core.ladder import Rung
 from gateway.core.messages import AgencyId, DeliveryId, IncidentId, MessageId, PartnershipId, RoleId, Seat
 from gateway.store import tables as t
 from gateway.store.engines import EngineName
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import AT_ONCE, Places, Prepared
 from gateway.store.transaction import Tx
 
 
@@ -170,10 +170,8 @@ def _due(engine: EngineName) -> Prepared:
 
 _DUE: Mapping[EngineName, Prepared] = {"sqlite": _due("sqlite"), "postgresql": _due("postgresql")}
 BEHIND_OTHERS = 4  # so many times deeper is looked when other workers hold all that would be taken first
-AT_ONCE = 16  # deliveries in one statement
-_PLACES = [f"delivery_{number}" for number in range(AT_ONCE)]
-_FENCES = [f"fence_{number}" for number in range(AT_ONCE)]
-_IN_PLACES = t.delivery.c.id.in_([bindparam(place) for place in _PLACES])
+_PLACES, _FENCES = Places("delivery"), Places("fence")
+_IN_PLACES = t.delivery.c.id.in_(_PLACES.binds)
 _CLAIM = Prepared(
     update(t.delivery)
     .where(_IN_PLACES)
@@ -196,7 +194,7 @@ _SETTLE_ALIKE = Prepared(
         or_(
             *(
                 and_(t.delivery.c.id == bindparam(place), t.delivery.c.attempt == bindparam(fence))
-                for place, fence in zip(_PLACES, _FENCES, strict=True)
+                for place, fence in zip(_PLACES.names, _FENCES.names, strict=True)
             )
         ),
         t.delivery.c.state == DeliveryState.PENDING.value,
@@ -246,7 +244,7 @@ def claim(
     if found:
         ids = [row.id for row in found]
         for at in range(0, len(ids), AT_ONCE):
-            tx.execute(_CLAIM, _placed(_PLACES, ids[at : at + AT_ONCE]) | {"until": lease_until})
+            tx.execute(_CLAIM, _PLACES.of(ids[at : at + AT_ONCE]) | {"until": lease_until})
     return [_with_attempt(row, row.attempt + 1) for row in found]
 
 
@@ -258,7 +256,7 @@ def settle(tx: Tx, delivery: DeliveryId, attempt: int, values: Mapping[str, Any]
 
 def settle_alike(tx: Tx, attempts: Mapping[DeliveryId, int], values: Mapping[str, Any]) -> bool:
     """`settle` for up to `AT_ONCE` deliveries with one outcome; False when that of any was refused: then roll back."""
-    placed = _placed(_PLACES, list(attempts)) | _placed(_FENCES, list(attempts.values()))
+    placed = _PLACES.of(list(attempts)) | _FENCES.of(list(attempts.values()))
     return tx.execute(_SETTLE_ALIKE, placed | _written(values)).rowcount == len(attempts)
 
 
@@ -483,11 +481,6 @@ def cancel_open(tx: Tx, partnership: PartnershipId, incident: IncidentId, at: da
         )
         .values(state=DeliveryState.CANCELLED.value, next_at=None, done_at=at)
     )
-
-
-def _placed(places: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-    """Each in its place; the first in those that are left over."""
-    return dict.fromkeys(places, values[0]) | dict(zip(places, values, strict=False))
 
 
 def _written(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.store import tables as t
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Places, Prepared
 from gateway.store.transaction import Tx
 
 
@@ -63,13 +63,12 @@ _BY_ID = select(*_COLUMNS).where(
     t.incident.c.partnership == bindparam("partnership"), t.incident.c.id == bindparam("incident")
 )
 _LOCKED = Prepared(_BY_ID.with_for_update())
-AT_ONCE = 16  # incidents, deliveries and chains in one statement
-_PLACES = [f"incident_{number}" for number in range(AT_ONCE)]
+_PLACES = Places("incident")
 _LOCKED_EACH = Prepared(  # waits for nobody: who holds several may not hold them up for one
     select(t.incident.c.id)
     .where(
         t.incident.c.partnership == bindparam("partnership"),
-        t.incident.c.id.in_([bindparam(place) for place in _PLACES]),
+        t.incident.c.id.in_(_PLACES.binds),
     )
     .with_for_update(skip_locked=True)
 )
@@ -99,10 +98,8 @@ def lock_each(tx: Tx, partnership: PartnershipId, incidents: Sequence[IncidentId
     if tx.engine_name == "sqlite":
         return True
     wanted = sorted(set(incidents))
-    if len(wanted) > AT_ONCE:
-        raise ValueError("so many incidents are not locked at once")
-    places = dict.fromkeys(_PLACES, wanted[0]) | dict(zip(_PLACES, wanted, strict=False))
-    return len(tx.execute(_LOCKED_EACH, {"partnership": partnership, **places}).rows) == len(wanted)
+    asked = {"partnership": partnership, **_PLACES.of(wanted)}
+    return len(tx.execute(_LOCKED_EACH, asked).rows) == len(wanted)
 
 
 def find(tx: Tx, partnership: PartnershipId, incident: IncidentId) -> Incident | None:

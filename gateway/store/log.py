@@ -33,7 +33,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.core.messages import AgencyId, IncidentId, PartnershipId
 from gateway.store import tables as t
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Places, Prepared
 from gateway.store.transaction import Tx
 
 
@@ -130,11 +130,10 @@ _CHAIN = Prepared(
     .where(t.chain.c.ref == bindparam("ref"))
     .with_for_update()
 )
-AT_ONCE = 16  # chains in one statement
-_PLACES = [f"ref_{number}" for number in range(AT_ONCE)]
+_REFS = Places("ref")
 _CHAINS = Prepared(
     select(t.chain.c.ref, t.chain.c.partnership, t.chain.c.incident, t.chain.c.seq, t.chain.c.head)
-    .where(t.chain.c.ref.in_([bindparam(place) for place in _PLACES]))
+    .where(t.chain.c.ref.in_(_REFS.binds))
     .order_by(t.chain.c.ref)
     .with_for_update()
 )
@@ -179,9 +178,8 @@ def chain_head(tx: Tx, ref: str) -> ChainHead | None:
 
 
 def chain_heads(tx: Tx, refs: Sequence[str]) -> dict[str, ChainHead]:
-    """`chain_head` of up to `AT_ONCE` chains, by their names: those that have begun."""
-    places = dict.fromkeys(_PLACES, refs[0]) | dict(zip(_PLACES, refs, strict=False))
-    return {ref: ChainHead(*head) for ref, *head in tx.execute(_CHAINS, places)}
+    """`chain_head` of several chains, as many as one statement takes, by their names: those that have begun."""
+    return {ref: ChainHead(*head) for ref, *head in tx.execute(_CHAINS, _REFS.of(refs))}
 
 
 def start_chain(

@@ -107,6 +107,25 @@ class Prepared:
         return found
 
 
+AT_ONCE = 16  # deliveries, their incidents and chains that are recorded together
+
+
+class Places:
+    """Room for up to `count` values in one compiled statement: `column.in_(places.binds)`, asked with `places.of(values)`."""
+
+    __slots__ = ("binds", "names")
+
+    def __init__(self, name: str, count: int = AT_ONCE) -> None:
+        self.names = [f"{name}_{number}" for number in range(count)]
+        self.binds: list[sa.BindParameter[Any]] = [sa.bindparam(one) for one in self.names]
+
+    def of(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Parameters; places that are left over have the first value once more. ValueError for none, or more than there is room for."""
+        if not 0 < len(values) <= len(self.names):
+            raise ValueError("so many values have no places in this statement")
+        return dict.fromkeys(self.names, values[0]) | dict(zip(self.names, values, strict=False))
+
+
 class Compiled:
     """A statement as one engine's driver takes it."""
 

@@ -27,6 +27,7 @@ from gateway.core.errors import Misconfigured, Unavailable
 from gateway.moving_clock import MovingClock
 from gateway.parts import Clock, Partnerships, Parts
 from gateway.settings import Settings
+from gateway.settings.checks import refusals
 from gateway.store import tables
 from gateway.store.transaction import Store, Tx
 from keys import outside
@@ -56,9 +57,9 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
     """Open keys, stores and adapters; Misconfigured with one line when something is unsafe or missing."""
     _log_to_standard_error()
     clock = clock or clock_of(settings)
-    refusals = settings.refusals()
-    if refusals:
-        raise Misconfigured(f"{refusals[0].check}: {refusals[0].advice}")
+    refused = refusals(settings)
+    if refused:
+        raise Misconfigured(f"{refused[0].check}: {refused[0].advice}")
     try:
         ring = LiveRing(settings.keys_dir, clock, home_of(settings))
     except ModuleTrouble as fault:

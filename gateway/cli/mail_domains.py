@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.mail.domains import Ask, Seen, Unreachable, asker, is_reserved, look_at_ours, look_at_partner
 from gateway.app.correspondence import correspondence, letter_keys, mail_policy
 from gateway.core.errors import GatewayError, Misconfigured
-from gateway.settings import Finding, Settings
+from gateway.settings import Settings
+from gateway.settings.checks import Finding
 from gateway.store import directory, tables
 from gateway.store import packs as pack_rows
 from gateway.store.transaction import Store, Tx

@@ -30,11 +30,12 @@ from gateway.settings import (
     DEFAULT_FILE,
     FILE_VARIABLE,
     PREFIX,
-    Finding,
     Settings,
     SettingsUnreadable,
-    unknown_variables,
 )
+from gateway.settings import checks as settings_checks
+from gateway.settings.checks import Finding
+from gateway.settings.listing import list_settings, unknown_variables
 from gateway.store import migrations
 from keys import custody
 from keys.hardware import ModuleTrouble
@@ -103,7 +104,7 @@ def doctor(as_json: AsJson = False) -> None:
     with _one_line_on_failure():
         settings = Settings.load()
         findings = examine(settings)
-        listing = settings.listing()
+        listing = list_settings(settings)
     rows: list[dict[str, object]] = [
         {"check": found.check, "ok": found.ok, "advice": found.advice} for found in findings
     ]
@@ -133,7 +134,7 @@ def examine(settings: Settings) -> list[Finding]:
             not unknown,
             f"not a setting, perhaps misspelt: {', '.join(unknown)}" if unknown else "",
         ),
-        *settings.check(),
+        *settings_checks.check(settings),
         _keys(settings),
         _disk(settings),
         _scanner(settings),

@@ -26,6 +26,7 @@ from gateway.dispatch.loop import CHASE_SECONDS, HOUSEKEEPING_SECONDS, carry_and
 from gateway.dispatch.timetable import beat_when_due, seal_waiting
 from gateway.parts import Parts
 from gateway.settings import Settings
+from gateway.settings.checks import refusals
 from gateway.store import log
 
 BROKER_SECONDS = 5.0  # longest wait for the broker: publishing is a hint and never worth more
@@ -77,9 +78,9 @@ def __getattr__(name: str) -> Any:
 @cache
 def celery_app(settings: Settings) -> Celery:
     """The tasks and their timetable. Misconfigured without a broker, or on SQLite, which serves one process."""
-    refusals = settings.refusals()
-    if refusals:
-        raise Misconfigured(f"{refusals[0].check}: {refusals[0].advice}")
+    refused = refusals(settings)
+    if refused:
+        raise Misconfigured(f"{refused[0].check}: {refused[0].advice}")
     if settings.broker_url is None:
         raise Misconfigured("Celery workers need GATEWAY_BROKER_URL; without it, run `gateway work`")
     app = Celery("gateway", broker=settings.broker_url)

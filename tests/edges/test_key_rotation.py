@@ -15,6 +15,7 @@ from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.rewrapping import rewrap_all
 from gateway.dispatch.timetable import seal_waiting
+from gateway.settings.checks import refusals
 from gateway.store import custody, log
 from gateway.store import tables as t
 from keys.custody import forget_former_masters, next_master_id, rotate_master
@@ -149,10 +150,10 @@ async def test_a_destroyed_key_is_not_brought_back_by_wrapping_anew(house: House
 
 async def test_a_key_that_others_can_read_is_found_and_nothing_starts(house: House) -> None:
     settings = house.parts.settings
-    assert not [one for one in settings.refusals() if one.check == "every key is private to its owner"]
+    assert not [one for one in refusals(settings) if one.check == "every key is private to its owner"]
     (file,) = (settings.keys_dir / "log").glob("*.pem")
     os.chmod(file, 0o640)
-    (found,) = [one for one in settings.refusals() if one.check == "every key is private to its owner"]
+    (found,) = [one for one in refusals(settings) if one.check == "every key is private to its owner"]
     assert file.name in found.advice
 
 

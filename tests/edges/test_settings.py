@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import PREFIX, Finding, Settings, SettingsUnreadable, unknown_variables
+from gateway.settings import PREFIX, Settings, SettingsUnreadable
+from gateway.settings.checks import Finding, check, refusals
+from gateway.settings.listing import list_settings, unknown_variables
 from keys import custody
 
 
@@ -30,7 +32,7 @@ SOUND_IN_PRODUCTION = {
 
 
 def refused(**settings: object) -> list[str]:
-    return [finding.check for finding in Settings(**settings).refusals()]  # type: ignore[arg-type]
+    return [finding.check for finding in refusals(Settings(**settings))]  # type: ignore[arg-type]
 
 
 def test_without_any_setting_nothing_unsafe_is_served() -> None:
@@ -40,12 +42,12 @@ def test_without_any_setting_nothing_unsafe_is_served() -> None:
     assert settings.keys_book_url == "sqlite:///var/gateway-custody.sqlite3"
     assert settings.broker_url is None
     assert settings.listen.startswith("127.0.0.1:")
-    assert settings.refusals(), "production does not start without a certificate or a proxy's socket"
+    assert refusals(settings), "production does not start without a certificate or a proxy's socket"
 
 
 def test_a_sound_production_and_a_bare_development_are_not_refused() -> None:
     assert refused(**SOUND_IN_PRODUCTION) == []
-    assert all(finding.ok for finding in Settings(**SOUND_IN_PRODUCTION).check())  # type: ignore[arg-type]
+    assert all(finding.ok for finding in check(Settings(**SOUND_IN_PRODUCTION)))  # type: ignore[arg-type]
     assert refused(mode="development") == []
 
 
@@ -114,6 +116,15 @@ def test_keys_and_passwords_that_others_can_read_are_refused(tmp_path: Path) -> 
     assert found == ["GATEWAY_KEYS_DIR is private", "GATEWAY_SMTP_PASSWORD_FILE is private"]
 
 
+def test_every_file_of_a_secret_is_refused_when_others_can_read_it(tmp_path: Path) -> None:
+    secrets = [name for name in Settings.model_fields if name.endswith(("_secret_file", "_password_file"))]
+    assert "proxy_secret_file" in secrets
+    (tmp_path / "secret").touch(mode=0o644)
+    named = dict.fromkeys(secrets, tmp_path / "secret")
+    found = refused(mode="development", **named)
+    assert {f"GATEWAY_{name.upper()} is private" for name in secrets} <= set(found)
+
+
 def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +133,7 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
     monkeypatch.setenv("GATEWAY_ISSUER", "environment.test")
     settings = Settings.load()
     assert (settings.issuer, settings.lease_seconds, settings.drain_seconds) == ("environment.test", 7, 20)
-    listed = {entry.variable: (entry.value, entry.origin) for entry in settings.listing()}
+    listed = {entry.variable: (entry.value, entry.origin) for entry in list_settings(settings)}
     assert listed["GATEWAY_ISSUER"] == ("environment.test", "environment")
     assert listed["GATEWAY_LEASE_SECONDS"] == ("7.0", "file")
     assert listed["GATEWAY_DRAIN_SECONDS"] == ("20.0", "default")
@@ -172,9 +183,9 @@ def test_a_settings_file_that_is_named_must_be_there(monkeypatch: pytest.MonkeyP
 )
 def test_no_listing_or_repr_shows_a_credential(address: str) -> None:
     settings = Settings(database_url=address, custody_url=address, broker_url=address)
-    shown = repr(settings.listing()) + repr(settings) + str(settings) + repr(settings.check())
+    shown = repr(list_settings(settings)) + repr(settings) + str(settings) + repr(check(settings))
     assert "hunter2" not in shown
-    assert "book" in repr(settings.listing())
+    assert "book" in repr(list_settings(settings))
 
 
 def test_every_setting_says_what_it_means_and_every_time_and_size_its_unit() -> None:
@@ -193,7 +204,7 @@ def test_slips_of_the_pen_in_the_environment_are_found() -> None:
 
 
 def test_advice_is_given_for_what_is_wrong_and_only_then() -> None:
-    findings: list[Finding] = Settings(mode="production").check()
+    findings: list[Finding] = check(Settings(mode="production"))
     assert all(bool(finding.advice) != finding.ok for finding in findings)
 
 

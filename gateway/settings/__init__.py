@@ -4,20 +4,17 @@ A setting comes from the environment (`GATEWAY_<NAME>`), else from the settings 
 `var/gateway.toml` when that is there), else it has its default. An unknown name in the file is refused. Invariant:
 neither an error nor a listing shows the value of a secret; passwords stand in files of their own and never in a setting.
 
-`Settings.check` says what is unsafe together; `serve` and `work` start only when nothing that it finds `refuses`.
+`settings.checks` says what is unsafe together, and `settings.listing` shows every setting with its origin.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -32,39 +29,13 @@ PREFIX = "GATEWAY_"
 FILE_VARIABLE = "GATEWAY_SETTINGS_FILE"
 DEFAULT_FILE = Path("var/gateway.toml")
 LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
-PRIVATE_KEYS = ("*.key", "*/*.key", "receipts/*-*", "tokens/*-*", "log/*-*")
-DEVELOPMENT_PREFIX = "development-"  # as in keys.signing: the name of a key that was made for development
 
 Mode = Literal["development", "production"]
-Origin = Literal["environment", "file", "default"]
 Words = Annotated[tuple[str, ...], NoDecode]  # in the environment: separated by commas
-
-
-SIGNED_IN_A_MODULE = frozenset(["receipts", "log", "tokens"])
 
 
 class SettingsUnreadable(ValueError):
     """A setting is unknown or has an impossible value: names the setting and never shows the value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `advice` is one line; `refuses` means that nothing may be served."""
-
-    check: str
-    ok: bool
-    advice: str
-    refuses: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One setting as `gateway doctor` shows it: the variable, what it means, its value without secrets, its origin."""
-
-    variable: str
-    means: str
-    value: str
-    origin: Origin
 
 
 class Settings(BaseSettings):
@@ -481,281 +452,6 @@ class Settings(BaseSettings):
     def is_production(self) -> bool:
         return self.mode == "production"
 
-    # --- what is unsafe together
-
-    def check(self) -> list[Finding]:
-        """Everything that was looked at, sound or not. What `refuses` stops `serve` and `work`."""
-        return [*self._checks_of_every_mode(), *(self._checks_of_production() if self.is_production else ())]
-
-    def refusals(self) -> list[Finding]:
-        return [finding for finding in self.check() if finding.refuses and not finding.ok]
-
-    def _checks_of_every_mode(self) -> Iterator[Finding]:
-        yield _must(
-            "one process on SQLite",
-            not (self.is_on_sqlite and self.broker_url),
-            "SQLite serves one process: set GATEWAY_DATABASE_URL to PostgreSQL for workers on a broker",
-        )
-        yield self._keys_are_apart()
-        yield from self._checks_of_doors()
-        yield from self._checks_of_the_log()
-        yield from self._checks_of_keys()
-        yield from self._checks_of_others()
-
-    def _checks_of_doors(self) -> Iterator[Finding]:
-        yield _must(
-            "certificate and key go together",
-            (self.tls_cert_file is None) == (self.tls_key_file is None),
-            "set both GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE, or neither",
-        )
-        yield _must(
-            "the console without TLS stays on this machine",
-            self.console_listen is None
-            or (not self.is_production and self.console_listen.rpartition(":")[0] in LOOPBACK),
-            "GATEWAY_CONSOLE_LISTEN is a loopback address, in development only: production serves it over TLS",
-        )
-        yield _must(
-            "certificates are taken from the proxy alone",
-            self.mtls_url is None or self._is_behind_a_proxy(),
-            "GATEWAY_MTLS_URL begins with https:, and needs GATEWAY_LISTEN=unix:/path and GATEWAY_PROXY_SECRET_FILE",
-        )
-
-    def _checks_of_the_log(self) -> Iterator[Finding]:
-        yield _must(
-            "enough witnesses for the quorum",
-            (self.witness_quorum or 0) <= len(self.witnesses),
-            "GATEWAY_WITNESS_QUORUM is at most the number of GATEWAY_WITNESSES",
-        )
-        yield _must(
-            "time-stamps can be checked",
-            not self.timestamp_urls
-            or (
-                len(self.timestamp_urls) <= 2
-                and bool(self.timestamp_policies)
-                and self.timestamp_roots_file is not None
-            ),
-            "GATEWAY_TIMESTAMP_URLS names one or two, and needs _TIMESTAMP_ROOTS_FILE and _TIMESTAMP_POLICIES",
-        )
-
-    def _checks_of_keys(self) -> Iterator[Finding]:
-        yield self._private("keys_dir", 0o077)
-        yield self._private_keys()
-        hardware = (self.pkcs11_module, self.pkcs11_token, self.pkcs11_pin_file)
-        yield _must(
-            "a hardware module is named whole",
-            all(hardware) or not any(hardware),
-            "set GATEWAY_PKCS11_MODULE, GATEWAY_PKCS11_TOKEN and GATEWAY_PKCS11_PIN_FILE, or none of them",
-        )
-        yield _must(
-            "what a hardware module signs",
-            not self.pkcs11_signs or (all(hardware) and set(self.pkcs11_signs) <= SIGNED_IN_A_MODULE),
-            "GATEWAY_PKCS11_SIGNS names receipts, log or tokens, and needs GATEWAY_PKCS11_MODULE and its companions",
-        )
-        for name in (
-            "tls_key_file",
-            "pkcs11_pin_file",
-            "smtp_password_file",
-            "alert_webhook_secret_file",
-            "imap_password_file",
-            "imap_client_secret_file",
-            "oidc_client_secret_file",
-            "mesh_password_file",
-            "mesh_shared_key_file",
-            "mesh_key_file",
-        ):
-            yield self._private(name, 0o007)
-
-    def _checks_of_others(self) -> Iterator[Finding]:
-        """Whom we sign in to, and who signs our officers in."""
-        yield _must(
-            "the mailbox is signed in to in one way",
-            self._signs_in_one_way(),
-            "GATEWAY_IMAP_TOKEN_URL begins with https:, needs GATEWAY_IMAP_CLIENT_ID, GATEWAY_IMAP_CLIENT_SECRET_FILE and "
-            "GATEWAY_IMAP_SCOPE, and takes the place of GATEWAY_IMAP_PASSWORD_FILE",
-        )
-        yield _must(
-            "MESH is named whole",
-            self._names_mesh(),
-            "GATEWAY_MESH_URL begins with https: and needs GATEWAY_MESH_MAILBOX, _WORKFLOW, _PASSWORD_FILE, _SHARED_KEY_FILE, "
-            "_CERT_FILE and _KEY_FILE",
-        )
-        yield _must(
-            "officers sign in at one provider, over TLS",
-            self._names_a_provider(),
-            "GATEWAY_OIDC_ISSUER begins with https: and needs GATEWAY_OIDC_CLIENT_ID; GATEWAY_OIDC_ROLES_CLAIM needs "
-            "GATEWAY_OIDC_ROLES: value=officer, value=manager",
-        )
-
-        url = urlsplit(self.alert_webhook_url or "")
-        yield _must(
-            "the unit's webhook is named whole",
-            (self.alert_webhook_url is None and self.alert_webhook_secret_file is None)
-            or (
-                self.alert_webhook_secret_file is not None
-                and bool(url.hostname)
-                and url.username is None
-                and (url.scheme == "https" or (url.scheme == "http" and not self.is_production))
-            ),
-            "GATEWAY_ALERT_WEBHOOK_URL begins with https: and needs GATEWAY_ALERT_WEBHOOK_SECRET_FILE",
-        )
-        yield _must(
-            "somebody is told by day",
-            self._leaves_a_day(),
-            "GATEWAY_ALERT_QUIET_UNTIL is a morning, GATEWAY_ALERT_QUIET_FROM an evening, six hours or more apart",
-        )
-
-    def _leaves_a_day(self) -> bool:
-        """As `core.alerts.QuietHours.is_sound` asks of an officer's own."""
-        starts, ends = self.alert_quiet_from, self.alert_quiet_until
-        return starts == ends or (starts.hour - ends.hour) * 60 + starts.minute - ends.minute >= 360
-
-    def _signs_in_one_way(self) -> bool:
-        """By password, or by a token that a client of ours is given; never a token fetched in clear."""
-        besides = (self.imap_client_id, self.imap_client_secret_file, self.imap_scope)
-        if self.imap_token_url is None:
-            return not any(besides)
-        host = urlsplit(self.imap_token_url)
-        is_tls = host.scheme == "https" or (
-            host.netloc in self.fetch_development_hosts and not self.is_production
-        )
-        return is_tls and all(besides) and self.imap_password_file is None
-
-    def _names_mesh(self) -> bool:
-        """All that it needs, or nothing of it; without TLS on this machine alone, in development."""
-        named = (self.mesh_mailbox, self.mesh_workflow, self.mesh_password_file, self.mesh_shared_key_file)
-        certified = (self.mesh_cert_file, self.mesh_key_file)
-        if self.mesh_url is None:
-            return not any((*named, *certified))
-        url = urlsplit(self.mesh_url)
-        is_here = not self.is_production and url.scheme == "http" and url.hostname in LOOPBACK
-        return all(named) and (is_here or (url.scheme == "https" and all(certified)))
-
-    def _names_a_provider(self) -> bool:
-        """All that sign-in needs, or nothing of it; without TLS on this machine alone, in development."""
-        if self.oidc_issuer is None:
-            return self.oidc_client_id is None and self.oidc_roles_claim is None
-        url = urlsplit(self.oidc_issuer)
-        is_here = not self.is_production and url.hostname in LOOPBACK
-        is_sound = bool(url.hostname) and not url.query and not url.fragment
-        is_tls = url.scheme == "https" or (url.scheme == "http" and is_here)
-        gives_roles = all("=" in each for each in self.oidc_roles)
-        has_roles = (self.oidc_roles_claim is None) == (not self.oidc_roles)
-        return is_sound and is_tls and bool(self.oidc_client_id) and gives_roles and has_roles
-
-    def _is_behind_a_proxy(self) -> bool:
-        """Nobody but a proxy that ends TLS and knows the secret can hand on a certificate."""
-        is_other = self.mtls_url not in (self.public_url, self.console_url)
-        is_tls = urlsplit(self.mtls_url or "").scheme == "https"
-        return is_other and is_tls and self.listen.startswith("unix:") and self.proxy_secret_file is not None
-
-    def _keys_are_apart(self) -> Finding:
-        """In one database with the book, a back-up of it would keep erased incidents readable for as long as it lasts."""
-        apart = self.keys_book_url != self.book_url
-        advice = "set GATEWAY_CUSTODY_URL to a database of its own, with a short back-up retention of its own"
-        return Finding(
-            "data keys and book are apart", apart, "" if apart else advice, self.is_production and not apart
-        )
-
-    def _private(self, name: str, forbidden: int) -> Finding:
-        """No access for those in `forbidden` (permission bits). What is not there yet harms nobody."""
-        path: Path | None = getattr(self, name)
-        try:
-            sound = path is None or not stat.S_IMODE(path.stat().st_mode) & forbidden
-        except FileNotFoundError:
-            sound = True
-        except OSError:
-            sound = False
-        return _must(
-            f"{PREFIX}{name.upper()} is private",
-            sound,
-            f"others on this machine can read it, or you cannot: chmod {'go=' if forbidden == 0o077 else 'o='} it",
-        )
-
-    def _private_keys(self) -> Finding:
-        """Every private key in the keys directory, retired ones too; certificates and schedules say nothing secret."""
-        try:
-            found = [path for kind in PRIVATE_KEYS for path in self.keys_dir.glob(kind)]
-            loose = sorted(path.name for path in found if stat.S_IMODE(path.stat().st_mode) & 0o077)
-        except OSError:
-            loose = []  # the check of the directory itself says so
-        advice = f"others on this machine can read {', '.join(loose)}: chmod go= each"
-        return _must("every key is private to its owner", not loose, advice)
-
-    def _checks_of_production(self) -> Iterator[Finding]:
-        yield _must(
-            "system clock", self.clock == "system", "production runs on the system clock: unset GATEWAY_CLOCK"
-        )
-        yield _must(
-            "no development keys",
-            not any(self.keys_dir.glob(f"*/{DEVELOPMENT_PREFIX}*")),
-            "GATEWAY_KEYS_DIR holds keys made for development: make others with `gateway init --production`",
-        )
-        yield _must(
-            "partners reach the gateway over TLS",
-            all(urlsplit(url).scheme == "https" for url in (self.public_url, self.console_url) if url),
-            "GATEWAY_PUBLIC_URL and GATEWAY_CONSOLE_URL begin with https:// in production",
-        )
-        yield _must(
-            "the listener is a socket or has a certificate",
-            self.listen.startswith("unix:") or self.tls_cert_file is not None,
-            "listen on unix:/path behind the TLS proxy, or set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE",
-        )
-        yield _must(
-            "nothing comes round the proxy",
-            not self.listen.startswith("unix:") or self.proxy_secret_file is not None,
-            "set GATEWAY_PROXY_SECRET_FILE, and have the proxy send it: see deploy/nginx.conf",
-        )
-        yield _must(
-            "health and metrics stay inside",
-            self.operator_listen.rpartition(":")[0] in LOOPBACK or self.operator_listen.startswith("unix:"),
-            "GATEWAY_OPERATOR_LISTEN is a loopback address or a socket",
-        )
-        yield from self._checks_of_others_in_production()
-
-    def _checks_of_others_in_production(self) -> Iterator[Finding]:
-        yield _must(
-            "fetches go to public hosts over TLS only",
-            not self.fetch_development_hosts,
-            "production has no development hosts: unset GATEWAY_FETCH_DEVELOPMENT_HOSTS",
-        )
-        yield _must(
-            "witnesses are asked over TLS",
-            all(" https://" in one for one in self.witnesses),
-            "an address in GATEWAY_WITNESSES begins with https:// in production: a stranger could see the log grow",
-        )
-        yield _must(
-            "the deployment has a name of its own",
-            not self.issuer.endswith((".example", "localhost")),
-            "set GATEWAY_ISSUER to the name that stands in receipts, a domain of yours",
-        )
-        yield _must(
-            "the trusted mail server is named",
-            self.imap_url is None or self.mail_authserv_id is not None,
-            "without GATEWAY_MAIL_AUTHSERV_ID no e-mail can be found authentic",
-        )
-        is_checked = self.imap_url is None or self.mail_resolver is not None
-        advice = "set GATEWAY_MAIL_RESOLVER to system: a second check of DKIM can only lower what the mail server says"
-        yield Finding("senders' signatures are checked again", is_checked, "" if is_checked else advice)
-
-    # --- listing
-
-    def listing(self) -> list[Listed]:
-        """Every setting in the order of this file, its value without secrets and where it came from."""
-        origins, file = _origins(), settings_file()
-        where: Origin = "environment" if os.environ.get(FILE_VARIABLE) else "default"
-        return [
-            Listed(FILE_VARIABLE, "the settings file in force, if any", str(file or ""), where),
-            *(
-                Listed(
-                    variable=PREFIX + name.upper(),
-                    means=field.description or "",
-                    value=_shown(getattr(self, name)),
-                    origin=origins.get(name, "default"),
-                )
-                for name, field in type(self).model_fields.items()
-            ),
-        ]
-
     @classmethod
     def load(cls) -> Self:
         """The settings in force; SettingsUnreadable naming what to mend, without its value."""
@@ -782,40 +478,3 @@ def settings_file() -> Path | None:
             raise SettingsUnreadable(f"{FILE_VARIABLE} names a file that is not there")
         return path
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
-
-
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """`GATEWAY_…` names in the environment that are no setting: slips of the pen, shown by `gateway doctor`."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE}
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
-
-
-def _must(check: str, ok: bool, advice: str) -> Finding:
-    return Finding(check, ok, "" if ok else advice, refuses=not ok)
-
-
-def _origins() -> dict[str, Origin]:
-    origins: dict[str, Origin] = {}
-    if path := settings_file():
-        origins.update(dict.fromkeys(tomllib.loads(path.read_text()), "file"))
-    for name in Settings.model_fields:
-        if os.environ.get(PREFIX + name.upper()):
-            origins[name] = "environment"
-    return origins
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return ", ".join(_without_credentials(str(word)) for word in value)
-    return _without_credentials(str(value))
-
-
-def _without_credentials(text: str) -> str:
-    """An address without its password, user or query: credentials hide in each of them."""
-    url = urlsplit(text)
-    if not url.netloc:
-        return text.partition("?")[0]
-    host = url.netloc.rpartition("@")[2]
-    return urlunsplit(SplitResult(url.scheme, host, url.path, "", ""))

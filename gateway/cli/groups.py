@@ -70,12 +70,14 @@ def loading() -> Iterator[None]:
     """
     unused = [name for name in ("rich", "greenlet") if name not in sys.modules]
     sys.modules |= dict.fromkeys(unused)  # type: ignore[arg-type]
+    was_collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if was_collecting:
+            gc.enable()
         for name in unused:
             del sys.modules[name]
 

@@ -6,7 +6,6 @@ Parts are made in `app`; here they become an application that answers, and are c
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import gc
 import signal
@@ -14,7 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +38,6 @@ from gateway.settings import Settings
 from gateway.store.serving_lock import alone_on_sqlite
 
 KEEP_ALIVE_SECONDS = 75
-M_ARENA_MAX = -8  # of glibc's mallopt(3)
 
 _log = structlog.get_logger()
 
@@ -56,7 +54,6 @@ class Gateway:
 
 def build(settings: Settings, clock: Clock | None = None, hint: Callable[[], None] | None = None) -> Gateway:
     """Everything that serves in one process. With `hint` the work beside it is done by workers, who are told by it."""
-    _share_one_heap()
     parts = build_parts(settings, clock)
     ways_in = frozenset() if hint else ways_in_of(settings)
     dispatch = Hints(parts, hint) if hint else Dispatch(parts, ways_in)
@@ -65,13 +62,6 @@ def build(settings: Settings, clock: Clock | None = None, hint: Callable[[], Non
     web.router.routes.append(Mount(CONSOLE, console))
     web.state.closing = console.state.closing
     return Gateway(parts, web, dispatch, ways_in)
-
-
-def _share_one_heap() -> None:
-    """By itself glibc gives each thread of the store a heap of its own, and what one has freed no other thread can have. Call it
-    before threads start; other C libraries have no such call and one heap."""
-    with suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 @asynccontextmanager

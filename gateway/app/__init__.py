@@ -5,8 +5,10 @@ Also the only place where the time is read: every other room is given the clock.
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +36,8 @@ from keys import outside
 from keys.hardware import HardwareHome, ModuleTrouble
 from keys.live import LiveRing
 
+M_ARENA_MAX = -8  # of glibc's mallopt(3)
+
 _log = structlog.get_logger()
 
 
@@ -56,6 +60,7 @@ def local_today() -> date:
 def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
     """Open keys, stores and adapters; Misconfigured with one line when something is unsafe or missing."""
     _log_to_standard_error()
+    _share_one_heap()
     clock = clock or clock_of(settings)
     refused = refusals(settings)
     if refused:
@@ -137,6 +142,13 @@ def _log_to_standard_error() -> None:
             sys.stderr
         ),  # a line in one write: processes share it
     )
+
+
+def _share_one_heap() -> None:
+    """By itself glibc gives each thread of the stores a heap of its own, and what one has freed no other thread can have. Call it
+    before threads start; other C libraries have no such call and one heap."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 async def close(parts: Parts) -> None:

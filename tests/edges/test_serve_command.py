@@ -147,3 +147,13 @@ def test_databases_that_are_not_migrated_are_not_served(unmigrated: Deployment) 
     status, told, wrong = unmigrated.run("serve")
     assert (status, told) == (2, "")
     assert wrong == "gateway: the book database is not up to date: run `gateway migrate`\n"
+
+
+def test_the_threads_of_a_worker_share_one_heap(deployment: Deployment) -> None:
+    """Of glibc's heaps, as those of a serving process do: what one thread has freed another could not have else."""
+    code = "import ctypes; from gateway.dispatch.celery_worker import _House; _House(); ctypes.CDLL(None).malloc_stats()"
+    command = [sys.executable, "-c", code]
+    told = subprocess.run(
+        command, capture_output=True, check=True, env=deployment.environment, cwd=deployment.folder
+    )
+    assert told.stderr.count(b"Arena ") == 1, told.stderr

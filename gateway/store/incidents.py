@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, insert, literal_column, or_, select, update
 
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId
 from gateway.store import tables as t
@@ -213,7 +213,7 @@ def held_from_disclosure(tx: Tx, partnerships: Sequence[str]) -> list[Incident]:
 
 def being_erased(tx: Tx, within: Sequence[str] | None = None) -> list[Incident]:
     """Erasures under way, or that a crash interrupted; the timetable finishes them."""
-    query = select(*_COLUMNS).where(t.incident.c.state == "erasing")
+    query = select(*_COLUMNS).where(t.incident.c.state == literal_column("'erasing'"))  # as its index says
     if within is not None:
         query = query.where(t.incident.c.partnership.in_(within))
     rows = tx.execute(query)

@@ -228,6 +228,7 @@ incident = Table(
     Index("incident_by_state", "partnership", "state", "opened_at"),
     Index("incident_held", "partnership", "id", **_where("legal_hold IS 1", "legal_hold IS true")),
     Index("incident_by_end", "partnership", "state", "ended_at"),
+    Index("incident_erasing", "partnership", "id", **_where("state = 'erasing'")),
 )
 
 # Editing it: show an incident to an agency that is not involved.

@@ -322,6 +322,14 @@ def upgrade() -> None:
     op.create_index("incident_by_partnership", "incident", ["partnership", "opened_at"], unique=False)
     op.create_index("incident_by_state", "incident", ["partnership", "state", "opened_at"], unique=False)
     op.create_index(
+        "incident_erasing",
+        "incident",
+        ["partnership", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'erasing'"),
+        postgresql_where=sa.text("state = 'erasing'"),
+    )
+    op.create_index(
         "incident_held",
         "incident",
         ["partnership", "id"],

@@ -103,8 +103,8 @@ class Tx:
     def ahead(self, ask: Callable[[Tx], object]) -> None:
         """Questions that `fn` is going to ask go together with the next round trip, and are answered from memory when it asks them.
 
-        `ask` puts them with the same functions, finds nothing, and its value is nobody's. Locks first: what is asked before a lock
-        is had may be old when it is. SQLite has no round trips to save.
+        `ask` puts them with the same functions, finds nothing, and its value is nobody's; whatever else it does is a TypeError.
+        Locks first: what is asked before a lock is had may be old when it is. SQLite has no round trips to save.
         """
         if self._trips is not None:
             self._is_ahead = True
@@ -153,8 +153,12 @@ class Tx:
     def _send_or_wait(
         self, connection: Connection, trips: RoundTrips, statement: sa.Executable | Prepared, values: Values
     ) -> CursorResult[*tuple[Any, ...]] | Found:
+        if self._is_ahead:
+            if not isinstance(statement, Prepared) or not statement.is_select:
+                raise TypeError("ahead of a function only its prepared questions are asked")
+            return trips.give_ahead(statement, values)
         if isinstance(statement, Prepared):
-            return trips.give_ahead(statement, values) if self._is_ahead else trips.give(statement, values)
+            return trips.give(statement, values)
         self.send()
         if not isinstance(statement, sa.Select):
             trips.forget()
@@ -467,7 +471,7 @@ class _Runner:
         tx = Tx(self._link.connection(), self._link.engine_name)
         try:
             value = job.fn(tx)
-            if isinstance(value, sa.Result):
+            if isinstance(value, sa.Result | Found):
                 raise TypeError("a transaction function returns values, never an open result")
             tx.send(end)
         except BaseException:

@@ -178,6 +178,27 @@ async def test_a_function_that_lets_a_failure_pass_fails_all_the_same(store: Sto
     await store.aclose()
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda tx: burn(tx, "one"),
+        lambda tx: tx.execute(sa.select(t.replay)),
+        lambda tx: tx.take_turns("here"),
+    ],
+    ids=["a write", "a question that is not prepared", "taking turns"],
+)
+async def test_ahead_of_a_function_nothing_is_done_but_prepared_questions_asked(
+    postgres_url: str, ask: Callable[[Tx], object]
+) -> None:
+    """It would be done twice, or be asked in vain."""
+    store = Store.open(postgres_url, t.book, writers=1, readers=1)
+    store.create_tables()
+    with pytest.raises(TypeError, match="prepared questions"):
+        await store.transact(lambda tx: tx.ahead(ask))
+    assert not await store.transact(lambda tx: is_burnt(tx, "one"))
+    await store.aclose()
+
+
 async def test_nothing_is_asked_ahead_when_the_function_fails_before_it_asks(store: Store) -> None:
     def fail(tx: Tx) -> None:
         tx.ahead(lambda tx: is_burnt(tx, "one"))

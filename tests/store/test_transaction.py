@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from gateway.core.errors import ErrorCode, Misconfigured, Refused, Unavailable
 from gateway.store.engines import open_engine
+from gateway.store.prepared import Prepared
 from gateway.store.transaction import Store, Tx
 from tests.store.conftest import METADATA, Gate, keep, kept, note, remark, together
 
@@ -108,6 +109,13 @@ async def test_an_open_result_is_not_a_value(store: Store) -> None:
         await store.transact(lambda tx: tx.execute(sa.select(note)))
     with pytest.raises(TypeError, match="open result"):
         await store.read(lambda tx: tx.execute(sa.select(note)))
+
+
+async def test_nor_is_what_a_prepared_statement_is_still_to_find(store: Store) -> None:
+    """On PostgreSQL it may be on its way still, and the connection serves another function by then."""
+    every = Prepared(sa.select(note))
+    with pytest.raises(TypeError, match="open result"):
+        await store.transact(lambda tx: tx.execute(every))
 
 
 async def test_stop_iteration_reaches_the_caller_as_a_bug(store: Store) -> None:

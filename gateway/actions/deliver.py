@@ -26,7 +26,7 @@ from gateway.core.deliveries import (
 from gateway.core.messages import IncidentId, MessageId, PartnershipId, Seat
 from gateway.core.receipts import Event
 from gateway.parts import Parts, Work
-from gateway.store import deliveries, incidents, log
+from gateway.store import deliveries, incidents
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.prepared import AT_ONCE
 from gateway.store.transaction import Tx
@@ -40,6 +40,10 @@ class Attempted:
 
     delivery: DeliveryRow
     outcome: Outcome
+
+
+class NotTogether(Exception):
+    """Somebody else has one of several attempts' deliveries or incidents at this moment."""
 
 
 def deliver(tx: Tx, parts: Parts, work: Work, asked: Attempted) -> DeliveryState | None:
@@ -78,7 +82,7 @@ def is_plain(asked: Attempted) -> bool:
 def deliver_each(tx: Tx, parts: Parts, work: Work, asked: Sequence[Attempted]) -> list[DeliveryState]:
     """`deliver` for up to `TOGETHER` plain attempts of one partnership, in as many statements as one takes.
 
-    log.Overtaken, and other failures of one of them, are of all: roll back and record each alone.
+    NotTogether, and other failures of one of them, are of all: roll back and record each alone.
     """
     rows = [one.delivery for one in asked]
     of = [row.incident for row in rows if row.incident is not None]
@@ -86,12 +90,12 @@ def deliver_each(tx: Tx, parts: Parts, work: Work, asked: Sequence[Attempted]) -
     keys = parts.own_keys(of)
     tx.ahead(lambda tx: _ask(tx, parts, rows[0].partnership, of, [row.message for row in rows]))
     if not incidents.lock_each(tx, rows[0].partnership, of):
-        raise log.Overtaken("somebody else has one of these incidents")
+        raise NotTogether("somebody else has one of these incidents")
     states = [DeliveryState(values["state"]) for values, _ in found]
     for state in dict.fromkeys(states):
         alike = {row.id: row.attempt for row, one in zip(rows, states, strict=True) if one is state}
         if not deliveries.settle_alike(tx, alike, _done(state, work)) or len(alike) != states.count(state):
-            raise log.Overtaken("another worker has one of these deliveries, or it is final")
+            raise NotTogether("another worker has one of these deliveries, or it is final")
     for row in rows:
         if rung_at := begin_ladder(work, row):
             deliveries.change(tx, row.id, **rung_at)

@@ -44,7 +44,8 @@ def plan(
 
 
 def seal(tx: Tx, parts: Parts, occasion: Occasion, planned: Planned, note: str) -> CheckpointRow:
-    """Write the batch under its signed note. `store.log.Overtaken` when another sequencer was faster: plan again."""
+    """Write the batch under its signed note. `store.log.Overtaken`, or `ChainMoved` where a log begins, when another sequencer was
+    faster: plan again."""
     if planned.link is not None:
         _begin(tx, parts, occasion, planned.log, planned.link)
     return sealing.seal(tx, planned, note, occasion.at)

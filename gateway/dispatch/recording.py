@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from gateway.actions.deliver import TOGETHER, Attempted, deliver, deliver_each, is_plain
+from gateway.actions.deliver import TOGETHER, Attempted, NotTogether, deliver, deliver_each, is_plain
 from gateway.core.deliveries import DeliveryState
 from gateway.core.errors import Unavailable, place_of
 from gateway.parts import Parts
-from gateway.store.log import Overtaken
 
 _log = structlog.get_logger()
 
@@ -79,8 +78,11 @@ class Recording:
             for one in some:
                 one.fault = fault
         except Exception as fault:  # of one of them: each finds out alone
-            if not isinstance(fault, Overtaken):
-                _log.warning("delivery.apart", fault=type(fault).__name__, where=place_of(fault))
+            if not isinstance(fault, NotTogether):
+                ids = [one.delivery.id for one in asked]
+                _log.warning(
+                    "delivery.apart", deliveries=ids, fault=type(fault).__name__, where=place_of(fault)
+                )
             for one in some:
                 one.is_alone = True
         else:

@@ -48,7 +48,7 @@ from gateway.store import (
 )
 from gateway.store import packs as pack_rows
 from gateway.store.duties import DutyRow
-from gateway.store.log import CheckpointRow, Overtaken
+from gateway.store.log import ChainMoved, CheckpointRow, Overtaken
 from gateway.store.transaction import Tx
 
 AT_ONCE = 1000
@@ -86,7 +86,7 @@ async def _seal_once(
     while True:
         try:
             return await _planned_and_sealed(parts, fill, anew)
-        except Overtaken:
+        except (Overtaken, ChainMoved):
             continue
 
 

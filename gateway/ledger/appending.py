@@ -113,7 +113,7 @@ def append_all(
     if before is None:
         log.start_chain(tx, ref, partnership, incident, seq, prev)
     elif not log.advance_chain(tx, ref, before.seq, seq, prev):
-        raise log.Overtaken("the chain moved on while it was being appended to")
+        raise log.ChainMoved("the chain moved on while it was being appended to")
     # A crash before the commit leaves nothing; after it, the entries wait unsealed and `seal` picks them up by state.
     return entries
 
@@ -128,7 +128,7 @@ def append_each(
 ) -> list[Entry]:
     """Append drafts of several chains of a partnership, up to `AT_ONCE`, with three statements of SQL in all.
 
-    The caller has locked their incidents. Overtaken when one of the chains has not begun or moved on; ValueError as `append_all`.
+    The caller has locked their incidents. log.ChainMoved when one of the chains has not begun or moved on; ValueError as `append_all`.
     """
     heads = log.chain_heads(tx, [one.made.ref for one in additions])
     moves: dict[str, tuple[int, int, str]] = {}
@@ -142,7 +142,7 @@ def append_each(
         rows.append(shared | _row(one.made, entry, one.seal))
     log.add_entries(tx, rows)
     if not log.advance_chains(tx, moves):
-        raise log.Overtaken("a chain moved on while it was being appended to")
+        raise log.ChainMoved("a chain moved on while it was being appended to")
     return entries
 
 
@@ -167,7 +167,7 @@ def _next_entry(
     """The entry that follows what `moves` has appended to its chain by now."""
     before = heads.get(made.ref)
     if before is None:
-        raise log.Overtaken("the chain has not begun")
+        raise log.ChainMoved("the chain has not begun")
     if before.partnership != partnership:
         raise ValueError("the chain is another partnership's")
     was, seq, prev = moves.get(made.ref, (before.seq, before.seq, before.head))

@@ -38,7 +38,11 @@ from gateway.store.transaction import Tx
 
 
 class Overtaken(Exception):
-    """Another sequencer sealed first: this transaction must be rolled back and begun anew."""
+    """Another process sealed or anchored first: this transaction must be rolled back and begun anew."""
+
+
+class ChainMoved(Exception):
+    """Somebody appended to a chain that this transaction appends to: it must be rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ _CHAINS = Prepared(
     .order_by(t.chain.c.ref)
     .with_for_update()
 )
-_START = Prepared(insert(t.chain), taken=partial(Overtaken, "the chain was begun by another transaction"))
+_START = Prepared(insert(t.chain), taken=partial(ChainMoved, "the chain was begun by another transaction"))
 _ADD_ENTRY = Prepared(insert(t.entry))
 _ADVANCE = Prepared(
     update(t.chain)

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
-from gateway.actions.deliver import Attempted, deliver_each
+from gateway.actions.deliver import Attempted, NotTogether, deliver_each
 from gateway.core.deliveries import Delivered, DeliveryState
 from gateway.dispatch.recording import Recording
 from gateway.store import deliveries, incidents
 from gateway.store import tables as t
 from gateway.store.deliveries import DeliveryRow
-from gateway.store.log import Overtaken
 from gateway.store.transaction import Tx
 from tests.actions.scene import deliveries_of, entries_of, refer
 from tests.gateway_house import House, gateway_house
@@ -74,19 +74,22 @@ async def test_one_that_was_overtaken_is_recorded_by_nobody_and_the_others_are(s
     other = next(row for row in rows if row.message == second["id"])
     await still.parts.store.transact(lambda tx: deliveries.change(tx, other.id, attempt=2))
     asked = [Attempted(row, SENT) for row in rows]
-    with pytest.raises(Overtaken):
+    with pytest.raises(NotTogether):
         await still.parts.perform(deliver_each, asked, rows[0].partnership, None)
     assert await recorded(still, rows) == [None if row is other else DeliveryState.DELIVERED for row in rows]
     assert [len(await told(still, one["id"])) for one in (first, second)] == [4, 3]
 
 
-async def test_a_fault_of_one_is_told_to_it_alone(still: House) -> None:
+async def test_a_fault_of_one_is_told_to_it_alone_and_the_log_names_those_it_was_among(still: House) -> None:
     """Here a chain that an attacker gave to another partnership: nothing is ever appended to it."""
     first, second = await refer(still), await refer(still)
     spoilt = update(t.chain).where(t.chain.c.ref == second["id"]).values(partnership="elsewhere")
     await still.parts.store.transact(lambda tx: tx.execute(spoilt) and None)
     rows = await claimed(still)
-    for row, answer in zip(rows, await recorded(still, rows), strict=True):
+    with capture_logs() as logs:
+        answers = await recorded(still, rows)
+    assert [one["deliveries"] for one in logs] == [[row.id for row in rows]]
+    for row, answer in zip(rows, answers, strict=True):
         is_spoilt = row.message == second["id"]
         assert isinstance(answer, ValueError) if is_spoilt else answer is DeliveryState.DELIVERED
     assert len(await told(still, first["id"])) == 4
@@ -103,7 +106,7 @@ async def test_who_has_one_of_the_incidents_keeps_nobody_waiting_for_the_others(
     def hold_and_let_them_try(tx: Tx) -> None:
         incidents.lock(tx, rows[0].partnership, first["incident"])
         trying = still.parts.perform(deliver_each, asked, rows[0].partnership, None)
-        with pytest.raises(Overtaken):
+        with pytest.raises(NotTogether):
             asyncio.run_coroutine_threadsafe(trying, loop).result(timeout=4)
         answers.append("at once")
 

@@ -135,7 +135,7 @@ def _heads(folder: Path, policy: verify.Policy) -> list[verify.Checkpoint]:
             continue  # witnesses have not signed this one yet: an earlier one has to do
         if name != f"checkpoints/{head.size}.note":
             raise verify.Invalid("a checkpoint's file is not named by its size")
-        heads.append(verify._stamped(head, name.removesuffix(".note"), files, policy))
+        heads.append(verify.with_stamp(head, name.removesuffix(".note"), files, policy))
     if not heads:
         raise verify.Invalid("there is no checkpoint that the policy believes")
     return sorted(heads, key=lambda head: (head.stamped_at is not None or not policy.is_stamped, head.size))

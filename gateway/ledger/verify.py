@@ -1,29 +1,47 @@
-"""Check an evidence bundle offline: `python verify.py BUNDLE.zip --policy POLICY.json [--pinned FILE.note] [--json]`.
+"""Check an evidence bundle offline.
 
-This one file needs Python 3.11 and the package `cryptography` (and `rfc3161-client` when the policy asks for
-time-stamps), nothing of the gateway, no network and no database. It is one file so that it can be read, from
-the forms that documents have (the tables below) through tree, signatures and checkpoints to the bundle; a
-court brings its own copy. Everything that is trusted comes from POLICY.json, which must reach you on another
-path than the bundle: nothing inside the bundle is believed because the bundle says so.
+    python verify.py BUNDLE.zip --policy POLICY.json [--pinned FILE.note] [--json]
 
-What is checked, in this order: the zip and its manifest; each receipt (compact JWS, RFC 7515, ES256; a
-canonical JSON statement, RFC 8785), its disclosures (RFC 9901 digests), the proof that the statement is a leaf
-of the log (C2SP tlog-proof, RFC 9162 section 2.1.3) and the signatures on that proof's checkpoint (C2SP
-signed-note, tlog-checkpoint, tlog-cosignature); the chain of each `ref` without gaps and as long as it was
-counted; that all checkpoints of a log are of one history (RFC 9162 section 2.1.4) and that each log (there is
-one a year, and another after a loss) begins by naming the last checkpoint of the one before (links/); if the policy asks for them, the
-time-stamps (RFC 3161) over the checkpoint files, between which each claimed time must lie; key windows and
-revocations at those times; that each payload and attachment is the one that was committed to; that what
-recipients and mail systems said themselves (peer/) is what the receipts commit to, a recipient's
-acknowledgement signed by its own key over that content; and that a sender's own signature (RFC 9421), where a
-receipt discloses one, is over the content that was accepted.
+This file needs Python 3.11 and the package `cryptography` (and `rfc3161-client` when the policy asks for
+time-stamps). It needs nothing of the gateway, no network and no database; a court brings its own copy.
+Everything that is trusted comes from POLICY.json, which must reach you on another path than the bundle:
+nothing inside the bundle is believed because the bundle says so.
 
-Verdicts: VALID; PROVISIONAL (a receipt is signed but not yet in the log, or a required time-stamp is pending);
-INVALID. Not detectable by anyone offline: an event that was never logged, receipts cut off at the end of a chain
-after the last count of it (closing and erasure count all chains of an incident; the whole log shows the rest),
-or the gateway, witnesses and time-stamping authority all lying together. Nothing here shows what a person has
-read.
-Exit status: 0 VALID or PROVISIONAL, 1 INVALID, 2 cannot be read or used wrongly.
+Exit status: 0 VALID or PROVISIONAL, 1 INVALID, 2 the files cannot be read or the command was used wrongly.
+
+VALID: every check below held.
+PROVISIONAL: every check held, but a receipt is signed and not yet in the log, or a required time-stamp is
+missing or could not be checked.
+INVALID: a check failed; the reason says which.
+
+How to read this file. It has sixteen parts, and each uses only what stands in the parts above it, so it can be
+read from top to bottom. The order in which the checks run stands in part 15, `verify_bundle`.
+
+     1. Bytes: the one spelling of JSON, base64 and times that is accepted
+     2. The forms of documents: all that each document may say, as tables
+     3. The tree: proofs that a leaf is in the log, and that the log only grew (RFC 9162)
+     4. Signatures: ES256, Ed25519, PS256
+     5. Checkpoints and proofs: what the log and its witnesses sign (C2SP signed-note, tlog-checkpoint,
+        tlog-cosignature, tlog-proof)
+     6. The policy: what is trusted
+     7. One receipt: a signed statement (compact JWS, RFC 7515, over canonical JSON, RFC 8785), its proof, and the
+        fields that are disclosed (by salted digests, as in RFC 9901)
+     8. The bundle's files: the zip and its manifest
+     9. Chains: the receipts of one matter, without gaps and as many as were counted
+    10. Times and keys: each claimed time lies between what others saw (RFC 3161 time-stamps, witnesses), and the
+        key was in force then and not revoked
+    11. The log: all checkpoints of a log are of one history, and each log begins where the one before it ended
+        (there is one log a year, and another after a loss)
+    12. Content: each payload and attachment is the one that was committed to
+    13. What recipients signed: an acknowledgement by the recipient's own key, over that content; mail as it came
+    14. What senders signed: their signature over the request (RFC 9421), where a receipt discloses one
+    15. The verdict
+    16. The command
+
+What nobody can detect offline: an event that was never logged; receipts cut off at the end of a chain after it
+was last counted (closing and erasure count all chains of an incident, and the whole log shows the rest); the
+gateway, the witnesses and the time-stamping authorities all lying together. Nothing here shows what a person
+has read.
 """
 
 from __future__ import annotations
@@ -49,25 +67,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-LIMIT_BYTES = 1 << 30  # a bundle is stored, not compressed: its size is what it costs to read
-LIMIT_STATEMENT_BYTES = 65_535  # C2SP tlog-tiles: an entry's length is a uint16
-LIMIT_SIGNATURES = 64
-LOG_KEY, WITNESS_KEY = 0x01, 0x04  # C2SP signed-note and tlog-cosignature signature types
-PATHS = re.compile(
-    r"manifest\.json|README\.txt|SUMMARY\.html|verify\.py|policy\.example\.json|receipts/[0-9]{4,6}\.(jws|proof|disclosures)"
-    r"|checkpoints/([a-z0-9-]{1,32}_)?[1-9][0-9]{0,18}(\.note|(-2)?\.tsr)"
-    r"|consistency/([a-z0-9-]{1,32}_)?[1-9][0-9]{0,18}-[1-9][0-9]{0,18}\.txt|links/[a-z0-9-]{1,32}\.(jws|proof)"
-    r"|SUMMARY\.pdf|peer/ev-[0-9a-f]{32}\.(jws|eml)"
-    r"|payloads/ev-[0-9a-f]{32}\.bin|attachments/att-[a-z2-7]{26}\.bin|keys/[A-Za-z0-9_-]{1,64}\.(jwk|vkey)"
-)
-ANSWERS = {"person": "ConsignmentAcceptance", "system": "ContentHandover", "declined": "ConsignmentRejection"}
-PERSONS_ANSWERS = {ANSWERS["person"], ANSWERS["declined"]}
-LINK = "LogContinued"  # what begins a log that follows another
-NEEDS_REASON = re.compile(".*(Failure|Rejection|Expiry|Missed|Held|Waived|Revoked)")
-
-
-Window = tuple[datetime | None, datetime | None]  # the time-stamps before and after an event
-
 
 class Unreadable(Exception):
     """The input is not a bundle or not a policy: there is nothing to give a verdict on."""
@@ -77,7 +76,7 @@ class Invalid(Exception):
     """The bundle breaks a rule. The text is fixed and never repeats what the bundle holds."""
 
 
-# --- bytes -----------------------------------------------------------------------------------------------------------
+# --- 1. Bytes --------------------------------------------------------------------------------------------------------
 
 
 def canonical(value: object) -> bytes:
@@ -86,7 +85,7 @@ def canonical(value: object) -> bytes:
 
 
 def strict_json(raw: bytes) -> Any:
-    """JSON without repeated members, fractions or NaN."""
+    """JSON without repeated members, fractions or NaN; refused otherwise."""
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({name for name, _ in pairs}) != len(pairs):
@@ -107,11 +106,12 @@ def strict_json(raw: bytes) -> Any:
 
 
 def b64url(data: bytes) -> str:
+    """base64url without padding (RFC 4648 section 5)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def unb64url(text: str) -> bytes:
-    """base64url without padding, in its one canonical form."""
+    """The bytes of base64url without padding; any but its one canonical form is refused."""
     try:
         data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except ValueError as fault:
@@ -136,48 +136,18 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-# --- forms: every document is closed, and this is all that it may say ------------------------------------------------
-
-
-def whole(value: object) -> bool:
-    return type(value) is int and 0 < value < 1 << 53
-
-
-def amount(value: object) -> bool:
-    """Nothing or more: a count, or a span in seconds within a thousand years, so that no instant leaves the calendar."""
-    return type(value) is int and 0 <= value <= 1000 * 366 * 86_400
-
-
-def is_instant(value: object) -> bool:
-    try:
-        instant(value if isinstance(value, str) else "")
-    except ValueError:
-        return False
-    return True
-
-
-def maybe_instant(value: object) -> bool:
-    return value is None or is_instant(value)
-
-
-def to_the_millisecond(value: object) -> bool:
-    return fits(value, TIME + r"\.[0-9]{3}Z") and is_instant(value)
-
-
-def to_the_second(value: object) -> bool:
-    return fits(value, TIME + r"(\.[0-9]{1,6})?Z") and is_instant(value)
-
-
-def counts(value: object) -> bool:
-    """How many receipts each of some chains has."""
-    return (
-        isinstance(value, dict) and value != {} and all(fits(ref, REF) and whole(value[ref]) for ref in value)
-    )
+# --- 2. The forms of documents ---------------------------------------------------------------------------------------
 
 
 def fits(value: object, form: Any) -> bool:
-    """Is a value of a form? A text is a pattern for the whole of a string; a list is of values of one form; an object has exactly
-    the members named, those with ? if it likes; of several in brackets one is enough; a function says so itself."""
+    """Whether a value has a form. What a form means depends on what it is:
+
+    - a string: a regular expression that the whole of a string matches
+    - a list with one form: a list of values that each have that form
+    - a dict: an object with exactly these members; a member named with a final ? may be absent
+    - a tuple: a value that has at least one of these forms
+    - a function: whatever it says yes to
+    """
     if isinstance(form, str):
         return isinstance(value, str) and re.fullmatch(form, value, re.DOTALL) is not None
     if isinstance(form, list):
@@ -195,6 +165,48 @@ def fits(value: object, form: Any) -> bool:
     return bool(form(value))
 
 
+def whole(value: object) -> bool:
+    """A whole number from 1 that every JSON reader keeps exactly (below 2^53)."""
+    return type(value) is int and 0 < value < 1 << 53
+
+
+def amount(value: object) -> bool:
+    """A whole number from 0: a count, or seconds up to a thousand years, so that no sum leaves the calendar."""
+    return type(value) is int and 0 <= value <= 1000 * 366 * 86_400
+
+
+def is_instant(value: object) -> bool:
+    """A string that `instant` reads."""
+    try:
+        instant(value if isinstance(value, str) else "")
+    except ValueError:
+        return False
+    return True
+
+
+def maybe_instant(value: object) -> bool:
+    """An instant, or null."""
+    return value is None or is_instant(value)
+
+
+def to_the_millisecond(value: object) -> bool:
+    """An instant with exactly three decimals: as the gateway writes it."""
+    return fits(value, TIME + r"\.[0-9]{3}Z") and is_instant(value)
+
+
+def to_the_second(value: object) -> bool:
+    """An instant with up to six decimals, or none: as recipients' software writes it."""
+    return fits(value, TIME + r"(\.[0-9]{1,6})?Z") and is_instant(value)
+
+
+def counts(value: object) -> bool:
+    """An object that says of chains how many receipts each has."""
+    return (
+        isinstance(value, dict) and value != {} and all(fits(ref, REF) and whole(value[ref]) for ref in value)
+    )
+
+
+ANSWERS = {"person": "ConsignmentAcceptance", "system": "ContentHandover", "declined": "ConsignmentRejection"}
 TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
 TEXT, REF, NAME, DIGEST = ".*", "[A-Za-z0-9_-]{1,64}", "[a-z0-9-]{1,64}", "[0-9a-f]{64}"
 COMMITMENT = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"  # 32 bytes in base64url
@@ -206,14 +218,18 @@ STATEMENT = {
 }
 RECEIPT_HEADER = {"alg": "ES256", "kid": TEXT, "typ": r"receipt\+jws"}
 PUBLIC_KEY = (
-    {"kty": "EC", "crv": TEXT, "x": TEXT, "y": TEXT}, {"kty": "OKP", "crv": TEXT, "x": TEXT}, {"kty": "RSA", "e": TEXT, "n": TEXT},
+    {"kty": "EC", "crv": TEXT, "x": TEXT, "y": TEXT},
+    {"kty": "OKP", "crv": TEXT, "x": TEXT},
+    {"kty": "RSA", "e": TEXT, "n": TEXT},
 )
 ACKNOWLEDGEMENT_HEADER = {"alg": TEXT, "jwk": PUBLIC_KEY, "typ": r"acknowledgement\+jws"}
 ACKNOWLEDGEMENT = {  # what a recipient signs; besides, perhaps, its own words
-    "v": "acknowledgement/1", "by": "|".join(ANSWERS), "role": NAME, "time": to_the_second, "message": REF, "delivery": REF,
-    "content_sha256": DIGEST, "name?": TEXT, "copies?": TEXT, "reason?": TEXT,
+    "v": "acknowledgement/1", "by": "|".join(ANSWERS), "role": NAME, "time": to_the_second,
+    "message": REF, "delivery": REF, "content_sha256": DIGEST, "name?": TEXT, "copies?": TEXT, "reason?": TEXT,
 }
-MANIFEST = {"v": "bundle/1", "incident": TEXT, "refs": [TEXT], "count": amount, "files": lambda value: type(value) is dict}
+MANIFEST = {
+    "v": "bundle/1", "incident": TEXT, "refs": [TEXT], "count": amount, "files": lambda value: type(value) is dict,
+}
 RECEIPT_KEY = {"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": REF, "x": TEXT, "y": TEXT, "use?": TEXT}
 POLICY = {
     "v": "policy/1", "issuer": TEXT, "log": [TEXT], "witnesses?": [TEXT], "quorum": amount, "skew_seconds?": amount,
@@ -225,19 +241,21 @@ POLICY = {
 # fmt: on
 
 
-# --- the tree (RFC 9162 section 2.1) ---------------------------------------------------------------------------------
+# --- 3. The tree (RFC 9162 section 2.1) ------------------------------------------------------------------------------
 
 
 def leaf_hash(leaf: bytes) -> bytes:
+    """The hash of one entry (section 2.1.1). The prefix keeps leaves and nodes apart."""
     return hashlib.sha256(b"\x00" + leaf).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of two subtrees (section 2.1.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Is `leaf` (a leaf hash) at `index` of the tree of `size` leaves with `root`? RFC 9162 section 2.1.3.2."""
+    """Whether `leaf` (a leaf hash) stands at `index` in the tree of `size` leaves with `root` (section 2.1.3.2)."""
     if not 0 <= index < size or len(leaf) != 32:
         return False
     position, last, current = index, size - 1, leaf
@@ -255,7 +273,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> bool:
-    """Is the first tree a prefix of the second? RFC 9162 section 2.1.4.2. From an empty tree nothing is shown: False."""
+    """Whether the first tree is a prefix of the second (section 2.1.4.2); False where the first is empty."""
     if 0 < size1 == size2:
         return not proof and root1 == root2
     if not 0 < size1 < size2 or not proof or any(len(part) != 32 for part in proof):
@@ -278,7 +296,7 @@ def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof
     return last == 0 and old == root1 and new == root2
 
 
-# --- signatures ------------------------------------------------------------------------------------------------------
+# --- 4. Signatures ---------------------------------------------------------------------------------------------------
 
 
 def es256_ok(public: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bool:
@@ -295,7 +313,7 @@ def ed25519_ok(public: bytes, signature: bytes, data: bytes) -> bool:
 
 
 def jwk_ok(jwk: dict[str, str], alg: str, signature: bytes, data: bytes) -> bool:
-    """A signature by a public JWK (RFC 7517) under the one algorithm of its kind: ES256, Ed25519 or PS256."""
+    """Whether a public JWK (RFC 7517) made the signature, by the one algorithm that its kind of key may use."""
     number = {
         name: int.from_bytes(unb64url(jwk[name]), "big") for name in ("x", "y", "e", "n") if name in jwk
     }
@@ -315,13 +333,22 @@ def jwk_ok(jwk: dict[str, str], alg: str, signature: bytes, data: bytes) -> bool
     return False
 
 
+def _accepts(check: Callable[[], None]) -> bool:
+    """Whether a check of `cryptography` passes: it raises when a signature or a key is false."""
+    try:
+        check()
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
 def thumbprint(jwk: dict[str, str]) -> str:
-    """Of a public JWK that has no other members than its kind needs (RFC 7638)."""
+    """The thumbprint (RFC 7638) of a public JWK that has no other members than its kind needs."""
     return b64url(hashlib.sha256(canonical(jwk)).digest())
 
 
 def compact(jws: bytes, limit_bytes: int) -> tuple[bytes, bytes, bytes, bytes]:
-    """Header, payload and signature of a compact JWS (RFC 7515 section 3.1), and the bytes that are signed."""
+    """A compact JWS (RFC 7515 section 3.1): its header, payload and signature, and the bytes that were signed."""
     parts = jws.decode("ascii", errors="replace").split(".")
     if len(parts) != 3 or len(jws) > limit_bytes:
         raise Invalid("this is not a compact JWS")
@@ -329,12 +356,10 @@ def compact(jws: bytes, limit_bytes: int) -> tuple[bytes, bytes, bytes, bytes]:
     return header, payload, signature, jws.rpartition(b".")[0]
 
 
-def _accepts(check: Callable[[], None]) -> bool:
-    try:
-        check()
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+# --- 5. Checkpoints and proofs (C2SP) --------------------------------------------------------------------------------
+
+LOG_KEY, WITNESS_KEY = 0x01, 0x04  # C2SP signed-note and tlog-cosignature signature types
+LIMIT_SIGNATURES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +372,7 @@ class VerifierKey:
 
     @property
     def id(self) -> bytes:
+        """The first four bytes of the hash of name, kind and key: how a signature line names its key."""
         return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
 
     def __str__(self) -> str:
@@ -368,15 +394,13 @@ def parse_vkey(text: str) -> VerifierKey:
     return key
 
 
-# --- checkpoints and proofs (C2SP) -----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A tree head whose signatures held, of the log named `origin`. `cosigned_at` has one instant for each witness that was
-    counted, earliest first.
+    """A tree head whose signatures held, of the log named `origin`.
 
-    `stamped_at` is the earliest instant at which an authority of the policy saw it; None unless the policy asks for that.
+    `cosigned_at` has one instant for each witness that was counted, earliest first. `stamped_at` is the earliest
+    instant at which a time-stamping authority of the policy saw the checkpoint; None unless the policy requires
+    time-stamps.
     """
 
     size: int
@@ -387,7 +411,41 @@ class Checkpoint:
 
     @property
     def seen_at(self) -> tuple[datetime, ...]:
+        """Every instant at which somebody other than the gateway saw this checkpoint."""
         return self.cosigned_at if self.stamped_at is None else (*self.cosigned_at, self.stamped_at)
+
+
+def open_checkpoint(
+    note: bytes, logs: Iterable[VerifierKey], witnesses: Iterable[VerifierKey], quorum: int
+) -> Checkpoint:
+    """The tree head, if a key of its log and at least `quorum` different witnesses signed it; refused otherwise.
+
+    A log's key signs for one log alone: the one whose origin is the key's name. Signatures by unknown keys are
+    passed over (C2SP signed-note); a false signature by a known key refuses the whole checkpoint.
+    """
+    text, signatures = parse_note(note)
+    origin, size, root = parse_checkpoint_text(text)
+    own = [key for key in logs if key.name == origin]
+    if not own:
+        raise Invalid("the checkpoint is of another log")
+    known = {(key.name, key.id): key for key in [*own, *witnesses]}
+    signed: dict[VerifierKey, datetime | None] = {}
+    for name, key_id, signature in signatures:
+        key = known.get((name, key_id))
+        if key is None:
+            continue
+        if key in signed:
+            raise Invalid("a key signed the checkpoint twice")
+        signed[key] = _signed_at(key, text, signature)
+    if not any(key.kind == LOG_KEY for key in signed):
+        raise Invalid("the log's signature on the checkpoint is missing")
+    times: dict[str, datetime] = {}
+    for key, at in signed.items():
+        if at is not None:  # a witness with its old and its new key is one witness
+            times[key.name] = max(at, times.get(key.name, at))
+    if len(times) < quorum:
+        raise Invalid("too few witnesses signed the checkpoint")
+    return Checkpoint(size, root, tuple(sorted(times.values())), origin=origin)
 
 
 def parse_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
@@ -405,6 +463,7 @@ def parse_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
 
 
 def _signature_line(line: str) -> tuple[str, bytes, bytes]:
+    """One line `— NAME BASE64` as (key name, key id, signature); ValueError otherwise."""
     match = re.fullmatch(r"— ([^\s+]+) (\S+)", line)
     raw = unb64(match[2]) if match else b""
     if match is None or len(raw) < 5:
@@ -428,48 +487,8 @@ def parse_checkpoint_text(text: bytes) -> tuple[str, int, bytes]:
     return lines[0], int(lines[1]), root
 
 
-def open_checkpoint(
-    note: bytes, logs: Iterable[VerifierKey], witnesses: Iterable[VerifierKey], quorum: int
-) -> Checkpoint:
-    """The tree head, if a key of its log and at least `quorum` different witnesses signed it. A log's key signs for the one
-    log whose origin is its name."""
-    text, signatures = parse_note(note)
-    origin, size, root = parse_checkpoint_text(text)
-    own = [key for key in logs if key.name == origin]
-    if not own:
-        raise Invalid("the checkpoint is of another log")
-    known = {(key.name, key.id): key for key in [*own, *witnesses]}
-    signed: dict[VerifierKey, datetime | None] = {}
-    for name, key_id, signature in signatures:
-        key = known.get((name, key_id))
-        if key is None:
-            continue  # signed-note: signatures of unknown keys are ignored
-        if key in signed:
-            raise Invalid("a key signed the checkpoint twice")
-        signed[key] = _signed_at(key, text, signature)
-    if not any(key.kind == LOG_KEY for key in signed):
-        raise Invalid("the log's signature on the checkpoint is missing")
-    times: dict[str, datetime] = {}
-    for key, at in signed.items():
-        if at is not None:  # a witness with its old and its new key is one witness
-            times[key.name] = max(at, times.get(key.name, at))
-    if len(times) < quorum:
-        raise Invalid("too few witnesses signed the checkpoint")
-    return Checkpoint(size, root, tuple(sorted(times.values())), origin=origin)
-
-
-def label(origin: str) -> str:
-    """What a log is called among those of one deployment: the last part of its origin, as 2026."""
-    return origin.rpartition("/")[2]
-
-
-def cosigned_message(text: bytes, timestamp: int) -> bytes:
-    """What a witness signs (C2SP tlog-cosignature, Ed25519)."""
-    return b"cosignature/v1\ntime %d\n" % timestamp + text
-
-
 def _signed_at(key: VerifierKey, text: bytes, signature: bytes) -> datetime | None:
-    """When a witness signed, None for the log's own signature; a known key's false signature refuses the whole note."""
+    """When a witness signed; None for the log's own signature, which has no time. A false signature is refused."""
     if key.kind == LOG_KEY:
         if not ed25519_ok(key.public, signature, text):
             raise Invalid("the log's signature on the checkpoint is false")
@@ -478,6 +497,16 @@ def _signed_at(key: VerifierKey, text: bytes, signature: bytes) -> datetime | No
     if timestamp >> 36 or not ed25519_ok(key.public, signature[8:], cosigned_message(text, timestamp)):
         raise Invalid("a witness's signature on the checkpoint is false")
     return datetime.fromtimestamp(timestamp, UTC)
+
+
+def cosigned_message(text: bytes, timestamp: int) -> bytes:
+    """What a witness signs (C2SP tlog-cosignature, Ed25519)."""
+    return b"cosignature/v1\ntime %d\n" % timestamp + text
+
+
+def label(origin: str) -> str:
+    """The short name of a log among those of one deployment: the last part of its origin, for example 2026."""
+    return origin.rpartition("/")[2]
 
 
 def parse_proof(proof: bytes) -> tuple[int, list[bytes], bytes]:
@@ -494,11 +523,13 @@ def parse_proof(proof: bytes) -> tuple[int, list[bytes], bytes]:
     return int(match[1]), path, note
 
 
-# --- the policy ------------------------------------------------------------------------------------------------------
+# --- 6. The policy: what is trusted ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptKey:
+    """A key that signs receipts, in force from `nbf` until before `exp`, and trusted only before `revoked`."""
+
     public: ec.EllipticCurvePublicKey
     nbf: datetime
     exp: datetime | None
@@ -507,7 +538,7 @@ class ReceiptKey:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A checkpoint that the holder of the policy saw itself; `seen` is when, `origin` its log."""
+    """A checkpoint of the log `origin` that the policy's holder got from elsewhere; `seen` is when, if known."""
 
     size: int
     root: bytes
@@ -517,8 +548,11 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class Stampers:
-    """The time-stamping authorities that are believed: their roots, the policies (OIDs) that they must stamp under, and how
-    far the time-stamps before and after an event may lie apart."""
+    """The time-stamping authorities that are believed.
+
+    Their root certificates, the policies (OIDs) under which they must stamp, and how far the time-stamps before and
+    after an event may lie apart.
+    """
 
     roots: tuple[x509.Certificate, ...]
     policies: tuple[str, ...]
@@ -530,7 +564,11 @@ NOBODY_STAMPS = Stampers((), (), timedelta(days=1))
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Whom to believe. `skew` is how far two honest clocks may differ. The name of each log's key is that log's origin."""
+    """Whom to believe.
+
+    `logs` and `witnesses` are keys; the name of a log's key is that log's origin. At least `quorum` witnesses must
+    have signed each checkpoint. `skew` is how far two honest clocks may differ.
+    """
 
     issuer: str
     logs: tuple[VerifierKey, ...]
@@ -549,7 +587,7 @@ class Policy:
 
 
 def load_policy(raw: bytes) -> Policy:
-    """Read a policy; Unreadable when it is not one, or allows less than it seems to."""
+    """Read a policy; Unreadable when it is not one, or would check less than it seems to."""
     try:
         data = strict_json(raw)
         if not fits(data, POLICY):
@@ -578,9 +616,12 @@ def load_policy(raw: bytes) -> Policy:
 
 
 def _read_policy(data: dict[str, Any]) -> Policy:
+    """The policy of a document that has the form POLICY and every member; ValueError when a name stands twice."""
     logs = tuple(parse_vkey(line) for line in data["log"])
     origins = {key.name for key in logs}
-    only = logs[0].name if len(origins) == 1 else ""  # a pin is of it unless it says of which
+    only = (
+        logs[0].name if len(origins) == 1 else ""
+    )  # a pinned checkpoint without an origin is of the only log
     peers = {peer["agency"]: frozenset(peer["keys"]) for peer in data["peers"]}
     receipt_keys = {key["jwk"]["kid"]: _read_key(key) for key in data["receipt_keys"]}
     if (len(peers), len(receipt_keys)) != (len(data["peers"]), len(data["receipt_keys"])):
@@ -621,7 +662,22 @@ def _when(text: str | None) -> datetime | None:
     return None if text is None else instant(text)
 
 
-# --- receipts --------------------------------------------------------------------------------------------------------
+def with_pinned(policy: Policy, notes: Iterable[bytes]) -> Policy:
+    """The policy with more pinned checkpoints; Unreadable when one is not signed by a log of the policy."""
+    pins = []
+    for note in notes:
+        try:
+            head = open_checkpoint(note, policy.logs, policy.witnesses, 0)
+        except Invalid as fault:
+            raise Unreadable("a pinned checkpoint is not one that the policy's log signed") from fault
+        pins.append(Pinned(head.size, head.root, None, head.origin))
+    return replace(policy, pinned=(*policy.pinned, *pins))
+
+
+# --- 7. One receipt --------------------------------------------------------------------------------------------------
+
+LIMIT_STATEMENT_BYTES = 65_535  # C2SP tlog-tiles: an entry's length is a uint16
+NEEDS_REASON = re.compile(".*(Failure|Rejection|Expiry|Missed|Held|Waived|Revoked)")
 
 
 @dataclass(slots=True)
@@ -644,8 +700,22 @@ class Receipt:
         return instant(self.statement["time"])
 
 
+def _read_receipt(name: str, files: dict[str, bytes], policy: Policy) -> Receipt:
+    """The receipt NAME.jws, with NAME.disclosures (opened fields) and NAME.proof (place in the log) if present."""
+    receipt = open_receipt(files[name + ".jws"], policy)
+    if name + ".disclosures" in files:
+        add_disclosures(receipt, files[name + ".disclosures"])
+    if name + ".proof" in files:
+        index, path, note = parse_proof(files[name + ".proof"])
+        checkpoint = open_checkpoint(note, policy.logs, policy.witnesses, policy.quorum)
+        if not verify_inclusion(receipt.leaf, index, checkpoint.size, path, checkpoint.root):
+            raise Invalid("the proof does not lead from the statement to the checkpoint's root")
+        receipt.index, receipt.checkpoint = index, checkpoint
+    return receipt
+
+
 def open_receipt(jws: bytes, policy: Policy) -> Receipt:
-    """A receipt from its compact JWS: strict form, a key of the policy, a true signature, a closed statement."""
+    """A receipt from its compact JWS: strict in form, signed by a key of the policy, of the policy's issuer."""
     header, payload, signature, signed = compact(jws, 2 * LIMIT_STATEMENT_BYTES)
     head = strict_json(header)
     if not fits(head, RECEIPT_HEADER):
@@ -668,7 +738,7 @@ def open_receipt(jws: bytes, policy: Policy) -> Receipt:
 
 
 def check_statement(payload: bytes) -> dict[str, Any]:
-    """The statement, if it is canonical and of the closed form `receipt/1`."""
+    """The statement, if it is canonical and has exactly the form `receipt/1`."""
     statement: dict[str, Any] = strict_json(payload)
     if not fits(statement, STATEMENT):
         raise Invalid("the statement is not of the form receipt/1")
@@ -682,7 +752,7 @@ def check_statement(payload: bytes) -> dict[str, Any]:
 
 
 def add_disclosures(receipt: Receipt, raw: bytes) -> None:
-    """Open commitments. A disclosure that matches nothing is refused (RFC 9901 section 7.1), as is a repeated one."""
+    """Open committed fields; a disclosure that matches none, or comes twice, is refused (RFC 9901 section 7.1)."""
     disclosures = strict_json(raw)
     if not fits(disclosures, [TEXT]):
         raise Invalid("the disclosures are not a list of strings")
@@ -703,12 +773,385 @@ def add_disclosures(receipt: Receipt, raw: bytes) -> None:
         receipt.disclosed[parts[1]] = parts[2]
 
 
-# --- what a recipient signed ------------------------------------------------------------------------------------------
+# --- 8. The bundle's files -------------------------------------------------------------------------------------------
+
+LIMIT_BYTES = 1 << 30  # a bundle is stored, not compressed: its size is what it costs to read
+PATHS = re.compile(
+    r"manifest\.json|README\.txt|SUMMARY\.(html|pdf)|verify\.py|policy\.example\.json"
+    r"|receipts/[0-9]{4,6}\.(jws|proof|disclosures)"
+    r"|checkpoints/([a-z0-9-]{1,32}_)?[1-9][0-9]{0,18}(\.note|(-2)?\.tsr)"
+    r"|consistency/([a-z0-9-]{1,32}_)?[1-9][0-9]{0,18}-[1-9][0-9]{0,18}\.txt"
+    r"|links/[a-z0-9-]{1,32}\.(jws|proof)|peer/ev-[0-9a-f]{32}\.(jws|eml)"
+    r"|payloads/ev-[0-9a-f]{32}\.bin|attachments/att-[a-z2-7]{26}\.bin|keys/[A-Za-z0-9_-]{1,64}\.(jwk|vkey)"
+)
+
+
+def read_zip(bundle: bytes, limit_bytes: int) -> dict[str, bytes]:
+    """The files of the zip, if they are stored without compression and no byte lies outside of the files listed."""
+    if len(bundle) > limit_bytes:
+        raise Invalid("the bundle is larger than this program reads")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(bundle))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as fault:
+        raise Unreadable("the bundle is not a zip file") from fault
+    entries = archive.infolist()
+    names = {entry.filename for entry in entries}
+    if len(names) != len(entries):
+        raise Invalid("two files have one name")
+    if not all(PATHS.fullmatch(name) and len(Path(name).parts) <= 2 for name in names):
+        raise Invalid("a file has a name that a bundle does not hold")
+    if any(
+        entry.compress_type or entry.flag_bits & ~0x800 or entry.file_size != entry.compress_size
+        for entry in entries
+    ):
+        raise Invalid("a file is not stored plainly")
+    if len(bundle) != 22 + sum(76 + 2 * len(entry.filename) + entry.file_size for entry in entries):
+        raise Invalid("the zip holds data outside of its files")
+    if not _reads_one_way(bundle, entries):
+        raise Invalid("two programs could read different files from the zip")
+    try:
+        return {entry.filename: archive.read(entry) for entry in entries}
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as fault:
+        raise Invalid("the zip is damaged") from fault
+
+
+def _reads_one_way(bundle: bytes, entries: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether every program finds the same files.
+
+    A zip describes each file twice: before its bytes, and in a directory at the end. Programs differ in which of
+    the two they read, so both must agree and the files must follow each other without a gap.
+    """
+    at, listed = 0, sum(30 + len(entry.filename) + entry.file_size for entry in entries)
+    for entry in entries:
+        head = b"PK\x03\x04" + bundle[listed + 6 : listed + 32] + entry.filename.encode()
+        if entry.header_offset != at or bundle[at : at + len(head)] != head:
+            return False
+        at, listed = at + len(head) + entry.file_size, listed + 46 + len(entry.filename)
+    return True
+
+
+def check_manifest(files: dict[str, bytes]) -> dict[str, Any]:
+    """The manifest, if it lists exactly the files that are there with their digests."""
+    if "manifest.json" not in files:
+        raise Invalid("manifest.json is missing")
+    manifest: dict[str, Any] = strict_json(files["manifest.json"])
+    if not fits(manifest, MANIFEST):
+        raise Invalid("the manifest is not of the form bundle/1")
+    listed = manifest["files"]
+    if set(listed) != set(files) - {"manifest.json"}:
+        raise Invalid("a file is missing, or there is one that the manifest does not list")
+    if any(listed[name] != hashlib.sha256(files[name]).hexdigest() for name in listed):
+        raise Invalid("a file is not the one that the manifest lists")
+    return manifest
+
+
+def _check_counts(
+    manifest: dict[str, Any], receipts: list[Receipt], names: list[str], files: dict[str, bytes]
+) -> None:
+    """The receipts are those that the manifest counts, numbered without gaps; no proof is without its receipt."""
+    if manifest["count"] != len(receipts) or manifest["refs"] != sorted(
+        {one.statement["ref"] for one in receipts}
+    ):
+        raise Invalid("the count or the refs are not those of the receipts")
+    if not receipts or names != [f"receipts/{number:04d}" for number in range(len(receipts))]:
+        raise Invalid("the receipts are not numbered from 0000 without gaps")
+    beside = {name.rpartition(".")[0] for name in files if name.startswith("receipts/")}
+    if beside != set(names):
+        raise Invalid("a proof or disclosure belongs to no receipt")
+
+
+# --- 9. Chains: the receipts of one matter ---------------------------------------------------------------------------
+
+
+def check_chains(receipts: list[Receipt]) -> None:
+    """Each `ref` is one chain: numbered from 1 without gaps, each receipt naming the leaf of the one before it.
+
+    A chain is at least as long as any receipt counted it (those of closing and of erasure count all chains of their
+    incident), so that a chain cut off at its end is noticed.
+    """
+    if len({receipt.statement["id"] for receipt in receipts}) != len(receipts):
+        raise Invalid("two receipts have one id")
+    last: dict[str, Receipt] = {}
+    for receipt in receipts:
+        before = last.get(receipt.statement["ref"])
+        if receipt.statement["seq"] != (before.statement["seq"] + 1 if before else 1):
+            raise Invalid("a chain has a gap, a repetition or is out of order")
+        if receipt.statement["prev"] != (before.leaf.hex() if before else ""):
+            raise Invalid("a receipt does not name the one before it")
+        last[receipt.statement["ref"]] = receipt
+    for receipt in receipts:
+        for ref, count in receipt.statement.get("chains", {}).items():
+            if ref not in last or last[ref].statement["seq"] < count:
+                raise Invalid("a receipt counted more receipts of a chain than there are")
+
+
+# --- 10. Times and keys ----------------------------------------------------------------------------------------------
+
+Window = tuple[datetime | None, datetime | None]  # the time-stamps before and after an event
+
+
+def _check_time(receipt: Receipt, heads: list[Checkpoint], policy: Policy) -> Window:
+    """The claimed time fits what others saw, on both sides, and the receipt's key was good then.
+
+    Before the event: the checkpoint that the statement names as `after`. After it: every checkpoint that holds the
+    receipt. Returns the two time-stamps between which the event lies, each None when there is none.
+    """
+    after = receipt.statement.get("after")
+    named = [
+        head for head in heads if after and (head.size, head.root.hex()) == (after["size"], after["root"])
+    ]
+    if after and not named:
+        raise Invalid("the statement names an earlier checkpoint that is not there")
+    if any(at - policy.skew > receipt.time for head in named for at in head.seen_at):
+        raise Invalid("the statement claims a time before what it was made after")
+    holding = [head for head in heads if _holds(receipt, head)]
+    if any(receipt.time > at + policy.skew for head in holding for at in head.seen_at):
+        raise Invalid("the statement claims a time after others had seen it")
+    begins = max((head.stamped_at for head in named if head.stamped_at), default=None)
+    ends = min((head.stamped_at for head in holding if head.stamped_at), default=None)
+    if begins and ends and ends - begins > policy.stampers.max_window:
+        raise Invalid("the time-stamps before and after the statement are too far apart")
+    _check_key(receipt, begins, ends, holding, policy)
+    return begins, ends
+
+
+def _check_key(
+    receipt: Receipt,
+    begins: datetime | None,
+    ends: datetime | None,
+    holding: list[Checkpoint],
+    policy: Policy,
+) -> None:
+    """The key was in force between the two time-stamps, and was not yet revoked when somebody else saw the receipt.
+
+    When that was, time-stamps alone say if the policy requires them; else witnesses do, as many as the quorum. A
+    pinned checkpoint with a time counts in both cases.
+    """
+    key = policy.receipt_keys[receipt.statement["kid"]]
+    if (ends is not None and ends < key.nbf) or (begins and key.exp and begins >= key.exp):
+        raise Invalid("the key was not in force at the time that is stamped")
+    if policy.is_stamped:
+        seen = [] if ends is None else [ends]
+    else:
+        quorums = max(policy.quorum, 1)  # one witness that lies about its time is none
+        seen = [head.cosigned_at[quorums - 1] for head in holding if len(head.cosigned_at) >= quorums]
+    seen += [pin.seen for pin in policy.pinned if pin.seen is not None and _holds(receipt, pin)]
+    if key.revoked is not None and (not seen or min(seen) >= key.revoked):
+        raise Invalid("the key was revoked, and nobody saw the receipt before that")
+
+
+def _holds(receipt: Receipt, head: Checkpoint | Pinned) -> bool:
+    """Whether a receipt is among the leaves under a checkpoint."""
+    return receipt.index is not None and receipt.origin == head.origin and receipt.index < head.size
+
+
+def with_stamp(head: Checkpoint, name: str, files: dict[str, bytes], policy: Policy) -> Checkpoint:
+    """The checkpoint with the earliest of its time-stamps, if the policy requires them; each must hold.
+
+    `name` is the checkpoint's file without its ending: NAME.note, with NAME.tsr and perhaps NAME-2.tsr beside it.
+    """
+    tokens = [files[one] for one in (f"{name}.tsr", f"{name}-2.tsr") if one in files]
+    if not policy.is_stamped or not tokens or not _can_check_stamps(policy):
+        return head
+    stamped_at = min(check_stamp(token, files[f"{name}.note"], policy.stampers) for token in tokens)
+    if any(abs(at - stamped_at) > policy.skew for at in head.cosigned_at):
+        raise Invalid("a witness's time is far from that of the time-stamp over its signature")
+    return replace(head, stamped_at=stamped_at)
+
+
+def _can_check_stamps(policy: Policy) -> bool:
+    """Whether the policy names authorities and the library for RFC 3161 is installed."""
+    return bool(policy.stampers.roots) and importlib.util.find_spec("rfc3161_client") is not None
+
+
+def check_stamp(token: bytes, note: bytes, stampers: Stampers) -> datetime:
+    """When an authority saw exactly these bytes (RFC 3161). Its certificates are judged at that time, not today."""
+    import rfc3161_client  # needed only for policies that ask for time-stamps
+
+    try:
+        response = rfc3161_client.decode_timestamp_response(token)
+        stamp = response.tst_info
+    except ValueError as fault:
+        raise Invalid("a time-stamp is not a response that RFC 3161 knows") from fault
+    if stamp.policy.dotted_string not in stampers.policies:
+        raise Invalid("a time-stamp was made under another policy than the accepted ones")
+    if stamp.message_imprint.message != hashlib.sha256(note).digest():
+        raise Invalid("a time-stamp is over something else than its checkpoint's file")
+    try:
+        builder = rfc3161_client.VerifierBuilder(roots=list(stampers.roots))
+        # That it was granted, the chain to a root, that the key is for time-stamping alone, and the signature:
+        builder.build().verify_message(response, note)
+    except (rfc3161_client.VerificationError, ValueError) as fault:
+        raise Invalid("a time-stamp is not signed by a trusted authority in force at its time") from fault
+    return stamp.gen_time
+
+
+def _check_stamps_belong(files: dict[str, bytes]) -> None:
+    """Every time-stamp stands beside the checkpoint that it is over."""
+    stamped = {name.removesuffix(".tsr").removesuffix("-2") for name in files if name.endswith(".tsr")}
+    if not stamped <= {name.removesuffix(".note") for name in files}:
+        raise Invalid("a time-stamp belongs to no checkpoint")
+
+
+# --- 11. The log: one history, and one log after another -------------------------------------------------------------
+
+LINK = "LogContinued"  # the event of the first leaf of a log that follows another
+
+
+def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> list[Window]:
+    """All checkpoints of a log are of one history, what the policy pinned among them, and log follows on log.
+
+    Returns for each receipt the two time-stamps between which its event lies.
+    """
+    links = _read_links(files, policy)
+    heads = [one.checkpoint for one in (*receipts, *links) if one.checkpoint is not None]
+    notes = {
+        name: open_checkpoint(files[name], policy.logs, policy.witnesses, policy.quorum)
+        for name in files
+        if name.endswith(".note")
+    }
+    origins = {head.origin for head in (*heads, *notes.values())}
+    for name, head in notes.items():
+        if name != f"checkpoints/{_prefix(head.origin, origins)}{head.size}.note":
+            raise Invalid("a checkpoint's file is not named by its size")
+        heads.append(with_stamp(head, name.removesuffix(".note"), files, policy))
+    proofs: dict[str, Sequence[Checkpoint | Pinned]] = {}
+    for origin in origins:
+        proofs |= _pairs(origin, _prefix(origin, origins), heads, policy.pinned)
+    if {name for name in files if name.startswith("consistency/")} != set(proofs):
+        raise Invalid("a consistency proof between two checkpoints is missing or belongs to none")
+    for name, (one, newest) in proofs.items():
+        _check_consistency(one, newest, files[name])
+    _check_stamps_belong(files)
+    check_order(receipts, check_links(links, heads, origins))
+    return [_check_time(receipt, heads, policy) for receipt in receipts]
+
+
+def _prefix(origin: str, origins: set[str]) -> str:
+    """What the names of a log's files begin with, where the bundle holds checkpoints of several logs."""
+    return f"{label(origin)}_" if len(origins) > 1 else ""
+
+
+def _pairs(
+    origin: str, prefix: str, heads: Sequence[Checkpoint], pinned: Sequence[Pinned]
+) -> dict[str, Sequence[Checkpoint | Pinned]]:
+    """The checkpoints of one log that must be proved consistent, each with the newest, by the proof's file name."""
+    by_size: dict[int, Checkpoint | Pinned] = {}
+    known: list[Checkpoint | Pinned] = [*heads, *pinned]
+    for one in (one for one in known if one.origin == origin):
+        first = by_size.setdefault(one.size, one)
+        if first.root != one.root:
+            raise Invalid("two checkpoints of one size have different roots")
+    newest = max(head.size for head in heads if head.origin == origin)
+    if max(by_size) > newest:
+        raise Invalid("the log is shorter than a checkpoint that the policy pinned")
+    return {
+        f"consistency/{prefix}{size}-{newest}.txt": (one, by_size[newest])
+        for size, one in by_size.items()
+        if size != newest
+    }
+
+
+def _check_consistency(one: Checkpoint | Pinned, newest: Checkpoint | Pinned, lines: bytes) -> None:
+    """The log of one checkpoint is a prefix of the log of the newest; `lines` are the proof's hashes in base64."""
+    try:
+        path = [unb64(line) for line in lines.decode().removesuffix("\n").split("\n")]
+    except ValueError:
+        path = []
+    if not verify_consistency(one.size, newest.size, one.root, newest.root, path):
+        raise Invalid("two checkpoints are not of one history")
+
+
+def _read_links(files: dict[str, bytes], policy: Policy) -> list[Receipt]:
+    """The receipts under links/: each is shown to be the first leaf of a log that follows another."""
+    links = []
+    for name in sorted({name.rpartition(".")[0] for name in files if name.startswith("links/")}):
+        link = _read_receipt(name, {f"{name}.jws": b"", **files}, policy)
+        if link.index != 0 or name != f"links/{label(link.origin)}" or link.statement["event"] != LINK:
+            raise Invalid("a link between two logs is not shown to be the first leaf of its log")
+        links.append(link)
+    return links
+
+
+def check_links(links: list[Receipt], heads: list[Checkpoint], origins: set[str]) -> list[str]:
+    """The logs in their order: each but the first begins by naming the last checkpoint of the one before."""
+    last = {head.root.hex(): head for head in sorted(heads, key=lambda head: head.size)}
+    ends = {head.origin: head for head in last.values()}
+    follows: dict[str, str] = {}
+    for link in links:
+        after = link.statement.get("after", {})
+        named = last.get(after.get("root", ""))
+        if named is None or named.size != after["size"] or ends[named.origin] is not named:
+            raise Invalid(
+                "a log's first leaf names something else than the last checkpoint of a log before it"
+            )
+        follows[named.origin] = link.origin
+    order = sorted(origins - set(follows.values()))[:1]
+    while order and order[-1] in follows:
+        order.append(follows[order[-1]])
+    if set(order) != origins:
+        raise Invalid("the link between two logs is missing")
+    return order
+
+
+def check_order(receipts: list[Receipt], logs: list[str]) -> None:
+    """The receipts of each chain stand in the log, and from log to log, in the order of the chain.
+
+    Receipts that are in no log yet come last.
+    """
+    last: dict[str, tuple[int, int]] = {}
+    for receipt in receipts:
+        ref, number = receipt.statement["ref"], receipt.statement["seq"]
+        place = (len(logs), number) if receipt.index is None else (logs.index(receipt.origin), receipt.index)
+        if place <= last.get(ref, (-1, 0)):
+            raise Invalid("receipts went into the log in an impossible order")
+        last[ref] = place
+
+
+# --- 12. Content -----------------------------------------------------------------------------------------------------
+
+
+def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
+    """`matches`, `erased` or `not supplied`. A payload or attachment that is not the one committed to is refused.
+
+    `matches`: every accepted message has its payload and all its attachments here. `erased`: there is a receipt of
+    the erasure, and neither content nor opened fields.
+    """
+    accepted = {one.statement["id"]: one for one in receipts if _accepted(one)}
+    payloads = {name[len("payloads/") : -len(".bin")]: name for name in files if name.startswith("payloads/")}
+    for entry, name in payloads.items():
+        if entry not in accepted:
+            raise Invalid("a payload belongs to no accepted message")
+        if accepted[entry].disclosed.get("payload_sha256") != hashlib.sha256(files[name]).hexdigest():
+            raise Invalid("a payload is not the one that was committed to")
+    named = {file for one in accepted.values() for file in str(one.disclosed.get("attachments", "")).split()}
+    attached = {
+        f"{name[len('attachments/') : -len('.bin')]}={hashlib.sha256(files[name]).hexdigest()}"
+        for name in files
+        if name.startswith("attachments/")
+    }
+    if not attached <= named:
+        raise Invalid("an attachment is not one that a message was committed to")
+    if accepted and set(payloads) == set(accepted) and attached == named:
+        return "matches"
+    erased = any(one.statement["event"] == "ContentErased" for one in receipts)
+    bare = not payloads and not attached and not any(one.disclosed for one in accepted.values())
+    return "erased" if erased and bare else "not supplied"
+
+
+def _accepted(receipt: Receipt) -> bool:
+    """Whether the receipt is the one of a message's acceptance, which commits to its content."""
+    return bool(receipt.statement["event"] == "SubmissionAcceptance")
+
+
+# --- 13. What recipients signed themselves ---------------------------------------------------------------------------
+
+PERSONS_ANSWERS = {ANSWERS["person"], ANSWERS["declined"]}
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """A recipient's own statement whose signature held, and the thumbprint (RFC 7638) of the key that it names."""
+    """A recipient's own statement whose signature held, and the thumbprint (RFC 7638) of the key in its header."""
 
     said: dict[str, Any]
     thumbprint: str
@@ -719,7 +1162,10 @@ class Acknowledgement:
 
 
 def open_acknowledgement(jws: bytes) -> Acknowledgement:
-    """A compact JWS with the public key in its header. Whose key that is, it does not show: compare the thumbprint."""
+    """An acknowledgement from its compact JWS, which carries its public key in the header.
+
+    It does not show whose key that is: the caller must compare the thumbprint with one it knows.
+    """
     header, payload, signature, signed = compact(jws, LIMIT_STATEMENT_BYTES)
     head, said = strict_json(header), strict_json(payload)
     if not fits(head, ACKNOWLEDGEMENT_HEADER):
@@ -735,7 +1181,7 @@ def open_acknowledgement(jws: bytes) -> Acknowledgement:
 
 
 def check_peers(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> str:
-    """What recipients and mail systems said themselves is what the receipts commit to; in words, how much there is."""
+    """What recipients signed, and mails as they came, are what the receipts commit to. Returns a count in words."""
     by_id = {one.statement["id"]: one for one in receipts}
     contents: dict[str, Any] = {}
     for one in filter(_accepted, receipts):
@@ -768,13 +1214,10 @@ def check_peers(receipts: list[Receipt], files: dict[str, bytes], policy: Policy
     return ", ".join(f"{count} {words}" for words, count in counted.items() if count)
 
 
-def _accepted(receipt: Receipt) -> bool:
-    return bool(receipt.statement["event"] == "SubmissionAcceptance")
-
-
 def _check_acknowledgement(
     signed: Acknowledgement, receipt: Receipt, contents: dict[str, Any], policy: Policy
 ) -> None:
+    """The recipient signed by the agreed key, and for the delivery, answer and content that the receipt states."""
     said, disclosed = signed.said, receipt.disclosed
     if "recipient" not in disclosed:
         raise Invalid("the receipt does not say whose answer the recipient's signature is")
@@ -793,14 +1236,19 @@ def _check_acknowledgement(
         raise Invalid("the recipient signed after the gateway says that it answered")
 
 
-# --- what a sender signed ---------------------------------------------------------------------------------------------
+# --- 14. What senders signed themselves ------------------------------------------------------------------------------
 
-SIGNED_WITHIN = timedelta(minutes=2)  # the gateway takes a request that was signed in the last minute
+SIGNED_WITHIN = timedelta(
+    minutes=2
+)  # the gateway takes a request signed within the last minute; one more until its receipt
 
 
 def check_senders(receipts: list[Receipt], policy: Policy) -> str:
-    """Senders' own signatures over their requests (RFC 9421) are over what was accepted; in words, how many there are, and by whose word
-    the keys are theirs: what only the gateway names, it could have made."""
+    """Senders' signatures over their requests (RFC 9421) are over what was accepted. Returns a count in words.
+
+    The words tell apart keys that the policy names from keys that only the gateway names: those it could have made
+    itself.
+    """
     signed = [one for one in receipts if _accepted(one) and "http_signature" in one.disclosed]
     for one in signed:
         _check_request(one, policy)
@@ -811,6 +1259,7 @@ def check_senders(receipts: list[Receipt], policy: Policy) -> str:
 
 
 def _check_request(receipt: Receipt, policy: Policy) -> None:
+    """The sender's key signed this content, at the time at which the gateway accepted it."""
     disclosed = receipt.disclosed
     jwk, base, signature, content = _as_sent(disclosed)
     algorithm = {"EC": "ES256", "OKP": "Ed25519", "RSA": "PS256"}
@@ -830,7 +1279,7 @@ def _check_request(receipt: Receipt, policy: Policy) -> None:
 
 
 def _as_sent(disclosed: dict[str, Any]) -> tuple[Any, bytes, bytes, bytes]:
-    """Key, signature base and signature, and the digest of the content as a Content-Digest has it."""
+    """What the receipt discloses of a request: key, signature base and signature; and the content's digest."""
     try:
         names = ("http_signature_base", "http_signature")
         base, signature = (base64.b64decode(str(disclosed[name]), validate=True) for name in names)
@@ -840,12 +1289,12 @@ def _as_sent(disclosed: dict[str, Any]) -> tuple[Any, bytes, bytes, bytes]:
         raise Invalid("a sender's signature is not whole") from None
 
 
-# --- the bundle ------------------------------------------------------------------------------------------------------
+# --- 15. The verdict -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer. `receipts` counts those in the bundle; `content` is matches, erased or not supplied."""
+    """The answer. `receipts` counts those in the bundle; `content` is `matches`, `erased` or `not supplied`."""
 
     verdict: str
     reason: str
@@ -854,24 +1303,32 @@ class Finding:
 
 
 def verify_bundle(bundle: bytes, policy: Policy, limit_bytes: int = LIMIT_BYTES) -> Finding:
-    """The verdict on a bundle under a policy; Unreadable when it is not a zip at all."""
+    """The verdict on a bundle under a policy; Unreadable when it is not a zip at all.
+
+    The numbers below are the parts of this file. `where` names the step, or the receipt, at which a check failed.
+    """
     where = "bundle"
     count = 0
     try:
+        # (8) the files are those of the manifest
         files = read_zip(bundle, limit_bytes)
         manifest = check_manifest(files)
+        # (1 to 7) each receipt by itself: form, signature, disclosed fields, proof that it is in the log
         numbered = [name[:-4] for name in files if re.fullmatch("receipts/.*jws", name)]
         names = sorted(numbered, key=lambda name: (len(name), name))
         count = len(names)
         receipts: list[Receipt] = []
         for where in names:
             receipts.append(_read_receipt(where, files, policy))
+        # (9) the receipts together: chains without gaps, and as many receipts as the manifest counts
         where = "chain"
         check_chains(receipts)
         where = "manifest.json"
         _check_counts(manifest, receipts, names, files)
+        # (10, 11) one history of the log, and times and keys that agree with it
         where = "checkpoints"
         windows = check_history(receipts, files, policy)
+        # (12 to 14) content, and what recipients and senders signed themselves
         where = "content"
         content = check_content(receipts, files)
         where = "peer"
@@ -911,344 +1368,25 @@ def _pending(windows: list[Window], files: dict[str, bytes], policy: Policy) -> 
     return "time-stamp pending"
 
 
-def read_zip(bundle: bytes, limit_bytes: int) -> dict[str, bytes]:
-    """The files of a plainly stored zip. No compression means no bomb; no byte may lie outside of the files listed."""
-    if len(bundle) > limit_bytes:
-        raise Invalid("the bundle is larger than this program reads")
+# --- 16. The command -------------------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Check an evidence bundle offline against a policy.")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--policy", type=Path, required=True, help="whom to trust; obtained on another path")
+    parser.add_argument(
+        "--pinned", type=Path, action="append", default=[], help="a checkpoint got from others"
+    )
+    parser.add_argument("--json", action="store_true", help="answer with one JSON document")
+    given = parser.parse_args(arguments)
     try:
-        archive = zipfile.ZipFile(io.BytesIO(bundle))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as fault:
-        raise Unreadable("the bundle is not a zip file") from fault
-    entries = archive.infolist()
-    names = {entry.filename for entry in entries}
-    if len(names) != len(entries):
-        raise Invalid("two files have one name")
-    if not all(PATHS.fullmatch(name) and len(Path(name).parts) <= 2 for name in names):
-        raise Invalid("a file has a name that a bundle does not hold")
-    if any(
-        entry.compress_type or entry.flag_bits & ~0x800 or entry.file_size != entry.compress_size
-        for entry in entries
-    ):
-        raise Invalid("a file is not stored plainly")
-    if len(bundle) != 22 + sum(76 + 2 * len(entry.filename) + entry.file_size for entry in entries):
-        raise Invalid("the zip holds data outside of its files")
-    if not _reads_one_way(bundle, entries):
-        raise Invalid("two programs could read different files from the zip")
-    try:
-        return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as fault:
-        raise Invalid("the zip is damaged") from fault
-
-
-def _reads_one_way(bundle: bytes, entries: Sequence[zipfile.ZipInfo]) -> bool:
-    """File stands after file, and before each stands what the zip's directory says of it: some programs read only that."""
-    at, listed = 0, sum(30 + len(entry.filename) + entry.file_size for entry in entries)
-    for entry in entries:
-        head = b"PK\x03\x04" + bundle[listed + 6 : listed + 32] + entry.filename.encode()
-        if entry.header_offset != at or bundle[at : at + len(head)] != head:
-            return False
-        at, listed = at + len(head) + entry.file_size, listed + 46 + len(entry.filename)
-    return True
-
-
-def check_manifest(files: dict[str, bytes]) -> dict[str, Any]:
-    """The manifest, if it lists exactly the files that are there with their digests."""
-    if "manifest.json" not in files:
-        raise Invalid("manifest.json is missing")
-    manifest: dict[str, Any] = strict_json(files["manifest.json"])
-    if not fits(manifest, MANIFEST):
-        raise Invalid("the manifest is not of the form bundle/1")
-    listed = manifest["files"]
-    if set(listed) != set(files) - {"manifest.json"}:
-        raise Invalid("a file is missing, or there is one that the manifest does not list")
-    if any(listed[name] != hashlib.sha256(files[name]).hexdigest() for name in listed):
-        raise Invalid("a file is not the one that the manifest lists")
-    return manifest
-
-
-def _check_counts(
-    manifest: dict[str, Any], receipts: list[Receipt], names: list[str], files: dict[str, bytes]
-) -> None:
-    if manifest["count"] != len(receipts) or manifest["refs"] != sorted(
-        {one.statement["ref"] for one in receipts}
-    ):
-        raise Invalid("the count or the refs are not those of the receipts")
-    if not receipts or names != [f"receipts/{number:04d}" for number in range(len(receipts))]:
-        raise Invalid("the receipts are not numbered from 0000 without gaps")
-    beside = {name.rpartition(".")[0] for name in files if name.startswith("receipts/")}
-    if beside != set(names):
-        raise Invalid("a proof or disclosure belongs to no receipt")
-
-
-def _read_receipt(name: str, files: dict[str, bytes], policy: Policy) -> Receipt:
-    receipt = open_receipt(files[name + ".jws"], policy)
-    if name + ".disclosures" in files:
-        add_disclosures(receipt, files[name + ".disclosures"])
-    if name + ".proof" in files:
-        index, path, note = parse_proof(files[name + ".proof"])
-        checkpoint = open_checkpoint(note, policy.logs, policy.witnesses, policy.quorum)
-        if not verify_inclusion(receipt.leaf, index, checkpoint.size, path, checkpoint.root):
-            raise Invalid("the proof does not lead from the statement to the checkpoint's root")
-        receipt.index, receipt.checkpoint = index, checkpoint
-    return receipt
-
-
-def check_chains(receipts: list[Receipt]) -> None:
-    """Each `ref` is one chain: numbered from 1 without gaps, each naming the one before, and as long as any receipt of
-    another chain counted it (those of closing and of erasure do), so that none is cut off at its end unseen."""
-    if len({receipt.statement["id"] for receipt in receipts}) != len(receipts):
-        raise Invalid("two receipts have one id")
-    last: dict[str, Receipt] = {}
-    for receipt in receipts:
-        before = last.get(receipt.statement["ref"])
-        if receipt.statement["seq"] != (before.statement["seq"] + 1 if before else 1):
-            raise Invalid("a chain has a gap, a repetition or is out of order")
-        if receipt.statement["prev"] != (before.leaf.hex() if before else ""):
-            raise Invalid("a receipt does not name the one before it")
-        last[receipt.statement["ref"]] = receipt
-    for receipt in receipts:
-        for ref, count in receipt.statement.get("chains", {}).items():
-            if ref not in last or last[ref].statement["seq"] < count:
-                raise Invalid("a receipt counted more receipts of a chain than there are")
-
-
-def check_history(receipts: list[Receipt], files: dict[str, bytes], policy: Policy) -> list[Window]:
-    """All checkpoints of a log are of one history, which holds what the policy pinned, and each log follows on the one
-    before; times and keys agree with it."""
-    links = _read_links(files, policy)
-    heads = [one.checkpoint for one in (*receipts, *links) if one.checkpoint is not None]
-    notes = {
-        name: open_checkpoint(files[name], policy.logs, policy.witnesses, policy.quorum)
-        for name in files
-        if name.endswith(".note")
-    }
-    origins = {head.origin for head in (*heads, *notes.values())}
-    for name, head in notes.items():
-        if name != f"checkpoints/{_prefix(head.origin, origins)}{head.size}.note":
-            raise Invalid("a checkpoint's file is not named by its size")
-        heads.append(_stamped(head, name.removesuffix(".note"), files, policy))
-    proofs: dict[str, Sequence[Checkpoint | Pinned]] = {}
-    for origin in origins:
-        proofs |= _pairs(origin, _prefix(origin, origins), heads, policy.pinned)
-    if {name for name in files if name.startswith("consistency/")} != set(proofs):
-        raise Invalid("a consistency proof between two checkpoints is missing or belongs to none")
-    for name, (one, newest) in proofs.items():
-        _check_consistency(one, newest, files[name])
-    _check_stamps_belong(files)
-    check_order(receipts, check_links(links, heads, origins))
-    return [_check_time(receipt, heads, policy) for receipt in receipts]
-
-
-def _prefix(origin: str, origins: set[str]) -> str:
-    """Where a bundle holds checkpoints of several logs, their files are named by the log too."""
-    return f"{label(origin)}_" if len(origins) > 1 else ""
-
-
-def _pairs(
-    origin: str, prefix: str, heads: Sequence[Checkpoint], pinned: Sequence[Pinned]
-) -> dict[str, Sequence[Checkpoint | Pinned]]:
-    """What has to be shown of one log's checkpoints: each with the newest, by the name of the file that shows it."""
-    by_size: dict[int, Checkpoint | Pinned] = {}
-    known: list[Checkpoint | Pinned] = [*heads, *pinned]
-    for one in (one for one in known if one.origin == origin):
-        first = by_size.setdefault(one.size, one)
-        if first.root != one.root:
-            raise Invalid("two checkpoints of one size have different roots")
-    newest = max(head.size for head in heads if head.origin == origin)
-    if max(by_size) > newest:
-        raise Invalid("the log is shorter than a checkpoint that the policy pinned")
-    return {
-        f"consistency/{prefix}{size}-{newest}.txt": (one, by_size[newest])
-        for size, one in by_size.items()
-        if size != newest
-    }
-
-
-def _read_links(files: dict[str, bytes], policy: Policy) -> list[Receipt]:
-    """The first leaves of logs that follow another, each shown to be the first."""
-    links = []
-    for name in sorted({name.rpartition(".")[0] for name in files if name.startswith("links/")}):
-        link = _read_receipt(name, {f"{name}.jws": b"", **files}, policy)
-        if link.index != 0 or name != f"links/{label(link.origin)}" or link.statement["event"] != LINK:
-            raise Invalid("a link between two logs is not shown to be the first leaf of its log")
-        links.append(link)
-    return links
-
-
-def check_links(links: list[Receipt], heads: list[Checkpoint], origins: set[str]) -> list[str]:
-    """The logs in their order: each but the first begins by naming the last checkpoint of the one before."""
-    last = {head.root.hex(): head for head in sorted(heads, key=lambda head: head.size)}
-    ends = {head.origin: head for head in last.values()}
-    follows: dict[str, str] = {}
-    for link in links:
-        after = link.statement.get("after", {})
-        named = last.get(after.get("root", ""))
-        if named is None or named.size != after["size"] or ends[named.origin] is not named:
-            raise Invalid(
-                "a log's first leaf names something else than the last checkpoint of a log before it"
-            )
-        follows[named.origin] = link.origin
-    order = sorted(origins - set(follows.values()))[:1]
-    while order and order[-1] in follows:
-        order.append(follows[order[-1]])
-    if set(order) != origins:
-        raise Invalid("the link between two logs is missing")
-    return order
-
-
-def check_order(receipts: list[Receipt], logs: list[str]) -> None:
-    """Each chain was put in the log, and in the logs one after another, in its own order; what is not in one yet comes last."""
-    last: dict[str, tuple[int, int]] = {}
-    for receipt in receipts:
-        ref, number = receipt.statement["ref"], receipt.statement["seq"]
-        place = (len(logs), number) if receipt.index is None else (logs.index(receipt.origin), receipt.index)
-        if place <= last.get(ref, (-1, 0)):
-            raise Invalid("receipts went into the log in an impossible order")
-        last[ref] = place
-
-
-def _check_stamps_belong(files: dict[str, bytes]) -> None:
-    stamped = {name.removesuffix(".tsr").removesuffix("-2") for name in files if name.endswith(".tsr")}
-    if not stamped <= {name.removesuffix(".note") for name in files}:
-        raise Invalid("a time-stamp belongs to no checkpoint")
-
-
-def _stamped(head: Checkpoint, name: str, files: dict[str, bytes], policy: Policy) -> Checkpoint:
-    """The head with the earliest of its time-stamps, if the policy asks for them: each that is there must hold."""
-    tokens = [files[one] for one in (f"{name}.tsr", f"{name}-2.tsr") if one in files]
-    if not policy.is_stamped or not tokens or not _can_check_stamps(policy):
-        return head
-    stamped_at = min(check_stamp(token, files[f"{name}.note"], policy.stampers) for token in tokens)
-    if any(abs(at - stamped_at) > policy.skew for at in head.cosigned_at):
-        raise Invalid("a witness's time is far from that of the time-stamp over its signature")
-    return replace(head, stamped_at=stamped_at)
-
-
-def _can_check_stamps(policy: Policy) -> bool:
-    return bool(policy.stampers.roots) and importlib.util.find_spec("rfc3161_client") is not None
-
-
-def check_stamp(token: bytes, note: bytes, stampers: Stampers) -> datetime:
-    """When an authority saw exactly these bytes (RFC 3161). Its certificates are judged at that time, not at today's."""
-    import rfc3161_client  # needed only for policies that ask for time-stamps
-
-    try:
-        response = rfc3161_client.decode_timestamp_response(token)
-        stamp = response.tst_info
-    except ValueError as fault:
-        raise Invalid("a time-stamp is not a response that RFC 3161 knows") from fault
-    if stamp.policy.dotted_string not in stampers.policies:
-        raise Invalid("a time-stamp was made under another policy than the accepted ones")
-    if stamp.message_imprint.message != hashlib.sha256(note).digest():
-        raise Invalid("a time-stamp is over something else than its checkpoint's file")
-    try:
-        builder = rfc3161_client.VerifierBuilder(roots=list(stampers.roots))
-        builder.build().verify_message(
-            response, note
-        )  # granted; chain; use for time-stamping alone; signature
-    except (rfc3161_client.VerificationError, ValueError) as fault:
-        raise Invalid("a time-stamp is not signed by a trusted authority in force at its time") from fault
-    return stamp.gen_time
-
-
-def _check_consistency(one: Checkpoint | Pinned, newest: Checkpoint | Pinned, lines: bytes) -> None:
-    try:
-        path = [unb64(line) for line in lines.decode().removesuffix("\n").split("\n")]
-    except ValueError:
-        path = []
-    if not verify_consistency(one.size, newest.size, one.root, newest.root, path):
-        raise Invalid("two checkpoints are not of one history")
-
-
-def _check_time(receipt: Receipt, heads: list[Checkpoint], policy: Policy) -> Window:
-    """What others saw bounds the claimed time from both sides; a revoked key counts only before its revocation.
-
-    The answer is the two time-stamps between which the event lies, each None when there is none.
-    """
-    after = receipt.statement.get("after")
-    named = [
-        head for head in heads if after and (head.size, head.root.hex()) == (after["size"], after["root"])
-    ]
-    if after and not named:
-        raise Invalid("the statement names an earlier checkpoint that is not there")
-    if any(at - policy.skew > receipt.time for head in named for at in head.seen_at):
-        raise Invalid("the statement claims a time before what it was made after")
-    holding = [head for head in heads if _holds(receipt, head)]
-    if any(receipt.time > at + policy.skew for head in holding for at in head.seen_at):
-        raise Invalid("the statement claims a time after others had seen it")
-    begins = max((head.stamped_at for head in named if head.stamped_at), default=None)
-    ends = min((head.stamped_at for head in holding if head.stamped_at), default=None)
-    if begins and ends and ends - begins > policy.stampers.max_window:
-        raise Invalid("the time-stamps before and after the statement are too far apart")
-    _check_key(receipt, begins, ends, holding, policy)
-    return begins, ends
-
-
-def _check_key(
-    receipt: Receipt,
-    begins: datetime | None,
-    ends: datetime | None,
-    holding: list[Checkpoint],
-    policy: Policy,
-) -> None:
-    """The key was in force at some time between the stamps, and was not revoked when somebody else saw the receipt.
-
-    Where the policy asks for time-stamps these alone say when that was; else the witnesses do.
-    """
-    key = policy.receipt_keys[receipt.statement["kid"]]
-    if (ends is not None and ends < key.nbf) or (begins and key.exp and begins >= key.exp):
-        raise Invalid("the key was not in force at the time that is stamped")
-    if policy.is_stamped:
-        seen = [] if ends is None else [ends]
-    else:
-        quorums = max(policy.quorum, 1)  # one witness that lies about its time is none
-        seen = [head.cosigned_at[quorums - 1] for head in holding if len(head.cosigned_at) >= quorums]
-    seen += [pin.seen for pin in policy.pinned if pin.seen is not None and _holds(receipt, pin)]
-    if key.revoked is not None and (not seen or min(seen) >= key.revoked):
-        raise Invalid("the key was revoked, and nobody saw the receipt before that")
-
-
-def _holds(receipt: Receipt, head: Checkpoint | Pinned) -> bool:
-    return receipt.index is not None and receipt.origin == head.origin and receipt.index < head.size
-
-
-def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
-    """`matches`, `erased` or `not supplied`; a payload or attachment that is not the one committed to is refused."""
-    accepted = {one.statement["id"]: one for one in receipts if _accepted(one)}
-    payloads = {name[len("payloads/") : -len(".bin")]: name for name in files if name.startswith("payloads/")}
-    for entry, name in payloads.items():
-        if entry not in accepted:
-            raise Invalid("a payload belongs to no accepted message")
-        if accepted[entry].disclosed.get("payload_sha256") != hashlib.sha256(files[name]).hexdigest():
-            raise Invalid("a payload is not the one that was committed to")
-    named = {file for one in accepted.values() for file in str(one.disclosed.get("attachments", "")).split()}
-    attached = {
-        f"{name[len('attachments/') : -len('.bin')]}={hashlib.sha256(files[name]).hexdigest()}"
-        for name in files
-        if name.startswith("attachments/")
-    }
-    if not attached <= named:
-        raise Invalid("an attachment is not one that a message was committed to")
-    if accepted and set(payloads) == set(accepted) and attached == named:
-        return "matches"
-    erased = any(one.statement["event"] == "ContentErased" for one in receipts)
-    bare = not payloads and not attached and not any(one.disclosed for one in accepted.values())
-    return "erased" if erased and bare else "not supplied"
-
-
-# --- the command -----------------------------------------------------------------------------------------------------
-
-
-def with_pinned(policy: Policy, notes: Iterable[bytes]) -> Policy:
-    """The policy with checkpoints besides that came from somebody else; Unreadable when one is not this log's own."""
-    pins = []
-    for note in notes:
-        try:
-            head = open_checkpoint(note, policy.logs, policy.witnesses, 0)
-        except Invalid as fault:
-            raise Unreadable("a pinned checkpoint is not one that the policy's log signed") from fault
-        pins.append(Pinned(head.size, head.root, None, head.origin))
-    return replace(policy, pinned=(*policy.pinned, *pins))
+        finding = verify_files(given.bundle, given.policy, given.pinned)
+    except Unreadable as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 2
+    sys.stdout.write(report(finding, given.json) + "\n")
+    return 1 if finding.verdict == "INVALID" else 0
 
 
 def verify_files(bundle: Path, policy: Path, pinned: Sequence[Path] = ()) -> Finding:
@@ -1271,24 +1409,6 @@ def report(finding: Finding, as_json: bool) -> str:
     if as_json:
         return json.dumps(members)
     return "{verdict}: {reason}\nreceipts: {receipts}\ncontent: {content}".format(**members)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Check an evidence bundle offline against a policy.")
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--policy", type=Path, required=True, help="whom to trust; obtained on another path")
-    parser.add_argument(
-        "--pinned", type=Path, action="append", default=[], help="a checkpoint got from others"
-    )
-    parser.add_argument("--json", action="store_true", help="answer with one JSON document")
-    given = parser.parse_args(arguments)
-    try:
-        finding = verify_files(given.bundle, given.policy, given.pinned)
-    except Unreadable as fault:
-        sys.stderr.write(f"{fault}\n")
-        return 2
-    sys.stdout.write(report(finding, given.json) + "\n")
-    return 1 if finding.verdict == "INVALID" else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import bisect
 import json
 import subprocess
 import sys
@@ -555,6 +557,22 @@ def test_the_lone_verifier_gives_the_same_statuses(files: tuple[Path, Path]) -> 
     assert verify.main([str(files[0]), "--policy", str(files[1])]) == 1
     files[0].write_bytes(b"")
     assert verify.main([str(files[0]), "--policy", str(files[1])]) == 2
+
+
+def test_each_part_of_the_verifier_uses_only_what_stands_in_the_parts_above_it() -> None:
+    """So that an expert can read the file from top to bottom, as its first lines promise."""
+    source = Path(verify.__file__).read_text()
+    tree = ast.parse(source)
+    parts = [number for number, line in enumerate(source.splitlines(), 1) if line.startswith("# --- ")]
+    where = {node.name: node.lineno for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in tree.body:
+        below = [
+            one.id
+            for one in ast.walk(node)
+            if isinstance(one, ast.Name)
+            and bisect.bisect(parts, where.get(one.id, 0)) > bisect.bisect(parts, node.lineno)
+        ]
+        assert below == [], getattr(node, "name", node.lineno)
 
 
 def test_the_answer_has_no_members_beyond_the_four() -> None:

@@ -85,7 +85,7 @@ class Forwarded:
     @property
     def duties_for_sender(self) -> list[dict[str, Any]]:
         """The duties that follow, as the sender is told them."""
-        return [duty_document(row) for row in self.duties]
+        return [duty_document({**row, "rule": self.rule}) for row in self.duties]
 
     def record(self, tx: Tx) -> None:
         deliveries.owe(tx, [{**row, "rule": self.rule} for row in self.deliveries])

@@ -18,6 +18,8 @@ from gateway.oauth.jose import (
     BadSignature,
     Compact,
     Malformed,
+    media_type,
+    numeric_date,
     read_header,
     read_object,
     split,
@@ -33,7 +35,7 @@ LONGEST_ASSERTION_BYTES = 8192
 
 CLIENT_ID = re.compile(r"[\x21-\x7e]{1,64}\Z")
 _ID = re.compile(r"[\x20-\x7e]{8,256}\Z")
-_TYPES = (None, "JWT", "client-authentication+jwt")
+_TYPES = (None, "jwt", "client-authentication+jwt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _check_audience(audience: object, client: Client, issuer: str, at: datetime)
 
 def _check_signature(assertion: Assertion, client: Client, at: datetime) -> ClientKey:
     header = assertion.header
-    if header.get("typ") not in _TYPES:
+    if media_type(header) not in _TYPES:
         raise Rejected(Reason.ASSERTION_TYPE)
     if header["alg"] not in ALGORITHM_NAMES:
         raise Rejected(Reason.ASSERTION_ALGORITHM)
@@ -141,14 +143,14 @@ def _choose(header: dict[str, Any], client: Client, at: datetime) -> ClientKey:
 
 
 def _check_times(claims: dict[str, Any], now: float) -> datetime:
-    expires = claims.get("exp")
+    expires = numeric_date(claims.get("exp"))
     latest = (
         now + LONGEST_LIFE_SECONDS + CLOCK_SKEW_SECONDS
     )  # a client's clock may be ahead by the tolerated skew
-    if type(expires) is not int or not now < expires <= latest:
+    if expires is None or not now < expires <= latest:
         raise Rejected(Reason.ASSERTION_TIME)
     for name in ("iat", "nbf"):
-        begins = claims.get(name, 0)
-        if type(begins) is not int or begins > now + CLOCK_SKEW_SECONDS:
+        begins = numeric_date(claims.get(name, 0))
+        if begins is None or begins > now + CLOCK_SKEW_SECONDS:
             raise Rejected(Reason.ASSERTION_TIME)
     return datetime.fromtimestamp(expires + CLOCK_SKEW_SECONDS, UTC)

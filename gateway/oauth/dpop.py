@@ -21,6 +21,8 @@ from gateway.oauth.jose import (
     Malformed,
     PublicKey,
     encode,
+    media_type,
+    numeric_date,
     read_header,
     read_object,
     split,
@@ -102,7 +104,7 @@ def replay_key(kind: str, namespace: str, jti: str) -> str:
 
 
 def _read_key(header: dict[str, Any]) -> tuple[str, PublicKey]:
-    if header.get("typ") != "dpop+jwt":
+    if media_type(header) != "dpop+jwt":
         raise Rejected(Reason.PROOF_TYPE)
     algorithm: str = header["alg"]
     if algorithm not in ALGORITHM_NAMES:
@@ -119,13 +121,26 @@ def _check_claims(claims: dict[str, Any], thumbprint: str, method: str, url: str
     htu = claims.get("htu")
     if htu != url and not (isinstance(htu, str) and _same_url(htu, url)):
         raise Rejected(Reason.PROOF_URL)
-    issued_at, jti = claims.get("iat"), claims.get("jti")
-    if type(issued_at) is not int or not now - OLDEST_PROOF_SECONDS <= issued_at <= now + CLOCK_SKEW_SECONDS:
+    issued_at, jti = numeric_date(claims.get("iat")), claims.get("jti")
+    if issued_at is None or not now - OLDEST_PROOF_SECONDS <= issued_at <= now + CLOCK_SKEW_SECONDS:
         raise Rejected(Reason.PROOF_TIME)
+    _check_own_times(claims, now)
     if not isinstance(jti, str) or not _ID.match(jti):
         raise Rejected(Reason.PROOF_ID)
     expires_at = datetime.fromtimestamp(issued_at + _REMEMBERED_SECONDS, UTC)
     return Proof(thumbprint, replay_key("proof", thumbprint, jti), expires_at)
+
+
+def _check_own_times(claims: dict[str, Any], now: float) -> None:
+    """`exp` and `nbf`, which a proof need not have: whoever sets them means them (RFC 7519 sections 4.1.4 and 4.1.5)."""
+    ends, begins = numeric_date(claims.get("exp", now + 1)), numeric_date(claims.get("nbf", now))
+    if (
+        ends is None
+        or ends <= now - CLOCK_SKEW_SECONDS
+        or begins is None
+        or begins > now + CLOCK_SKEW_SECONDS
+    ):
+        raise Rejected(Reason.PROOF_TIME)
 
 
 def _check_token_hash(ath: object, token_digest: bytes) -> None:

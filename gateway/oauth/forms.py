@@ -35,7 +35,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
 def parse_form(body: bytes) -> dict[str, str]:
     """Parse a form body; Rejected when a parameter is repeated, empty-named or holds anything but printable
-    ASCII.
+    ASCII. One without a value counts as not sent (RFC 6749 section 3.2).
     """
     try:
         pairs = parse_qsl(
@@ -52,7 +52,7 @@ def parse_form(body: bytes) -> dict[str, str]:
         raise Rejected(Reason.FORM_REPEATED)
     if not all(name and _PLAIN.match(name) and _PLAIN.match(value) for name, value in pairs):
         raise Rejected(Reason.FORM_MALFORMED)
-    return form
+    return {name: value for name, value in pairs if value}
 
 
 async def _read_body(request: Request) -> bytes:

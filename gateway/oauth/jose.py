@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, NoReturn
 
@@ -114,6 +115,24 @@ def read_header(segment: bytes) -> dict[str, Any]:
     if not isinstance(header.get("alg"), str) or "crit" in header or "b64" in header:
         raise Malformed("header not understood")
     return header
+
+
+def media_type(header: dict[str, Any]) -> str | None:
+    """`typ` as it compares: in small letters and without `application/` (RFC 7515 section 4.1.9); None when there is none.
+
+    Anything but a string, and a name with another slash in it, compares with nothing.
+    """
+    said = header.get("typ")
+    if said is None and "typ" not in header:
+        return None
+    return said.lower().removeprefix("application/") if isinstance(said, str) else ""
+
+
+def numeric_date(value: object) -> float | None:
+    """Seconds since 1970, whole or not (RFC 7519 section 2); None when it is no such number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if isinstance(value, int) or math.isfinite(value) else None
 
 
 def verify(key: PublicKey, algorithm: str, token: Compact) -> None:

@@ -113,6 +113,7 @@ class OAuthParts:
     - `keys_now()`: the keys for tokens in force at this instant; asked on every request
     - `find_client(id)`: the client or None; asked on every request, so the caller remembers answers for 30 to 60 s
     - `burn(keys)`: remember all keys at once; True only if none was known before; Unavailable when it cannot be told
+    - `is_burnt(key)`: whether it is among them
     - `revoke(token_id, until)`, `is_revoked(token_id)`: the revoked tokens; asked when a token is first seen here and
       then every 60 s
     - `mtls_url`: where the proxy asks for certificates (RFC 8705 section 5); None: no certificate is believed
@@ -127,6 +128,7 @@ class OAuthParts:
     clock: Callable[[], datetime]
     find_client: Callable[[str], Awaitable[Client | None]]
     burn: Callable[[Burns], Awaitable[bool]]
+    is_burnt: Callable[[str], Awaitable[bool]]
     revoke: Callable[[str, datetime], Awaitable[None]]
     is_revoked: Callable[[str], Awaitable[bool]]
     client_wait: Callable[[str], Awaitable[float]] = no_wait

@@ -23,6 +23,7 @@ from gateway.oauth.jose import (
     BadSignature,
     Malformed,
     PublicKey,
+    media_type,
     read_header,
     read_object,
     split,
@@ -50,7 +51,7 @@ def proved_thumbprint(
     try:
         compact = split(proof.encode(), LONGEST_PROOF_BYTES)
         header, claims = read_header(compact.header), read_object(compact.payload)
-        if header.get("typ") != PROOF_TYPE:
+        if media_type(header) != PROOF_TYPE:
             raise NotProved(f"the proof's header must say typ {PROOF_TYPE}")
         key = _signer_among([public_key(one) for one in keys], header, compact)
     except Malformed:

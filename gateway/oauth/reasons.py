@@ -21,6 +21,7 @@ class OAuthError(Enum):
     INVALID_SCOPE = ("invalid_scope", 400, "The scope is malformed or not registered for this client")
     UNSUPPORTED_GRANT_TYPE = ("unsupported_grant_type", 400, "Only client_credentials is supported")
     INVALID_DPOP_PROOF = ("invalid_dpop_proof", 400, "A valid DPoP proof is required")
+    INVALID_TARGET = ("invalid_target", 400, "Tokens are for this gateway alone")  # RFC 8707 section 2
     USE_DPOP_NONCE = ("use_dpop_nonce", 400, "The proof must carry the nonce given in DPoP-Nonce")
     INVALID_TOKEN = ("invalid_token", 401, "A valid access token is required")
     TEMPORARILY_UNAVAILABLE = ("temporarily_unavailable", 503, "Cannot answer now; try again")
@@ -48,6 +49,8 @@ class Reason(Enum):
     FORM_IN_QUERY = _Fault("form-in-query-string", OAuthError.INVALID_REQUEST)
     TWO_METHODS = _Fault("two-client-authentication-methods", OAuthError.INVALID_REQUEST)
     TOKEN_MISSING = _Fault("token-parameter-missing", OAuthError.INVALID_REQUEST)
+    GRANT_TYPE_MISSING = _Fault("grant-type-missing", OAuthError.INVALID_REQUEST)
+    RESOURCE = _Fault("resource-not-ours", OAuthError.INVALID_TARGET)
     GRANT_TYPE = _Fault("grant-type-unsupported", OAuthError.UNSUPPORTED_GRANT_TYPE)
     SCOPE = _Fault("scope-not-allowed", OAuthError.INVALID_SCOPE)
 
@@ -73,7 +76,7 @@ class Reason(Enum):
     CERTIFICATE_REVOKED = _Fault("certificate-revoked", OAuthError.INVALID_CLIENT)
     CERTIFICATE_STATUS_UNKNOWN = _Fault("certificate-status-unknown", OAuthError.INVALID_CLIENT)
     METHOD_OTHER = _Fault("client-authentication-method-not-registered", OAuthError.INVALID_CLIENT)
-    REPLAYED = _Fault("assertion-or-proof-replayed", OAuthError.INVALID_CLIENT)
+    ASSERTION_REPLAYED = _Fault("assertion-replayed", OAuthError.INVALID_CLIENT)
 
     # the proof of possession (RFC 9449 section 4.3)
     PROOF_MISSING = _Fault("proof-missing", OAuthError.INVALID_DPOP_PROOF)
@@ -88,6 +91,7 @@ class Reason(Enum):
     PROOF_URL = _Fault("proof-url", OAuthError.INVALID_DPOP_PROOF)
     PROOF_TIME = _Fault("proof-time", OAuthError.INVALID_DPOP_PROOF)
     PROOF_ID = _Fault("proof-id", OAuthError.INVALID_DPOP_PROOF)
+    PROOF_REPLAYED = _Fault("proof-replayed", OAuthError.INVALID_DPOP_PROOF)
     PROOF_TOKEN_HASH = _Fault("proof-token-hash", OAuthError.INVALID_DPOP_PROOF)
     PROOF_NONCE = _Fault("proof-nonce", OAuthError.USE_DPOP_NONCE)  # section 8
     PROOF_SIGNATURE = _Fault("proof-signature", OAuthError.INVALID_DPOP_PROOF)

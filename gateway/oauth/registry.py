@@ -48,6 +48,7 @@ def parts_of_store(
         clock=clock,
         find_client=registry.find_client,
         burn=registry.burn,
+        is_burnt=registry.is_burnt,
         revoke=registry.revoke,
         is_revoked=registry.is_revoked,
         scopes_supported=scopes_supported,
@@ -116,6 +117,10 @@ class Registry:
         except _Known:
             return False
         return True
+
+    async def is_burnt(self, key: str) -> bool:
+        now = self._clock()
+        return await self._store.read(lambda tx: replay.is_burnt(tx, key, now))
 
     async def revoke(self, token_id: str, until: datetime) -> None:
         """Have the token refused until it has expired; twice is as good as once."""

@@ -148,6 +148,7 @@ def _credentials(headers: Headers) -> _Shown:
     if len(authorizations) > 1:
         raise Rejected(Reason.CREDENTIALS_REPEATED)
     scheme, _, token = authorizations[0].partition(b" ")
+    token = token.lstrip(b" ")  # one space or more: RFC 9110 section 11.4
     match scheme.lower():
         case b"dpop" if token:
             return _Shown(token, sole_proof(proofs))

@@ -27,7 +27,7 @@ from gateway.core.client_certificates import WARNED_BEFORE
 from gateway.core.errors import TooFast, Unavailable
 from gateway.oauth import metadata
 from gateway.oauth.assertions import ASSERTION_TYPE, CLIENT_ID, Assertion, read_assertion
-from gateway.oauth.authorization import Answer, Exchange, Server, refusal
+from gateway.oauth.authorization import Answer, ClientCredentials, Exchange, Server, refusal
 from gateway.oauth.certificates import Presented
 from gateway.oauth.dpop import Proof, check_proof
 from gateway.oauth.forms import read_form
@@ -39,6 +39,8 @@ from keys.hardware import HardwareSigner, ModuleTrouble
 _PUBLISHED_SECONDS = 300
 _PRIVATE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _PUBLIC = {"Cache-Control": f"public, max-age={_PUBLISHED_SECONDS}"}
+
+_SCHEMES = {"basic": "Basic", "bearer": "Bearer", "dpop": "DPoP"}
 
 _log = structlog.get_logger()
 
@@ -87,9 +89,17 @@ def _endpoint(endpoint: str, server: Server, parts: OAuthParts) -> Handler:
             return _not_now(429, math.ceil(fast.wait_seconds))
         except Unavailable as unavailable:
             return _not_now(OAuthError.TEMPORARILY_UNAVAILABLE.status, unavailable.retry_after_seconds)
-        return JSONResponse(reply.body, reply.status, headers=_PRIVATE)
+        return JSONResponse(reply.body, reply.status, headers={**_PRIVATE, **_challenge(request, reply)})
 
     return answer
+
+
+def _challenge(request: Request, reply: Answer) -> dict[str, str]:
+    """To whoever tried by the Authorization header, in the scheme that it used (RFC 6749 section 5.2)."""
+    scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
+    if reply.status != 401 or scheme not in _SCHEMES:
+        return {}
+    return {"WWW-Authenticate": f'{_SCHEMES[scheme]} realm="OAuth: private_key_jwt or a certificate"'}
 
 
 async def _serve(endpoint: str, request: Request, server: Server, parts: OAuthParts) -> Answer:
@@ -98,11 +108,19 @@ async def _serve(endpoint: str, request: Request, server: Server, parts: OAuthPa
     if answer.reason is None and exchange.client is not None:
         await parts.keep_pace(exchange.client.id)
     if answer.reason is None and not await parts.burn(exchange.burns):
-        answer = refusal(Reason.REPLAYED)
+        answer = refusal(await _used_before(exchange, parts))
     if answer.reason is not None:
         _log_refusal(endpoint, answer.reason, exchange)
         return answer
     return await _complete(endpoint, exchange, answer, parts)
+
+
+async def _used_before(exchange: Exchange, parts: OAuthParts) -> Reason:
+    """Which of the two had been used: nothing was burnt, so the other one may come again."""
+    assertion = exchange.authenticated.burn if exchange.authenticated else None
+    if assertion is not None and await parts.is_burnt(assertion[0]):
+        return Reason.ASSERTION_REPLAYED
+    return Reason.PROOF_REPLAYED
 
 
 async def _respond(server: Server, endpoint: str, exchange: Exchange, parts: OAuthParts) -> Answer:
@@ -119,6 +137,8 @@ async def _respond(server: Server, endpoint: str, exchange: Exchange, parts: OAu
 async def _prepare(endpoint: str, request: Request, parts: OAuthParts) -> Exchange:
     """Everything that waits, done before authlib: read the form, check the proof, look the client up."""
     form, at, certificate = await read_form(request), parts.clock(), parts.presented(request.scope)
+    if endpoint == "token":
+        _check_asked(form, parts)
     assertion = _read_client_assertion(form, request, certificate)
     client_id = assertion.client_id if assertion else _named_client(form)
     proofs = [value for name, value in request.scope["headers"] if name == b"dpop"]
@@ -126,6 +146,18 @@ async def _prepare(endpoint: str, request: Request, parts: OAuthParts) -> Exchan
     proof = _check_token_proof(proofs, at, parts) if needs_proof else None
     client = await parts.find_client(client_id)
     return Exchange(form, assertion, client, proof, at, secrets.token_urlsafe(18), certificate)
+
+
+def _check_asked(form: dict[str, str], parts: OAuthParts) -> None:
+    """What is asked for is told before who asks: the metadata say as much to everybody."""
+    if "grant_type" not in form:
+        raise Rejected(Reason.GRANT_TYPE_MISSING)
+    if form["grant_type"] != ClientCredentials.GRANT_TYPE:
+        raise Rejected(Reason.GRANT_TYPE)
+    named = form.get("resource", parts.resource).lower()
+    ours = [url for url in (parts.resource, parts.mtls_url) if url is not None]
+    if not any(named == url or named.startswith(f"{url}/") for url in ours) or "#" in named:
+        raise Rejected(Reason.RESOURCE)
 
 
 def _read_client_assertion(

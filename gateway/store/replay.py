@@ -24,6 +24,9 @@ _BURN = Prepared(
         " ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE replay.expires_at <= :now"
     ).bindparams(sa.bindparam("expires_at", type_=Instant()), sa.bindparam("now", type_=Instant()))
 )
+_FIND = sa.select(t.replay.c.key).where(
+    t.replay.c.key == sa.bindparam("key"), t.replay.c.expires_at > sa.bindparam("now")
+)
 _SWEEP = sa.delete(t.replay).where(t.replay.c.expires_at <= sa.bindparam("now"))
 
 
@@ -34,6 +37,11 @@ def burn(tx: Tx, key: str, expires_at: datetime, now: datetime) -> bool:
     64 characters, so that one client's ids cannot burn another's.
     """
     return tx.execute(_BURN, {"key": key, "expires_at": expires_at, "now": now}).rowcount == 1
+
+
+def is_burnt(tx: Tx, key: str, now: datetime) -> bool:
+    """Whether `key` was used and has not expired by `now`."""
+    return tx.execute(_FIND, {"key": key, "now": now}).first() is not None
 
 
 def sweep(tx: Tx, now: datetime) -> int:

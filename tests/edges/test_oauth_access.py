@@ -156,7 +156,8 @@ def test_a_bound_token_under_another_scheme_is_refused(caller: Caller, scheme: s
 
 
 def test_the_name_of_the_scheme_has_no_case(caller: Caller) -> None:
-    assert caller.call(caller.token(), scheme="dpop").status == 200
+    for scheme in ("dpop", "DPoP  "):  # one space or more: RFC 9110 section 11.4
+        assert caller.call(caller.token(), scheme=scheme).status == 200
 
 
 def test_without_credentials_the_answer_says_what_is_wanted_and_no_fault(caller: Caller) -> None:

@@ -81,7 +81,6 @@ def test_a_smaller_scope_is_granted_as_asked(caller: Caller) -> None:
     "scope",
     [
         pytest.param("messages.write log.read", id="more than registered"),
-        pytest.param("", id="empty"),
         pytest.param("messages.read  messages.write", id="two spaces"),
         pytest.param('messages.read "', id="quote"),
         pytest.param("messages.read\\", id="backslash"),
@@ -94,11 +93,52 @@ def test_a_scope_beyond_or_beside_the_registered_is_refused(caller: Caller, scop
 
 
 @pytest.mark.parametrize(
-    "grant_type", ["password", "refresh_token", "authorization_code", 'x"y', "", "Client_Credentials", ...]
+    "grant_type", ["password", "refresh_token", "authorization_code", 'x"y', "Client_Credentials"]
 )
 def test_only_client_credentials_is_a_grant(caller: Caller, grant_type: Any) -> None:
     answer = caller.ask_token(caller.form(grant_type=grant_type))
     assert (answer.status, answer.json["error"]) == (400, "unsupported_grant_type")
+
+
+@pytest.mark.parametrize("grant_type", ["", ...])
+def test_a_request_without_a_grant_type_lacks_a_parameter(caller: Caller, grant_type: Any) -> None:
+    """RFC 6749 section 5.2; a parameter without a value counts as not sent (section 3.2)."""
+    answer = caller.ask_token(caller.form(grant_type=grant_type))
+    assert (answer.status, answer.json["error"]) == (400, "invalid_request")
+    assert caller.post("/oauth2/token", b"").json["error"] == "invalid_request"
+
+
+def test_a_parameter_without_a_value_counts_as_not_sent(caller: Caller) -> None:
+    """RFC 6749 section 3.2."""
+    answer = caller.ask_token(caller.form(scope="", client_id="", client_secret=""))
+    assert (answer.status, answer.json["scope"]) == (200, "messages.read messages.write")
+
+
+def test_what_is_asked_for_is_refused_before_it_is_known_who_asks(caller: Caller) -> None:
+    answer = caller.post("/oauth2/token", b"grant_type=password&username=a&password=b")
+    assert (answer.status, answer.json["error"]) == (400, "unsupported_grant_type")
+
+
+def test_tokens_are_for_this_gateway_alone(caller: Caller) -> None:
+    """RFC 8707 section 2."""
+    for ours in (caller.base, f"{caller.base}/", f"{caller.base}/v1/messages"):
+        assert caller.ask_token(caller.form(resource=ours)).status == 200, ours
+    for other in ("https://other.example", f"{caller.base}0", f"{caller.base}/v1#x", "v1"):
+        refused = caller.ask_token(caller.form(resource=other))
+        assert (refused.status, refused.json["error"]) == (400, "invalid_target"), other
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"), [("Basic YTpi", "Basic"), ("bearer x", "Bearer"), ("Digest x", None), ("", None)]
+)
+def test_whoever_tried_by_a_header_is_told_so_in_its_scheme(
+    caller: Caller, sent: str, told: str | None
+) -> None:
+    """RFC 6749 section 5.2. Without the header there is no scheme to name."""
+    headers = [("DPoP", caller.proof()), *([("Authorization", sent)] if sent else [])]
+    answer = caller.post("/oauth2/token", FORM, headers)
+    assert (answer.status, answer.json) == (401, INVALID_CLIENT)
+    assert answer.headers.get("WWW-Authenticate", "").partition(" ")[0] == (told or "")
 
 
 FORM = b"grant_type=client_credentials"
@@ -337,7 +377,7 @@ def test_the_log_names_client_and_key_and_never_the_token_or_the_assertion(
         caller.key.kid,
     )
     assert issued["token"] == claims_of(token)["jti"]
-    assert (replay["event"], replay["reason"]) == ("oauth.refused", "assertion-or-proof-replayed")
+    assert (replay["event"], replay["reason"]) == ("oauth.refused", "assertion-replayed")
     assert (call["event"], call["reason"], call["client"]) == (
         "oauth.call_refused",
         "proof-method",

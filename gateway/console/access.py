@@ -13,7 +13,13 @@ from gateway.actions.restrict_incident import Admission, Restriction, admit_offi
 from gateway.actions.watch_use import bounds
 from gateway.console import reading
 from gateway.console.door import Console, Visit
-from gateway.console.officer_words import HOLD_REASONS, OVERRIDE_REASONS, RESTRICTION_REASONS, USES
+from gateway.console.officer_words import (
+    HOLD_REASONS,
+    LIFT_REASONS,
+    OVERRIDE_REASONS,
+    RESTRICTION_REASONS,
+    USES,
+)
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, PartnershipId
@@ -56,7 +62,11 @@ async def get_incident_access(console: Console, visit: Visit) -> Response:
             "police_hold": (found := incidents.find(tx, partnership, wanted)) and found.police_hold,
         }
     )
-    words: dict[str, Any] = {"reasons": RESTRICTION_REASONS, "hold_reasons": HOLD_REASONS}
+    words: dict[str, Any] = {
+        "reasons": RESTRICTION_REASONS,
+        "hold_reasons": HOLD_REASONS,
+        "lift_reasons": LIFT_REASONS,
+    }
     return page(visit, "incident_access.html", here="incidents", incident=wanted, **words, **shown)
 
 

@@ -96,7 +96,7 @@ def shown(read: IncidentRead, pack: Pack, now: datetime, *, is_newest: bool) -> 
         "duties": [
             (
                 duty,
-                words.left(now, duty.due_at, pack.calendar, is_uncounted=duty.is_uncounted),
+                words.left_of(duty, now, pack),
                 why(duty, pack, read.clocks.get((duty.pack_version, duty.clock))),
             )
             for duty in read.duties

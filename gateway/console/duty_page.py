@@ -112,7 +112,7 @@ async def _shown(
     shown: dict[str, Any] = {
         "duty": row,
         "now": now,
-        "left": words.left(now, row.due_at, pack.calendar, is_uncounted=row.is_uncounted),
+        "left": words.left_of(row, now, pack),
         "why": why(
             row, pack, await console.parts.store.read(lambda tx: reading.clock_of_duty(tx, pack, row))
         ),

@@ -14,6 +14,7 @@ from gateway.console.listing import onward, place
 from gateway.console.pages import page
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, PartnershipId
+from gateway.core.rules import Pack
 from gateway.core.working_days import Calendar
 from gateway.parts import Snapshot
 from gateway.store import overview
@@ -68,9 +69,7 @@ async def get_duties(console: Console, visit: Visit) -> Response:
     lines = [
         (
             row,
-            words.left(
-                day.now, row.due_at, calendar_of(known, row.partnership), is_uncounted=row.is_uncounted
-            ),
+            words.left_of(row, day.now, pack_of(known, row.partnership)),
         )
         for row in rows[:ROWS]
     ]
@@ -99,6 +98,10 @@ async def snapshots(console: Console, officer: Officer) -> dict[PartnershipId, S
 def day_of(console: Console) -> Day:
     now = console.parts.clock()
     return Day(now, words.day_ends_at(now))
+
+
+def pack_of(known: Mapping[PartnershipId, Snapshot], partnership: PartnershipId) -> Pack | None:
+    return known[partnership].pack if partnership in known else None
 
 
 def calendar_of(known: Mapping[PartnershipId, Snapshot], partnership: PartnershipId) -> Calendar | None:

@@ -266,6 +266,7 @@ async def _shown(
     names = reading.agency_names(place.directory)
     shown: dict[str, Any] = {
         "incident": place.incident,
+        "partnership": place.pack.partnership,
         "read": read,
         "decision": place.decision,
         "partners": _partners(console, place),

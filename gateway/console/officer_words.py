@@ -50,6 +50,12 @@ HOLD_REASONS: dict[str, str] = {
     "sub-judice": "A court asks, or the matter is before one",
     "police-hold": "The police said so in their message",
 }
+LIFT_REASONS: dict[str, str] = {
+    "proceedings-ended": "The proceedings have ended",
+    "police-agree": "The police agree that it may go on",
+    "court-agrees": "The court agrees that it may go on",
+    "placed-in-error": "It was placed by mistake",
+}
 USES: Mapping[str, str] = {
     "searched": "searches for a child",
     "opened": "incidents, messages and held things opened",

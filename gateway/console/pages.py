@@ -93,6 +93,7 @@ _pages.filters |= {
     "clock_time": words.clock_time,
     "role": words.role,
     "reason": words.reason,
+    "reasons": words.reasons,
     "delivery_state": words.delivery_state,
     "spoken": words.spoken,
     "in_words": words.in_words,

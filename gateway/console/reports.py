@@ -24,6 +24,8 @@ from gateway.actions.read_register import (
     read_register,
     usual_period,
 )
+from gateway.actions.record_breach import CLOCK as BREACH_CLOCK
+from gateway.actions.record_breach import EXPECTED as BREACH_REPORT
 from gateway.console import words
 from gateway.console.charts import Chart, section_charts, timeliness_charts
 from gateway.console.door import Console, Visit
@@ -34,7 +36,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.figures import WITHHELD, Period, april_year, month_of, named_period
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.registers import Cell, Sheet
-from gateway.core.rules import Pack
+from gateway.core.rules import Consequence, Pack, Periodic, Route
 from gateway.core.working_days import ONE_DAY
 from gateway.partnerships import sheets
 from gateway.store import registers
@@ -207,12 +209,13 @@ def _charts(sheet: Sheet, asked: Asked, names: dict[str, str]) -> list[Chart]:
 def clock_names(pack: Pack) -> dict[str, str]:
     """Each clock with what is owed by it, as "K12: information return"."""
     owed: dict[str, list[str]] = {}
-    duties = [duty for route in pack.routes for duty in route.duties]
-    duties += [duty for follows in pack.consequences for duty in follows.duties]
-    for duty in duties:
-        said = words.expected(duty.expects)
-        if said not in owed.setdefault(duty.clock, []):
-            owed[duty.clock].append(said)
+    laid: list[Route | Consequence | Periodic] = [*pack.routes, *pack.consequences, *pack.periodic]
+    duties = [(duty.clock, duty.expects) for each in laid for duty in each.duties]
+    duties += [(letter.clock, letter.expects) for follows in pack.consequences for letter in follows.letters]
+    for clock, expects in [*duties, (BREACH_CLOCK, BREACH_REPORT)]:
+        said = words.expected(expects)
+        if said not in owed.setdefault(clock, []):
+            owed[clock].append(said)
     return {clock: f"{clock}: {' or '.join(said[:2])}" for clock, said in owed.items()}
 
 

@@ -15,7 +15,7 @@ from gateway.actions.change_calendar import in_force
 from gateway.console import words
 from gateway.console.door import HEADERS, Console, Officer, Visit
 from gateway.console.first_steps import first_steps
-from gateway.console.lists import agency_names, calendar_of, day_of, snapshots
+from gateway.console.lists import agency_names, day_of, pack_of, snapshots
 from gateway.console.pages import page
 from gateway.console.words import Tag
 from gateway.core.errors import Unavailable
@@ -69,9 +69,7 @@ async def get_today(console: Console, visit: Visit) -> Response:
     lines = [
         (
             row,
-            words.left(
-                day.now, row.due_at, calendar_of(known, row.partnership), is_uncounted=row.is_uncounted
-            ),
+            words.left_of(row, day.now, pack_of(known, row.partnership)),
         )
         for row in read.soonest
     ]

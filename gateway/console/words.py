@@ -7,16 +7,18 @@ shown with its hyphens as spaces: these codes are ours and never hold content.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.core import spoken_times
+from gateway.core.clocks import Unit
 from gateway.core.content_types import ENDINGS
 from gateway.core.messages import is_entered_late
 from gateway.core.presence import LONDON, end_of, local_day
 from gateway.core.receipts import Event
+from gateway.core.rules import Pack
 from gateway.core.spoken_times import clock_time as clock_time
 from gateway.core.spoken_times import day as day
 from gateway.core.waiting import kind_of_wait
@@ -99,11 +101,17 @@ WAYS = {
     "memory": "In process",
 }
 ROLES = {
-    "dsp-police": "police decision-maker",
+    "dcs": "Director of Children’s Services",
+    "dsl": "designated safeguarding lead",
     "dsp-icb": "ICB decision-maker",
     "dsp-la": "council decision-maker",
-    "dsl": "designated safeguarding lead",
+    "dsp-police": "police decision-maker",
+    "edt": "emergency duty team",
+    "head-of-service-sqa": "head of service, safeguarding and quality assurance",
+    "ig-officer": "information governance officer",
+    "national": "national bodies",
     "sbu": "Safeguarding Business Unit",
+    "sqa-service-manager": "service manager, safeguarding and quality assurance",
 }
 HELD_SUBJECTS = {
     "delivery": "A letter or message ready to go",
@@ -111,7 +119,7 @@ HELD_SUBJECTS = {
     "message": "A message that came",
     "mail": "An e-mail that came",
     "attachment": "An attachment that came",
-    "incident": "An incident",
+    "incident": "A question about an incident",
 }
 REASONS = {
     "possible-duplicate": "It may be about the same child as another incident: compare, then link them or tell them apart",
@@ -397,6 +405,14 @@ def left(
     return Tag(f"{_working_days(days)} left" if days else "Due before the next working day", "blue")
 
 
+def left_of(duty: DutyLine | DutyRow, now: datetime, pack: Pack | None) -> Tag:
+    """As `left`; in hours where the limit itself counts them, night and day (K21)."""
+    clock = pack.clocks.get(duty.clock) if pack else None
+    if clock is not None and clock.unit is Unit.HOURS and duty.due_at is not None:
+        return hours_left(now, duty.due_at)
+    return left(now, duty.due_at, pack.calendar if pack else None, is_uncounted=duty.is_uncounted)
+
+
 def hours_left(now: datetime, due_at: datetime | None) -> Tag:
     """How many elapsed hours are left, for limits that count them (K21)."""
     if due_at is None:
@@ -434,10 +450,30 @@ def expected(slug: str) -> str:
     return "Acknowledgement by a person" if slug == "acknowledgement" else message_title(slug)
 
 
+# The names in receipts are those of a standard (decision in core/receipts); a timeline says the same in an officer's words.
+EVENTS: Mapping[str, str] = {
+    "SubmissionAcceptance": "Taken by the gateway",
+    "SubmissionRejection": "Refused by the gateway",
+    "RelayToNonERDS": "Taken by a mail server",
+    "RelayToNonERDSFailure": "Refused by a mail server, or came back",
+    "RelayFailure": "Given up: no system took it",
+    "ReceivedFromNonERDS": "Came by e-mail",
+    "ContentConsignment": "Ready to be collected",
+    "ContentConsignmentFailure": "Could not be laid out to be collected",
+    "ConsignmentNotification": "Told that a message waits",
+    "ConsignmentNotificationFailure": "Could not be told that a message waits",
+    "ContentAccessTracking": "Opened, it seems",
+    "ContentHandover": "Collected by its system",
+    "ContentHandoverFailure": "Not taken by its system",
+    "ConsignmentAcceptance": "Acknowledged by a person",
+    "ConsignmentRejection": "Declined by a person",
+}
+
+
 def event_title(text: str) -> str:
-    """ "SubmissionAcceptance" as "Submission acceptance"; as it stands when it is of another release."""
+    """ "SubmissionAcceptance" as "Taken by the gateway"; as it stands when it is of another release."""
     try:
-        return Event.named(text).title
+        return EVENTS.get(text) or Event.named(text).title
     except KeyError:
         return text
 
@@ -450,15 +486,23 @@ def event_meaning(text: str) -> str:
 
 
 def role(slug: str) -> str:
-    return ROLES.get(slug, spoken(slug))
+    """A seat as it stands within a sentence: "agency responder"."""
+    found = spoken(slug)
+    return ROLES.get(slug, found if found[:2].isupper() else found[:1].lower() + found[1:])
 
 
 def reason(code: str | None) -> str:
     if not code:
         return ""
     if code.startswith("nobody-holds-"):
-        return f"Nobody holds the seat: {role(code.removeprefix('nobody-holds-'))}"
+        return f"Nobody holds the seat of {role(code.removeprefix('nobody-holds-'))}"
     return REASONS.get(code, spoken(code))
+
+
+def reasons(codes: Iterable[str]) -> str:
+    """Several reasons as one line; only the first begins as a sentence does."""
+    first, *others = [reason(code) for code in codes] or [""]
+    return "; ".join([first, *(one if one[:2].isupper() else one[:1].lower() + one[1:] for one in others)])
 
 
 def file_type(media_type: str | None) -> str:

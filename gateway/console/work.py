@@ -128,6 +128,8 @@ async def post_lift(console: Console, visit: Visit) -> Response:
 
 async def post_recall(console: Console, visit: Visit) -> Response:
     """Ask a second officer to take a message back from everybody who had it."""
+    if not visit.form.get("message"):
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Choose the message. Go back and try again.")
     said(visit, "reason", "Say why; those who had it read this.")
     return await ask(console, visit, "recall-message", IncidentId(visit.path("incident")))
 

@@ -77,34 +77,34 @@ ABUSE_ABROAD = Criterion(
 LOOKED_AFTER_DEATH = Criterion(
     "looked-after-death",
     "A looked-after child died, whether or not abuse or neglect is suspected",
-    "Working Together, chapter 5 (P-03, S2-03)",
+    "Working Together, chapter 5",  # P-03, S2-03
     ("secretary-of-state", "ofsted", "safeguarding-partners"),
 )
 CARE_LEAVER_DEATH = Criterion(
     "care-leaver-death",
     "A care leaver up to and including the age of 24 died",
-    "Working Together 2023, chapter 5 (P-04, S4-02); by itself it needs no rapid review",
+    "Working Together, chapter 5; by itself it needs no rapid review",  # P-04, S4-02
     ("secretary-of-state", "ofsted"),
     referral=False,
 )
 ABUSE_DEATH = Criterion(
     "abuse-death",
     "A child died, suspected suicide included, and abuse or neglect is known or suspected",
-    "S0-01(a), local procedure",
+    "Local procedure",  # S0-01(a)
     (),
     statutory=False,
 )
 ABUSE_SERIOUS_HARM = Criterion(
     "abuse-serious-harm",
     "A child was seriously harmed, and abuse or neglect is known or suspected",
-    "S0-01(b), local procedure",
+    "Local procedure",  # S0-01(b)
     (),
     statutory=False,
 )
 REGULATED_SETTING_DEATH = Criterion(
     "regulated-setting-death",
     "A child died in a regulated setting or service, whether or not abuse or neglect is suspected",
-    "S0-01(d), local procedure",
+    "Local procedure",  # S0-01(d)
     (),
     statutory=False,
 )

@@ -5,8 +5,10 @@ One deployment and one browser serve the module; each journey has matters of its
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from playwright.async_api import Browser, Locator
 
 from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import DutyState
+from gateway.core.presence import LONDON
 from gateway.dispatch import intake
 from gateway.store import deliveries, holds
 from gateway.store.transaction import Tx
@@ -53,9 +56,14 @@ class Hand:
         await self._act(self.someone.page.get_by_role("button", name=words).first, "Enter")
 
     async def tick(self, words: str) -> None:
-        target = self.someone.page.get_by_label(words).first
+        target = self._labelled(words)
         if self.way != "keyboard":
             await target.check()
+            return
+        if await target.get_attribute("type") == "checkbox":
+            await self._reach(target)
+            await self.someone.page.keyboard.press("Space")
+            assert await target.is_checked()
             return
         group = await target.get_attribute("name")
         for _ in range(MOST_TABS):  # Tab goes to a group of radio buttons, the arrows within it
@@ -67,8 +75,8 @@ class Hand:
             await self.someone.page.keyboard.press("ArrowUp" if in_group else "Tab")
         raise AssertionError(f"the keyboard does not reach {words!r}")
 
-    async def write(self, label: str, text: str) -> None:
-        target = self.someone.page.get_by_label(label).first
+    async def write(self, label: str, text: str, group: str = "") -> None:
+        target = self._labelled(label, group)
         if self.way == "keyboard":
             await self._reach(target)
             await self.someone.page.keyboard.press("ControlOrMeta+a")
@@ -76,8 +84,20 @@ class Hand:
         else:
             await target.fill(text)
 
-    async def choose(self, label: str, words: str) -> None:
-        target = self.someone.page.get_by_label(label).first
+    async def write_time(self, label: str, at: datetime) -> None:
+        """A day and a time in the browser's own field, whose parts the keyboard fills one after the other."""
+        target = self._labelled(label)
+        if self.way == "keyboard":
+            await self._reach(target)
+            for typed in (f"{at:%m%d%Y}", "ArrowRight", f"{at:%I%M%p}"):
+                press = self.someone.page.keyboard
+                await (press.press(typed) if typed == "ArrowRight" else press.type(typed))
+        else:
+            await target.fill(f"{at:%Y-%m-%dT%H:%M}")
+        assert await target.input_value() == f"{at:%Y-%m-%dT%H:%M}"
+
+    async def choose(self, label: str, words: str, group: str = "") -> None:
+        target = self._labelled(label, group)
         if self.way == "keyboard":
             await self._reach(target)
             await self.someone.page.keyboard.type(words)
@@ -86,6 +106,12 @@ class Hand:
 
     async def sees(self, words: str) -> None:
         await self.someone.page.get_by_text(words).first.wait_for()
+
+    def _labelled(self, label: str, group: str = "") -> Locator:
+        """The field of that label; of several alike the one in the group whose legend begins so."""
+        page = self.someone.page
+        within = page.get_by_role("group", name=re.compile(f"^{re.escape(group)}")) if group else page
+        return within.get_by_label(label).first
 
     async def _act(self, target: Locator, key: str) -> None:
         await target.wait_for()
@@ -190,6 +216,46 @@ async def test_a_letter_brought_no_answer(stage: Stage, hand: Hand) -> None:
     await hand.press("Release: send it")
     await hand.sees("Released. It goes on its way now.")
     assert len(await deliveries_of(stage.house, letter.message)) == 2
+
+
+@pytest.mark.parametrize("hand", ["keyboard"], indirect=True)
+async def test_the_three_decide_in_a_meeting(stage: Stage, hand: Hand) -> None:
+    """X-29, S4-06: notice, a record that comes back for what it lacks and keeps what was typed, and then answers for all three.
+
+    One of the longest forms, by the keyboard alone on a screen of 320 pixels; its posts without a browser are tested beside it.
+    """
+    await hand.someone.page.set_viewport_size(PHONE)
+    referral = await refer(stage.house)
+    await hand.someone.open(f"/incidents/{referral['incident']}")
+    await hand.follow("Exceptional meeting")
+    begins = stage.house.clock().astimezone(LONDON).replace(second=0, microsecond=0)
+    await hand.write_time("When it begins", begins + timedelta(hours=2))
+    await hand.choose("How it is held", "Virtual")
+    await hand.press("Send the notice")
+    await hand.sees("The notice is on its way to those you invited.")
+    await hand.write_time("When it began", begins - timedelta(hours=1))
+    await hand.write_time("When the three had decided", begins - timedelta(minutes=20))
+    await hand.choose("How it was held", "Virtual")
+    await hand.tick("Philippa Marlowe, council decision-maker")
+    for seat in ("Council", "Police"):
+        await decides(hand, f"{seat} decision-maker")
+    await hand.press("Record the meeting")
+    await hand.sees("There is a problem")
+    await hand.follow_to("#record.dsp-icb.decided_by.name")
+    await decides(hand, "ICB decision-maker")
+    await hand.press("Record the meeting")
+    await hand.sees("The meeting is recorded")
+    for role in ("dsp-la", "dsp-police", "dsp-icb"):
+        duty = await duty_of(stage.house, referral, role, "triage-decision")
+        assert duty.state in (DutyState.MET, DutyState.MET_LATE)
+
+
+async def decides(hand: Hand, seat: str) -> None:
+    await hand.write("Who decided", "Q. Placeholder", seat)
+    await hand.write("In what post", "Director", seat)
+    await hand.choose("Are the criteria met", "No", seat)
+    await hand.choose("What is to be done", "No further action", seat)
+    await hand.write("Why", "As was said in the meeting.", seat)
 
 
 def work_paths(incident: str, duty: str, delivery: str) -> tuple[str, ...]:

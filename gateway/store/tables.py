@@ -1,4 +1,4 @@
-"""Every table, and what an attacker who can edit it could do.
+"""Every table, and what an attacker who can edit it could do: the sentence above each one, beginning "Editing it".
 
 Two databases: `book` holds the gateway's work, `custody` holds wrapped data keys and nothing else, so that their back-ups
 can have a short life of their own. Every row about an incident names its partnership, and so does every query about one.
@@ -61,6 +61,8 @@ def _where(condition: str, postgresql: str | None = None) -> dict[str, Any]:
     """An index over those rows alone: the others cost it nothing."""
     return {"sqlite_where": text(condition), "postgresql_where": text(postgresql or condition)}
 
+
+# --- agencies: who they are, who sits where, how they are reached ----------------------------------------------------
 
 # Editing it: redirect an agency's messages. Every change is an entry in the ledger, and the old address is told.
 agency = Table(
@@ -154,29 +156,26 @@ client = Table(
     Column("agency", Text, nullable=False),
     Column("jwks", JSON, nullable=False),
     Column("scopes", JSON, nullable=False),
-    Column(
-        "message_types", JSON(none_as_null=True)
-    ),  # which it may send; absent: what the pack lets its agency
+    Column("message_types", JSON(none_as_null=True)),  # which it may send; null: all that its agency may
     Column("status", Text, nullable=False),  # pending, active, suspended
     Column("tokens_not_before", Instant),
     Column("registered_at", Instant, nullable=False),
     Column("waiting", JSON(none_as_null=True)),  # who asked for its pending keys, and what they must sign
-    Column(
-        "legacy_audience_until", Instant
-    ),  # till then the token address will do as an assertion's audience
+    Column("legacy_audience_until", Instant),  # until then assertions may name the token address as audience
     Column("jwks_uri", Text),  # where it publishes its keys; absent: they came by value
     Column("keys_fetched_at", Instant),
     Column("keys_tried_at", Instant),
     Column("keys_fault", Text),  # why the last fetch brought nothing: a coarse code
     Column("must_send", JSON, nullable=False),  # headers without which its messages are not taken
-    Column(
-        "receives", JSON, nullable=False
-    ),  # by type, the version it is shown; of others, as they were sent
+    Column("receives", JSON, nullable=False),  # message type -> the version it is shown; others: as sent
     Column("certificates", JSON, nullable=False),  # of mutual TLS: pinned, or issued by an authority
 )
 
 # Editing it: nothing lasting; proofs live for minutes. Deleting rows allows a replay within that time.
 replay = Table("replay", book, _id("key"), Column("expires_at", Instant, nullable=False, index=True))
+
+
+# --- arrangements in force -------------------------------------------------------------------------------------------
 
 # Editing it: have old duties explained by other rules than those in force. Activations are entries in the ledger.
 pack = Table(
@@ -184,9 +183,7 @@ pack = Table(
     book,
     Column("partnership", Text, primary_key=True),
     Column("version", Text, primary_key=True),
-    Column(
-        "files", JSON, nullable=False
-    ),  # file name -> text: the whole pack, so old duties stay explainable
+    Column("files", JSON, nullable=False),  # file name -> text: whole, so old duties stay explainable
     Column("digest", Text, nullable=False),
     Column("activated_at", Instant, nullable=False),
     Column("activated_by", Text, nullable=False),
@@ -206,6 +203,9 @@ holidays = Table(
     Column("current", Boolean, nullable=False),
     Column("recounted_at", Instant),  # once every open duty has been counted anew
 )
+
+
+# --- incidents, and what finds them ----------------------------------------------------------------------------------
 
 # Editing it: hide an incident or move it to another partnership; its entries in the ledger stay.
 incident = Table(
@@ -242,6 +242,28 @@ participant = Table(
     Index("participant_guest", "partnership", "guest", "incident"),
 )
 
+# Editing it: move the start of clocks. The statement of the message that brought it commits to it.
+moment = Table(
+    "moment",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("message", Text),  # none when the calendar brought it
+)
+
+# Editing it: have a matter that comes round opened twice, or not at all. Each opening is an entry in the ledger.
+period = Table(
+    "period",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("periodic", Text, primary_key=True),  # the rule's id
+    Column("key", Text, primary_key=True),  # 2026-11
+    Column("opens_at", Instant, nullable=False),
+    Column("incident", Text, nullable=False),
+)
+
 # Editing it: hide that two incidents are about one child, or pretend it. Reading it: how many incidents share a child; who
 # it is stands behind a key. Erasing an incident removes its rows.
 blind_index = Table(
@@ -267,9 +289,7 @@ likeness = Table(
     Column("state", Text, nullable=False),  # possible, linked, apart
     Column("strength", Text, nullable=False),  # strong, likely, or "officer": nobody but an officer saw it
     Column("reasons", JSON, nullable=False),  # coarse codes
-    Column(
-        "children", JSON, nullable=False
-    ),  # pairs of letters: which child of the first, which of the second
+    Column("children", JSON, nullable=False),  # pairs of letters: a child of the first, one of the second
     Column("found_at", Instant, nullable=False),
     Column("settled_at", Instant),
     Column("settled_by", Text),
@@ -289,30 +309,8 @@ search = Table(
     Column("found", Integer, nullable=False),  # how many incidents
 )
 
-# Editing it: have a matter that comes round opened twice, or not at all. Each opening is an entry in the ledger.
-period = Table(
-    "period",
-    book,
-    Column("partnership", Text, primary_key=True),
-    Column("periodic", Text, primary_key=True),  # the rule's id
-    Column("key", Text, primary_key=True),  # 2026-11
-    Column("opens_at", Instant, nullable=False),
-    Column("incident", Text, nullable=False),
-)
 
-# Editing it: have a daily round of the timetable left out for a day. What a round erases is an entry in the ledger.
-daily_round = Table("daily_round", book, _id("name"), Column("done_on", Date, nullable=False))
-
-# Editing it: move the start of clocks. The statement of the message that brought it commits to it.
-moment = Table(
-    "moment",
-    book,
-    Column("partnership", Text, primary_key=True),
-    Column("incident", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("at", Instant, nullable=False),
-    Column("message", Text),  # none when the calendar brought it
-)
+# --- messages, what was promised for them, what is owed --------------------------------------------------------------
 
 # Editing it: break a message; its content cannot be exchanged unseen, since the ledger commits to it.
 message = Table(
@@ -373,13 +371,10 @@ delivery = Table(
     Column("to_deputy", Boolean, nullable=False, default=False),  # to who ranks after the person present
     Column("rung", Text),  # how far up its ladder: mail, deputy, telephone; none: the way in `adapter`
     Column("rung_at", Instant),  # when the next rung is due, unless something is heard before
-    Column(
-        "attempt", Integer, nullable=False, default=0
-    ),  # also the fence: a late worker's record is refused
+    # The number of the attempt is also the fence: what a worker records under an older one is refused.
+    Column("attempt", Integer, nullable=False, default=0),
     Column("created_at", Instant, nullable=False),
-    Column(
-        "next_at", Instant
-    ),  # every delivery that is to be carried has one and no other, or it is not written
+    Column("next_at", Instant),  # set exactly while the delivery is to be carried: a constraint below
     Column("lease_until", Instant),
     Column("last_reason", Text),
     Column("done_at", Instant),
@@ -387,9 +382,7 @@ delivery = Table(
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", Text),  # person, system
     Column("recalled_at", Instant),  # taken back: its content is handed out no more
-    Column(
-        "notice", Boolean, nullable=False, default=False
-    ),  # says that there is a message, hands out none of it
+    Column("notice", Boolean, nullable=False, default=False),  # says only that there is a message
     Column("copies", Text),  # what the recipient says became of copies: destroyed, returned
     Column("trace", Text),  # in the log's lines of what owed it, and of every attempt
     ForeignKeyConstraint(["message"], ["message.id"]),
@@ -441,37 +434,6 @@ duty = Table(
     ),
 )
 
-# Editing it: give an officer another view of the list of incidents than they saved. It holds filters: codes, no content.
-saved_view = Table(
-    "saved_view",
-    book,
-    _id(),
-    Column("officer", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("query", Text, nullable=False),  # as it stands in the address of the page
-    UniqueConstraint("officer", "name", name="saved_view_name"),
-)
-
-# Editing it: hide a breach of personal data from the log of breaches; that it was recorded stands in the ledger.
-breach = Table(
-    "breach",
-    book,
-    _id(),  # brc-…
-    Column("partnership", Text, nullable=False),
-    Column("incident", Text, nullable=False),
-    Column("message", Text),  # the message that went astray, if it was one
-    Column("kind", Text, nullable=False),
-    Column("duty", Text),  # the 72 hours; none for a near miss
-    Column("aware_at", Instant, nullable=False),
-    Column("recorded_at", Instant, nullable=False),
-    Column("recorded_by", Text, nullable=False),
-    Column("state", Text, nullable=False),  # open, reported, not-reportable
-    Column("closed_at", Instant),
-    Column("ico_reference", Text),
-    Index("breach_by_partnership", "partnership", "recorded_at"),
-    Index("breach_by_state", "partnership", "state", "aware_at"),
-)
-
 # Editing it: let something held go on unseen, or hide it from the officer. Releases are entries in the ledger.
 hold = Table(
     "hold",
@@ -503,44 +465,8 @@ letter = Table(
     Index("letter_by_message", "message"),
 )
 
-# Editing it: change what the register shows of the time before the gateway. No clock, duty or decision reads it.
-imported_alert = Table(
-    "imported_alert",
-    book,
-    Column("partnership", Text, primary_key=True),
-    Column("source", Text, primary_key=True),  # the officers' name for the spreadsheet
-    Column("reference", Text, primary_key=True),  # the spreadsheet's own
-    Column("alerted_on", Date, nullable=False),
-    Column("reasons", JSON, nullable=False),
-    Column("label", Text),
-    Column("decision", Text),
-    Column("decided_on", Date),
-    Column("notified_on", Date),
-    Column("national_reference", Text),
-    Column("rapid_review_on", Date),
-    Column("panel_on", Date),
-    Column("outcome", Text),
-    Column("imported_at", Instant, nullable=False),
-    Column("imported_by", Text, nullable=False),
-)
 
-# Editing it: name another person or reason for an export or import. That it was made is an entry in the ledger, by this id.
-register_use = Table(
-    "register_use",
-    book,
-    _id(),
-    Column("partnership", Text, nullable=False),
-    Column("act", Text, nullable=False),  # exported, imported
-    Column("what", Text, nullable=False),  # which register or report, or the imported source
-    Column("form", Text, nullable=False),  # csv, xlsx, json, api
-    Column("rows", Integer, nullable=False),
-    Column("with_names", Boolean, nullable=False),
-    Column("officer", Text, nullable=False),
-    Column("second_officer", Text),
-    Column("why", Text, nullable=False),  # a code without names
-    Column("at", Instant, nullable=False),
-    Index("register_use_by_partnership", "partnership", "at"),
-)
+# --- what comes by mail and as files, and the watching of the clock --------------------------------------------------
 
 # Editing it: lose or change a received mail; the statement of its arrival commits to its digest.
 raw_mail = Table(
@@ -606,6 +532,74 @@ attachment_chunk = Table(
 
 # Editing it: make a chase state too early that nothing came. Set only by intake, after a complete read.
 watermark = Table("watermark", book, _id("way_in"), Column("read_until", Instant, nullable=False))
+
+# Editing it: have a daily round of the timetable left out for a day. What a round erases is an entry in the ledger.
+daily_round = Table("daily_round", book, _id("name"), Column("done_on", Date, nullable=False))
+
+
+# --- registers and breaches ------------------------------------------------------------------------------------------
+
+# Editing it: change what the register shows of the time before the gateway. No clock, duty or decision reads it.
+imported_alert = Table(
+    "imported_alert",
+    book,
+    Column("partnership", Text, primary_key=True),
+    Column("source", Text, primary_key=True),  # the officers' name for the spreadsheet
+    Column("reference", Text, primary_key=True),  # the spreadsheet's own
+    Column("alerted_on", Date, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("label", Text),
+    Column("decision", Text),
+    Column("decided_on", Date),
+    Column("notified_on", Date),
+    Column("national_reference", Text),
+    Column("rapid_review_on", Date),
+    Column("panel_on", Date),
+    Column("outcome", Text),
+    Column("imported_at", Instant, nullable=False),
+    Column("imported_by", Text, nullable=False),
+)
+
+# Editing it: name another person or reason for an export or import. That it was made is an entry in the ledger, by this id.
+register_use = Table(
+    "register_use",
+    book,
+    _id(),
+    Column("partnership", Text, nullable=False),
+    Column("act", Text, nullable=False),  # exported, imported
+    Column("what", Text, nullable=False),  # which register or report, or the imported source
+    Column("form", Text, nullable=False),  # csv, xlsx, json, api
+    Column("rows", Integer, nullable=False),
+    Column("with_names", Boolean, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("second_officer", Text),
+    Column("why", Text, nullable=False),  # a code without names
+    Column("at", Instant, nullable=False),
+    Index("register_use_by_partnership", "partnership", "at"),
+)
+
+# Editing it: hide a breach of personal data from the log of breaches; that it was recorded stands in the ledger.
+breach = Table(
+    "breach",
+    book,
+    _id(),  # brc-…
+    Column("partnership", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("message", Text),  # the message that went astray, if it was one
+    Column("kind", Text, nullable=False),
+    Column("duty", Text),  # the 72 hours; none for a near miss
+    Column("aware_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open, reported, not-reportable
+    Column("closed_at", Instant),
+    Column("ico_reference", Text),
+    Index("breach_by_partnership", "partnership", "recorded_at"),
+    Index("breach_by_state", "partnership", "state", "aware_at"),
+)
+
+
+# --- the ledger ------------------------------------------------------------------------------------------------------
 
 # Editing it: nothing unseen; every statement is signed, chained by `prev`, and a leaf of the tree.
 entry = Table(
@@ -696,23 +690,12 @@ contradiction = Table(
     Column("log", Text, primary_key=True),
     Column("witness", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
-    Column(
-        "note", Text, nullable=False
-    ),  # a checkpoint that our own key signed and that the log here does not continue
+    Column("note", Text, nullable=False),  # signed by our own key; the log here does not continue it
     Column("seen_at", Instant, nullable=False),
 )
 
-# Editing it: unwrap nothing (the master key is elsewhere); deleting a row makes content unreadable for ever.
-data_key = Table(
-    "data_key",
-    custody,
-    _id(),
-    Column("incident", Text, index=True),  # null until the piece it seals is matched to one
-    Column("wrapped", LargeBinary),  # null once destroyed
-    Column("master", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("destroyed_at", Instant),
-)
+
+# --- officers: who they are, what they may see, what they ask for ----------------------------------------------------
 
 # Editing it: make anybody an officer, or give an officer another role. Each change is an entry in the ledger.
 officer = Table(
@@ -722,13 +705,9 @@ officer = Table(
     Column("name", Text, nullable=False),
     Column("roles", JSON, nullable=False),
     Column("partnerships", JSON(none_as_null=True)),  # whose incidents they see; absent: all that are here
-    Column(
-        "subject", Text, unique=True
-    ),  # who they are to the identity provider: its issuer, a space, its name
+    Column("subject", Text, unique=True),  # at the identity provider: its issuer, a space, its name for them
     Column("email", Text),  # for alerts
-    Column(
-        "quiet_from", Text
-    ),  # hours of their own in which they are not alerted, "19:00"; absent: the unit's
+    Column("quiet_from", Text),  # when their own quiet hours begin, "19:00"; null: with the unit's
     Column("quiet_until", Text),
     Column("signed_in_at", Instant),  # when they last did
     Column("state", Text, nullable=False),  # active, suspended
@@ -760,16 +739,6 @@ passkey = Table(
     Column("sign_count", BigInteger, nullable=False),
     Column("added_at", Instant, nullable=False),
     Column("used_at", Instant),
-)
-
-# Editing it: have an erased incident come back after a restore; the file beside the keys still says that it was erased.
-erasure = Table(
-    "erasure",
-    custody,
-    _id("incident"),
-    Column("partnership", Text, nullable=False),
-    Column("keys", JSON, nullable=False),  # the ids of the data keys that were destroyed
-    Column("erased_at", Instant, nullable=False),
 )
 
 # Editing it: sign an officer out, or (with a row of one's own making) in. Only digests of the secrets are here: reading
@@ -815,6 +784,27 @@ form_use = Table(
     Column("location", Text),  # where the browser was sent on; null while it is being done
 )
 
+# Editing it: give an officer another view of the list of incidents than they saved. It holds filters: codes, no content.
+saved_view = Table(
+    "saved_view",
+    book,
+    _id(),
+    Column("officer", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),  # as it stands in the address of the page
+    UniqueConstraint("officer", "name", name="saved_view_name"),
+)
+
+# Editing it: hide how much an officer searched, opened or took out in a day; each of those is an entry in the ledger.
+officer_use = Table(
+    "officer_use",
+    book,
+    Column("officer", Text, primary_key=True),
+    Column("used_on", Date, primary_key=True),
+    Column("act", Text, primary_key=True),  # searched, opened, exported
+    Column("count", Integer, nullable=False),
+)
+
 # Editing it: let every officer of the partnership open a restricted incident, or bar them from one.
 restriction = Table(
     "restriction",
@@ -840,16 +830,6 @@ admission = Table(
     Column("reason", Text),  # why they did: a coarse code
 )
 
-# Editing it: hide how much an officer searched, opened or took out in a day; each of those is an entry in the ledger.
-officer_use = Table(
-    "officer_use",
-    book,
-    Column("officer", Text, primary_key=True),
-    Column("used_on", Date, primary_key=True),
-    Column("act", Text, primary_key=True),  # searched, opened, exported
-    Column("count", Integer, nullable=False),
-)
-
 # Editing it: have a second officer agree to something else than the first asked for; what is then done is in the ledger.
 proposal = Table(
     "proposal",
@@ -867,4 +847,29 @@ proposal = Table(
     Column("settled_by", Text),
     Column("settled_at", Instant),
     Index("proposal_waiting", "state", "expires_at"),
+)
+
+
+# --- custody: a database of its own ----------------------------------------------------------------------------------
+
+# Editing it: unwrap nothing (the master key is elsewhere); deleting a row makes content unreadable for ever.
+data_key = Table(
+    "data_key",
+    custody,
+    _id(),
+    Column("incident", Text, index=True),  # null until the piece it seals is matched to one
+    Column("wrapped", LargeBinary),  # null once destroyed
+    Column("master", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("destroyed_at", Instant),
+)
+
+# Editing it: have an erased incident come back after a restore; the file beside the keys still says that it was erased.
+erasure = Table(
+    "erasure",
+    custody,
+    _id("incident"),
+    Column("partnership", Text, nullable=False),
+    Column("keys", JSON, nullable=False),  # the ids of the data keys that were destroyed
+    Column("erased_at", Instant, nullable=False),
 )

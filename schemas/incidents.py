@@ -297,7 +297,7 @@ def incident_codes(incident: IncidentAccount, children: Sequence[Child]) -> dict
 
 def _circumstances(incident: IncidentAccount, children: Sequence[Child]) -> dict[str, tuple[str, ...]]:
     place = incident.place
-    homes = (child.home_local_authority for child in children)
+    homes = (child.home_local_authority or statutory.NOT_KNOWN for child in children)
     return {
         "nature": words(incident.nature),
         "abuse_or_neglect": words(incident.abuse_or_neglect),
@@ -305,7 +305,7 @@ def _circumstances(incident: IncidentAccount, children: Sequence[Child]) -> dict
         "child_status": _once(status for child in children for status in child.statuses),
         "age_band": _once(age_band(child, incident) for child in children),
         "placement": _once(child.placement for child in children),
-        "home_local_authority": tuple(dict.fromkeys(home for home in homes if home)),
+        "home_local_authority": tuple(dict.fromkeys(homes)),
         "place": (place.local_authority,) if place and place.local_authority else (),
         "place_kind": (place.kind.value,) if place else (),
         "outside_england": (("yes" if place.outside_england else "no") if place else "unknown",),
@@ -331,7 +331,11 @@ def statutory_grounds(codes: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, 
 
 
 def age_band(child: Child, incident: IncidentAccount) -> AgeBand:
-    """The child's age on London's date of the incident, or of awareness where the incident's is not known."""
+    """The child's age on London's date of the incident, or of awareness where the incident's is not known.
+
+    Nobody is said to be grown up by a date that is only estimated, nor because it came to light late: who is of age when an
+    incident of unknown date becomes known may have been a child in it (S2-04, X-23). Then the age is not known.
+    """
     if child.date_of_birth_status is BirthDateStatus.EXPECTED:
         return AgeBand.UNBORN
     if child.date_of_birth is None:
@@ -342,6 +346,8 @@ def age_band(child: Child, incident: IncidentAccount) -> AgeBand:
         return AgeBand.UNBORN
     if age < ADULT_AGE:
         return AgeBand.UNDER_18
+    if incident.incident_at is None or child.date_of_birth_status is BirthDateStatus.ESTIMATED:
+        return AgeBand.UNKNOWN
     return AgeBand.FROM_18_TO_24 if age <= CARE_LEAVER_LAST_AGE else AgeBand.FROM_25
 
 

@@ -3,6 +3,10 @@
 The gateway never submits to the national system: it records the reference and the evidence. `sin_submitted_at` starts
 the Rapid Review's clock (X-22). What was notified can stand here in the national form's blocks (section 6.1); the instants
 in them are a copy of what was said there and start no clock.
+
+Two things are worked out for the rules, and neither from the stated reason alone: whether a looked-after child or a care
+leaver died (the Secretary of State and Ofsted are to be told, P-03, P-04), and whether a rapid review is required (P-08) or
+left to the partners' decision, as it is by itself after a care leaver's death (P-04, S4-02).
 """
 
 from __future__ import annotations
@@ -16,9 +20,16 @@ from pydantic import Field
 
 from gateway.core.messages import Facts
 from schemas.fields import Coded, Instant, Line, LocalAuthorityCode, LongText, Several, ShortText
-from schemas.incidents import IncidentDetails, every_birth
+from schemas.incidents import (
+    AbuseOrNeglect,
+    AgeBand,
+    IncidentDetails,
+    Nature,
+    age_band,
+    every_birth,
+)
 from schemas.model import Body, Model, Path, moments, words
-from schemas.people import Child, Contact, Person
+from schemas.people import Child, ChildStatus, Contact, Person
 from schemas.vocabulary import YesNoUnknown
 
 
@@ -41,6 +52,14 @@ class NotificationReason(StrEnum):
     LOOKED_AFTER_CHILD_DEATH = "looked-after-child-death"
     CARE_LEAVER_DEATH = "care-leaver-death"
     OTHER = "other"
+
+
+_DIED_AS = {
+    NotificationReason.LOOKED_AFTER_CHILD_DEATH: ChildStatus.LOOKED_AFTER,
+    NotificationReason.CARE_LEAVER_DEATH: ChildStatus.CARE_LEAVER,
+}
+_SUSPICION = {AbuseOrNeglect.KNOWN, AbuseOrNeglect.SUSPECTED, AbuseOrNeglect.UNKNOWN}
+REQUIRED, BY_DECISION = "required", "by-decision"
 
 
 class RecipientEvidence(Model):
@@ -93,15 +112,41 @@ class SinRecord(Body):
     """Who has been told, with the evidence of each."""
 
     def facts(self) -> Facts:
-        """When it was submitted, and to whom."""
+        """When it was submitted, to whom, who died in or after care, and whether a rapid review is required."""
         return Facts(
             moments=moments(sin_submitted_at=self.submitted_at),
             codes={
                 "recipient": tuple(dict.fromkeys(words(*(entry.recipient for entry in self.recipients)))),
                 "reason": words(self.reason),
+                "death_of": words(*self._died_as()),
+                "rapid_review": (BY_DECISION if self._review_waits_for_a_decision() else REQUIRED,),
                 "place": (self.local_authority,) if self.local_authority else (),
             },
         )
+
+    def _died_as(self) -> tuple[ChildStatus, ...]:
+        """The statuses of looked-after children and care leavers whose death was notified, under whatever reason."""
+        stated = {_DIED_AS[self.reason]} if self.reason in _DIED_AS else set()
+        if self.incident is not None and self.incident.nature is Nature.DEATH:
+            stated |= {status for child in self.children for status in child.statuses}
+        return tuple(status for status in _DIED_AS.values() if status in stated)
+
+    def _review_waits_for_a_decision(self) -> bool:
+        """A care leaver's death, and a looked-after child's that is said not to meet the threshold, need no rapid review by
+        themselves (P-04, P-07); whatever else was notified does (P-10). What was notified about a child comes first."""
+        if self.rapid_review_threshold_met is YesNoUnknown.YES or self._may_concern_abuse_of_a_child():
+            return False
+        said_no = self.rapid_review_threshold_met is YesNoUnknown.NO
+        return self.reason is NotificationReason.CARE_LEAVER_DEATH or (
+            said_no and self.reason is NotificationReason.LOOKED_AFTER_CHILD_DEATH
+        )
+
+    def _may_concern_abuse_of_a_child(self) -> bool:
+        incident = self.incident
+        if incident is None or incident.abuse_or_neglect not in _SUSPICION:
+            return False
+        bands = {age_band(child, incident) for child in self.children}
+        return bool(bands & {AgeBand.UNBORN, AgeBand.UNDER_18, AgeBand.UNKNOWN})
 
     def births(self) -> Iterator[tuple[Path, date]]:
         """The children's dates of birth and those of people connected to them."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from gateway.actions.ask_the_law import found_in
 from gateway.actions.decided_on import Thread, message_of, thread
 from gateway.actions.draft_letters import draft_letters
 from gateway.actions.forward import (
@@ -37,6 +38,7 @@ from gateway.core.rules import (
     moment_values,
     told_moments,
 )
+from gateway.core.statutory import CLOCK, died_in_care
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, duties, holds, incidents
 from gateway.store.incidents import Incident
@@ -47,6 +49,7 @@ BUSINESS_UNIT = RoleId("sbu")
 ENDED = "ended-by-decision"
 REACHES_NOBODY = "reaches-nobody"
 UNDECIDED = "nothing-decided"
+DIED_IN_CARE = "died-in-care"
 
 
 def decide_jointly(tx: Tx, parts: Parts, work: Work, message: Message, incident: Incident) -> None:
@@ -153,6 +156,7 @@ class _Reached:
         self._decision = decision
         self._outcome = outcome
         self._dissent = dissent
+        self._known = known
         self._about = known.rows.get(about) if about else None
 
     def follow(self, tx: Tx, parts: Parts, work: Work, message: Message, incident: Incident) -> None:
@@ -183,7 +187,7 @@ class _Reached:
     def _set_going(
         self, tx: Tx, parts: Parts, work: Work, message: Message, incident: Incident, follows: Consequence
     ) -> None:
-        _end(tx, parts, work, incident, self._decision, follows, self._dissent)
+        self._end(tx, parts, work, incident, follows)
         own = dict.fromkeys(follows.moments, message.arrived_at)
         moments = incidents.record_moments(tx, incident.partnership, incident.id, message.id, own)
         result = Forwarded(f"{self._decision.id}: {self._outcome}")
@@ -202,6 +206,33 @@ class _Reached:
             hold(tx, work, incident.partnership, incident.id, ("message", message.id), (gap,))
         for letter in follows.letters:
             draft_letters(tx, parts, work, incident, letter)
+
+    def _end(self, tx: Tx, parts: Parts, work: Work, incident: Incident, follows: Consequence) -> None:
+        """What the outcome makes needless is owed no more, the law's own duties too; each end has a receipt (P-10).
+
+        With dissent the law's own duties stay open, for two officers to waive: one of two must not undo a duty to notify
+        (P-05). So does the notification of a death in care, which no answer about abuse and neglect settles (S2-03); an
+        officer hears of it.
+        """
+        if not follows.ends:
+            return
+        said, kept = [], False
+        in_care = died_in_care(found_in(work.pack, self._known.rows.values()))
+        for duty in duties.of_incident(tx, incident.partnership, incident.id):
+            if duty.expects not in follows.ends or duty.state not in UNANSWERED:
+                continue
+            stays = in_care and duty.clock == CLOCK
+            if stays or (self._dissent and work.pack.is_statutory(duty.clock)):
+                kept |= stays
+                continue
+            duties.change(tx, duty.id, state=DutyState.WAIVED.value, next_chase_at=None)
+            owner = f"{duty.role}@{duty.agency}"
+            fields = {"duty": duty.id, "owner": owner, "clock": duty.clock, "decision": self._decision.id}
+            said.append(Said(Event.DUTY_ENDED, fields, reason=ENDED))
+        if kept:
+            hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (DIED_IN_CARE,))
+        if said:
+            prove(tx, parts, work, _chain(incident, work), said)
 
     def _told_at(self, work: Work) -> Mapping[str, datetime]:
         """The moments of the message decided on."""
@@ -246,33 +277,6 @@ class _Reached:
             routed = {"rule": self._decision.id, "recipients": " ".join(result.recipients)}
             subject = Subject(decided_on.id, incident.partnership, incident.id, work.key)
             prove(tx, parts, work, subject, [Said(Event.ROUTED, routed)])
-
-
-def _end(
-    tx: Tx,
-    parts: Parts,
-    work: Work,
-    incident: Incident,
-    decision: JointDecision,
-    follows: Consequence,
-    dissent: bool,
-) -> None:
-    """What the outcome makes needless is owed no more, the law's own duties too; each end has a receipt (P-10).
-
-    With dissent the law's own duties stay open, for two officers to waive: one of two must not undo a duty to notify (P-05).
-    """
-    if not follows.ends:
-        return
-    said = []
-    for duty in duties.of_incident(tx, incident.partnership, incident.id):
-        kept = dissent and work.pack.is_statutory(duty.clock)
-        if duty.expects in follows.ends and duty.state in UNANSWERED and not kept:
-            duties.change(tx, duty.id, state=DutyState.WAIVED.value, next_chase_at=None)
-            owner = f"{duty.role}@{duty.agency}"
-            fields = {"duty": duty.id, "owner": owner, "clock": duty.clock, "decision": decision.id}
-            said.append(Said(Event.DUTY_ENDED, fields, reason=ENDED))
-    if said:
-        prove(tx, parts, work, _chain(incident, work), said)
 
 
 def _chain(incident: Incident, work: Work) -> Subject:

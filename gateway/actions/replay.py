@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gateway.actions.ask_the_law import found_in
 from gateway.actions.decide_jointly import votes_of
 from gateway.actions.decided_on import Thread
 from gateway.actions.forward import Same, same_of
@@ -35,6 +36,7 @@ from gateway.core.rules import (
     joint_decision,
     moment_values,
 )
+from gateway.core.statutory import CLOCK, died_in_care
 from gateway.store import incidents, likenesses, messages
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
@@ -345,8 +347,11 @@ class _Course:
                 one.state = DutyState.MET
 
     def _end(self, follows: Follows) -> None:
-        """What the outcome makes needless is owed no more; with dissent the law's own stays owed (P-05)."""
+        """What the outcome makes needless is owed no more; with dissent the law's own stays owed (P-05), and after a death in
+        care its notification (S2-03)."""
+        in_care = died_in_care(found_in(self.pack, (row for row in self.rows if row.id in self.rules)))
         for one in self.owed:
-            kept = follows.dissent and self.pack.is_statutory(one.row["clock"])
+            clock = one.row["clock"]
+            kept = (follows.dissent and self.pack.is_statutory(clock)) or (in_care and clock == CLOCK)
             if one.row["expects"] in follows.ends and one.state is DutyState.OPEN and not kept:
                 one.state = DutyState.WAIVED

@@ -13,6 +13,10 @@ from enum import Enum, IntEnum
 
 CLOCK = "K12"  # five working days from the council's awareness, for every notification (P-03, X-01)
 NATURE = "nature"  # a message with this code speaks about the incident itself
+NOT_KNOWN = "not-known"  # of several children's homes, one that nobody has named
+# Who lives there, or came here alone, is nearly always looked after: a list of statuses that does not say so leaves it open.
+_OF_LOOKED_AFTER = frozenset({"foster-care", "childrens-home", "secure-setting", "supported-accommodation"})
+_CAME_ALONE = "unaccompanied-asylum-seeking"
 
 
 class Known(IntEnum):
@@ -157,7 +161,7 @@ def situation(codes: Mapping[str, tuple[str, ...]], places: Collection[str]) -> 
         in_england=in_england,
         in_this_area=Known.NO if in_england is Known.NO else _of_area(where, places),
         resident_here=_of_area(codes.get("home_local_authority", ()), places),
-        looked_after=_among(status, {"looked-after"}, {"status-not-known"}),
+        looked_after=_looked_after(status, codes.get("placement", ())),
         care_leaver=_among(status, {"care-leaver"}, {"status-not-known"}),
         regulated_setting=_among(codes.get("regulated_setting", ()), {"yes"}, {"unknown"}),
         child=Known.YES if "unborn" in status else _among(bands, {"unborn", "under-18"}, {"unknown"}),
@@ -184,6 +188,15 @@ def assess(facts: Situation, criteria: Collection[str] = EVERY_CRITERION) -> tup
 def unsettled(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """What is met or undecided: the question that an incident may not be closed without answering (S0-01)."""
     return tuple(finding for finding in findings if finding.standing is not Standing.NOT_MET)
+
+
+def died_in_care(findings: Iterable[Finding]) -> bool:
+    """Whether somebody died who was looked after, or a care leaver, or may have been: notified whatever is decided of abuse
+    and neglect, so that "criteria not met" is no answer to it (S2-03, P-03, P-04)."""
+    return any(
+        finding.criterion in (LOOKED_AFTER_DEATH, CARE_LEAVER_DEATH) and "nature" not in finding.missing
+        for finding in unsettled(findings)
+    )
 
 
 def _find(criterion: Criterion, facts: Situation, conditions: Mapping[str, Known]) -> Finding:
@@ -260,7 +273,13 @@ def _in_england(outside: Collection[str], where: Collection[str]) -> Known:
 def _of_area(codes: Collection[str], places: Collection[str]) -> Known:
     if not codes or not places:
         return Known.UNKNOWN
-    return Known.YES if set(codes) & set(places) else Known.NO
+    return _among(codes, places, {NOT_KNOWN})
+
+
+def _looked_after(status: Collection[str], homes: Collection[str]) -> Known:
+    """As the statuses say; but a foster home or a secure setting without that status is a question and not a "no" (S2-03)."""
+    said = _among(status, {"looked-after"}, {"status-not-known", _CAME_ALONE})
+    return max(said, Known.UNKNOWN) if _OF_LOOKED_AFTER.intersection(homes) else said
 
 
 def _up_to_24(bands: Collection[str]) -> Known:

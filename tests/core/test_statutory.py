@@ -14,6 +14,7 @@ from gateway.core.statutory import (
     ABUSE_DEATH,
     CRITERIA,
     EVERY_CRITERION,
+    NOT_KNOWN,
     OF_THE_LAW,
     Finding,
     Known,
@@ -205,6 +206,37 @@ def test_of_several_young_people_one_who_is_older_leaves_the_care_leavers_age_op
     several["age_band"] = ("18-to-24", "25-or-over")
     each = {e.criterion.id: e for e in assess(situation(several, PLACES))}["care-leaver-death"]
     assert (each.standing, each.missing) == (Standing.UNDECIDED, ("age",))
+
+
+def test_s2_01_a_home_that_is_not_known_of_one_child_is_not_elsewhere_because_the_other_s_is() -> None:
+    """Two children hurt abroad: one lives elsewhere, and of the other nobody has said where. That is no "not met"."""
+    two = codes(("serious-harm", "known", "abroad", "elsewhere", "child-in-need", "no", "under-18"))
+    two["home_local_authority"] = (ELSEWHERE, NOT_KNOWN)
+    each = {e.criterion.id: e for e in assess(situation(two, PLACES))}["abuse-outside-england"]
+    assert (each.standing, each.missing) == (Standing.UNDECIDED, ("home-local-authority",))
+    two["home_local_authority"] = (HERE, NOT_KNOWN)
+    each = {e.criterion.id: e for e in assess(situation(two, PLACES))}["abuse-outside-england"]
+    assert each.standing is Standing.MET
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"placement": ("foster-care",)},
+        {"placement": ("with-family", "childrens-home")},
+        {"placement": ("secure-setting",)},
+        {"child_status": ("unaccompanied-asylum-seeking",)},
+    ],
+)
+def test_s2_03_who_lives_in_care_or_came_alone_is_not_said_to_be_out_of_care(
+    told: dict[str, tuple[str, ...]],
+) -> None:
+    """Another area's police tick "unknown to services" for a child in a foster home: a person decides, before five days pass."""
+    death = codes(("death", "none", "here", "here", "unknown-to-services", "no", "under-18"))
+    plain = {e.criterion.id: e for e in assess(situation(death, PLACES))}["looked-after-death"]
+    assert plain.standing is Standing.NOT_MET
+    each = {e.criterion.id: e for e in assess(situation(death | told, PLACES))}["looked-after-death"]
+    assert (each.standing, each.missing) == (Standing.UNDECIDED, ("looked-after",))
 
 
 def test_an_unborn_child_is_a_child_even_without_an_age() -> None:

@@ -220,6 +220,9 @@ async def test_a_ground_of_the_law_is_the_director_s_to_notify_whatever_the_revi
     incident = example(PACK)["body"]["incident"] | {"nature": "serious-harm", "ongoing": False}
     answer = await children_s.send(PACK, notification(incident=incident))
     assert "dcs: sin-record, K12, 2026-11-28T00:00:00Z" in await children_s.owed(answer)
+    children_s.clock.move_to(datetime(2026, 11, 28, 9, 0, tzinfo=UTC))
+    await children_s.reply(answer, "sin-record", {"submitted_at": "2026-11-27T23:30:00Z"})
+    assert await children_s.states(answer, "sin-record") == ["met"]  # by when it was sent (C-16)
 
 
 def test_s1_20_no_limit_is_invented() -> None:

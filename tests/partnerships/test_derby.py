@@ -210,6 +210,18 @@ async def test_s0_01_each_ground_of_the_diversion_rule_makes_the_referral_a_task
     assert notify == ([] if ground == "regulated-setting-death" else of_the_law)
 
 
+async def test_c_16_a_notification_sent_late_on_the_fifth_day_and_recorded_next_morning_is_on_time(
+    derby: Council,
+) -> None:
+    """C-10, C-16, K12: half past eleven at night is in time; when somebody wrote it down here makes no breach of it."""
+    answer = await derby.send(
+        "serious-incident-form", form("serious", **what_happened(**GROUNDS["looked-after-death"]))
+    )
+    derby.clock.move_to(datetime(2026, 12, 1, 8, 30, tzinfo=UTC))
+    await derby.reply(answer, "sin-record", {"submitted_at": "2026-11-30T23:30:00Z"})
+    assert await derby.states(answer, "sin-record") == ["met"]
+
+
 async def test_s0_01_a_ground_that_a_missing_fact_leaves_open_makes_it_a_task_as_well(derby: Council) -> None:
     body = form("not-serious", **what_happened(nature="serious-harm", abuse_or_neglect="unknown"))
     answer = await derby.send("serious-incident-form", body)

@@ -87,6 +87,14 @@ def done(house: House, task: str) -> dict[str, Any]:
     }
 
 
+def nearly(house: House) -> dict[str, Any]:
+    """A near miss: what nearly happened did not."""
+    return {
+        "referral_kind": "near-miss",
+        "incident": house.example("referral")["body"]["incident"] | {"nature": "near-miss"},
+    }
+
+
 async def actions_of(house: House, referral: Any) -> list[DutyRow]:
     return [duty for duty in await duties_of(house, referral) if duty.task == "agency-action"]
 
@@ -95,7 +103,7 @@ async def test_s4_10_a_near_miss_is_reviewed_in_proportionate_time_and_has_no_st
     house: House,
 ) -> None:
     """S4-09, S4-10, X-15: the same form and the same three partners; what follows only ages (N15)."""
-    referral = await refer(house, HOSPITALS, body={"referral_kind": "near-miss"})
+    referral = await refer(house, HOSPITALS, body=nearly(house))
     await decide_all(house, referral, "near-miss-review")
     incident = await incident_of(house, referral)
     assert incident.label == "Near miss review"
@@ -107,11 +115,44 @@ async def test_s4_10_a_near_miss_is_reviewed_in_proportionate_time_and_has_no_st
     assert (await duty_of(house, referral, "sbu", "meeting-notice")).state is DutyState.MET
 
 
+async def test_s2_01_what_is_called_a_near_miss_and_was_serious_harm_is_owed_to_the_panel(
+    house: House,
+) -> None:
+    """S2-01, S4-09, P-05: the sender's word for it, and the partners' to review it as one, take no duty of the law away."""
+    referral = await refer(house, HOSPITALS, body={"referral_kind": "near-miss"})
+    await decide_all(house, referral, "near-miss-review")
+    record = await duty_of(house, referral, "dsp-la", "sin-record")
+    assert (record.clock, record.state) == ("K12", DutyState.OPEN)
+
+
+async def test_p_03_a_looked_after_child_s_death_is_told_to_the_secretary_of_state_and_ofsted(
+    house: House,
+) -> None:
+    """P-03, S4-02: in the same five days, whatever reason the record gives; done once somebody records it."""
+    referral = await refer(house)
+    child = house.example("sin-record")["body"]["children"][0] | {"statuses": ["looked-after"]}
+    died = house.example("sin-record")["body"]["incident"] | {"nature": "death"}
+    body = {"submitted_at": SUBMITTED_AT, "reason": "death", "children": [child], "incident": died}
+    body["recipients"] = [{"recipient": "ofsted", "told_at": SUBMITTED_AT, "means": "by telephone"}]
+    await on(house, referral, COUNCIL, "sin-record", body)
+    (tell,) = [duty for duty in await duties_of(house, referral) if (duty.task or "").startswith("tell-")]
+    assert (tell.role, tell.task, tell.clock, tell.due_at) == (
+        "dsp-la",
+        "tell-secretary-of-state",
+        "K12",
+        datetime(2026, 11, 10, tzinfo=UTC),
+    )
+    assert {"K15", "K17"} <= {duty.clock for duty in await duties_of(house, referral)}
+    await on(house, referral, COUNCIL, "task-record", done(house, "tell-secretary-of-state"))
+    (told,) = [duty for duty in await duties_of(house, referral) if duty.id == tell.id]
+    assert told.state is DutyState.MET
+
+
 async def test_x_01_a_near_miss_that_is_notified_after_all_is_owed_from_the_council_s_awareness(
     house: House,
 ) -> None:
     """X-01, X-29, K12: the council heard of it with the referral; a delay of the decision gives it no more time."""
-    referral = await refer(house, HOSPITALS, body={"referral_kind": "near-miss"})
+    referral = await refer(house, HOSPITALS, body=nearly(house))
     heard_at = house.clock()
     house.clock.move_by(days=1)
     await decide_all(house, referral)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -388,6 +388,44 @@ async def test_where_the_criteria_are_not_met_the_duty_ends_with_the_reasons_on_
     assert "does not exclude" in kept["body"]["decisions"][0]["reasons"]
     assert not AT_THE_START & await stage.owed(told)
     assert await letters_of(stage, told) == []
+
+
+@pytest.mark.parametrize(("status", "born"), [("looked-after", "2012-03-04"), ("care-leaver", "2003-03-04")])
+async def test_s2_03_not_met_is_no_answer_to_the_death_of_a_looked_after_child(
+    stage: Stage, status: str, born: str
+) -> None:
+    """S2-03, S4-02, P-04: no abuse is suspected, so the criteria are not met; the death is notified in five days all the same,
+    an officer hears that it is, and two may end what proves needless."""
+    child = children(stage)[0] | {"statuses": [status], "date_of_birth": born}
+    natural = {"nature": "death", "abuse_or_neglect": "none", "abuse_types": []}
+    told = await refer(stage, incident=natural, children=[child])
+    await decide(stage, told, "not-met")
+    assert await stage.state(told, "K12", SIN) == "open"
+    assert [reason for hold in await stage.held() for reason in hold.reasons] == ["died-in-care"]
+    await notify(
+        stage,
+        told,
+        ("ofsted", "secretary-of-state"),
+        reason=f"{status.replace('after', 'after-child')}-death",
+    )
+    assert await stage.state(told, "K12", SIN) == "met"
+
+
+async def test_s2_04_another_agency_s_near_miss_that_is_notified_after_all_counts_from_the_council_s_awareness(
+    stage: Stage,
+) -> None:
+    """X-01, X-15: not from when the police knew, who told of it days later."""
+    known_at = (stage.house.clock() - timedelta(days=1)).isoformat()
+    missed = {"nature": "near-miss", "aware_at": known_at, "incident_at": known_at}
+    told = await refer(stage, POLICE, incident=missed, referral_kind="near-miss")
+    heard_at = stage.house.clock()
+    assert await stage.laid(told, "K12") == {}
+    stage.house.clock.move_by(hours=5)
+    worse = stage.house.example("referral")["body"]["incident"]
+    worse["place"] = {**worse["place"], "local_authority": PLACE}
+    await stage.answer(POLICE, "referral", told, {"incident": worse})
+    (record,) = [duty for duty in await stage.duties(told) if duty.clock == "K12"]
+    assert record.start_at == heard_at
 
 
 async def test_the_pack_says_that_its_review_date_has_passed_and_works_on() -> None:

@@ -276,6 +276,47 @@ async def duty_id(stage: Stage, told: Any, clock: str) -> DutyId:
     return found
 
 
+async def test_p_03_not_met_leaves_the_death_of_a_child_we_care_for_to_be_notified(stage: Stage) -> None:
+    """P-03, S3-09, S3-12: "Need to Know case" for want of abuse; the Secretary of State and Ofsted are told all the same."""
+    own = stage.house.example("serious-incident-alert")["body"]
+    natural = {**own["incident"], "nature": "death", "abuse_or_neglect": "none", "abuse_types": []}
+    child = {**own["children"][0], "statuses": ["looked-after"]}
+    told = await alert(stage, body={"incident": natural, "children": [child]})
+    await decide(stage, told, "not-met")
+    assert (await stage.incident(told)).label == "Need to Know case"
+    assert "head-of-service-sqa: sin-record, K12" in await stage.owed(told)
+    assert "died-in-care" in [reason for hold in await stage.held() for reason in hold.reasons]
+
+
+@pytest.mark.parametrize("threshold", ["no", "yes"])
+async def test_s4_02_a_care_leaver_s_death_is_told_to_two_more_and_needs_no_panel_by_itself(
+    stage: Stage, threshold: str
+) -> None:
+    """P-04: unless the record says that the threshold of a rapid review is met."""
+    told = await alert(stage)
+    at = stage.house.clock().isoformat()
+    body = {
+        "submitted_at": at,
+        "reason": "care-leaver-death",
+        "local_authority": "E09000030",
+        "children": [],
+        "incident": None,
+        "rapid_review_threshold_met": threshold,
+        "recipients": [_told("safeguarding-partners", at)],
+    }
+    await stage.answer(COUNCIL, "sin-record", told, body, author=HEAD)
+    owed = await stage.owed(told)
+    assert {
+        f"head-of-service-sqa: task-record {who}, K12" for who in ("tell-ofsted", "tell-secretary-of-state")
+    } <= owed
+    panel = {
+        "sbu: meeting-notice rapid-review, K16",
+        "sbu: final-decision, K17",
+        "sbu: information-request, A03",
+    }
+    assert panel & owed == (panel if threshold == "yes" else set())
+
+
 async def test_undecided_is_an_answer_that_decides_nothing(stage: Stage) -> None:
     """X-26: met, not met, undecided."""
     told = await alert(stage)

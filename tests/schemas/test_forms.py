@@ -337,6 +337,33 @@ def test_x_23_the_age_is_that_on_the_day_of_the_incident(born: str, band: str) -
     assert facts_of("referral", changes).codes["age_band"] == (band,)
 
 
+@pytest.mark.parametrize(
+    "unsure",
+    [
+        {
+            "/body/incident/incident_at": None
+        },  # it came to light when the child was of age; nobody knows when it was
+        {f"{CHILD}/date_of_birth_status": "estimated"},  # a child who came alone, whose age is disputed
+    ],
+)
+def test_x_23_s2_04_nobody_is_of_age_by_an_estimate_or_because_it_came_to_light_late(unsure: Changes) -> None:
+    """What would end the duty to notify is known, or it is not said: the duty stands (S2-01)."""
+    one = {"/body/children": [{**example("dcs-notification")["body"]["children"][0], "placement": None}]}
+    harm = {"/body/incident/nature": "serious-harm", "/body/incident/abuse_or_neglect": "suspected"}
+    grown = {**one, **harm, f"{CHILD}/date_of_birth": "2008-10-01"}
+    assert facts_of("dcs-notification", grown).codes["statutory_ground"] == ("none",)
+    codes = facts_of("dcs-notification", {**grown, **unsure}).codes
+    assert (codes["age_band"], codes["statutory_ground"]) == (("unknown",), ("abuse-serious-harm",))
+    younger = {**grown, **unsure, f"{CHILD}/date_of_birth": "2010-10-01"}
+    assert facts_of("dcs-notification", younger).codes["age_band"] == ("under-18",)
+
+
+def test_x_23_the_home_of_each_child_is_told_or_said_to_be_missing() -> None:
+    told = example("referral")["body"]["children"]
+    two = [{**told[0], "home_local_authority": "211"}, {**told[0], "home_local_authority": None}]
+    assert facts_of("referral", {"/body/children": two}).codes["home_local_authority"] == ("211", "not-known")
+
+
 def test_the_age_is_counted_on_londons_day_not_on_that_of_utc() -> None:
     one = {"/body/children": example("referral")["body"]["children"][:1], f"{CHILD}/related_people": []}
     night = {

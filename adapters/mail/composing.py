@@ -26,7 +26,18 @@ from gateway.core.deliveries import NOTICE, Letter, LetterFile
 FormMac = Callable[[str, str], str]  # of a letter's token and reference
 
 _WAITS = "Safeguarding gateway: a message waits, incident"
-_NOTICES = {"need-to-know": "Need To Know"}  # S0-26: these words, then only the incident's id
+_NOTICES = {
+    "need-to-know": "Need To Know",
+    "chase": "Safeguarding gateway: a reminder waits, incident",
+}  # S0-26: these words, then only the incident's id
+_SAYS = "A message about a safeguarding incident waits for your agency in the gateway."
+_SAID = {
+    "chase": "A reminder waits for your agency in the gateway: an answer that is owed has not come, or is due soon."
+}
+_ANSWER = (
+    "If we wrote you a letter by e-mail, with a reference that begins SG-, answer that letter: reply to it, or telephone the "
+    "number in it. Nothing else is needed. For anything else:\n\n"
+)
 _TOLD = "For your information"
 _RECEIVED = "received-"  # before a letter's reference: the gateway's own receipt for a reply
 _TAKING_BACK = frozenset({"withdraw", "recall-misdirected"})
@@ -49,9 +60,10 @@ def compose_letter(
         return _told_alone(document)
     subject = notice_subject(_NOTICES.get(document["type"], _WAITS), document["incident"])
     text = (
-        "A message about a safeguarding incident waits for your agency in the gateway.\n\n"
-        f"Incident: {document['incident']}\n\nPlease collect it with your agency's system. "
-        "This e-mail carries no details on purpose.\n"
+        f"{_SAID.get(document['type'], _SAYS)}\n\nIncident: {document['incident']}\n\n"
+        f"{_ANSWER if document['type'] == 'chase' else ''}Please collect it with your agency's system. If your agency has none, "
+        "telephone the council or the Safeguarding Business Unit, on a number that you already have, and name the incident: "
+        "they tell you what it says.\n\nThis e-mail carries no details on purpose.\n"
     )
     return Letter(subject, text, as_html(text))
 

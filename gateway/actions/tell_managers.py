@@ -20,6 +20,7 @@ from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, Facts, MessageId, PartnershipId, RoleId
 from gateway.core.permissions import OfficerRole
 from gateway.core.receipts import Event
+from gateway.core.spoken_words import role, spoken
 from gateway.parts import Parts, Work
 from gateway.store import messages, officers
 from gateway.store.officers import OfficerRow
@@ -155,7 +156,9 @@ def alert_letter(
         next(iter(codes.get(name, ())), "") for name in ("kind", "reason", "path", "to")
     )
     address = next((row.email for row in everybody if row.is_active and recipient_of(parts, row) == to), None)
-    more = "".join(f"\n{words}: {codes[name][0]}" for name, words in FACTS.items() if name in codes)
+    more = "".join(
+        f"\n{words}: {_told(name, codes[name][0])}" for name, words in FACTS.items() if name in codes
+    )
     more += "".join(
         f"\n{words}: {codes[name][0]}, {console}/console{where}"
         for name, (words, where) in OF_THE_DAY.items()
@@ -166,6 +169,14 @@ def alert_letter(
     because = f" Reason given: {reason.replace('-', ' ')}." if reason else ""
     text = f"{KINDS.get(kind, 'Something needs your eye.')}{because}{more}\n\nLook here: {console}/console{path}\n"
     return address, Letter("Safeguarding gateway: please look", text, f"<pre>{html.escape(text)}</pre>")
+
+
+def _told(name: str, code: str) -> str:
+    """A fact in words: the webhook is told codes, a person at night is not."""
+    if name == "owner":
+        seat, of, agency = code.partition(" of ")
+        return f"{role(seat)}{of}{agency}"
+    return spoken(code) if name in ("expects", "error") else code
 
 
 def _own(parts: Parts) -> AgencyId:

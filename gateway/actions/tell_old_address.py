@@ -14,6 +14,7 @@ from gateway.actions.prove import Occasion
 from gateway.actions.say_own import Note, owe_note
 from gateway.core.deliveries import Letter
 from gateway.core.messages import DeliveryId, PartnershipId
+from gateway.core.spoken_words import role
 from gateway.partnerships.directory_plan import Change
 from gateway.parts import Parts
 from gateway.store.transaction import Tx
@@ -42,9 +43,9 @@ def owe_notice(
 
 def notice_letter(body: Mapping[str, str]) -> tuple[str, Letter]:
     """The old address and the words for it."""
+    whom = "every seat" if body["role"] == "*" else f"the {role(body['role'])}"
     text = (
-        f"This address no longer receives what the safeguarding gateway sends to the role {body['role']} of "
-        f"{body['agency']}.\n\nTwo officers of the partnership changed the directory. If you did not expect this, telephone "
+        f"This address no longer receives what the safeguarding gateway sends to {whom} of {body['agency']}.\n\nTwo officers of the partnership changed the directory. If you did not expect this, telephone "
         "the partnership's business unit at once, by a number that you already have.\n"
     )
     subject = "Safeguarding gateway: your address was replaced"

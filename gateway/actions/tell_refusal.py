@@ -12,9 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from gateway.actions.say_own import Note, owe_note
+from gateway.core import spoken_times
 from gateway.core.deliveries import Letter
 from gateway.core.errors import FieldError
 from gateway.core.messages import AgencyId, DeliveryId, PartnershipId
+from gateway.core.presence import LONDON
 from gateway.parts import Parts, Work
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
@@ -64,10 +66,11 @@ def owe_refusal(tx: Tx, parts: Parts, work: Work, told: NotTaken, arrived_at: da
 def refusal_letter(body: Mapping[str, Any]) -> tuple[str, Letter]:
     """The address and the words."""
     why = [WORDS.get(reason, f"The rules do not let it pass ({reason}).") for reason in body["reasons"]]
+    arrived = spoken_times.when(datetime.fromisoformat(body["arrived_at"]).astimezone(LONDON))
     faults = [f"  {pointer or '/'}: {code}" for pointer, code in body["faults"]]
     text = "\n".join(
         [
-            f"Your e-mail that reached us at {body['arrived_at']} brought a message that was NOT taken.",
+            f"Your e-mail that reached us at {arrived} brought a message that was NOT taken.",
             *why,
             *(["", "Fields and what is wrong with each:", *faults] if faults else []),
             "",

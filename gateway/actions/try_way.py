@@ -31,6 +31,7 @@ from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import AgencyId, DeliveryId, MessageId, PartnershipId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Directory, Way, way_label
+from gateway.core.spoken_words import role
 from gateway.parts import Parts, Work
 from gateway.store import deliveries
 from gateway.store.directory import WayRow
@@ -131,7 +132,7 @@ def trial_letter(directory: Directory, seat: Seat) -> Letter:
     agency = directory.agencies.get(seat.agency)
     text = (
         "This is a test of the safeguarding gateway. It is about nobody, and you need not answer it.\n\n"
-        f"It was sent to see that e-mail reaches the role {seat.role} of {agency.name if agency else seat.agency}. "
+        f"It was sent to see that e-mail reaches the {role(seat.role)} of {agency.name if agency else seat.agency}. "
         "If that is not you, telephone the partnership's business unit, by a number that you already have.\n"
     )
     return Letter("Safeguarding gateway: a test, nothing is asked of you", text, html="")

@@ -21,16 +21,14 @@ from gateway.core.receipts import Event
 from gateway.core.rules import Pack
 from gateway.core.spoken_times import clock_time as clock_time
 from gateway.core.spoken_times import day as day
+from gateway.core.spoken_words import role as role
+from gateway.core.spoken_words import spoken as spoken
 from gateway.core.waiting import kind_of_wait
 from gateway.core.working_days import Calendar, CalendarEnds, working_days_left
 from gateway.store.duties import DutyRow
 from gateway.store.holds import HoldRow
 from gateway.store.overview import DeliveryLine, DutyLine
 from schemas.registry import REGISTRY, body_of
-
-ABBREVIATIONS = frozenset(
-    {"cspr", "dcs", "dsl", "dsp", "edt", "icb", "imr", "la", "nhs", "sbu", "sin", "sqa", "upn", "urn"}
-)
 
 _INSTANT_BEFORE = timedelta(microseconds=1)
 
@@ -99,19 +97,6 @@ WAYS = {
     "mail": "E-mail",
     "mesh": "NHS MESH",
     "memory": "In process",
-}
-ROLES = {
-    "dcs": "Director of Children’s Services",
-    "dsl": "designated safeguarding lead",
-    "dsp-icb": "ICB decision-maker",
-    "dsp-la": "council decision-maker",
-    "dsp-police": "police decision-maker",
-    "edt": "emergency duty team",
-    "head-of-service-sqa": "head of service, safeguarding and quality assurance",
-    "ig-officer": "information governance officer",
-    "national": "national bodies",
-    "sbu": "Safeguarding Business Unit",
-    "sqa-service-manager": "service manager, safeguarding and quality assurance",
 }
 HELD_SUBJECTS = {
     "delivery": "A letter or message ready to go",
@@ -486,12 +471,6 @@ def event_meaning(text: str) -> str:
         return "An event of another release."
 
 
-def role(slug: str) -> str:
-    """A seat as it stands within a sentence: "agency responder"."""
-    found = spoken(slug)
-    return ROLES.get(slug, found if found[:2].isupper() else found[:1].lower() + found[1:])
-
-
 def reason(code: str | None) -> str:
     if not code:
         return ""
@@ -509,13 +488,6 @@ def reasons(codes: Iterable[str]) -> str:
 def file_type(media_type: str | None) -> str:
     """ "PDF", "DOCX": as people name it."""
     return ENDINGS.get(media_type or "", "unknown").upper()
-
-
-def spoken(code: str) -> str:
-    """A code of ours as words: "dsl_name" as "DSL name"."""
-    parted = code.replace("-", " ").replace("_", " ").split(" ")
-    words = " ".join(word.upper() if word in ABBREVIATIONS else word for word in parted)
-    return words[:1].upper() + words[1:]
 
 
 def in_words(text: str) -> str:

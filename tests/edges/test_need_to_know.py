@@ -50,6 +50,7 @@ from gateway.core.identity import Identity
 from gateway.core.messages import AgencyId, IncidentId
 from gateway.core.officers import TwoOfficers
 from gateway.core.permissions import OfficerRole
+from gateway.core.spoken_words import role
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.timetable import brief_units, chase_due, seal_waiting
 from gateway.parts import Parts, Supply
@@ -341,7 +342,7 @@ async def test_the_unit_is_told_before_a_duty_is_missed_once_without_names_and_n
     duty = next(row for row in rows if row.clock == "K11" and row.due_at)
     assert duty.due_at is not None
     house.clock.move_to(duty.due_at - timedelta(minutes=1))
-    owners = {f"{row.role} of {row.agency}" for row in rows if row.clock == "K11"}
+    owners = {f"{role(row.role)} of {row.agency}" for row in rows if row.clock == "K11"}
     for _ in range(2 * len(owners)):  # other duties of the incident may be due soon too
         if not owners:
             break

@@ -45,3 +45,18 @@ def test_word_that_a_message_was_taken_back_names_the_incident_alone(action: str
     assert said.subject == f"Safeguarding gateway: a message was taken back, incident {INCIDENT}"
     with pytest.raises(Unsendable):
         compose_letter({}, {**document, "incident": "Elowen Testington"}, None)
+
+
+def test_whoever_has_no_system_is_told_whom_to_ring_and_a_school_to_answer_its_letter() -> None:
+    """G-02: a reminder reaches a school by e-mail; "collect it with your system" alone would be no use to it."""
+    waits, reminder = (
+        compose_letter({}, {**example(slug), "incident": INCIDENT}, None).text
+        for slug in ("referral", "chase")
+    )
+    for text in (waits, reminder):
+        assert (
+            "telephone the council or the Safeguarding Business Unit, on a number that you already have"
+            in text
+        )
+    assert "answer that letter: reply to it" in reminder
+    assert "answer that letter" not in waits

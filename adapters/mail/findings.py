@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -124,17 +124,6 @@ class Reading:
         found = [f'{named[question]} rests on the words "{words}".' for question, words in self.rests_on]
         schools = dict.fromkeys(one.school for one in self.proposals if one.school)
         return found + [f"A letter to {school} may be called for." for school in schools]
-
-    def needs_review(self, flag: str, reason: str) -> Reading:
-        """The same reading lowered to a person's review: nothing may be recorded from it any more."""
-        lowered = self.verdict is Verdict.COMPLETE
-        return replace(
-            self,
-            verdict=Verdict.NEEDS_REVIEW if lowered else self.verdict,
-            answers=Answers(),
-            flags=(*self.flags, flag),
-            reasons=(*self.reasons, reason),
-        )
 
 
 def unreadable(reason: str) -> Reading:

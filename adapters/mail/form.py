@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -84,13 +84,6 @@ class FilledForm:
     records_no: bool = False
     two_pupils: bool = False
     wrong_person: bool = False
-
-    @property
-    def is_blank(self) -> bool:
-        """Nobody filled in anything: the form came back as it was sent."""
-        return not any(
-            getattr(self, field.name) for field in fields(self) if field.name not in {"reference", "mac"}
-        )
 
 
 def is_bound(form: FilledForm, reference: str, mac: str) -> bool:

@@ -26,13 +26,3 @@ def age_on(born_on: date, on: date) -> int:
     """Whole years of age on a day; negative before birth (an expected date of birth)."""
     years = on.year - born_on.year
     return years if on >= birthday(born_on, years) else years - 1
-
-
-def is_child(born_on: date, on: date) -> bool:
-    """Under 18 on a day, the unborn included (P-06)."""
-    return age_on(born_on, on) < ADULT_AGE
-
-
-def is_care_leaver_age(born_on: date, on: date) -> bool:
-    """18 to 24 inclusive: until the day before the 25th birthday."""
-    return ADULT_AGE <= age_on(born_on, on) <= CARE_LEAVER_LAST_AGE

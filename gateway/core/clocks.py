@@ -222,15 +222,6 @@ def due_or_uncounted(clock: Clock, start_at: datetime, calendar: Calendar) -> tu
         return Due(clock, _in_utc(start_at), None, None), True
 
 
-def due_as_set(clock: Clock, start_at: datetime, due_on: date, calendar: Calendar) -> Due:
-    """The due of a clock whose day a person sets (K19). The day may not lie before the start."""
-    if clock.unit is not Unit.AS_SET:
-        raise ValueError(f"clock {clock.id} is counted, not set")
-    if due_on < calendar.local(start_at).date():
-        raise ValueError("the day set lies before the start")
-    return _due_on(clock, _in_utc(start_at), Count(due_on, (), ()), calendar)
-
-
 def due_set_at(clock: Clock, start_at: datetime, set_at: datetime, calendar: Calendar) -> Due:
     """The due of a clock whose instant a message sets (K19). Raises ValueError for a clock that is counted."""
     if clock.unit is not Unit.AS_SET:
@@ -305,17 +296,6 @@ def reminders(due: Due, calendar: Calendar) -> tuple[Reminder, ...]:
         return _after_start(due, (half, *after))
     day_before = Reminder(Stage.DAY_BEFORE, _same_start_at(due, before_on, calendar))
     return _after_start(due, ((half, day_before) if half.at < day_before.at else (day_before,)) + after)
-
-
-def recalculate(clock: Clock, start_at: datetime, old: Calendar, new: Calendar) -> tuple[Due, Due]:
-    """The due before and after the holiday list changed (C-12). The caller does this for open duties only, and
-    records both with the cause."""
-    return due(clock, start_at, old), due(clock, start_at, new)
-
-
-def awareness_in_order(incident_at: datetime, aware_at: datetime, *, unborn_or_ongoing: bool = False) -> bool:
-    """Nobody is aware of an incident before it happens, unless it concerns an unborn child or still goes on."""
-    return unborn_or_ongoing or aware_at >= incident_at
 
 
 def _faults(clock: Clock) -> tuple[tuple[bool, str], ...]:

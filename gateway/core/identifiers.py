@@ -22,8 +22,6 @@ ID_RANDOM_BYTES = 16
 NHS_NUMBER_PATTERN = r"^[0-9]{10}$"
 UPN_PATTERN = r"^[A-HJ-NP-RT-Z][0-9]{11}[0-9A-HJ-NP-RT-Z]$"
 SCHOOL_URN_PATTERN = r"^[0-9]{6}$"
-LAESTAB_PATTERN = r"^[0-9]{7}$"
-UKPRN_PATTERN = r"^1[0-9]{7}$"
 LOCAL_AUTHORITY_PATTERN = r"^(?:[0-9]{3}|(?:E06|E07|E08|E09|E10|W06|S12|N09)[0-9]{6})$"
 ODS_PATTERN = r"^[A-Z0-9]{3,6}$"
 POLICE_FORCE_PATTERN = r"^E23[0-9]{6}$"
@@ -79,11 +77,6 @@ def is_incident_id(text: str) -> bool:
     return text.startswith("SI-") and normalise_reference(text) == text
 
 
-def is_letter_reference(text: str) -> bool:
-    """Whether this is a letter's reference in its canonical spelling with a right typing check."""
-    return text.startswith("SG-") and normalise_reference(text) == text
-
-
 def normalise_reference(typed: str) -> str | None:
     """The canonical spelling of an incident id or letter reference as a person typed it, or None.
 
@@ -112,11 +105,6 @@ def is_nhs_number(text: str) -> bool:
     return (11 - total % 11) % 11 == int(text[9])
 
 
-def is_test_range(nhs_number: str) -> bool:
-    """Whether an NHS number is in 999 000 0000 - 999 999 9999, which is never issued to a person."""
-    return nhs_number.startswith("999")
-
-
 def normalise_nhs_number(typed: str) -> str | None:
     """The ten digits of an NHS number as a person typed it (3-3-4 with spaces or dashes), or None if it is invalid."""
     digits = re.sub(r"[ \u00a0-]", "", typed)
@@ -134,24 +122,9 @@ def is_upn(text: str) -> bool:
     return _UPN_ALPHABET[_upn_total(text[1:]) % 23] == text[0]
 
 
-def is_temporary_upn(text: str) -> bool:
-    """Whether a UPN is temporary: its last character is a letter."""
-    return text[-1:].isalpha()
-
-
 def is_school_urn(text: str) -> bool:
     """Six digits (GIAS); there is no check digit, so the directory has the last word."""
     return re.fullmatch(SCHOOL_URN_PATTERN, text) is not None
-
-
-def is_laestab(text: str) -> bool:
-    """Seven digits: local authority (3) and establishment (4)."""
-    return re.fullmatch(LAESTAB_PATTERN, text) is not None
-
-
-def is_ukprn(text: str) -> bool:
-    """Eight digits of which the first is 1."""
-    return re.fullmatch(UKPRN_PATTERN, text) is not None
 
 
 def is_local_authority_code(text: str) -> bool:
@@ -167,18 +140,6 @@ def is_ods_code(text: str) -> bool:
 def is_police_force_code(text: str) -> bool:
     """An ONS police force area code: E23 and six digits."""
     return re.fullmatch(POLICE_FORCE_PATTERN, text) is not None
-
-
-def is_postcode(text: str) -> bool:
-    """A UK postcode in capitals with its one space, by shape only."""
-    return re.fullmatch(POSTCODE_PATTERN, text) is not None
-
-
-def normalise_postcode(typed: str) -> str | None:
-    """A postcode as a person typed it, in capitals with one space before the last three characters, or None."""
-    bare = re.sub(r"\s", "", typed).upper() if len(typed) <= 20 else ""
-    spaced = f"{bare[:-3]} {bare[-3:]}"
-    return spaced if is_postcode(spaced) else None
 
 
 def _make_reference(prefix: str, random_bytes: bytes) -> str:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-ETSI_EVENT = "http://uri.etsi.org/19522/Event/"
-
 
 class Event(Enum):
     """An event's name as it stands in the statement, and one sentence of what is and what is not proved."""
@@ -346,10 +344,6 @@ class Event(Enum):
     def needs_reason(self) -> bool:
         """Does the statement have to carry a coarse reason code?"""
         return self.text.endswith(_NEGATIVE_ENDINGS)
-
-    def uri(self, issuer: str) -> str:
-        """The event's address: ETSI's, or one under the issuer's own name."""
-        return f"{ETSI_EVENT}{self.text}" if self.is_etsi else f"https://{issuer}/event/{self.text}"
 
 
 _NEGATIVE_ENDINGS = ("Failure", "Rejection", "Expiry", "Missed", "Held", "Waived", "Revoked")

@@ -410,11 +410,6 @@ def _doubts(message: Message, pack: Pack, route: Route) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def must_not_be_told(message: Message, agency: AgencyId, role: RoleId) -> bool:
-    """Whether the sender says that this seat is not to be contacted, because the concern is about it (G-08)."""
-    return is_avoided(message.facts.codes.get("do_not_contact", ()), agency, role)
-
-
 def is_avoided(avoided: Collection[str], agency: AgencyId, role: RoleId) -> bool:
     """Whether a seat is among those not to be contacted: `agency/role`, either of them `*` for any."""
     return any(f"{a}/{r}" in avoided for a in (agency, "*") for r in (role, "*"))

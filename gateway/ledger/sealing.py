@@ -140,14 +140,6 @@ def served_tile(tx: Tx, origin: str | None, level: int, number: int, width: int)
     return found[level, number][: width * tree.HASH_BYTES]
 
 
-def served_entries(tx: Tx, origin: str | None, number: int, width: int) -> bytes | None:
-    """An entry bundle for a log's readers, under the same rule as `served_tile`."""
-    newest = log.latest_checkpoint(tx, origin)
-    if newest is None or not 0 < width <= tiles.width_served(0, number, newest.size):
-        return None
-    return tiles.entry_bundle(log.statements(tx, newest.log, number * tree.TILE_WIDTH, width))
-
-
 class _Tiles:
     """A log's tiles in the store, each read once in a transaction."""
 

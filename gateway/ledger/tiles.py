@@ -6,7 +6,6 @@ above only when the tile below it is full.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 
 from gateway.ledger.tree import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, ReadTile, fold
@@ -47,20 +46,6 @@ def grow(read: ReadTile, size: int, leaf_hashes: Sequence[bytes]) -> dict[Place,
     return changed
 
 
-def tile_path(level: int | str, number: int, width: int = TILE_WIDTH) -> str:
-    """The path below the log's prefix at which a tile is served; `level` is `entries` for entry bundles."""
-    groups = [f"{number % 1000:03d}"]
-    while number := number // 1000:
-        groups.insert(0, f"x{number % 1000:03d}")
-    suffix = "" if width == TILE_WIDTH else f".p/{width}"
-    return f"tile/{level}/{'/'.join(groups)}{suffix}"
-
-
 def width_served(level: int, number: int, size: int) -> int:
     """How many hashes of this tile a tree of `size` leaves has: 0 (not to be served) to 256."""
     return max(0, min(TILE_WIDTH, (size >> TILE_HEIGHT * level) - number * TILE_WIDTH))
-
-
-def entry_bundle(statements: Sequence[bytes]) -> bytes:
-    """Entries as they are served: each with its length as a big-endian uint16 before it."""
-    return b"".join(struct.pack(">H", len(one)) + one for one in statements)

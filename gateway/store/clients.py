@@ -120,13 +120,6 @@ def add(
     )
 
 
-def rotate_keys(tx: Tx, client_id: str, jwks: Mapping[str, Any]) -> bool:
-    """Replace the whole key set; False when there is no such client. Tokens in hand live on: see
-    `recall_tokens`.
-    """
-    return _change(tx, client_id, {"jwks": dict(jwks)})
-
-
 def ask_for_keys(tx: Tx, client_id: str, jwks: Mapping[str, Any], waiting: Waiting | None) -> bool:
     """Replace the key set, some of whose keys wait for approval as told; False when there is no such client."""
     return _change(tx, client_id, {"jwks": dict(jwks), "waiting": _written(waiting)})

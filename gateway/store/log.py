@@ -208,14 +208,6 @@ def add_entries(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     tx.execute(_ADD_ENTRY, rows)
 
 
-def attach_chain(tx: Tx, ref: str, partnership: PartnershipId, incident: IncidentId) -> None:
-    """Give a chain that came before its incident to that incident; one that has an incident already stays with it."""
-    for table, key in ((t.chain, t.chain.c.ref), (t.entry, t.entry.c.chain)):
-        unmatched = and_(key == ref, table.c.incident.is_(None))
-        home = or_(table.c.partnership.is_(None), table.c.partnership == partnership)
-        tx.execute(update(table).where(unmatched, home).values(partnership=partnership, incident=incident))
-
-
 def find_entry(tx: Tx, partnership: PartnershipId | None, entry: str) -> EntryRow | None:
     """One entry of a partnership; `partnership` None finds only the gateway's own entries."""
     query = _ENTRY.where(t.entry.c.id == entry, t.entry.c.partnership.is_not_distinct_from(partnership))

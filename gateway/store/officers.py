@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from gateway.core.alerts import QuietHours
 from gateway.core.messages import PartnershipId
@@ -159,10 +159,6 @@ def passkey_used(tx: Tx, credential: str, sign_count: int, at: datetime) -> None
 def drop_passkeys(tx: Tx, officer: str) -> int:
     """Forget all passkeys of an officer; how many."""
     return tx.execute(delete(t.passkey).where(t.passkey.c.officer == officer)).rowcount
-
-
-def count_passkeys(tx: Tx) -> int:
-    return int(tx.execute(select(func.count()).select_from(t.passkey)).scalar_one())
 
 
 def roles_as_kept(roles: Sequence[OfficerRole] | frozenset[OfficerRole]) -> list[str]:

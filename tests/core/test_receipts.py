@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateway.core.receipts import ETSI_EVENT, Event
+from gateway.core.receipts import Event
 
 # Words that claim that somebody has a message or knows of it, and the events that alone may claim it.
 CLAIMS = {
@@ -34,11 +34,6 @@ def test_a_mail_servers_yes_is_never_called_delivered_and_a_read_receipt_is_call
     assert "not that it was delivered" in Event.RELAY_TO_NON_ERDS.meaning
     assert "claims" in Event.CONTENT_ACCESS_TRACKING.meaning
     assert "anyone can forge" in Event.RELAY_TO_NON_ERDS_FAILURE.meaning
-
-
-def test_an_event_of_the_standard_has_its_address_there_and_ours_under_the_issuer() -> None:
-    assert Event.RELAY_TO_NON_ERDS.uri("gateway.example") == f"{ETSI_EVENT}RelayToNonERDS"
-    assert Event.DEADLINE_MISSED.uri("gateway.example") == "https://gateway.example/event/DeadlineMissed"
 
 
 def test_an_event_that_tells_of_a_failure_needs_a_reason_and_has_a_title_to_read() -> None:

@@ -34,10 +34,10 @@ from gateway.core.rules import (
     chase_rule,
     decide,
     flags,
+    is_avoided,
     is_each_time,
     joint_decision,
     moment_values,
-    must_not_be_told,
 )
 from gateway.partnerships import packs
 
@@ -153,8 +153,7 @@ def test_a_release_takes_nothing_that_is_refused() -> None:
 )
 def test_who_must_not_be_told(avoided: str, agency: str, role: str, expected: bool) -> None:
     """G-08."""
-    message = with_codes(REFERRAL, do_not_contact=(avoided,))
-    assert must_not_be_told(message, AgencyId(agency), RoleId(role)) is expected
+    assert is_avoided((avoided,), AgencyId(agency), RoleId(role)) is expected
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.ages import age_on, birthday, is_care_leaver_age, is_child
+from gateway.core.ages import age_on, birthday
 from gateway.core.errors import Misconfigured
 from gateway.core.working_days import (
     Calendar,
@@ -351,19 +351,3 @@ def test_a_birthday_on_29_february_falls_on_1_march_in_other_years(born: str, ag
     assert birthday(date.fromisoformat(born), age) == reached_on
     assert age_on(date.fromisoformat(born), reached_on) == age
     assert age_on(date.fromisoformat(born), reached_on - timedelta(days=1)) == age - 1
-
-
-def test_care_leavers_are_in_scope_until_the_day_before_the_25th_birthday() -> None:
-    """P-04, S4-02: up to and including 24."""
-    born_on = date(2004, 2, 29)
-    assert is_care_leaver_age(born_on, date(2029, 2, 28))
-    assert not is_care_leaver_age(born_on, date(2029, 3, 1))
-    assert not is_care_leaver_age(date(2010, 1, 1), date(2027, 12, 31))
-    assert is_care_leaver_age(date(2010, 1, 1), date(2028, 1, 1))
-
-
-def test_a_child_is_under_eighteen_and_may_be_unborn() -> None:
-    """X-23, P-06."""
-    assert is_child(date(2008, 11, 23), date(2026, 11, 22))
-    assert not is_child(date(2008, 11, 23), date(2026, 11, 23))
-    assert is_child(date(2027, 3, 1), date(2026, 11, 23))

@@ -271,7 +271,7 @@ def test_a_kid_may_be_left_out_while_one_key_of_the_kind_is_live(door: Door, cal
     first, second = Key.make("ES256", "a+b/c="), Key.make("ES256", "two")
     two = door.caller(key=first)
     keys = [{**key.jwk, "kid": key.kid, "alg": "ES256", "use": "sig"} for key in (first, second)]
-    door.change(lambda tx: clients.rotate_keys(tx, two.client_id, {"keys": keys}))
+    door.change(lambda tx: clients.approve(tx, two.client_id, {"keys": keys}))
     expect_refused(two, two.assertion({"kid": ...}), "assertion-key-unknown")
     assert two.ask_token(two.form(client_assertion=two.assertion({"kid": "two"}, key=second))).status == 200
     assert two.ask_token(two.form(client_assertion=two.assertion({"kid": "a+b/c="}))).status == 200
@@ -288,21 +288,21 @@ def test_a_kid_may_be_left_out_while_one_key_of_the_kind_is_live(door: Door, cal
 def test_a_key_outside_its_time_is_no_key(door: Door, marks: dict[str, Any]) -> None:
     caller = door.caller()
     stored = {**caller.key.jwk, "kid": caller.key.kid, **timed(marks)}
-    door.change(lambda tx: clients.rotate_keys(tx, caller.client_id, {"keys": [stored]}))
+    door.change(lambda tx: clients.approve(tx, caller.client_id, {"keys": [stored]}))
     expect_refused(caller, caller.assertion(), "assertion-key-unknown")
 
 
 def test_a_key_within_its_time_is_a_key(door: Door) -> None:
     caller = door.caller()
     stored = {**caller.key.jwk, "kid": caller.key.kid, **timed({"nbf": at(-60), "exp": at(60)})}
-    door.change(lambda tx: clients.rotate_keys(tx, caller.client_id, {"keys": [stored]}))
+    door.change(lambda tx: clients.approve(tx, caller.client_id, {"keys": [stored]}))
     assert caller.ask_token().status == 200
 
 
 def test_a_stored_key_that_breaks_the_policy_lets_nobody_in(door: Door) -> None:
     caller = door.caller()
     weak = {"kty": "RSA", "n": b64_number((1 << 1023) + 1), "e": "AQAB", "kid": "weak"}
-    door.change(lambda tx: clients.rotate_keys(tx, caller.client_id, {"keys": [weak]}))
+    door.change(lambda tx: clients.approve(tx, caller.client_id, {"keys": [weak]}))
     with capture_logs() as logs:
         assert caller.ask_token().json == INVALID_CLIENT
     assert [(line["event"], line.get("fault")) for line in logs] == [

@@ -93,7 +93,7 @@ async def test_a_client_is_found_as_enrolled_and_changed_as_asked(store: Store) 
     assert suspended is not None
     assert (suspended.status, suspended.tokens_not_before) == (clients.SUSPENDED, UNTIL)
     assert await store.transact(lambda tx: clients.reinstate(tx, "client-1"))
-    assert await store.transact(lambda tx: clients.rotate_keys(tx, "client-1", {"keys": []}))
+    assert await store.transact(lambda tx: clients.approve(tx, "client-1", {"keys": []}))
     changed = await store.read(lambda tx: clients.find(tx, "client-1"))
     assert changed is not None
     assert (changed.status, changed.jwks, changed.tokens_not_before) == (clients.ACTIVE, {"keys": []}, UNTIL)

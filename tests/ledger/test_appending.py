@@ -138,17 +138,6 @@ def test_an_entry_of_the_gateway_itself_belongs_to_no_partnership(begin: Begin) 
     assert found.event == "KeyIntroduced"
 
 
-def test_a_chain_that_came_before_its_incident_is_given_to_it_once(begin: Begin) -> None:
-    with begin() as tx:
-        log_one(tx, "one")
-        log.attach_chain(tx, "one", NORTH, INCIDENT)
-        log.attach_chain(tx, "one", NORTH, IncidentId("SI-OTHER"))
-        log.attach_chain(tx, "one", SOUTH, IncidentId("SI-OTHER"))
-        assert [row.incident for row in log.entries_of_chain(tx, NORTH, "one")] == [INCIDENT]
-        assert [row.chain for row in log.entries_of_incident(tx, NORTH, INCIDENT)] == ["one"]
-        assert log.entries_of_incident(tx, SOUTH, INCIDENT) == []
-
-
 def test_a_transaction_that_fails_leaves_no_entry_and_no_gap(begin: Begin) -> None:
     with begin() as tx:
         log_one(tx, "one")

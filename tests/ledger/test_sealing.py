@@ -202,7 +202,7 @@ def test_nothing_is_signed_on_top_of_tiles_that_were_changed(begin: Begin, hashe
         seal_now(tx)
 
 
-def test_tiles_and_entries_are_served_only_as_far_as_the_newest_checkpoint(begin: Begin) -> None:
+def test_tiles_are_served_only_as_far_as_the_newest_checkpoint(begin: Begin) -> None:
     with begin() as tx:
         fill(tx, 300)
         assert sealing.served_tile(tx, ORIGIN, 0, 0, 256) is None
@@ -225,10 +225,6 @@ def test_tiles_and_entries_are_served_only_as_far_as_the_newest_checkpoint(begin
             (63, 0, 1),
         ]
         assert [sealing.served_tile(tx, ORIGIN, *place) for place in refused] == [None] * len(refused)
-        bundle = sealing.served_entries(tx, ORIGIN, 1, 44)
-        assert bundle is not None
-        assert bundle[2 : 2 + int.from_bytes(bundle[:2], "big")] == log.statements(tx, ORIGIN, 256, 1)[0]
-        assert sealing.served_entries(tx, ORIGIN, 1, 45) is None
 
 
 def test_an_older_checkpoint_still_proves_its_leaves(begin: Begin) -> None:

@@ -188,26 +188,9 @@ def test_a_missing_hash_is_noticed_and_never_invented() -> None:
         tree.root_hash(kept(10), 11)
 
 
-@pytest.mark.parametrize(
-    ("level", "number", "width", "path"),
-    [
-        (0, 0, 256, "tile/0/000"),
-        (1, 1234067, 256, "tile/1/x001/x234/067"),
-        (2, 5, 17, "tile/2/005.p/17"),
-        ("entries", 1000, 3, "tile/entries/x001/000.p/3"),
-    ],
-)
-def test_tile_paths_are_those_of_c2sp(level: int | str, number: int, width: int, path: str) -> None:
-    assert tiles.tile_path(level, number, width) == path
-
-
 def test_a_tree_of_seventy_thousand_has_the_tiles_that_c2sp_counts() -> None:
     """C2SP tlog-tiles, section Partial Tiles: 273 full tiles and one of 112; one full and one of 17; one of 1."""
     assert [tiles.partial_width(level, 70_000) for level in (0, 1, 2)] == [112, 17, 1]
     assert tiles.right_edge(70_000) == [(0, 273), (1, 1), (2, 0)]
     assert tiles.right_edge(256) == [(1, 0)]
     assert [tiles.width_served(0, number, 70_000) for number in (0, 272, 273, 274)] == [256, 256, 112, 0]
-
-
-def test_entry_bundles_carry_each_length_before_its_entry() -> None:
-    assert tiles.entry_bundle([b"ab", b""]) == b"\x00\x02ab\x00\x00"

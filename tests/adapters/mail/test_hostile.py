@@ -122,13 +122,6 @@ def test_a_reading_survives_the_pipe_and_anything_else_is_refused() -> None:
             from_json(bad)
 
 
-def test_lowering_a_reading_takes_its_answers_back() -> None:
-    lowered = read_opened(open_mail(mail(filled())), EXPECTED).needs_review(
-        "signature", "It does not verify."
-    )
-    assert (lowered.verdict, lowered.answers) == (Verdict.NEEDS_REVIEW, Answers())
-
-
 def test_a_name_with_a_path_is_only_a_name() -> None:
     from tests.adapters.mail.mails import file_part
 

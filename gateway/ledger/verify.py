@@ -39,9 +39,9 @@ read from top to bottom. The order in which the checks run stands in part 15, `v
     16. The command
 
 What nobody can detect offline: an event that was never logged; receipts cut off at the end of a chain after it
-was last counted (closing and erasure count all chains of an incident, and the whole log shows the rest); the
-gateway, the witnesses and the time-stamping authorities all lying together. Nothing here shows what a person
-has read.
+was last counted (closing and erasure count all chains of an incident, and the whole log shows the rest); that
+a chain belongs to the incident, where no acceptance in it is opened; the gateway, the witnesses and the
+time-stamping authorities all lying together. Nothing here shows what a person has read.
 """
 
 from __future__ import annotations
@@ -610,6 +610,8 @@ def load_policy(raw: bytes) -> Policy:
         raise Unreadable("the policy names one key twice")
     if not {pin.origin for pin in policy.pinned} <= {key.name for key in policy.logs}:
         raise Unreadable("a pinned checkpoint is of a log that the policy does not name")
+    if len({label(key.name) for key in policy.logs}) != len({key.name for key in policy.logs}):
+        raise Unreadable("two of the policy's logs would have one name in a bundle")
     if policy.quorum > len(policy.witnesses):
         raise Unreadable("the policy's quorum cannot be met")
     return policy
@@ -1114,8 +1116,9 @@ def check_order(receipts: list[Receipt], logs: list[str]) -> None:
 def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
     """`matches`, `erased` or `not supplied`. A payload or attachment that is not the one committed to is refused.
 
-    `matches`: every accepted message has its payload and all its attachments here. `erased`: there is a receipt of
-    the erasure, and neither content nor opened fields.
+    `matches`: every accepted message has its payload and all its attachments here, and nothing that its acceptance
+    commits to stays shut, which could be more attachments. `erased`: there are neither content nor opened fields,
+    and a receipt of the erasure that counted the chains of all these messages.
     """
     accepted = {one.statement["id"]: one for one in receipts if _accepted(one)}
     payloads = {name[len("payloads/") : -len(".bin")]: name for name in files if name.startswith("payloads/")}
@@ -1132,11 +1135,26 @@ def check_content(receipts: list[Receipt], files: dict[str, bytes]) -> str:
     }
     if not attached <= named:
         raise Invalid("an attachment is not one that a message was committed to")
-    if accepted and set(payloads) == set(accepted) and attached == named:
+    whole = all(len(one.disclosed) == len(one.statement["_sd"]) for one in accepted.values())
+    if accepted and set(payloads) == set(accepted) and attached == named and whole:
         return "matches"
-    erased = any(one.statement["event"] == "ContentErased" for one in receipts)
     bare = not payloads and not attached and not any(one.disclosed for one in accepted.values())
-    return "erased" if erased and bare else "not supplied"
+    erased = {one.statement["ref"] for one in accepted.values()} <= _erased(receipts)
+    return "erased" if bare and erased else "not supplied"
+
+
+def check_incident(manifest: dict[str, Any], receipts: list[Receipt]) -> None:
+    """Where an acceptance discloses its incident, it is the one that the manifest names."""
+    told = manifest["incident"]
+    if any(one.disclosed.get("incident", told) != told for one in receipts if _accepted(one)):
+        raise Invalid("a message was accepted for another incident than the manifest names")
+
+
+def _erased(receipts: list[Receipt]) -> set[str]:
+    """The chains whose content was erased: the erasure's own, and all that stand counted in it."""
+    own = {one.statement["ref"] for one in receipts if one.statement["event"] == "ContentErased"}
+    counted = (one.statement.get("chains", {}) for one in receipts if one.statement["ref"] in own)
+    return own.union(*counted)
 
 
 def _accepted(receipt: Receipt) -> bool:
@@ -1330,6 +1348,7 @@ def verify_bundle(bundle: bytes, policy: Policy, limit_bytes: int = LIMIT_BYTES)
         windows = check_history(receipts, files, policy)
         # (12 to 14) content, and what recipients and senders signed themselves
         where = "content"
+        check_incident(manifest, receipts)
         content = check_content(receipts, files)
         where = "peer"
         peers = check_peers(receipts, files, policy)

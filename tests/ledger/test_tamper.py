@@ -1449,6 +1449,13 @@ def proof_without_a_receipt(scene: Scene) -> None:
     scene.on_files = lambda files: files | {"receipts/0006.proof": files["receipts/0005.proof"]}
 
 
+@case("a message was accepted for another incident than the manifest names")
+def evidence_of_one_incident_passed_off_as_anothers(scene: Scene) -> None:
+    opened = disclosure(b"e" * 16, "incident", "SI-7K3M-9QPX-2E")
+    scene.opened[0].append(opened)
+    scene.statements[0]["_sd"] = sorted([*scene.statements[0]["_sd"], commitment(opened)])
+
+
 @case("two files have one name")
 def two_files_of_one_name(scene: Scene) -> None:
     def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:

@@ -23,6 +23,7 @@ from gateway.cli.evidence import app
 from gateway.core.receipts import Event
 from gateway.ledger import verify
 from gateway.ledger.checkpoint import log_key, proof_text, witness_key
+from gateway.ledger.statement import commitment, disclosure
 from gateway.ledger.verify import Finding, Unreadable, load_policy, verify_bundle
 from keys.signing import Algorithm, FileSigner
 from tests.ledger.scene import (
@@ -157,6 +158,22 @@ def test_content_is_erased_only_when_the_entry_of_the_erasure_is_there() -> None
     assert played(scene)[2] == "not supplied"
     scene.statements[5]["event"] = Event.CONTENT_ERASED.text
     assert played(scene)[::2] == ("VALID", "erased")
+
+
+def test_content_that_is_withheld_is_not_erased_by_another_incidents_erasure_beside_it() -> None:
+    scene = Scene()
+    scene.payloads = {}
+    scene.opened[0] = []
+    scene.statements[5] |= {"event": Event.CONTENT_ERASED.text, "chains": {"chain-two": 3}}
+    assert played(scene)[::2] == ("VALID", "not supplied")
+
+
+def test_content_matches_only_when_nothing_that_an_acceptance_commits_to_is_withheld() -> None:
+    """Else whoever hands the bundle on could take out attachments together with the commitment to them."""
+    scene = Scene()
+    attachments = disclosure(b"e" * 16, "attachments", f"att-{'a' * 26}={'0' * 64}")
+    scene.statements[0]["_sd"] = sorted([*scene.statements[0]["_sd"], commitment(attachments)])
+    assert played(scene)[::2] == ("VALID", "not supplied")
 
 
 def test_content_is_not_erased_while_its_disclosures_are_there() -> None:
@@ -321,6 +338,10 @@ def _policies() -> list[tuple[str, Change]]:
             put("log", [f"{ORIGIN}+00000000+" + str(log_key(ORIGIN, LOG)).split("+", 2)[2]]),
         ),
         ("one log key twice", lambda policy: policy["log"].append(policy["log"][0])),
+        (
+            "two logs whose files would have one name",
+            lambda policy: policy["log"].append(str(log_key("other.example/ledger/2026", OTHER_LOG))),
+        ),
         ("pin of a log without a key", put("pinned", [{"origin": NEXT_YEAR, "size": 3, "root": "00" * 32}])),
         ("vkey not base64", put("log", [f"{ORIGIN}+00000000+%%"])),
         ("vkey without parts", put("log", ["key"])),

@@ -27,6 +27,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.util import to_bytes
 
+from gateway.core.officers import tidy_name
 from gateway.core.permissions import OfficerRole, known_roles
 from gateway.oauth.jose import Malformed, read_strict
 from gateway.parts import Clock
@@ -239,7 +240,7 @@ def person_of(
     subject, name = claims.get(settings.oidc_officer_claim), claims.get(settings.oidc_name_claim)
     if not isinstance(subject, str) or not subject or len(subject) > 255:
         raise SignInFailed("no-account-name")
-    told = " ".join(name.split())[:200] if isinstance(name, str) else ""
+    told = tidy_name(name)[:200] if isinstance(name, str) else ""
     return Person(f"{settings.oidc_issuer} {subject}", told, _roles(settings, claims))
 
 

@@ -26,6 +26,8 @@ class Line:
 def html_lines(html: str) -> list[Line]:
     """The visible lines of an HTML body; table cells of a row are parted by tabs."""
     clean = html.replace(STRUCK, "").replace(KEPT, "").replace(HIDDEN, "")
+    if _is_endless(clean):
+        raise ValueError("HTML with many tags or comments that do not end")
     reader = _Reader(_hidden_names(clean))
     reader.feed(clean)
     if _FROM_ELSEWHERE.search(clean):  # what it would hide or write is not known
@@ -102,12 +104,15 @@ _WHITE = r"(?:white|snow|ivory|ghostwhite|whitesmoke|window|#f[\da-f]f[\da-f]f[\
 _WHITE_STYLE = re.compile(rf"(?<![\w-])color\s*:\s*{_WHITE}(?![\w-])", re.IGNORECASE)
 _WHITE_VALUE = re.compile(_WHITE, re.IGNORECASE)
 _BACKGROUND = re.compile(r"(?<![\w-])background(?:-color)?\s*:\s*([^;]+)", re.IGNORECASE)
-_STYLE_SHEET = re.compile(r"<style\b[^>]*>(.*?)(?:</style\s*>|\Z)", re.IGNORECASE | re.DOTALL)
-_RULE = re.compile(r"([^{}]{1,2000})\{([^{}]*)\}")
+_STYLE_SHEET = re.compile(r"<style\b[^<>]*>", re.IGNORECASE)
+_SHEETS_END = re.compile(r"</style\s*>", re.IGNORECASE)
 _FROM_ELSEWHERE = re.compile(r"@import\b|<link\b[^>]*stylesheet|<iframe\b|<textarea\b|<bdo\b", re.IGNORECASE)
 _WRITES = re.compile(r"(?<![\w-])content\s*:\s*[\"']?\s*[^\"';\s]", re.IGNORECASE)
 _QUIETLY = frozenset(["script", "style", "head", "title"])  # what stands in these was never for reading
 _DEEPEST = 200
+_MOST_OPEN = 200  # tags in a row of which none ends: a browser would read on for ever, and so would we
+_LONGEST_DECLARATION = 400  # of a style; what is longer is believed to hide
+_LONGEST_SHEETS = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +219,16 @@ class _Reader(HTMLParser):
 def _hidden_names(html: str) -> frozenset[str]:
     """What the style sheets hide, or write words of their own into: tags, `.classes` and `#ids`."""
     found: set[str] = set()
-    for sheet in _STYLE_SHEET.findall(html):
-        for selectors, declared in _RULE.findall(re.sub(r"/\*.*?\*/|<!--|-->", " ", sheet, flags=re.DOTALL)):
+    for sheet in _style_sheets(html):
+        for piece in sheet.split("}"):
+            before, begun, declared = piece.rpartition("{")
+            if not begun:
+                continue
+            selectors = before.rpartition("{")[2]  # within a condition such as @media
             writes = ":before" in selectors or ":after" in selectors
             if (
-                _HIDDEN_STYLE.search(declared)
-                or _STRUCK_STYLE.search(declared)
+                _hides(declared)
+                or _strikes(declared)
                 or (_WHITE_STYLE.search(declared) and not _has_ground(declared, ""))
                 or (writes and _WRITES.search(declared))
             ):
@@ -227,6 +236,41 @@ def _hidden_names(html: str) -> frozenset[str]:
                     last = (one.split() or [""])[-1].partition(":")[0].lower()
                     found.update(re.findall(r"[.#]?[\w-]+", last)[-1:] or ["*"])
     return frozenset(found)
+
+
+def _is_endless(html: str) -> bool:
+    """Whether it is built to be read from each of many places to its end. What is asked takes one pass."""
+    if any(piece.count("<") > _MOST_OPEN for piece in html.split(">")):
+        return True
+    return html[html.rfind("-->") + 1 :].count("<!--") > _MOST_OPEN
+
+
+def _style_sheets(html: str) -> list[str]:
+    """The text of each style element, without comments; ValueError when there is more than any letter has."""
+    found: list[str] = []
+    at = 0
+    while (opening := _STYLE_SHEET.search(html, at)) is not None:
+        closing = _SHEETS_END.search(html, opening.end())
+        at = closing.end() if closing else len(html)
+        found.append(_without_comments(html[opening.end() : closing.start() if closing else at]))
+        if sum(map(len, found)) > _LONGEST_SHEETS:
+            raise ValueError("the style sheets are too long")
+    return found
+
+
+def _without_comments(sheet: str) -> str:
+    """CSS without comments; one that does not end goes on to the end of the sheet (CSS Syntax 3, section 4.3.2)."""
+    first, *rest = sheet.split("/*")
+    kept = [first, *(one.partition("*/")[2] for one in rest)]
+    return " ".join(kept).replace("<!--", " ").replace("-->", " ")
+
+
+def _hides(style: str) -> bool:
+    return any(len(one) > _LONGEST_DECLARATION or _HIDDEN_STYLE.search(one) for one in style.split(";"))
+
+
+def _strikes(style: str) -> bool:
+    return any(_STRUCK_STYLE.search(one[:_LONGEST_DECLARATION]) for one in style.split(";"))
 
 
 def _has_ground(style: str, colour: str) -> bool:
@@ -247,7 +291,7 @@ def _is_hidden(tag: str, values: dict[str, str], hidden_names: frozenset[str], b
     return (
         tag in _UNSEEN
         or "hidden" in values
-        or bool(_HIDDEN_STYLE.search(style))
+        or _hides(style)
         or not names.isdisjoint(hidden_names)
         or (bool(white) and not backed)
     )
@@ -259,7 +303,7 @@ def _opened(tag: str, values: dict[str, str], hidden_names: frozenset[str], back
     return _Open(
         tag,
         hidden=_is_hidden(tag, values, hidden_names, backed),
-        struck=tag in _STRUCK_TAGS or bool(_STRUCK_STYLE.search(style)),
+        struck=tag in _STRUCK_TAGS or _strikes(style),
         quoted=tag == "blockquote" and _is_quotation(values, style),
         backed=backed,
     )

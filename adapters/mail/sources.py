@@ -27,6 +27,7 @@ from adapters.mail.small_print import is_small_print
 from adapters.mail.surroundings import additional_lines, telling
 
 Doubt = tuple[str, str]  # a flag and the reason in plain words
+MOST_MARKUP = 512 * 1024  # of all HTML of one mail
 MOST_CHARACTERS = 64 * 1024  # of all texts of one mail: more is read by a person
 
 
@@ -53,6 +54,8 @@ class FormRead:
 def pages_of(opened: Opened) -> list[Page] | None:
     """One page for all plain texts and one for all HTML, which must tell the same; None when they are longer than any answer,
     so that no pattern can be made to run long."""
+    if sum(map(len, opened.html)) > MOST_MARKUP:
+        return None
     plain = [line for text in opened.plain for line in plain_lines(text)]
     html = [line for text in opened.html for line in html_lines(text)]
     if any(sum(len(line.text) + 1 for line in lines) > MOST_CHARACTERS for lines in (plain, html)):

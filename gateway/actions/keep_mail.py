@@ -22,6 +22,7 @@ class Arrived:
     raw: bytes
     envelope_to: str | None
     arrived_at: datetime
+    is_awaited: bool = False  # a letter's own reply address stands in it
 
 
 def keep_mail(tx: Tx, parts: Parts, key: DataKey, arrived: Arrived, at: datetime) -> bool:
@@ -37,6 +38,7 @@ def keep_mail(tx: Tx, parts: Parts, key: DataKey, arrived: Arrived, at: datetime
             "envelope_to": arrived.envelope_to,
             "arrived_at": arrived.arrived_at,
             "stored_at": at,
+            "is_awaited": arrived.is_awaited,
             "state": "stored",
             "attempts": 0,
             "sealed": key.seal(f"raw-mail:{arrived.id}", arrived.raw),

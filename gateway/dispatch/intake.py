@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Iterable
@@ -39,6 +40,7 @@ AT_ONCE = 4
 MAIL_ID = "eml-"  # and a number, which is the trace of whatever follows from the mail
 MOST_HEADER_BYTES = 64 * 1024
 MOST_TRIES = 3
+MOST_TOKENS = 10  # in one header: whoever guesses tokens is read with everybody else
 BY_OFFICER = "no-by-officer"
 IN_OWN_WORDS = "agency-writes"
 AN_HOUR = timedelta(hours=1)
@@ -65,8 +67,17 @@ async def keep(
     """Make one mail durable; True when it is new. After this returns, the far end may be told that we have it."""
     at = parts.clock()
     key = await parts.make_key(None, at)
+    tokens = _tokens(raw, envelope_to)
+    is_awaited = 0 < len(tokens) <= MOST_TOKENS and any(_is_ours(parts, token) for token in tokens)
     arrived = Arrived(
-        f"{MAIL_ID}{secrets.token_hex(16)}", way_in, uidvalidity, uid, raw, envelope_to, arrived_at
+        f"{MAIL_ID}{secrets.token_hex(16)}",
+        way_in,
+        uidvalidity,
+        uid,
+        raw,
+        envelope_to,
+        arrived_at,
+        is_awaited,
     )
     is_new = await parts.store.transact(lambda tx: keep_mail(tx, parts, key, arrived, at))
     _log.info("mail.kept", mail=arrived.id, way_in=way_in, new=is_new)
@@ -208,14 +219,24 @@ async def _understand(parts: Parts, raw: RawMail, content: bytes) -> tuple[MailR
 async def _located(parts: Parts, raw: RawMail, content: bytes) -> tuple[LetterRow | None, bool]:
     """The one letter that the envelope, the header's reply tokens or a reference in plain sight name, and whether it was a
     token; None when unsure. Both locate and never authenticate: what the reading finds must agree."""
-    head = content[:MOST_HEADER_BYTES].partition(b"\r\n\r\n")[0].partition(b"\n\n")[0]
     envelope = _TOKEN.search(raw.envelope_to or "")
-    tokens = [found.decode("ascii") for found in set(_TOKEN_IN_BYTES.findall(head))]
+    tokens = _tokens(content, None)
     for token in ([envelope[1]] if envelope else []) + (tokens if len(tokens) == 1 else []):
         if (letter := await _letter(parts, token, None)) is not None:
             return letter, True
     references = {found.decode("ascii").upper() for found in _REFERENCE_IN_BYTES.findall(content)}
     return (await _letter(parts, None, references.pop()) if len(references) == 1 else None), False
+
+
+def _tokens(content: bytes, envelope_to: str | None) -> list[str]:
+    """The reply tokens in the header, and in the envelope where it is told, each once; nobody has looked whether they are ours."""
+    head = content[:MOST_HEADER_BYTES].partition(b"\r\n\r\n")[0].partition(b"\n\n")[0]
+    envelope = _TOKEN.findall(envelope_to or "")
+    return list({*envelope, *(found.decode("ascii") for found in _TOKEN_IN_BYTES.findall(head))})
+
+
+def _is_ours(parts: Parts, token: str) -> bool:
+    return hmac.compare_digest(parts.keys.token_mac(token[:20]).encode(), token[20:].encode())
 
 
 async def _reading(
@@ -232,7 +253,7 @@ async def _reading(
 
 
 async def _letter(parts: Parts, token: str | None, reference: str | None) -> LetterRow | None:
-    if token is not None and parts.keys.token_mac(token[:20]) == token[20:]:
+    if token is not None and _is_ours(parts, token):
         found = await parts.store.read(lambda tx: mail.letter_by_token(tx, token))
         if found is not None:
             return found

@@ -105,7 +105,9 @@ def store_raw(tx: Tx, values: Mapping[str, Any]) -> bool:
 
 
 def unread(tx: Tx, most: int) -> list[RawMail]:
-    query = _MAIL.where(t.raw_mail.c.state == "stored").order_by(t.raw_mail.c.stored_at).limit(most)
+    """What answers a letter by its own address first, so that no stranger's mails hold it up; then the oldest."""
+    c = t.raw_mail.c
+    query = _MAIL.where(c.state == "stored").order_by(c.is_awaited.desc(), c.stored_at).limit(most)
     return [_raw(row) for row in tx.execute(query)]
 
 

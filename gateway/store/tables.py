@@ -480,6 +480,9 @@ raw_mail = Table(
     Column("envelope_to", Text),  # our own reply address, which carries only a token
     Column("arrived_at", Instant, nullable=False),
     Column("stored_at", Instant, nullable=False),
+    Column(
+        "is_awaited", Boolean, nullable=False
+    ),  # it came to a letter's own reply address: read before others
     Column("state", Text, nullable=False),  # stored, read, held, settled
     Column("kind", Text),
     Column("attempts", Integer, nullable=False, default=0),
@@ -492,7 +495,7 @@ raw_mail = Table(
     Column("sealed", LargeBinary),
     Column("sealed_reading", LargeBinary),
     Column("data_key", Text),
-    Index("raw_mail_state", "state", "stored_at"),
+    Index("raw_mail_state", "state", "is_awaited", "stored_at"),
     Index("raw_mail_peer", "peer", "stored_at"),
 )
 

@@ -394,3 +394,21 @@ async def test_a_preview_of_a_restricted_incident_shows_nobody_else_even_what_wa
     assert await waiting_of(house.parts, incident, "Winifred Stave")
     with pytest.raises(Restricted):
         await waiting_of(house.parts, incident, "Desmond Quill")
+
+
+async def test_what_comes_to_a_letters_own_address_is_read_before_strangers_mails(house: House) -> None:
+    """Anybody may write to the mailbox, a thousand mails if they like: a school's answer waits behind none of them."""
+    _, letter, _ = await a_sent_letter(house)
+    guessed = letter.token[:-1] + ("0" if letter.token[-1] != "0" else "1")
+    answer = ("answers", f"replies+{letter.token}@council.example")
+    for subject, to in (
+        ("first", "x@council.example"),
+        ("guessed", f"replies+{guessed}@council.example"),
+        answer,
+    ):
+        raw = stamped(written(LEAD, subject, "Words", to=to))
+        await intake.keep(house.parts, "mailbox", raw, envelope_to=None, arrived_at=house.clock())
+    first = await house.parts.store.read(lambda tx: mail.unread(tx, 3))
+    assert await intake.read_kept(house.parts) == 3
+    rows = [await house.parts.store.read(lambda tx: mail.find_raw(tx, row.id)) for row in first]  # noqa: B023
+    assert [row is not None and row.incident for row in rows] == [letter.incident, None, None]

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.mail.bounces import read_bounce
 from adapters.mail.findings import Answers, Expected, Kind, Reading, Verdict, from_json, to_json
+from adapters.mail.markup import HIDDEN, html_lines
 from adapters.mail.opened import Malformed, open_mail
 from adapters.mail.reading import MOST_BYTES, ChildFailed, _in_child, fault_in_bytes, read_mail
 from adapters.mail.replies import read_opened
@@ -50,6 +51,65 @@ def test_hostile_mail_is_unreadable_and_goes_to_a_person(name: str) -> None:
     assert (reading.kind, reading.verdict) == (Kind.UNREADABLE, Verdict.NEEDS_REVIEW)
     assert reading.answers == Answers()
     assert reading.reasons
+
+
+MANY = 40_000
+ENDLESS = {
+    "tags": "<div>" + "<b " * MANY,
+    "end tags": "</" * MANY,
+    "comments": "<!--" * MANY,
+    "comments among tags": "<!-- > " * (MANY // 2),
+    "style elements": "<style" * MANY,
+    "style sheets": "<style>" + "a," * 2 * MANY + "</style>x" + "<style>" + "a," * 2 * MANY + "</style>x",
+}
+LONG_STYLES = {
+    "a font that is never told": "<p style='" + "font:" * MANY + "'>x",
+    "a place that is never told": "<p style='" + "left:-" * MANY + "'>x",
+    "a line that is never told": "<p style='" + "text-decoration:" * (MANY // 3) + "'>x",
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_html_that_would_be_walked_through_again_and_again_is_not_read_at_all(name: str) -> None:
+    """A stranger's mails stand in one queue with a school's, and each of these took the child's five seconds of work."""
+    with pytest.raises(ValueError, match=r"many tags or comments|too long"):
+        html_lines(ENDLESS[name])
+
+
+@pytest.mark.parametrize("name", LONG_STYLES)
+def test_a_style_that_is_too_long_to_be_looked_at_is_believed_to_hide(name: str) -> None:
+    assert [line.text for line in html_lines(LONG_STYLES[name]) if line.text] == [HIDDEN]
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        ".a{color:red} .b{display:none",
+        "@media screen{.b{display:none}}",
+        "p{}/* } */ .b{font-size:0} /*",
+        ".a,.b{x:y;left:-999px}",
+    ],
+)
+def test_what_a_style_sheet_hides_is_hidden_however_it_is_written(style: str) -> None:
+    lines = html_lines(f"<style>{style}</style><p class='b'>c. No</p><p>b. None</p>")
+    assert [line.text for line in lines if line.text] == [HIDDEN, "b. None"]
+
+
+def test_a_style_that_tells_nothing_hides_nothing() -> None:
+    lines = html_lines(
+        "<style>"
+        + "\n" * 1000
+        + "p{margin:0}"
+        + " " * 1000
+        + "</style><p style='margin:0;color:#123'>c. No</p>"
+    )
+    assert [line.text for line in lines if line.text] == ["c. No"]
+
+
+def test_a_mail_of_more_html_than_any_answer_is_read_by_a_person() -> None:
+    part = "--b\r\nContent-Type: text/html\r\n\r\n" + "<p></p>" * 20_000 + "\r\n"
+    raw = head('Content-Type: multipart/mixed; boundary="b"') + "\r\n\r\n" + part * 4 + "--b--"
+    assert read_mail(raw.encode(), EXPECTED).flags == ("too_long",)
 
 
 @pytest.mark.parametrize(

@@ -532,6 +532,7 @@ def upgrade() -> None:
         sa.Column("envelope_to", sa.Text(), nullable=True),
         sa.Column("arrived_at", sa.Text(), nullable=False),
         sa.Column("stored_at", sa.Text(), nullable=False),
+        sa.Column("is_awaited", sa.Boolean(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -548,7 +549,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest"),
     )
     op.create_index("raw_mail_peer", "raw_mail", ["peer", "stored_at"], unique=False)
-    op.create_index("raw_mail_state", "raw_mail", ["state", "stored_at"], unique=False)
+    op.create_index("raw_mail_state", "raw_mail", ["state", "is_awaited", "stored_at"], unique=False)
     op.create_table(
         "register_use",
         sa.Column("id", sa.Text(), nullable=False),

@@ -20,14 +20,14 @@ from typing import Any
 import structlog
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
 from gateway.api.application import agency_api
 from gateway.api.operator import operator_app
 from gateway.api.proxy import behind_the_proxy
 from gateway.app import build_parts, close
 from gateway.app.ways_in import MAILBOX, MESH, watch_mailbox, watch_mesh, ways_in_of
-from gateway.console.application import console_app, console_site
+from gateway.console.application import console_app, console_site, home
 from gateway.console.door import BASE as CONSOLE
 from gateway.core.errors import Misconfigured
 from gateway.dispatch.anchoring import RolledBack, must_not_be_rolled_back
@@ -59,7 +59,7 @@ def build(settings: Settings, clock: Clock | None = None, hint: Callable[[], Non
     dispatch = Hints(parts, hint) if hint else Dispatch(parts, ways_in)
     web = agency_api(parts)
     console = console_app(parts)
-    web.router.routes.append(Mount(CONSOLE, console))
+    web.router.routes += [Route(CONSOLE, home), Mount(CONSOLE, console)]
     web.state.closing = console.state.closing
     return Gateway(parts, web, dispatch, ways_in)
 

@@ -38,7 +38,7 @@ def read_object(message: dict[str, Any]) -> Envelope[Any]:
         return model.model_validate(message)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=True)
-        raise Refused(ErrorCode.INVALID_MESSAGE, _field_errors(faults)) from None
+        raise Refused(ErrorCode.INVALID_MESSAGE, field_errors(faults)) from None
 
 
 def write_message(message: Envelope[Body]) -> bytes:
@@ -59,7 +59,8 @@ def _invalid(pointer: str, code: str) -> Refused:
     return Refused(ErrorCode.INVALID_MESSAGE, (FieldError(pointer, code),))
 
 
-def _field_errors(faults: Iterable[ErrorDetails]) -> tuple[FieldError, ...]:
+def field_errors(faults: Iterable[ErrorDetails]) -> tuple[FieldError, ...]:
+    """What a model of ours found, as pointers and coarse codes, without anything that was sent."""
     found = dict.fromkeys(FieldError(_pointer(fault), _code(fault)) for fault in faults)
     return tuple(found)[:MOST_ERRORS]
 

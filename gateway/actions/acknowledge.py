@@ -55,7 +55,7 @@ def acknowledge(tx: Tx, parts: Parts, work: Work, asked: Acknowledgement) -> Sta
         must_know(tx, row.partnership, row.incident, asked.recorded_by, work.at)
     if row.acknowledged_by not in _MAY_FOLLOW[asked.by]:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This delivery has been answered already.")
-    said = [_said(asked, row)]
+    said = [said_of(asked, row)]
     if asked.by == "person":
         said += _meet(tx, work, row)
     if asked.by == "declined":
@@ -100,7 +100,8 @@ def locked_delivery(
     return row
 
 
-def _said(asked: Acknowledgement, row: DeliveryRow) -> Said:
+def said_of(asked: Acknowledgement, row: DeliveryRow) -> Said:
+    """The statement of an answer: everything in it is committed to."""
     fields = {"delivery": row.id, "recipient": row.agency, "role": asked.role, "by": asked.by}
     fields |= {"name": asked.name} if asked.name else {}
     fields |= {"copies": asked.copies} if asked.copies else {}

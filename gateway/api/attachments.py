@@ -6,7 +6,6 @@ Limits and types are told before anything is read, where the headers say enough;
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 
 import structlog
@@ -21,8 +20,9 @@ from gateway.actions.keep_attachment import (
     keep_attachment,
     opened_attachment,
 )
-from gateway.api.door import READ, WRITE, Door, check_digest, need_demanded
-from gateway.api.inbox import find_delivery
+from gateway.api.content_digest import ContentDigest
+from gateway.api.door import READ, WRITE, Door, is_encoded, need_demanded, said_bytes
+from gateway.api.inbox import find_delivery, head_alone
 from gateway.api.problems import HEADERS
 from gateway.core.attachments import LARGEST_BYTES, ScannerUnavailable
 from gateway.core.content_types import ENDINGS, TAKEN, UNSAID, not_taken
@@ -64,6 +64,8 @@ async def get_attachment(door: Door, request: Request) -> Response:
     """A file of a delivery's message, as a download; stated as a hand-over. Not before an officer let a withheld one go."""
     principal = await door.reader(request, READ)
     row = await find_delivery(door, principal, request)
+    if request.method == "HEAD":
+        return head_alone(UNSAID)
     asked = AttachmentCollection(
         Collection(
             AgencyId(principal.agency), tuple(sorted(principal.partnerships)), row.id, principal.client_id
@@ -97,7 +99,7 @@ async def _streamed(parts: Parts, file: AttachmentRow, key: DataKey) -> AsyncIte
 
 def _declared(request: Request) -> str:
     """What the file is said to be; refused before it is read when no such file is taken."""
-    if "content-encoding" in request.headers:
+    if is_encoded(request):
         raise Refused(ErrorCode.UNSUPPORTED_MEDIA_TYPE, detail="Send the file as it is, not compressed.")
     sent = ",".join(request.headers.getlist("content-type")) or UNSAID
     declared = sent.partition(";")[0].strip().lower()
@@ -108,24 +110,22 @@ def _declared(request: Request) -> str:
 
 def _most_bytes(request: Request) -> int:
     """How large the file may become; refused before it is read when it says itself that it is too large."""
-    said = request.headers.get("content-length", "")
-    if not (said.isascii() and said.isdecimal()):
-        return LARGEST_BYTES
-    if len(said) > 10 or int(said) > LARGEST_BYTES:
+    said = said_bytes(request)
+    if said > LARGEST_BYTES:
         raise _too_large()
-    return int(said)
+    return said or LARGEST_BYTES
 
 
 async def _body(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
     """The body as it comes, held to its limit whatever its headers said, and to its Content-Digest at the end."""
-    size, digest = 0, hashlib.sha256()
+    size, digest = 0, ContentDigest(request)
     async for piece in request.stream():
         size += len(piece)
         if size > most_bytes:
             raise _too_large()
         digest.update(piece)
         yield piece
-    check_digest(request, digest.digest)
+    digest.check()
 
 
 def _too_large() -> Refused:

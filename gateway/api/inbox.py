@@ -11,10 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from gateway.actions.acknowledge import Acknowledgement, acknowledge
 from gateway.actions.collect import Collection, collect
+from gateway.actions.find_answer import find_answer
+from gateway.actions.prove import Stated
 from gateway.actions.take import open_disclosures
 from gateway.api import pages
 from gateway.api.door import READ, WRITE, Door, read_said
@@ -28,11 +30,13 @@ from gateway.store import attachments, clients, deliveries, messages
 from gateway.store.attachments import AttachmentRow
 from gateway.store.deliveries import DeliveryRow
 from schemas.conversions import in_version
+from schemas.fields import Coded
+from schemas.vocabulary import Role
 
 LONGEST_WAIT_SECONDS = 30
 LOOK_AGAIN_SECONDS = 0.5
 
-_WAIT = re.compile(r"(?:^|,)\s*wait=(\d{1,3})\s*(?:,|$)")
+_WAIT = re.compile(r'(?:^|[,;])[ \t]*wait[ \t]*=[ \t]*"?([0-9]{1,9})"?[ \t]*(?=[,;]|$)', re.IGNORECASE)
 
 
 OwnProof = Annotated[str, Field(max_length=12_000, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}$")]
@@ -43,7 +47,7 @@ class AcknowledgementBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     by: Literal["person", "system"]
-    role: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    role: Coded[Role]
     name: str | None = Field(None, min_length=1, max_length=200)
     copies: Literal["destroyed", "returned"] | None = None  # of what a correction took back
     signed: OwnProof | None = None
@@ -59,8 +63,8 @@ async def get_inbox(door: Door, request: Request) -> Response:
     """Unacknowledged deliveries, oldest first, by pages; `Prefer: wait=N` waits up to 30 s for the first to come."""
     principal = await door.reader(request, READ)
     after, most = pages.after(request, IdKind.DELIVERY), pages.limit(request)
-    wanted = _WAIT.search(request.headers.get("prefer", ""))
-    deadline = asyncio.get_running_loop().time() + min(int(wanted[1]) if wanted else 0, LONGEST_WAIT_SECONDS)
+    wait_seconds = _wanted_wait(request)
+    deadline = asyncio.get_running_loop().time() + (wait_seconds or 0)
     while True:
         rows = await door.parts.store.read(
             lambda tx: deliveries.inbox(
@@ -72,17 +76,26 @@ async def get_inbox(door: Door, request: Request) -> Response:
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
     document: dict[str, Any] = {"deliveries": [_item(row) for row in rows]}
     document["next"] = pages.following((rows[-1].created_at, rows[-1].id)) if len(rows) == most else None
-    return JSONResponse(document, headers=HEADERS)
+    heeded = {} if wait_seconds is None else {"Preference-Applied": f"wait={wait_seconds}"}
+    return JSONResponse(document, headers=HEADERS | heeded)
+
+
+def _wanted_wait(request: Request) -> int | None:
+    """How many seconds are waited by the preference `wait` (RFC 7240 section 4.3), as far as we go; None without it."""
+    wanted = _WAIT.search(",".join(request.headers.getlist("prefer")))
+    return min(int(wanted[1]), LONGEST_WAIT_SECONDS) if wanted else None
 
 
 async def get_delivery(door: Door, request: Request) -> Response:
     """One delivery with the message it carries; stated as a hand-over to the agency's system.
 
-    A notice has the members of the list alone. `content` is in the version
+    A notice has the members of the list alone. HEAD shows nothing of it, so nothing is handed over and nothing stated. `content` is in the version
     that the client chose; `payload` is the sender's exact bytes; the receipt's disclosure lets the recipient check them.
     """
     principal = await door.reader(request, READ)
     row = await find_delivery(door, principal, request)
+    if request.method == "HEAD":
+        return head_alone("application/json")
     asked = Collection(
         AgencyId(principal.agency), tuple(sorted(principal.partnerships)), row.id, principal.client_id
     )
@@ -119,6 +132,11 @@ async def get_delivery(door: Door, request: Request) -> Response:
         },
     }
     return JSONResponse(document, headers=HEADERS)
+
+
+def head_alone(media_type: str) -> Response:
+    """An answer to HEAD without a length: how long the content is would have to be looked up in the content."""
+    return StreamingResponse(iter(()), headers=HEADERS, media_type=media_type)
 
 
 def attachment_document(file: AttachmentRow) -> dict[str, Any]:
@@ -164,7 +182,7 @@ async def _answer(
     row = await find_delivery(door, principal, request)
     partnerships = tuple(sorted(principal.partnerships))
     words = said.model_dump(exclude={"by", "role", "signed"})
-    role = said.role if isinstance(said, AcknowledgementBody) else row.role
+    role = said.role.value if isinstance(said, AcknowledgementBody) else row.role
     signed = None
     if said.signed is not None:
         answer = {"delivery": row.id, "message": row.message, "by": by, "role": role, **words}
@@ -172,13 +190,24 @@ async def _answer(
     asked = Acknowledgement(
         AgencyId(principal.agency), partnerships, row.id, by, role, **words, signed=signed
     )
-    stated = await door.parts.perform(acknowledge, asked, row.partnership, row.incident)
+    stated, headers = await _stated(door, asked, row)
     document = {
         "delivery": row.id,
         "by": by,
         "receipt": {"id": stated.id, "jws": stated.jws, "disclosures": list(stated.disclosures)},
     }
-    return JSONResponse(document, 201, HEADERS)
+    return JSONResponse(document, 201, headers)
+
+
+async def _stated(door: Door, asked: Acknowledgement, row: DeliveryRow) -> tuple[Stated, dict[str, str]]:
+    """The statement that follows. The very same answer again gets the very same statement: the first may not have arrived."""
+    try:
+        return await door.parts.perform(acknowledge, asked, row.partnership, row.incident), HEADERS
+    except Refused as refused:
+        before = await find_answer(door.parts, asked, row)
+        if refused.code is not ErrorCode.NOT_ACCEPTABLE_STATE or before is None:
+            raise
+        return before, HEADERS | {"Idempotency-Replayed": "true"}
 
 
 async def find_delivery(door: Door, principal: Principal, request: Request) -> DeliveryRow:

@@ -8,8 +8,8 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from gateway.api import pages
-from gateway.api.door import DIGEST_FORM, KEY_FORM, LOG, READ, REPORTS, WRITE
+from gateway.api import content_digest, pages
+from gateway.api.door import KEY_FORM, LOG, READ, REPORTS, WRITE
 from gateway.api.inbox import LONGEST_WAIT_SECONDS, AcknowledgementBody, DeclineBody
 from gateway.api.pages import MOST, PAGE
 from gateway.api.webhooks import WebhookBody
@@ -140,9 +140,9 @@ _SENT: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
         _parameter(
             "Content-Digest",
             "header",
-            "RFC 9530, sha-256; checked when sent.",
+            "RFC 9530, sha-256 or sha-512; each is checked when sent.",
             type="string",
-            pattern=DIGEST_FORM,
+            pattern=content_digest.FORM,
         ),
     ),
     ("GET", "/v1/partnerships/{partnership}/registers/{name}"): _PERIOD,

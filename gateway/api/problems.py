@@ -88,6 +88,7 @@ def _refusal(refused: Refused) -> JSONResponse:
         return too_many(refused.wait_seconds)
     errors = [{"pointer": fault.pointer, "code": fault.code} for fault in refused.errors]
     challenge = getattr(refused, "www_authenticate", None)
-    return problem(
-        refused.code, errors, refused.detail, {"WWW-Authenticate": challenge} if challenge else None
-    )
+    headers = {"WWW-Authenticate": challenge} if challenge else {}
+    if refused.code is ErrorCode.UNSUPPORTED_MEDIA_TYPE:
+        headers["Accept-Encoding"] = "identity"  # RFC 9110 section 12.5.3: no coding is taken
+    return problem(refused.code, errors, refused.detail, headers)

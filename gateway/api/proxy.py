@@ -25,6 +25,7 @@ from gateway.settings import Settings
 SHORTEST_SECRET_BYTES = 32
 
 _SECRET, _VERIFY, _CERTIFICATE = b"x-proxy-secret", b"x-client-verify", b"x-client-cert"
+_HOSTLESS = frozenset({"1.0"})
 _OURS = frozenset({_SECRET, _VERIFY, _CERTIFICATE})
 
 _log = structlog.get_logger()
@@ -63,8 +64,10 @@ class _Hop:
             return  # nothing else is served
         told: dict[bytes, list[bytes]] = {name: [] for name in _OURS}
         kept: list[tuple[bytes, bytes]] = []
+        hosts = 0
         for name, value in scope["headers"]:
             plain = name.replace(b"_", b"-")  # to some servers X_Client_Verify is the same name
+            hosts += name == b"host"
             if plain not in _OURS:
                 kept.append((name, value))
             elif plain == name:
@@ -72,6 +75,10 @@ class _Hop:
         if self._secret is not None and not _is_sole(told[_SECRET], self._secret):
             _log.warning("proxy.missed")
             await problem(ErrorCode.MISDIRECTED)(scope, receive, send)
+            return
+        if hosts > 1 or (hosts == 0 and scope["http_version"] not in _HOSTLESS):
+            detail = "A request names its host, once."  # RFC 9112 section 3.2
+            await problem(ErrorCode.MALFORMED_REQUEST, detail=detail)(scope, receive, send)
             return
         passed = {**scope, "headers": kept}
         if self._believes:

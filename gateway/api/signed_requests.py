@@ -37,6 +37,8 @@ async def sender_signature(door: Door, request: Request, principal: Principal) -
             return {}
         at = door.oauth.clock()
         keys = {key.kid: key.public for key in (client.keys if client else ()) if key.is_live(at)}
+        if not any("sha-256=:" in one for one in headers.getlist("content-digest")):
+            raise NotSigned("the header Content-Digest must give a sha-256: evidence is checked with it")
         base, key = check_signature(signed, _values(door, request, principal), keys, at.timestamp())
     except NotSigned as fault:
         why = str(fault)

@@ -41,11 +41,11 @@ LARGEST_BYTES, SECONDS = 8_192, 10
 
 
 class WebhookBody(BaseModel):
-    """`role`: one seat of the agency; absent: all of them."""
+    """`partnership` may be absent while the client is enrolled in one alone. `role`: one seat of the agency; absent: all of them."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    partnership: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
-    url: str = Field(min_length=9, max_length=2000, pattern=r"^https://[\x21-\x7e]+$")
+    partnership: str | None = Field(None, pattern=r"^[a-z0-9-]{1,64}$")
+    url: str = Field(min_length=9, max_length=2000, pattern=r"^[\x21-\x7e]+$")
     role: str | None = Field(None, pattern=r"^[a-z0-9-]{1,64}$")
 
 
@@ -55,7 +55,7 @@ async def post_webhook(door: Door, request: Request) -> Response:
     principal = await door.reader(request, READ)
     said = await read_said(WebhookBody, request, LARGEST_BYTES, SECONDS)
     asked = Endpoint(
-        PartnershipId(said.partnership),
+        _partnership(said, principal),
         AgencyId(principal.agency),
         RoleId(said.role or EVERY_ROLE),
         said.url,
@@ -142,6 +142,16 @@ def webhook_document(row: WebhookRow) -> dict[str, Any]:
 def _told(done: Enrolled, headers: dict[str, str]) -> Response:
     document = {**webhook_document(done.row), "secret": done.secret}
     return JSONResponse(document, 201, {**HEADERS, "Cache-Control": "no-store", **headers})
+
+
+def _partnership(said: WebhookBody, principal: Principal) -> PartnershipId:
+    """That which is named, or the only one."""
+    if said.partnership is not None:
+        return PartnershipId(said.partnership)
+    if len(principal.partnerships) != 1:
+        raise Refused(ErrorCode.INVALID_MESSAGE, (FieldError("/partnership", "required"),))
+    (only,) = principal.partnerships
+    return PartnershipId(only)
 
 
 async def _must_be_ours(door: Door, principal: Principal, asked: Endpoint) -> None:

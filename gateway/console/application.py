@@ -78,14 +78,15 @@ def _provider(parts: Parts) -> Provider | None:
 
 def console_site(parts: Parts) -> Starlette:
     """The console alone, for a listener of its own in development."""
-
-    async def home(request: Request) -> Response:
-        return RedirectResponse(f"{BASE}/", 303, headers=HEADERS)
-
     pages = console_app(parts)
-    site = Starlette(routes=[Mount(BASE, pages), Served("/", home)])
+    site = Starlette(routes=[Served(BASE, home), Mount(BASE, pages), Served("/", home)])
     site.state.closing = pages.state.closing
     return site
+
+
+async def home(_: Request) -> Response:
+    """To the first page, for whoever types the address without its last slash."""
+    return RedirectResponse(f"{BASE}/", 303, headers=HEADERS)
 
 
 async def _guarded(console: Console, route: Route, request: Request) -> Response:

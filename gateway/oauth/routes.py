@@ -37,8 +37,9 @@ from gateway.oauth.resource import sole_proof
 from keys.hardware import HardwareSigner, ModuleTrouble
 
 _PUBLISHED_SECONDS = 300
-_PRIVATE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_PUBLIC = {"Cache-Control": f"public, max-age={_PUBLISHED_SECONDS}"}
+_ALWAYS = {"X-Content-Type-Options": "nosniff", "Strict-Transport-Security": "max-age=31536000"}
+_PRIVATE = _ALWAYS | {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_PUBLIC = _ALWAYS | {"Cache-Control": f"public, max-age={_PUBLISHED_SECONDS}"}
 
 _SCHEMES = {"basic": "Basic", "bearer": "Bearer", "dpop": "DPoP"}
 

@@ -52,13 +52,14 @@ async def test_a_system_first_then_a_person(house: House) -> None:
 async def test_a_system_says_it_once_and_nothing_follows_a_person_s_word(house: House) -> None:
     _, delivery = await waiting_at_the_unit(house)
     async with house.client(UNIT) as unit:
-        await unit.acknowledge(delivery, "system", "sbu")
+        first = await unit.acknowledge(delivery, "system", "sbu")
+        assert await unit.acknowledge(delivery, "system", "sbu") == first, "said once, told again"
         with pytest.raises(AgencyProblem) as twice:
-            await unit.acknowledge(delivery, "system", "sbu")
+            await unit.acknowledge(delivery, "system", "dsp-la")
         await unit.acknowledge(delivery, "person", "sbu")
         for by in ("person", "system"):
             with pytest.raises(AgencyProblem) as after:
-                await unit.acknowledge(delivery, by, "sbu")
+                await unit.acknowledge(delivery, by, "sbu", "Somebody Else")
             assert after.value.status == twice.value.status == 409
         with pytest.raises(AgencyProblem) as declined:
             await unit.decline(delivery, "Too late")
@@ -72,7 +73,7 @@ async def test_ten_people_at_once_are_one_acknowledgement(house: House) -> None:
         said = await asyncio.gather(
             *(unit.acknowledge(delivery, "person", "sbu") for _ in range(10)), return_exceptions=True
         )
-    assert sum(isinstance(one, dict) for one in said) == 1
+    assert all(one == said[0] for one in said), "one statement, told to each"
     assert (await events_of(house, referral["id"])).count("ConsignmentAcceptance") == 1
 
 

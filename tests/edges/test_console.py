@@ -93,6 +93,7 @@ async def viewings(house: House, incident: str) -> int:
 async def test_a_link_signs_in_once(house: House) -> None:
     link = await create_sign_in_link(house.parts, OFFICER)
     async with browser(house) as first, browser(house) as second:
+        assert (await first.get("/console")).headers["location"] == "/console/", "typed without the slash"
         assert (await first.sign_in(link)).headers["location"] == "/console/"
         assert OFFICER in (await first.get("/console/")).words
         refused = await second.sign_in(link)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from gateway.api.inbox import LONGEST_WAIT_SECONDS
 from gateway.api.pages import MOST
 from gateway.store import clients
 from schemas.conversions import STEPS, Added
-from tests.actions.scene import refer
+from tests.actions.scene import events_of, refer
 from tests.edges.at_the_door import MARKER, Raw
 from tests.gateway_house import House, gateway_house
 
@@ -135,22 +136,29 @@ async def test_a_limit_that_is_no_number_from_one_to_a_hundred_is_refused(unit: 
     assert (await page(unit, f"?limit={MOST}")).status == 200
 
 
-async def test_waiting_ends_when_something_comes(house: House, unit: Raw) -> None:
+@pytest.mark.parametrize(
+    "prefer", [f"wait={LONGEST_WAIT_SECONDS}", 'respond-async, WAIT = "99999"; x', "handling=lenient,wait=31"]
+)
+async def test_waiting_ends_when_something_comes(house: House, unit: Raw, prefer: str) -> None:
+    """RFC 7240 section 2: the name has no case, the value may be quoted, others may stand beside it."""
+
     async def wait() -> Any:
-        return await unit.call("GET", "/v1/inbox", headers=(("Prefer", f"wait={LONGEST_WAIT_SECONDS}"),))
+        return await unit.call("GET", "/v1/inbox", headers=(("Prefer", prefer),))
 
     waiting = asyncio.create_task(wait())
     referral = await refer(house)
     async with asyncio.timeout(LONGEST_WAIT_SECONDS - 5):
-        found = (await waiting).document
-    assert [item["message"] for item in found["deliveries"]] == [referral["id"]]
+        found = await waiting
+    assert [item["message"] for item in found.document["deliveries"]] == [referral["id"]]
+    assert found.headers["Preference-Applied"] == f"wait={LONGEST_WAIT_SECONDS}"
 
 
 async def test_a_wait_that_is_no_number_waits_not(unit: Raw) -> None:
     async with asyncio.timeout(5):
-        for prefer in ("wait=", "wait=-5", "wait=abc", "wait=99999", "respond-async", f"wait={MARKER}"):
+        for prefer in ("wait=", "wait=-5", "wait=abc", "await=9", "respond-async", f"wait={MARKER}"):
             said = await unit.call("GET", "/v1/inbox", headers=(("Prefer", prefer),))
             assert (prefer, said.status, said.document["deliveries"]) == (prefer, 200, [])
+            assert "Preference-Applied" not in said.headers
 
 
 async def test_an_inbox_shows_its_own_agency_s_deliveries_alone_and_no_content(
@@ -176,6 +184,7 @@ async def test_what_is_said_of_a_delivery_is_read_strictly(
         ("acknowledgement", b"{}", 422),
         ("acknowledgement", b'{"by": "robot", "role": "sbu"}', 422),
         ("acknowledgement", b'{"by": "person", "role": "' + MARKER.encode() + b'"}', 422),
+        ("acknowledgement", b'{"by": "person", "role": "no-such-role"}', 422),
         ("acknowledgement", b'{"by": "person", "role": "sbu", "' + MARKER.encode() + b'": 1}', 422),
         ("acknowledgement", b'{"by": "person", "role": "sbu", "name": ""}', 422),
         ("acknowledgement", b'{"by": "person", "by": "system", "role": "sbu"}', 400),
@@ -194,6 +203,57 @@ async def test_what_is_said_of_a_delivery_is_read_strictly(
     assert len((await page(unit, "")).document["deliveries"]) == 1, "nothing of it counted"
     logged = capsys.readouterr()
     assert MARKER not in logged.out + logged.err
+
+
+async def test_what_is_wrong_with_an_answer_is_named_as_in_a_message(house: House, unit: Raw) -> None:
+    await refer(house)
+    (item,) = (await page(unit, "")).document["deliveries"]
+    body = b'{"by": "robot", "name": 1, "x": 2}'
+    said = await unit.call("POST", f"/v1/inbox/{item['id']}/acknowledgement", body)
+    assert {(fault["pointer"], fault["code"]) for fault in said.document["errors"]} == {
+        ("/by", "not-in-vocabulary"),
+        ("/role", "required"),
+        ("/name", "wrong-type"),
+        ("", "unknown-member"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("verb", "said", "other"),
+    [
+        ("acknowledgement", {"by": "system", "role": "sbu"}, {"by": "system", "role": "dsp-la"}),
+        (
+            "acknowledgement",
+            {"by": "person", "role": "sbu", "name": "W. Stave"},
+            {"by": "person", "role": "sbu"},
+        ),
+        ("decline", {"reason": "Not one of ours"}, {"reason": "Not ours"}),
+    ],
+)
+async def test_the_same_answer_again_is_the_same_statement_and_another_is_refused(
+    house: House, unit: Raw, verb: str, said: dict[str, str], other: dict[str, str]
+) -> None:
+    """Repeats are harmless: whoever did not get the receipt asks again, ten at once as well as later."""
+    await refer(house)
+    (item,) = (await page(unit, "")).document["deliveries"]
+    path = f"/v1/inbox/{item['id']}/{verb}"
+    answers = await asyncio.gather(*(unit.call("POST", path, json.dumps(said).encode()) for _ in range(5)))
+    assert {one.status for one in answers} == {201}
+    assert len({one.body for one in answers}) == 1
+    assert sorted("Idempotency-Replayed" in one.headers for one in answers) == [False] + [True] * 4
+    refused = await unit.call("POST", path, json.dumps(other).encode())
+    assert (refused.status, refused.code) == (409, "conflicting-state")
+
+
+async def test_asking_for_the_headers_alone_hands_nothing_over(house: House, unit: Raw) -> None:
+    """HEAD shows no content, so that nobody has it and nothing is stated (RFC 9110 section 9.3.2)."""
+    referral = await refer(house)
+    (item,) = (await page(unit, "")).document["deliveries"]
+    said = await unit.call("HEAD", f"/v1/inbox/{item['id']}", headers=())
+    assert (said.status, said.body) == (200, b"")
+    assert (await page(unit, "")).document["deliveries"] == [item]
+    assert "ContentHandover" not in await events_of(house, referral["id"])
+    assert (await unit.call("HEAD", "/v1/inbox/dlv-none", headers=())).status == 404
 
 
 async def test_a_proof_answers_one_delivery_once(house: House, unit: Raw) -> None:

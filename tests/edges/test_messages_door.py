@@ -64,6 +64,19 @@ async def test_a_repeat_says_that_it_is_one_and_is_otherwise_the_same(house: Hou
     assert first.headers["Location"] == again.headers["Location"] == f"/v1/messages/{first.document['id']}"
 
 
+async def test_the_duties_that_follow_are_the_same_in_the_answer_and_afterwards(
+    house: House, police: Raw
+) -> None:
+    answer = (await police.post(as_bytes(house.example("referral", reference="NP-2D")))).document
+    state = (await police.call("GET", f"/v1/messages/{answer['id']}", headers=())).document
+    assert answer["duties"]
+
+    def by_id(duty: dict[str, Any]) -> str:
+        return str(duty["id"])
+
+    assert sorted(answer["duties"], key=by_id) == sorted(state["duties"], key=by_id)
+
+
 async def test_order_of_members_and_white_space_are_no_other_content(house: House, police: Raw) -> None:
     document = house.example("referral", reference="NP-2")
     first = await police.post(as_bytes(document))
@@ -242,9 +255,9 @@ async def test_a_message_larger_than_is_taken_is_refused_whatever_it_claims(
         (("Content-Type", "application/jsonx"),),
         (("Content-Type", JSON), ("Content-Type", "text/plain")),
         (("Content-Type", JSON), ("Content-Encoding", "gzip")),
-        (("Content-Type", JSON), ("Content-Encoding", "identity")),
+        (("Content-Type", JSON), ("Content-Encoding", "identity"), ("Content-Encoding", "br")),
     ],
-    ids=["none", "text", "xml", "jsonx", "twice", "gzip", "identity"],
+    ids=["none", "text", "xml", "jsonx", "twice", "gzip", "two codings"],
 )
 async def test_only_plain_json_is_taken(
     house: House, police: Raw, headers: tuple[tuple[str, str], ...]
@@ -255,7 +268,13 @@ async def test_only_plain_json_is_taken(
         gzip.compress(body) if ("Content-Encoding", "gzip") in headers else body, headers
     )
     assert (said.status, said.code) == (415, "unsupported-media-type")
+    assert said.headers["Accept-Encoding"] == "identity", "RFC 9110 section 15.5.16"
     assert await rows(house) == before
+
+
+async def test_a_body_that_says_that_it_is_not_coded_is_taken(house: House, police: Raw) -> None:
+    body = as_bytes(house.example("referral", reference="NP-8I"))
+    assert (await police.post(body, (TYPED, ("Content-Encoding", "Identity")))).status == 201
 
 
 def _digest(body: bytes, name: str = "sha256") -> str:
@@ -271,6 +290,9 @@ def _digest(body: bytes, name: str = "sha256") -> str:
         [""],
         ["sha-256=::"],
         ["GOOD", "sha-256=:" + _digest(b"another") + ":"],
+        ["GOOD", "sha-512=:" + _digest(b"another", "sha512") + ":"],
+        ["GOOD", "nonsense"],
+        ["md5=:" + _digest(b"x", "md5") + ":"],
     ],
 )
 async def test_a_wrong_content_digest_is_refused(house: House, police: Raw, digests: list[str]) -> None:
@@ -282,10 +304,13 @@ async def test_a_wrong_content_digest_is_refused(house: House, police: Raw, dige
     assert await rows(house) == before
 
 
-async def test_a_digest_beside_another_algorithm_is_checked(house: House, police: Raw) -> None:
+async def test_each_algorithm_of_rfc_9530_is_checked_alone_or_beside_others(
+    house: House, police: Raw
+) -> None:
     body = as_bytes(house.example("referral", reference="NP-10"))
-    both = f"sha-512=:{_digest(body, 'sha512')}:, {content_digest(body)}"
-    assert (await police.post(body, (TYPED, ("Content-Digest", both)))).status == 201
+    short, long = content_digest(body), f"sha-512=:{_digest(body, 'sha512')}:"
+    for sent in (short, long, f"{long}, {short}", f"{short};from=here , md5=:AAAA:"):
+        assert (await police.post(body, (TYPED, ("Content-Digest", sent)))).status == 201, sent
 
 
 # --- who is calling --------------------------------------------------------------------------------------------------

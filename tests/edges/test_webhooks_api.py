@@ -186,7 +186,7 @@ async def test_an_endpoint_that_answers_410_is_never_called_again(town: Town) ->
 @pytest.mark.parametrize(
     ("url", "fault"),
     [
-        ("http://hooks.northshire-icb.example/", "invalid"),
+        ("http://hooks.northshire-icb.example/", "not-https"),
         ("https://user:word@hooks.northshire-icb.example/", "not-https"),
         ("https://127.0.0.1/hooks", "address-refused"),
         ("https://169.254.169.254/latest/meta-data", "address-refused"),
@@ -202,6 +202,12 @@ async def test_an_address_that_leads_inside_is_refused_and_nothing_is_kept(
     assert (said.status, said.document["errors"]) == (422, [{"pointer": "/url", "code": fault}])
     assert url.encode() not in said.body
     assert (await town.ask(HOSPITALS, "GET")).document == {"webhooks": []}
+
+
+async def test_a_client_of_one_partnership_need_not_name_it(town: Town) -> None:
+    where = {"url": town.first.url, "role": "agency-responder"}
+    said = await town.ask(ICB, "POST", "", where)
+    assert (said.status, said.document["partnership"]) == (201, SOUTH_TYNESIDE)
 
 
 async def test_nobody_sees_or_changes_an_endpoint_of_another_agency(town: Town) -> None:

@@ -111,17 +111,46 @@ LARGE = {
     "70 an address of 100 kB": b"GET /"
     + b"a" * 100_000
     + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+}
+HOSTS = {
     "70 no Host": b"POST /v1/messages HTTP/1.1\r\nConnection: close\r\n\r\n",
     "70 two Hosts": START + b"Host: other\r\nConnection: close\r\n\r\n",
+    "two in the older version": b"GET /oauth2/jwks HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n",
 }
 
 
 @pytest.mark.parametrize("sent", LARGE.values(), ids=LARGE)
-async def test_what_is_large_or_names_no_host_is_nobody_either(house: House, sent: bytes) -> None:
-    """Nothing is taken from Host, so that its absence harms nobody; without credentials nothing is read."""
+async def test_what_is_large_is_nobody_either(house: House, sent: bytes) -> None:
+    """Without credentials nothing is read."""
     answer = await asyncio.to_thread(say, house, sent)
     assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 401", b"HTTP/1.1 404", b"HTTP/1.1 431"), answer[:100]
     assert await answers_others(house)
+
+
+@pytest.mark.parametrize("sent", HOSTS.values(), ids=HOSTS)
+async def test_a_request_names_its_host_once(house: House, sent: bytes) -> None:
+    """RFC 9112 section 3.2. HTTP/1.0 knew no Host."""
+    answer = await asyncio.to_thread(say, house, sent)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"code":"malformed-request"' in answer
+    older = await asyncio.to_thread(say, house, b"GET /oauth2/jwks HTTP/1.0\r\n\r\n")
+    assert older.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_who_asks_first_hears_that_it_is_too_large_before_sending_it(house: House) -> None:
+    """RFC 9110 section 10.1.1: the answer comes in place of 100 (Continue)."""
+    async with Raw(house, POLICE) as police:
+        told = (await police.credentials("POST", "/v1/messages")).items()
+    head = START + "".join(f"{name}: {value}\r\n" for name, value in told).encode()
+    length = house.parts.settings.body_limit_bytes + 1
+    asked = f"Content-Type: application/json\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+
+    def first_line() -> bytes:
+        with closing(connect(house)) as channel:
+            channel.sendall(head + asked.encode())
+            return channel.recv(12)
+
+    assert await asyncio.to_thread(first_line) == b"HTTP/1.1 413"
 
 
 async def test_71_a_body_that_does_not_end_is_given_up_and_nobody_waits_for_it(house: House) -> None:

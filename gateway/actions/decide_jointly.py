@@ -6,7 +6,7 @@ dissent never stops the council's own duty: its clock to notify (K12) runs from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -49,7 +49,8 @@ BUSINESS_UNIT = RoleId("sbu")
 ENDED = "ended-by-decision"
 REACHES_NOBODY = "reaches-nobody"
 UNDECIDED = "nothing-decided"
-DIED_IN_CARE = "died-in-care"
+STILL_OWED = "notification-still-owed"
+CRITERIA_MET, YES = "criteria_met", "yes"
 
 
 def decide_jointly(tx: Tx, parts: Parts, work: Work, message: Message, incident: Incident) -> None:
@@ -115,6 +116,16 @@ def votes_of(pack: Pack, decision: JointDecision, codes: Mapping[str, Any]) -> l
         for role, outcome in zip(named, codes.get(decision.code, ()), strict=False)
         if (seat := seat_of(pack, decision, RoleId(role))) is not None
     ]
+
+
+def must_still_notify(pack: Pack, decision: JointDecision, rows: Iterable[MessageRow]) -> bool:
+    """Whether no outcome of this decision ends the duty to notify: an answer in it calls the criteria met, or the messages tell
+    of a death in care."""
+    told = list(rows)
+    says_met = any(
+        _is_answer(decision, row) and YES in row.facts["codes"].get(CRITERIA_MET, ()) for row in told
+    )
+    return says_met or died_in_care(found_in(pack, told))
 
 
 def not_a_seat_of_the_sender(work: Work, message: Message) -> str | None:
@@ -210,27 +221,28 @@ class _Reached:
     def _end(self, tx: Tx, parts: Parts, work: Work, incident: Incident, follows: Consequence) -> None:
         """What the outcome makes needless is owed no more, the law's own duties too; each end has a receipt (P-10).
 
-        With dissent the law's own duties stay open, for two officers to waive: one of two must not undo a duty to notify
-        (P-05). So does the notification of a death in care, which no answer about abuse and neglect settles (S2-03); an
-        officer hears of it.
+        The law's own stay open, for two officers to waive, where the seats differ: one of two must not undo a duty to notify
+        (P-05). The notification itself also stays where somebody who decided calls the criteria met, and after a death in
+        care, which no answer about abuse and neglect settles (S2-03). An officer hears that it stays.
         """
         if not follows.ends:
             return
         said, kept = [], False
-        in_care = died_in_care(found_in(work.pack, self._known.rows.values()))
+        rows = [row for row in self._known.rows.values() if row.id not in self._known.taken_back()]
+        to_notify = must_still_notify(work.pack, self._decision, rows)
         for duty in duties.of_incident(tx, incident.partnership, incident.id):
             if duty.expects not in follows.ends or duty.state not in UNANSWERED:
                 continue
-            stays = in_care and duty.clock == CLOCK
-            if stays or (self._dissent and work.pack.is_statutory(duty.clock)):
-                kept |= stays
+            is_notification = duty.clock == CLOCK
+            if (self._dissent and work.pack.is_statutory(duty.clock)) or (is_notification and to_notify):
+                kept |= is_notification
                 continue
             duties.change(tx, duty.id, state=DutyState.WAIVED.value, next_chase_at=None)
             owner = f"{duty.role}@{duty.agency}"
             fields = {"duty": duty.id, "owner": owner, "clock": duty.clock, "decision": self._decision.id}
             said.append(Said(Event.DUTY_ENDED, fields, reason=ENDED))
         if kept:
-            hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (DIED_IN_CARE,))
+            hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (STILL_OWED,))
         if said:
             prove(tx, parts, work, _chain(incident, work), said)
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.actions.ask_the_law import found_in
-from gateway.actions.decide_jointly import votes_of
+from gateway.actions.decide_jointly import must_still_notify, votes_of
 from gateway.actions.decided_on import Thread
 from gateway.actions.forward import Same, same_of
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
@@ -28,6 +27,7 @@ from gateway.core.messages import AgencyId, IncidentId, Message, MessageId, Seat
 from gateway.core.routing import Circumstances, Directory
 from gateway.core.rules import (
     WRITTEN_HERE,
+    JointDecision,
     Pack,
     answered_message,
     answers_in_full,
@@ -36,7 +36,7 @@ from gateway.core.rules import (
     joint_decision,
     moment_values,
 )
-from gateway.core.statutory import CLOCK, died_in_care
+from gateway.core.statutory import CLOCK
 from gateway.store import incidents, likenesses, messages
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
@@ -325,7 +325,7 @@ class _Course:
         follows = consequence(self.pack, decision.id, found.follows.outcome)
         for name in follows.moments if follows else ():
             self.moments.setdefault(name, message.arrived_at)
-        self._end(found.follows)
+        self._end(decision, found.follows)
         self.owed += [_Owed(row) for row in found.follows.duties]
 
     def _meet(self, message: Message) -> None:
@@ -346,12 +346,12 @@ class _Course:
             if (one.row["agency"], one.row["role"]) in met:
                 one.state = DutyState.MET
 
-    def _end(self, follows: Follows) -> None:
-        """What the outcome makes needless is owed no more; with dissent the law's own stays owed (P-05), and after a death in
-        care its notification (S2-03)."""
-        in_care = died_in_care(found_in(self.pack, (row for row in self.rows if row.id in self.rules)))
+    def _end(self, decision: JointDecision, follows: Follows) -> None:
+        """What the outcome makes needless is owed no more; what of the law's own stays owed all the same, stays (P-05)."""
+        seen = (row for row in self.rows if row.id in self.rules)
+        to_notify = must_still_notify(self.pack, decision, seen)
         for one in self.owed:
             clock = one.row["clock"]
-            kept = (follows.dissent and self.pack.is_statutory(clock)) or (in_care and clock == CLOCK)
+            kept = (follows.dissent and self.pack.is_statutory(clock)) or (to_notify and clock == CLOCK)
             if one.row["expects"] in follows.ends and one.state is DutyState.OPEN and not kept:
                 one.state = DutyState.WAIVED

@@ -129,7 +129,7 @@ REASONS = {
     "arose-where-it-came-from": "Something of before its transfer needs an officer: ask the unit it came from, then release",
     "holiday-data-ends": "The list of bank holidays ends before a due date: upload a newer one, then release",
     "duty-ended-before": "More was told after the duty to notify was ended: it is owed again, have it decided",
-    "died-in-care": "A child in care or a care leaver died, or may have: it is notified although the criteria are not met",
+    "notification-still-owed": "The duty to notify stays: those who decided differ, or somebody in care died: see that it is notified",
     "nothing-decided": "All who decide have answered and asked for more: see that they get it and decide",
     "answer-taken-back": "The sender took an answer back: what it answered is owed again, so telephone",
     "duties-outlive-recall": "The message was recalled, but duties that it laid remain: waive them or leave them",

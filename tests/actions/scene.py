@@ -53,7 +53,15 @@ async def refer(house: House, agency: str = POLICE, **changes: Any) -> Any:
 
 def vote(house: House, seat: str, outcome: str = NOTIFY) -> dict[str, Any]:
     """The body of one partner's decision, made now."""
-    return {"seat": seat, "outcome": outcome, "decided_at": house.clock().isoformat()}
+    said = (
+        "yes" if outcome.startswith("sin-") else "more-information" if outcome.startswith("more-") else "no"
+    )
+    return {
+        "seat": seat,
+        "outcome": outcome,
+        "criteria_met": said,
+        "decided_at": house.clock().isoformat(),
+    }
 
 
 async def decide(house: House, referral: Any, seat: str, outcome: str = NOTIFY, **changes: Any) -> Any:

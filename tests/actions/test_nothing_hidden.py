@@ -137,7 +137,8 @@ async def test_g_06_the_business_unit_alone_takes_back_nobody_else_s_message(hou
 async def test_s4_07_when_all_have_answered_and_nothing_is_decided_an_officer_hears_until_it_is(
     house: House,
 ) -> None:
-    referral = await refer(house, body={"referral_kind": "near-miss"})
+    nearly = house.example("referral")["body"]["incident"] | {"nature": "near-miss"}
+    referral = await refer(house, body={"referral_kind": "near-miss", "incident": nearly})
     await decide_all(house, referral, "more-information")
     await decide(house, referral, "dsp-icb", "more-information")
     assert await reasons(house) == ["nothing-decided"]

@@ -27,8 +27,10 @@ from tests.actions.scene import (
     entries_named,
     incident_of,
     meeting,
+    reasons,
     refer,
     send,
+    vote,
 )
 from tests.gateway_house import House
 
@@ -136,11 +138,62 @@ async def test_a_late_decision_meets_its_duty_late(house: House) -> None:
     assert (await duty_of(house, referral, "dsp-icb", "triage-decision")).state is DutyState.MET_LATE
 
 
+AGAINST = dict.fromkeys(PARTNERS, "no-further-action")
+
+
 @pytest.mark.parametrize(
-    "votes", [{}, dict.fromkeys(PARTNERS, "no-further-action")], ids=["silence", "against"]
+    ("votes", "state"),
+    [
+        ({}, DutyState.OPEN),
+        (
+            {"dsp-icb": "no-further-action", "dsp-police": "no-further-action"},
+            DutyState.OPEN,
+        ),  # the council is silent
+        (AGAINST | {"dsp-police": NOTIFY}, DutyState.OPEN),  # dissent
+        (AGAINST | {"dsp-police": "near-miss-review"}, DutyState.OPEN),
+        (AGAINST | {"dsp-icb": "more-information"}, DutyState.OPEN),
+        (AGAINST, DutyState.WAIVED),
+        (dict.fromkeys(PARTNERS, "review-without-sin"), DutyState.WAIVED),
+        (dict.fromkeys(PARTNERS, "near-miss-review"), DutyState.WAIVED),
+        (dict.fromkeys(PARTNERS, "sin-only"), DutyState.OPEN),
+    ],
 )
-async def test_the_council_notifies_whatever_triage_says(house: House, votes: dict[str, str]) -> None:
-    """S4-04, P-05: the record of the notification never waits for the partners."""
+async def test_x_29_only_all_three_together_end_the_duty_to_notify(
+    house: House, votes: dict[str, str], state: DutyState
+) -> None:
+    """P-05, S4-07, X-29: silence or dissent never does; what all three deny, the council among them, is not missed for ever."""
+    referral = await refer(house)
+    for seat, outcome in votes.items():
+        await decide(house, referral, seat, outcome)
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is state
+    differ = len(votes) == len(PARTNERS) and len(set(votes.values())) > 1
+    decided_against = differ and votes["dsp-la"] == "no-further-action"
+    assert ("notification-still-owed" in await reasons(house)) == (
+        decided_against and state is DutyState.OPEN
+    )
+
+
+async def test_x_29_three_who_call_the_criteria_met_and_decide_on_nothing_leave_it_to_be_notified(
+    house: House,
+) -> None:
+    """S4-07: what is met is notified, whatever box was ticked beside it; an officer hears."""
+    referral = await refer(house)
+    for seat in PARTNERS:
+        body = vote(house, seat, "no-further-action")
+        body["criteria_met"] = "yes" if seat == "dsp-icb" else "no"
+        about = {"incident": referral["incident"], "in_reply_to": referral["id"]}
+        await send(house, PARTNERS[seat], "triage-decision", body, **about)
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.OPEN
+    assert "notification-still-owed" in await reasons(house)
+
+
+@pytest.mark.parametrize(
+    ("votes", "state"), [({}, DutyState.MET), (AGAINST, DutyState.WAIVED)], ids=["silence", "against"]
+)
+async def test_the_council_notifies_whatever_triage_says(
+    house: House, votes: dict[str, str], state: DutyState
+) -> None:
+    """S4-04, P-05: the record of the notification never waits for the partners, and the review follows from it."""
     referral = await refer(house)
     for seat, outcome in votes.items():
         await decide(house, referral, seat, outcome)
@@ -148,7 +201,8 @@ async def test_the_council_notifies_whatever_triage_says(house: House, votes: di
         house, COUNCIL, "sin-record", incident=referral["incident"], in_reply_to=referral["id"]
     )
     assert record["decision"] == "forward"
-    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.MET
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is state
+    assert "K17" in {duty.clock for duty in await duties_of(house, referral)}
 
 
 async def test_only_the_council_records_a_notification(house: House) -> None:

@@ -197,25 +197,6 @@ async def test_an_outcome_ends_what_it_makes_needless_with_a_receipt(house: Hous
     assert len(await entries_named(house, "DutyEnded")) == 1
 
 
-ENDS = (
-    '[[consequence]]\ndecision = "triage"\noutcomes = ["no-further-action"]\n'
-    'ends = ["sin-record"]\nclause = "P-10"\n'
-)
-
-
-async def test_a_duty_of_the_law_ends_only_by_a_decision_that_says_so(house: House) -> None:
-    """P-10: it was later determined that the criteria were not met."""
-    await arrange(house, ENDS, ('outcomes_silent = ["no-further-action"]', "outcomes_silent = []"))
-    for outcome, expected in (("sin-only", DutyState.OPEN), ("no-further-action", DutyState.WAIVED)):
-        referral = await refer(house)
-        for seat, agency in (("dsp-la", COUNCIL), ("dsp-icb", "northshire-icb"), ("dsp-police", POLICE)):
-            vote = {"seat": seat, "outcome": outcome, "decided_at": house.clock().isoformat()}
-            await send(
-                house, agency, "triage-decision", vote, incident=referral["incident"], in_reply_to=None
-            )
-        assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is expected
-
-
 async def test_while_nobody_present_holds_a_seat_the_deputy_receives_owes_and_decides(house: House) -> None:
     """S3-07, X-11, G-04."""
     await arrange_council(house)

@@ -225,6 +225,18 @@ async def test_a_ground_of_the_law_is_the_director_s_to_notify_whatever_the_revi
     assert await children_s.states(answer, "sin-record") == ["met"]  # by when it was sent (C-16)
 
 
+async def test_the_director_s_decision_that_the_criteria_are_not_met_ends_the_duty_to_notify(
+    children_s: Council,
+) -> None:
+    """P-05: and nobody else's does."""
+    incident = example(PACK)["body"]["incident"] | {"nature": "serious-harm", "ongoing": False}
+    answer = await children_s.send(PACK, notification(incident=incident))
+    held = await children_s.decide(answer, "sin-criteria", "not-met", "dcs", author="assistant-director")
+    assert (held["decision"], await children_s.states(answer, "sin-record")) == ("hold", ["open"])
+    await children_s.decide(answer, "sin-criteria", "not-met", "dcs")
+    assert await children_s.states(answer, "sin-record") == ["waived"]
+
+
 def test_s1_20_no_limit_is_invented() -> None:
     """Of this pack's clocks only K07 and the law's four count towards a limit; the others age, or are set by a person."""
     clocks = packs.shipped(PACK).clocks.values()

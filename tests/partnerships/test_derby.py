@@ -222,6 +222,22 @@ async def test_c_16_a_notification_sent_late_on_the_fifth_day_and_recorded_next_
     assert await derby.states(answer, "sin-record") == ["met"]
 
 
+async def test_p_05_the_council_s_own_decision_ends_the_duty_to_notify_but_not_after_a_death_in_care(
+    derby: Council,
+) -> None:
+    """P-05, S2-03: what is not to be notified is not missed for ever, and the death of a looked-after child always is to be."""
+    harm = form("serious", **what_happened(**GROUNDS["abuse-serious-harm"]))
+    for body, state in (
+        (harm, "waived"),
+        (form("serious", **what_happened(**GROUNDS["looked-after-death"])), "open"),
+    ):
+        answer = await derby.send("serious-incident-form", body)
+        assert await derby.states(answer, "sin-record") == ["open"]
+        await derby.decide(answer, "sin-criteria", "not-met", "strategic-director")
+        assert await derby.states(answer, "sin-record") == [state]
+    assert (await derby.held()).count("notification-still-owed") == 1
+
+
 async def test_s0_01_a_ground_that_a_missing_fact_leaves_open_makes_it_a_task_as_well(derby: Council) -> None:
     body = form("not-serious", **what_happened(nature="serious-harm", abuse_or_neglect="unknown"))
     answer = await derby.send("serious-incident-form", body)

@@ -118,11 +118,12 @@ async def test_s4_10_a_near_miss_is_reviewed_in_proportionate_time_and_has_no_st
 async def test_s2_01_what_is_called_a_near_miss_and_was_serious_harm_is_owed_to_the_panel(
     house: House,
 ) -> None:
-    """S2-01, S4-09, P-05: the sender's word for it, and the partners' to review it as one, take no duty of the law away."""
+    """S2-01, S4-09, P-05: the sender's word for it takes no duty of the law away, only all three partners' decision does."""
     referral = await refer(house, HOSPITALS, body={"referral_kind": "near-miss"})
-    await decide_all(house, referral, "near-miss-review")
     record = await duty_of(house, referral, "dsp-la", "sin-record")
     assert (record.clock, record.state) == ("K12", DutyState.OPEN)
+    await decide_all(house, referral, "near-miss-review")
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.WAIVED
 
 
 async def test_p_03_a_looked_after_child_s_death_is_told_to_the_secretary_of_state_and_ofsted(

@@ -401,7 +401,7 @@ async def test_s2_03_not_met_is_no_answer_to_the_death_of_a_looked_after_child(
     told = await refer(stage, incident=natural, children=[child])
     await decide(stage, told, "not-met")
     assert await stage.state(told, "K12", SIN) == "open"
-    assert [reason for hold in await stage.held() for reason in hold.reasons] == ["died-in-care"]
+    assert [reason for hold in await stage.held() for reason in hold.reasons] == ["notification-still-owed"]
     await notify(
         stage,
         told,

@@ -285,7 +285,7 @@ async def test_p_03_not_met_leaves_the_death_of_a_child_we_care_for_to_be_notifi
     await decide(stage, told, "not-met")
     assert (await stage.incident(told)).label == "Need to Know case"
     assert "head-of-service-sqa: sin-record, K12" in await stage.owed(told)
-    assert "died-in-care" in [reason for hold in await stage.held() for reason in hold.reasons]
+    assert "notification-still-owed" in [reason for hold in await stage.held() for reason in hold.reasons]
 
 
 @pytest.mark.parametrize("threshold", ["no", "yes"])

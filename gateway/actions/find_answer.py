@@ -6,12 +6,9 @@ is none. It reads, and states nothing.
 
 from __future__ import annotations
 
-import base64
-import json
-
 from gateway.actions.acknowledge import Acknowledgement, said_of
 from gateway.actions.prove import Stated
-from gateway.actions.take import open_disclosures
+from gateway.actions.take import fields_of, open_disclosures
 from gateway.parts import Parts
 from gateway.store import log
 from gateway.store.deliveries import DeliveryRow
@@ -24,13 +21,6 @@ async def find_answer(parts: Parts, asked: Acknowledgement, row: DeliveryRow) ->
     for entry in entries:
         if entry.event == wanted.event.text:
             opened = await open_disclosures(parts, row.partnership, entry.id)
-            if dict(map(_member, opened)) == wanted.fields:
+            if fields_of(opened) == wanted.fields:
                 return Stated(entry.id, entry.jws, opened)
     return None
-
-
-def _member(disclosure: str) -> tuple[str, str | int]:
-    """Name and value (RFC 9901 section 4.2.1)."""
-    padded = disclosure + "=" * (-len(disclosure) % 4)
-    _salt, name, value = json.loads(base64.urlsafe_b64decode(padded))
-    return name, value

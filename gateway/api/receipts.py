@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway.actions.export import own_policy
+from gateway.actions.take import fields_of, open_disclosures
 from gateway.api.door import LOG, READ, Door
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import AgencyId
+from gateway.core.messages import AgencyId, MessageId
 from gateway.ledger import sealing
 from gateway.oauth.resource import Principal
-from gateway.store import log
+from gateway.store import deliveries, log, messages
 from gateway.store.log import EntryRow
 from gateway.store.transaction import Tx
 
@@ -26,9 +28,9 @@ NOT_SEALED = "This receipt is not sealed yet; ask again in a second."
 
 
 async def get_receipt(door: Door, request: Request) -> Response:
-    """A receipt of a message that my agency sent."""
+    """A receipt of a message that my agency sent; of one that it received, those of its own answers and of what it fetched."""
     principal = await door.reader(request, READ)
-    entry = await door.parts.store.read(lambda tx: _own_entry(tx, principal, request.path_params["receipt"]))
+    entry = await _own_entry(door, principal, request.path_params["receipt"])
     return JSONResponse(_document(entry), headers=HEADERS)
 
 
@@ -39,8 +41,9 @@ async def get_proof(door: Door, request: Request) -> Response:
     grows at one pace for others: then 404 until they confirmed it, normally within a minute.
     """
     principal = await door.reader(request, READ)
-    wanted, is_steady = request.path_params["receipt"], door.parts.settings.steady_growth > 0
-    proof = await door.parts.store.read(lambda tx: _proof(tx, principal, wanted, is_steady=is_steady))
+    entry = await _own_entry(door, principal, request.path_params["receipt"])
+    is_steady = door.parts.settings.steady_growth > 0
+    proof = await door.parts.store.read(lambda tx: _proof(tx, entry, is_steady=is_steady))
     if proof is None:
         detail = "This receipt is not proved yet; ask again in a minute." if is_steady else NOT_SEALED
         raise Refused(ErrorCode.NOT_FOUND, detail=detail)
@@ -100,16 +103,45 @@ async def get_tile(door: Door, request: Request) -> Response:
     return Response(tile, headers=HEADERS, media_type="application/octet-stream")
 
 
-def _own_entry(tx: Tx, principal: Principal, wanted: str) -> EntryRow:
-    entry = log.find_entry_of_sender(tx, AgencyId(principal.agency), sorted(principal.partnerships), wanted)
-    if entry is None:
+async def _own_entry(door: Door, principal: Principal, wanted: str) -> EntryRow:
+    """The entry, when it is my agency's to read; not found otherwise, whether it exists or not."""
+    agency, partnerships = AgencyId(principal.agency), sorted(principal.partnerships)
+    read = door.parts.store.read
+    sent = await read(lambda tx: log.find_entry_of_sender(tx, agency, partnerships, wanted))
+    if sent is not None:
+        return sent
+    received = await read(lambda tx: log.find_entry_of_recipient(tx, agency, wanted))
+    if received is None or received.partnership is None:
         raise Refused(ErrorCode.NOT_FOUND)
-    return entry
+    fields = fields_of(await open_disclosures(door.parts, received.partnership, received.id))
+    if not await read(lambda tx: _is_for_recipient(tx, agency, partnerships, received, fields)):
+        raise Refused(ErrorCode.NOT_FOUND)
+    return received
 
 
-def _proof(tx: Tx, principal: Principal, wanted: str, *, is_steady: bool) -> str | None:
+def _is_for_recipient(
+    tx: Tx,
+    agency: AgencyId,
+    partnerships: list[str],
+    entry: EntryRow,
+    fields: Mapping[str, str | int],
+) -> bool:
+    """Whether it is about a delivery of the agency's own, or the acceptance of content that the agency fetched."""
+    message = MessageId(entry.chain)
+    own = [
+        row
+        for row in deliveries.of_message(tx, message)
+        if deliveries.find_for_agency(tx, agency, partnerships, row.id) is not None
+    ]
+    if fields.get("recipient") == agency:
+        return fields.get("delivery") in {row.id for row in own}
+    found = messages.find(tx, [entry.partnership or ""], message)
+    is_acceptance = found is not None and found.receipt == entry.id
+    return is_acceptance and any(row.opened_at is not None and not row.notice for row in own)
+
+
+def _proof(tx: Tx, entry: EntryRow, *, is_steady: bool) -> str | None:
     """Under the first checkpoint that others confirmed; where these are to show no one's rhythm, under no other."""
-    entry = _own_entry(tx, principal, wanted)
     if entry.log is None or entry.leaf_index is None:
         return None
     confirmed = log.anchor_holding(tx, entry.log, entry.leaf_index)

@@ -232,6 +232,20 @@ def find_entry_of_sender(
     return None if row is None else EntryRow(**row._mapping)
 
 
+def find_entry_of_recipient(tx: Tx, agency: AgencyId, entry: str) -> EntryRow | None:
+    """An entry about a message that was delivered to this agency; which of a message's entries it may read, the caller must see."""
+    query = _ENTRY.where(
+        t.entry.c.id == entry,
+        exists().where(
+            t.delivery.c.message == t.entry.c.chain,
+            t.delivery.c.partnership == t.entry.c.partnership,
+            t.delivery.c.agency == agency,
+        ),
+    )
+    row = tx.execute(query).first()
+    return None if row is None else EntryRow(**row._mapping)
+
+
 def last_of_chain(tx: Tx, ref: str) -> datetime | None:
     """When the last entry of a chain of the gateway's own was made."""
     query = select(t.entry.c.at).where(t.entry.c.chain == ref, t.entry.c.partnership.is_(None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -227,6 +228,20 @@ async def test_a_signed_message_is_kept_with_its_signature_and_the_evidence_chec
 async def test_a_signature_over_another_request_is_refused(house: House, changes: dict[str, Any]) -> None:
     said = await sent(house, "NOT-TAKEN", **changes)
     assert (said.status, said.code) == (422, "signature-not-taken")
+
+
+@in_one_house
+async def test_a_signature_without_a_digest_that_evidence_can_check_is_refused(house: House) -> None:
+    """The digest holds, and is of SHA-512 alone."""
+    body = json.dumps(house.example("referral", reference="LONG")).encode()
+    digest = f"sha-512=:{base64.b64encode(hashlib.sha512(body).digest()).decode()}:"
+    key, at = house.keys[AgencyId(POLICE)], int(house.clock().timestamp())
+    headers = signature_headers(key, "POST", f"{house.base_url}/v1/messages", digest, at)
+    async with Raw(house, POLICE) as police:
+        sent = [("Content-Type", JSON), ("Content-Digest", digest), *headers.items()]
+        said = await police.post(body, sent)
+    assert (said.status, said.code) == (422, "signature-not-taken")
+    assert "sha-256" in said.document["detail"]
 
 
 @in_one_house

@@ -63,6 +63,31 @@ async def test_another_agency_s_messages_and_receipts_look_like_none_at_all(hous
             assert told[0] == told[1]
 
 
+async def test_a_recipient_reads_the_statements_of_its_own_answers_and_of_what_it_fetched(
+    house: House,
+) -> None:
+    answer = await refer(house)
+    async with Raw(house, UNIT) as unit, Raw(house, ICB) as icb:
+
+        async def seen(by: Raw, receipt: str) -> list[int]:
+            paths = (f"/v1/receipts/{receipt}", f"/v1/receipts/{receipt}/proof")
+            return [(await by.call("GET", path, headers=())).status for path in paths]
+
+        (item,) = await unit.client.inbox()
+        said = await unit.client.acknowledge(item["id"], "person", "sbu", "Winifred Stave")
+        await seal_waiting(house.parts)
+        mine, accepted = said["receipt"]["id"], answer["receipt"]["id"]
+        assert await seen(unit, mine) == [200, 200]
+        assert await seen(icb, mine) == [404, 404], "another recipient's"
+        assert await seen(unit, accepted) == [404, 404], "it has not fetched the content"
+        fetched = (await unit.call("GET", f"/v1/inbox/{item['id']}", headers=())).document
+        assert fetched["receipt"]["id"] == accepted
+        assert await seen(unit, accepted) == [200, 200]
+        assert await seen(icb, accepted) == [404, 404]
+        async with Raw(house, POLICE) as police:
+            assert await seen(police, mine) == [200, 200], "the sender reads all of its message's"
+
+
 async def test_a_message_s_receipts_grow_with_what_happens_to_it(house: House) -> None:
     answer = await refer(house)
     async with house.client(UNIT) as unit:

@@ -8,7 +8,8 @@ Source: RFC 3834 sections 2 and 4; S2-23.
 from __future__ import annotations
 
 from gateway.actions.compose import Composition, compose
-from gateway.actions.forward import Forwarded, delivery_row
+from gateway.actions.owe_deliveries import delivery_row
+from gateway.actions.what_follows import Forwarded
 from gateway.core.messages import RoleId, Seat
 from gateway.core.rules import letter_rule
 from gateway.parts import Parts, Work

@@ -1,7 +1,7 @@
-"""What is told to have been known earlier brings the law's own clock forward (K12, C-13).
+"""Bring the law's own clock forward when a message says that its start was earlier than first told (K12, C-13).
 
-The invariant: a clock of the law only ever moves earlier by what is told, never later; both instants stay on record, the first as the
-incident's moment and the earlier one with the duty and in the ledger; an officer hears of it at once.
+The invariant: what a message tells can move a clock of the law earlier and never later. Both instants stay on record: the one
+first told as the incident's moment, the earlier one with the duty and in the ledger. An officer is told at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CORRECTED = "corrected_"  # before the name of a moment that a correction puts r
 def bring_forward(
     tx: Tx, parts: Parts, work: Work, message: Message, incident: Incident, route: Route
 ) -> None:
-    """Count the open duties of the law anew from what this message tells, where that makes them due earlier."""
+    """Count each open duty of the law from what this message tells, where that makes it due earlier."""
     told, corrected = _told(route, message)
     if not told and not corrected:
         return

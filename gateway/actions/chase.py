@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.actions.compose import Composition, compose
-from gateway.actions.forward import DO_NOT_CONTACT, EVERYBODY_ABSENT, Forwarded, delivery_row
 from gateway.actions.hold import hold
+from gateway.actions.owe_deliveries import delivery_row
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.warn_unit import warn_unit
+from gateway.actions.what_follows import DO_NOT_CONTACT, EVERYBODY_ABSENT, Forwarded
 from gateway.core import clocks
 from gateway.core.alerts import last_before_due
 from gateway.core.clocks import Reminder, Stage

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.actions.forward import is_stopped
 from gateway.actions.hold import hold
+from gateway.actions.owe_deliveries import is_stopped
 from gateway.actions.prove import Said, Subject, prove
 from gateway.core.deliveries import DeliveryState
 from gateway.core.ladder import LadderRule, Rung, Until, ladder_for, rungs_above

@@ -12,19 +12,16 @@ from datetime import datetime
 from typing import Any
 
 from gateway.actions.ask_the_law import found_in
+from gateway.actions.circumstances import circumstances
 from gateway.actions.decided_on import Thread, message_of, thread
 from gateway.actions.draft_letters import draft_letters
-from gateway.actions.forward import (
-    Forwarded,
-    add_deliveries,
-    add_duties,
-    circumstances,
-    involve,
-    lay_once,
-)
+from gateway.actions.forward import involve
 from gateway.actions.hold import hold
+from gateway.actions.lay_duties import add_duties, lay_once
 from gateway.actions.meet import decided_seats, seat_of
+from gateway.actions.owe_deliveries import add_deliveries
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.what_follows import Forwarded
 from gateway.core.duties import UNANSWERED, DutyState, Tally, Vote, tally
 from gateway.core.messages import Facts, Message, MessageId, RoleId
 from gateway.core.receipts import Event

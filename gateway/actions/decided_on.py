@@ -1,4 +1,8 @@
-"""Which message a decision is about: the one it answers, through other decisions on it; else the one that opened the incident."""
+"""Which message a decision is about.
+
+It is the message that the decision answers; if that is itself a decision, the message that one answers, and so on. Where the
+chain ends it is the message that opened the incident.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +26,18 @@ class Thread:
     deciding: frozenset[str]
 
     def about(self, answered: MessageId | None) -> MessageId | None:
-        """The message decided on by an answer to `answered`; None only while an incident has no message at all."""
+        """The message that a decision is about, if the decision answers `answered`; None only where there is no message yet."""
         row = self.rows.get(answered) if answered else None
         while row is not None and row.type in self.deciding:
             row = self.rows.get(row.in_reply_to) if row.in_reply_to else None
         return row.id if row is not None else next(iter(self.rows), None)
 
     def caused(self, message: Message) -> MessageId | None:
-        """The message for which what follows from this one is owed: itself, or for an answer in a decision what that is on."""
+        """The message that duties laid by this one are about: the message itself, or what it decides on if it is a decision."""
         return self.about(message.in_reply_to) if message.type in self.deciding else message.id
 
     def taken_back(self) -> frozenset[str]:
-        """The messages that are withdrawn from everybody: a vote among them counts no more."""
+        """The messages that are withdrawn from everybody; a vote in one of them no longer counts."""
         return frozenset(row.id for row in self.rows.values() if row.taken_back_at is not None)
 
 

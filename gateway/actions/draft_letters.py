@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.actions.compose import Composition, compose
-from gateway.actions.forward import DO_NOT_CONTACT, Forwarded, delivery_row, is_stopped
 from gateway.actions.hold import hold
 from gateway.actions.misdirection import against
+from gateway.actions.owe_deliveries import delivery_row, is_stopped
 from gateway.actions.prove import Said
+from gateway.actions.what_follows import DO_NOT_CONTACT, Forwarded
 from gateway.core.disclosure import POLICE_HOLD
 from gateway.core.identifiers import make_letter_reference
 from gateway.core.messages import MessageId, Seat

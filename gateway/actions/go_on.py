@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from gateway.actions.bring_forward import bring_forward
 from gateway.actions.decide_jointly import decide_jointly
-from gateway.actions.forward import Forwarded, forward
+from gateway.actions.forward import forward
 from gateway.actions.hold import hold
 from gateway.actions.recall import recall_as_corrected
+from gateway.actions.what_follows import Forwarded
 from gateway.core.messages import Message
 from gateway.core.rules import Route
 from gateway.parts import Parts, Work

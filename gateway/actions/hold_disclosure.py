@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from gateway.actions.forward import is_stopped
 from gateway.actions.hold import hold
 from gateway.actions.need_to_know import must_know
+from gateway.actions.owe_deliveries import is_stopped
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.core.disclosure import POLICE_HOLD
 from gateway.core.errors import ErrorCode, Refused

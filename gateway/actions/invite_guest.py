@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.actions.decided_on import message_of
-from gateway.actions.forward import Forwarded, owe_delivery
 from gateway.actions.need_to_know import must_know
+from gateway.actions.owe_deliveries import owe_delivery
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.what_follows import Forwarded
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, Seat
 from gateway.core.officers import TwoOfficers

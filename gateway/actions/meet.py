@@ -1,6 +1,7 @@
-"""What a message answers, and how it meets what was owed: in time, or late and on record.
+"""Which duties a message meets: in time, or late and on record.
 
-Met by arrival, unless the duty says that the event which the answer tells of counts (C-16); then both are stated.
+What counts is when the answer arrived, unless the duty says that the event which the answer tells of counts (C-16); then
+both instants are stated.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from gateway.core.rules import (
     answers_task,
     joint_decision,
 )
+from gateway.core.written_times import written_or_null
 from gateway.parts import Work
 from gateway.store import duties
 from gateway.store.duties import DutyRow
@@ -29,7 +31,10 @@ from gateway.store.transaction import Tx
 
 
 def meet(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> list[Said]:
-    """Close what this message answers: for a decision the duty of every seat it speaks for. What is to be stated."""
+    """Close the duties that this message meets, and return what is to be stated of them.
+
+    An answer in a decision meets the duty of every seat that it speaks for.
+    """
     if not answers_in_full(route, message):
         return []
     decision = joint_decision(work.pack, message.type, message.facts)
@@ -41,7 +46,10 @@ def meet(tx: Tx, work: Work, message: Message, incident: Incident, route: Route)
 
 
 def earliest(pack: Pack, clock: str, start_at: datetime) -> datetime | None:
-    """What meets the law's clocks, or one of an exact day, cannot have happened before they began; local ones can (S0-10)."""
+    """The earliest instant at which an event can meet a duty by this clock; None where there is none (S0-10).
+
+    A clock of the law, or of an exact day, cannot be met by what happened before it began.
+    """
     found = pack.clocks.get(clock)
     return start_at if found is not None and (found.statutory or found.exact) else None
 
@@ -55,10 +63,13 @@ def _close(tx: Tx, pack: Pack, duty: DutyRow, message: Message) -> Said:
         "duty": duty.id,
         "owner": f"{duty.role}@{duty.agency}",
         "clock": duty.clock,
-        "due_at": _instant(duty.due_at) or "no limit",
+        "due_at": written_or_null(duty.due_at) or "no limit",
     }
     if told_at:
-        fields |= {"event_at": _instant(counts_at) or "", "arrived_at": _instant(message.arrived_at) or ""}
+        fields |= {
+            "event_at": written_or_null(counts_at) or "",
+            "arrived_at": written_or_null(message.arrived_at) or "",
+        }
     return Said(Event.DUTY_MET, fields, reason=state.value)
 
 
@@ -101,9 +112,10 @@ def seat_of(pack: Pack, decision: JointDecision, role: RoleId) -> RoleId | None:
 
 
 def _answered(tx: Tx, pack: Pack, message: Message, incident: Incident) -> list[DutyRow]:
-    """The duty laid by the very message that is answered, where that laid any; else the earliest of its kind.
+    """The duties that an ordinary answer meets.
 
-    What a seat owes by two clocks is one thing: the answer meets it by both (K12 and K12b).
+    The one laid by the very message that it answers, if that laid any; else the sender's earliest of the kind. Where a seat
+    owes one thing by two clocks, the answer meets both (K12 and K12b).
     """
     owed = [
         duty
@@ -143,7 +155,3 @@ def _laid_duties(tx: Tx, message: Message, incident: Incident) -> bool:
     every = duties.of_incident(tx, incident.partnership, incident.id)
     mine = (duty for duty in every if duty.agency == message.agency and duty.expects == message.type)
     return any(duty.message == message.in_reply_to and answers_task(duty.task, message) for duty in mine)
-
-
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

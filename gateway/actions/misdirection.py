@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from gateway.actions.forward import DO_NOT_CONTACT, EVERYBODY_ABSENT
+from gateway.actions.what_follows import DO_NOT_CONTACT, EVERYBODY_ABSENT
 from gateway.core.deliveries import DeliveryState
 from gateway.core.messages import AgencyKind, DeliveryId, Seat
 from gateway.core.presence import local_day

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.actions.forward import Forwarded, add_duties
 from gateway.actions.hold import hold
+from gateway.actions.lay_duties import add_duties
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.what_follows import Forwarded
 from gateway.core.messages import AgencyId, IncidentId
 from gateway.core.periods import Period
 from gateway.core.receipts import Event

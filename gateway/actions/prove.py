@@ -107,7 +107,10 @@ def ask_ahead(tx: Tx, parts: Parts, refs: Sequence[str]) -> None:
 
 
 def counting(tx: Tx, subject: Subject, last: Said, most: int = MOST_COUNTED) -> list[Said]:
-    """`last` with how long every other chain of the incident is by now; before it as many counts as it takes for all of them."""
+    """`last`, which says how many entries every other chain of the incident has by now.
+
+    One statement holds at most `most` counts; where there are more chains, statements with the other counts come before it.
+    """
     assert subject.partnership is not None  # an incident's
     assert subject.incident is not None
     lengths = log.lengths_of_incident(tx, subject.partnership, subject.incident)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from gateway.actions.forward import Forwarded, add_duties
 from gateway.actions.hold import hold
+from gateway.actions.lay_duties import add_duties
 from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
 from gateway.actions.recall import OPENED_WRONGLY
+from gateway.actions.what_follows import Forwarded
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, IncidentId, MessageId, RoleId

@@ -12,17 +12,11 @@ from typing import Any, assert_never
 
 from gateway.actions.decide_jointly import UNDECIDED, not_a_seat_of_the_sender, votes_of
 from gateway.actions.doubts import FIRST_FAN_OUT
-from gateway.actions.forward import (
-    Forwarded,
-    Same,
-    add_deliveries,
-    add_duties,
-    drop_laid,
-    lay_anew,
-    same_of,
-    work_out,
-)
+from gateway.actions.forward import work_out
+from gateway.actions.lay_duties import Same, add_duties, drop_laid, lay_anew, same_of
 from gateway.actions.meet import decided_seats
+from gateway.actions.owe_deliveries import add_deliveries
+from gateway.actions.what_follows import Forwarded
 from gateway.core.duties import DutyState, Tally, Vote, tally
 from gateway.core.errors import ErrorCode
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId, Message, MessageId, RoleId, Seat

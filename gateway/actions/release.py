@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from gateway.actions.circumstances import circumstances
 from gateway.actions.climb import TELEPHONE
 from gateway.actions.decided_on import message_of
 from gateway.actions.doubts import doubts, forbidden
 from gateway.actions.draft_letters import LETTER_RULE
-from gateway.actions.forward import Forwarded, add_duties, circumstances, is_stopped
 from gateway.actions.go_on import go_on
 from gateway.actions.hold import TRANSFERRED, hold
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
+from gateway.actions.lay_duties import add_duties
 from gateway.actions.misdirection import misdirections
 from gateway.actions.need_to_know import must_know
+from gateway.actions.owe_deliveries import is_stopped
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.what_follows import Forwarded
 from gateway.core.deliveries import DeliveryState
 from gateway.core.duties import DutyState
 from gateway.core.errors import ErrorCode, Refused

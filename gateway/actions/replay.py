@@ -17,8 +17,8 @@ from typing import Any
 
 from gateway.actions.decide_jointly import must_still_notify, votes_of
 from gateway.actions.decided_on import Thread
-from gateway.actions.forward import Same, same_of
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
+from gateway.actions.lay_duties import Same, same_of
 from gateway.actions.meet import decided_seats
 from gateway.actions.rehearse import Follows, Rehearsal, Setting, rehearse
 from gateway.actions.tell_rehearsal import told

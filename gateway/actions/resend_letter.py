@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from gateway.actions.decided_on import message_of
 from gateway.actions.draft_letters import AWAITS_RELEASE, LETTER_RULE
-from gateway.actions.forward import Forwarded, delivery_row, is_stopped
 from gateway.actions.hold import hold
 from gateway.actions.misdirection import against
 from gateway.actions.need_to_know import must_know
+from gateway.actions.owe_deliveries import delivery_row, is_stopped
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.what_follows import Forwarded
 from gateway.core.deliveries import DeliveryState
 from gateway.core.disclosure import POLICE_HOLD
 from gateway.core.errors import ErrorCode, Refused

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.actions.forward import Forwarded
 from gateway.actions.hold import hold
+from gateway.actions.what_follows import Forwarded
 from gateway.core.messages import AgencyId, AgencyKind, Message, Seat
 from gateway.core.routing import OUT_OF_HOURS, Directory
 from gateway.core.rules import is_avoided

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.actions.forward import URGENT
+from gateway.actions.owe_deliveries import URGENT
 from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
 from gateway.core.deliveries import DeliveryState
 from gateway.core.identifiers import IdKind

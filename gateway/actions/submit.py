@@ -15,7 +15,6 @@ from typing import Any
 
 from gateway.actions.compare_answers import ANSWERS_DIFFER, differs, owe_answer_again
 from gateway.actions.doubts import CONFIRMATION, doubts, forbidden, letter_answered
-from gateway.actions.forward import Forwarded
 from gateway.actions.go_on import go_on
 from gateway.actions.hold import hold
 from gateway.actions.hold_disclosure import hold_if_said
@@ -25,6 +24,7 @@ from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.actions.reopen import CLOSED, reopened
 from gateway.actions.ring_out_of_hours import ring_out_of_hours
+from gateway.actions.what_follows import Forwarded
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from gateway.actions.change_calendar import EXTENDED
 from gateway.core.duties import DutyState
+from gateway.core.written_times import written_or_null
 from gateway.store.duties import DutyRow
 
 LATE = (DutyState.MET_LATE.value, DutyState.MISSED.value)
@@ -35,15 +35,15 @@ def duty_document(duty: DutyRow | Mapping[str, Any]) -> dict[str, Any]:
         "clock": row["clock"],
         "rule": row.get("rule"),
         "pack_version": row["pack_version"],
-        "start_at": _instant(row["start_at"]),
+        "start_at": written_or_null(row["start_at"]),
         "due_on": row["due_on"].isoformat() if row["due_on"] else None,
-        "due_at": _instant(row["due_at"]),
-        "original_due_at": _original(changes) or _instant(row["due_at"]),
+        "due_at": written_or_null(row["due_at"]),
+        "original_due_at": _original(changes) or written_or_null(row["due_at"]),
         "due_changes": [dict(change) for change in changes],
         "uncounted": row["due_at"] is None and bool(changes),
         "state": state,
-        "met_at": _instant(row.get("met_at")),
-        "event_at": _instant(row.get("event_at")),
+        "met_at": written_or_null(row.get("met_at")),
+        "event_at": written_or_null(row.get("event_at")),
         "met_by": row.get("met_by"),
         "reason_missing": state in LATE and row.get("explained_at") is None,
         "chase_stage": row.get("chase_stage"),
@@ -53,7 +53,3 @@ def duty_document(duty: DutyRow | Mapping[str, Any]) -> dict[str, Any]:
 def _original(changes: Sequence[Mapping[str, Any]]) -> str | None:
     """The due before the first extension; what a list of holidays moved counts from where it was moved to."""
     return next((str(each["old_due_at"]) for each in changes if each["cause"] == EXTENDED), None)
-
-
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.actions.circumstances import circumstances
 from gateway.actions.compose import Composition, compose
-from gateway.actions.forward import Forwarded, add_duties, circumstances, forward
+from gateway.actions.forward import forward
 from gateway.actions.hold import TRANSFERRED, hold
+from gateway.actions.lay_duties import add_duties
 from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Subject, prove
+from gateway.actions.what_follows import Forwarded
 from gateway.core.duties import UNANSWERED, DutyState
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId, Message, PartnershipId, RoleId, Seat

@@ -43,7 +43,6 @@ from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
 
 BUSINESS_UNIT = RoleId("sbu")
-ENDED = "ended-by-decision"
 REACHES_NOBODY = "reaches-nobody"
 UNDECIDED = "nothing-decided"
 STILL_OWED = "notification-still-owed"
@@ -234,10 +233,11 @@ class _Reached:
             if (self._dissent and work.pack.is_statutory(duty.clock)) or (is_notification and to_notify):
                 kept |= is_notification
                 continue
-            duties.change(tx, duty.id, state=DutyState.WAIVED.value, next_chase_at=None)
+            ended = {"state": DutyState.WAIVED.value, "waived_reason": duties.ENDED_BY_DECISION}
+            duties.change(tx, duty.id, **ended, next_chase_at=None)
             owner = f"{duty.role}@{duty.agency}"
             fields = {"duty": duty.id, "owner": owner, "clock": duty.clock, "decision": self._decision.id}
-            said.append(Said(Event.DUTY_ENDED, fields, reason=ENDED))
+            said.append(Said(Event.DUTY_ENDED, fields, reason=duties.ENDED_BY_DECISION))
         if kept:
             hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (STILL_OWED,))
         if said:

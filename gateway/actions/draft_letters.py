@@ -18,7 +18,7 @@ from gateway.core.identifiers import make_letter_reference
 from gateway.core.messages import MessageId, Seat
 from gateway.core.receipts import Event
 from gateway.core.routing import Holder
-from gateway.core.rules import LetterRule, is_avoided
+from gateway.core.rules import CORRECTION, SUPERSEDE, LetterRule, is_avoided
 from gateway.parts import Parts, Work
 from gateway.store import incidents, mail, messages
 from gateway.store.incidents import Incident
@@ -82,12 +82,32 @@ def draft_letters_about(
 
 
 def children_of(tx: Tx, work: Work, incident: Incident) -> list[tuple[MessageId, int, Pupil]]:
-    """The children that the incident's referrals name, each by its referral and its place there; content is opened."""
+    """The children that the incident's referrals name, each by its referral and its place there; content is opened.
+
+    A referral that was taken back, or replaced by a later one, names nobody any more: it may have been about a wrong child.
+    """
     return [
         (row.id, place, _pupil(child))
-        for row in messages.of_incident(tx, incident.partnership, incident.id, "referral")
-        if row.decision == "forward"
+        for row in _standing_referrals(tx, incident)
         for place, child in enumerate(_referral_body(work, row).get("children", []))
+    ]
+
+
+def _standing_referrals(tx: Tx, incident: Incident) -> list[MessageRow]:
+    every = messages.of_incident(tx, incident.partnership, incident.id)
+    referrals = [row for row in every if row.type == "referral" and row.decision == "forward"]
+    replaced = {
+        corrected
+        for row in every
+        if row.type == CORRECTION and row.decision == "forward" and row.taken_back_at is None
+        if SUPERSEDE in row.facts["codes"].get("action", ())
+        for corrected in row.facts["codes"].get("corrects", ())
+    }
+    return [
+        row
+        for number, row in enumerate(referrals)
+        if row.taken_back_at is None
+        and not (row.id in replaced and any(one.agency == row.agency for one in referrals[number + 1 :]))
     ]
 
 
@@ -113,12 +133,18 @@ def _pupils(tx: Tx, work: Work, incident: Incident) -> list[Pupil]:
     for _, _, pupil in children_of(tx, work, incident):
         if pupil.school_urn:
             found.setdefault((pupil.school_urn, pupil.name.casefold(), pupil.born_on), pupil)
-    return list(found.values())
+    dated = {(school, name) for school, name, born_on in found if born_on}
+    # whom another referral names with a date of birth is one child, with one letter
+    return [
+        pupil for (school, name, born_on), pupil in found.items() if born_on or (school, name) not in dated
+    ]
 
 
 def _pupil(child: Mapping[str, Any]) -> Pupil:
+    """An estimated date of birth is told to no school: it would look for another child, and find none."""
     name = " ".join(filter(None, (child.get("given_names"), child.get("family_name"))))
-    return Pupil(name, child.get("school_urn") or "", child.get("date_of_birth"))
+    born_on = child.get("date_of_birth") if child.get("date_of_birth_status") == "known" else None
+    return Pupil(name, child.get("school_urn") or "", born_on)
 
 
 def _referral_body(work: Work, row: MessageRow) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.actions.compose import Composition, compose
+from gateway.actions.decided_on import message_of
 from gateway.actions.forward import forward
 from gateway.actions.hold import hold
 from gateway.actions.need_to_know import must_know
@@ -26,15 +27,20 @@ from gateway.core.rules import (
     ACKNOWLEDGEMENT,
     CORRECTION,
     OF_ONE_MESSAGE,
+    UNDONE_WITH_IT,
     WITHDRAW,
     Forward,
     answered_message,
+    consequence,
     decide,
+    joint_decision,
     takes_back,
 )
+from gateway.core.statutory import CLOCK as NOTIFICATION
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, duties, holds, incidents, messages
 from gateway.store.deliveries import DeliveryRow
+from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
@@ -154,6 +160,8 @@ def _take_back(
     subject = _subject(work, message, incident)
     if said:
         prove(tx, parts, work, subject, said)
+    if not agencies:
+        _undo_beginnings(tx, parts, work, message, incident)
     _end_duties(tx, parts, work, message, incident, {row.agency for row in mine if row.id in fates})
     if not agencies:
         messages.change(tx, incident.partnership, message, taken_back_at=work.at)
@@ -207,21 +215,54 @@ def _end_duties(
         hold(tx, work, incident.partnership, incident.id, ("message", message), (DUTIES_REMAIN,))
 
 
+def _undo_beginnings(tx: Tx, parts: Parts, work: Work, message: MessageId, incident: Incident) -> None:
+    """What the message said to have been done never was: its clocks did not begin, and what they counted is not owed (P-10).
+
+    What it answered is owed again all the same, so that no duty of the law is lost; a new record counts from its own instant.
+    """
+    names = incidents.forget_moments(tx, incident.partnership, incident.id, message, UNDONE_WITH_IT)
+    said: list[Said] = []
+    for duty in duties.of_incident(tx, incident.partnership, incident.id) if names else ():
+        clock = work.pack.clocks.get(duty.clock)
+        if clock is None or clock.start not in names or duty.state not in UNANSWERED:
+            continue
+        ended = {"state": DutyState.WAIVED.value, "waived_reason": duties.NEVER_BEGAN}
+        duties.change(tx, duty.id, **ended, next_chase_at=None)
+        fields = {"duty": duty.id, "owner": f"{duty.role}@{duty.agency}", "clock": duty.clock}
+        said.append(Said(Event.DUTY_WAIVED, fields, reason=duties.NEVER_BEGAN))
+    if said:
+        prove(tx, parts, work, _subject(work, message, incident), said)
+
+
 def _owe_again(tx: Tx, parts: Parts, work: Work, message: MessageId, incident: Incident) -> None:
-    """What the message answered is owed as before: an answer that was taken back from everybody answers nothing (P-05)."""
+    """What the message answered is owed as before: an answer that was taken back from everybody answers nothing (P-05).
+
+    So is the notification, where the message had a part in the decision that ended it: nobody stays silent on a vote withdrawn.
+    """
     met = [
         duty
         for duty in duties.of_incident(tx, incident.partnership, incident.id)
         if duty.met_by == message and duty.state in (DutyState.MET, DutyState.MET_LATE)
     ]
     said: list[Said] = []
-    for duty in met:
+    for duty in (*met, *_ended_by_a_part_of(tx, work, message, incident)):
         duties.owe_again(tx, duty.id, work.at)
         fields = {"duty": duty.id, "owner": f"{duty.role}@{duty.agency}", "clock": duty.clock}
         said.append(Said(Event.DUTY_OWED_AGAIN, fields, reason=OWED_AGAIN))
     if said:
         prove(tx, parts, work, _subject(work, message, incident), said)
         hold(tx, work, incident.partnership, incident.id, ("message", message), (OWED_AGAIN,))
+
+
+def _ended_by_a_part_of(tx: Tx, work: Work, message: MessageId, incident: Incident) -> list[DutyRow]:
+    row = messages.find(tx, [incident.partnership], message)
+    told = message_of(row, work) if row is not None and row.agency in work.directory.agencies else None
+    decision = joint_decision(work.pack, told.type, told.facts) if told is not None else None
+    reached = [one["outcome"] for one in incident.outcomes if decision and one["decision"] == decision.id]
+    follows = (consequence(work.pack, decision.id, outcome) for outcome in reached) if decision else ()
+    if not any(one is not None and one.ends for one in follows):
+        return []
+    return duties.ended_by_decision(tx, incident.partnership, incident.id, NOTIFICATION)
 
 
 def _part_with(

@@ -29,7 +29,7 @@ WRITTEN_HERE = frozenset(
 )  # the gateway alone writes these, by its timetable and its decisions
 ACKNOWLEDGEMENT, BY_PERSON = "acknowledgement", "person"
 CORRECTION = "correction"
-WITHDRAW = "withdraw"
+WITHDRAW, SUPERSEDE = "withdraw", "supersede"
 WITHDRAWING = frozenset({WITHDRAW, "recall-misdirected"})  # corrections that take a message back (G-06)
 TASK_RECORD, DONE = "task-record", frozenset({"done", "not-applicable"})
 # By which code an answer says which of several like duties it meets: the task done, the review, the meeting.
@@ -47,6 +47,9 @@ Codes = Mapping[str, frozenset[str]]
 OF_ONE_MESSAGE = frozenset(
     {"request_sent_at", "letter_sent_at", "imr_requested_at", "held_at", "actions_set_at"}
 )
+# What a message says that its sender has done: taken back, it never happened, and its clocks never began. Awareness is not
+# among these: what the council was told once, it knows (P-05, C-13).
+UNDONE_WITH_IT = frozenset({"sin_submitted_at", "lcspr_decided_at"})
 # What a later message may tell of anew: another instant is another urgent concern, the same one is not (S0-23).
 TOLD_ANEW = frozenset({"urgent_concern_at"})
 # What lies ahead when it is told: a day set, a meeting called. Everything else has happened, or the telling is wrong.

@@ -101,9 +101,12 @@ _MEET = Prepared(
     )
 )
 SAME = ("agency", "role", "expects", "task", "clock", "start_at")
+ENDED_BY_DECISION, NEVER_BEGAN = "ended-by-decision", "message-recalled"  # why a duty was waived
 _LAID = Prepared(
     select(*[t.duty.c[name] for name in SAME], t.duty.c.state).where(
-        t.duty.c.partnership == bindparam("partnership"), t.duty.c.incident == bindparam("incident")
+        t.duty.c.partnership == bindparam("partnership"),
+        t.duty.c.incident == bindparam("incident"),
+        t.duty.c.waived_reason.is_distinct_from(literal(NEVER_BEGAN)),
     )
 )
 _OF_INCIDENT = Prepared(
@@ -146,7 +149,8 @@ def owed(
 def laid(
     tx: Tx, partnership: PartnershipId, incident: IncidentId
 ) -> dict[tuple[Any, ...], frozenset[DutyState]]:
-    """Every duty that an incident has or had, by what makes two of them the same (`SAME`), and how those stand."""
+    """Every duty that an incident has or had, by what makes two of them the same (`SAME`), and how those stand; what ended
+    with the message that began it, never was."""
     found: dict[tuple[Any, ...], frozenset[DutyState]] = {}
     for row in tx.execute(_LAID, {"partnership": partnership, "incident": incident}):
         *same, state = row
@@ -163,12 +167,19 @@ def meet(
 
 def owe_again(tx: Tx, duty: DutyId, at: datetime) -> None:
     """Its answer no longer counts: open as before, looked at by the next chase."""
-    fresh = {"met_at": None, "met_by": None, "event_at": None, "explained_at": None}
+    fresh = dict.fromkeys(("met_at", "met_by", "event_at", "explained_at", "waived_reason"))
     change(tx, duty, state=DutyState.OPEN.value, chase_stage=None, next_chase_at=at, **fresh)
 
 
 def change(tx: Tx, duty: DutyId, **values: Any) -> None:
     tx.execute(update(t.duty).where(t.duty.c.id == duty).values(**values))
+
+
+def ended_by_decision(tx: Tx, partnership: PartnershipId, incident: IncidentId, clock: str) -> list[DutyRow]:
+    """What is owed by a clock no more because a decision said so, and no officer."""
+    d = t.duty.c
+    query = _ALL.where(d.partnership == partnership, d.incident == incident, d.clock == clock)
+    return [_duty(row) for row in tx.execute(query.where(d.waived_reason == ENDED_BY_DECISION))]
 
 
 def find_locked(tx: Tx, duty: DutyId) -> tuple[DutyRow | None, Incident | None]:

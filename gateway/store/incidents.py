@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -285,6 +285,18 @@ def record_moments(
         ]
         tx.execute(_RECORD_MOMENT, rows)
     return {**known, **fresh}
+
+
+def forget_moments(
+    tx: Tx, partnership: PartnershipId, incident: IncidentId, message: MessageId, names: Collection[str]
+) -> frozenset[str]:
+    """Take away those start events of these names that a message brought; which. What told of them is in the ledger."""
+    m = t.moment.c
+    mine = (m.partnership == partnership, m.incident == incident, m.message == message, m.name.in_(names))
+    found = frozenset(tx.execute(select(m.name).where(*mine)).scalars())
+    if found:
+        tx.execute(delete(t.moment).where(*mine))
+    return found
 
 
 def _incident(row: Any) -> Incident | None:

@@ -31,6 +31,7 @@ from tests.actions.scene import (
     sent_by_the_house,
     waiting,
 )
+from tests.actions.test_recall import correct
 from tests.gateway_house import House
 
 URN = "999901"
@@ -79,6 +80,36 @@ async def test_a_child_referred_twice_has_one_letter(house: House) -> None:
     await refer(house, agency="northshire-hospitals", incident=referral["incident"])
     await decide_all(house, referral)
     assert len(await sent_by_the_house(house, referral, "dsl-letter")) == 1
+
+
+async def test_s2_26_whom_a_second_referral_names_without_a_sure_date_of_birth_has_one_letter(
+    house: House,
+) -> None:
+    """An estimated date is told to no school: it would look for another child, and find none (S2-21)."""
+    guessed = {"date_of_birth": "2021-01-01", "date_of_birth_status": "estimated"}
+    referral = await refer(house, body=pupils(house, guessed))
+    await refer(house, agency="northshire-hospitals", incident=referral["incident"])
+    await decide_all(house, referral)
+    (letter,) = await sent_by_the_house(house, referral, "dsl-letter")
+    assert letter["body"]["child_date_of_birth"] == "2021-05-14"
+    _, (letter,) = await letters_for(house, guessed | {"given_names": "Jory", "nhs_number": "9990000026"})
+    assert letter["body"]["child_date_of_birth"] is None
+
+
+@pytest.mark.parametrize("action", ["withdraw", "supersede"])
+async def test_s2_26_no_letter_names_a_child_of_a_referral_that_was_taken_back_or_replaced(
+    house: House, action: str
+) -> None:
+    """G-06: it may have been about a wrong child, of whom that school is to learn nothing."""
+    wrong = await refer(
+        house, body=pupils(house, {"given_names": "Wrongly Named", "nhs_number": "9990000026"})
+    )
+    right = await refer(house, incident=wrong["incident"])
+    by = {"superseded_by": right["id"]} if action == "supersede" else {}
+    await correct(house, wrong, action, **by)
+    await decide_all(house, right)
+    letters = await sent_by_the_house(house, wrong, "dsl-letter")
+    assert [letter["body"]["child_name"] for letter in letters] == ["Elowen Mae Testington"]
 
 
 async def test_a_letter_is_a_valid_message_of_the_public_schema(house: House) -> None:

@@ -9,10 +9,11 @@ import pytest
 from gateway.actions.ask_the_law import asked_of_incident
 from gateway.actions.recall import Fate
 from gateway.agency.client import AgencyProblem
-from gateway.core.duties import DutyState
+from gateway.core.duties import UNANSWERED, DutyState
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.timetable import chase_due
 from gateway.store import messages
+from gateway.store.duties import DutyRow
 from tests.actions.scene import (
     COUNCIL,
     ICB,
@@ -82,6 +83,43 @@ async def test_g_06_an_answer_taken_back_answers_nothing_and_an_officer_hears(ho
     assert len(await entries_named(house, "DutyOwedAgain")) == 1
     await send(house, COUNCIL, "sin-record", **about)
     assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.MET
+
+
+@pytest.mark.parametrize("days_later", [0, 3])
+async def test_c_13_a_record_of_a_notification_that_is_taken_back_began_no_clock(
+    house: House, days_later: int
+) -> None:
+    """C-13, P-10, X-22: a wrong day in the record calls no meeting on a wrong day; the right record counts from its own, and the
+    notification is owed until it comes."""
+    referral = await refer(house)
+    about = {"incident": referral["incident"], "in_reply_to": None}
+    at = house.clock()
+    house.clock.move_by(hours=1)
+    wrong = await send(house, COUNCIL, "sin-record", {"submitted_at": at.isoformat()}, **about)
+    assert {duty.clock for duty in await unanswered(house, referral)} >= {"K15", "K17"}
+    await correct(house, wrong, "withdraw", COUNCIL)
+    assert {duty.clock for duty in await unanswered(house, referral)} & {"K12", "K15", "K17"} == {"K12"}
+    house.clock.move_by(days=days_later)
+    right = at + timedelta(days=days_later)
+    await send(house, COUNCIL, "sin-record", {"submitted_at": right.isoformat()}, **about)
+    counted = {duty.clock: duty.start_at for duty in await unanswered(house, referral)}
+    assert (counted["K15"], counted["K17"]) == (right, right)
+    assert "K12" not in counted
+
+
+async def test_p_05_a_vote_against_that_is_taken_back_owes_the_notification_again(house: House) -> None:
+    """P-05, X-29: all three had to say so, and one of them says so no more."""
+    referral = await refer(house)
+    for seat in PARTNERS:
+        last = await decide(house, referral, seat, "no-further-action")
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.WAIVED
+    await take_back(house, last)
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.OPEN
+    assert "answer-taken-back" in await reasons(house)
+
+
+async def unanswered(house: House, referral: dict[str, str]) -> list[DutyRow]:
+    return [duty for duty in await duties_of(house, referral) if duty.state in UNANSWERED]
 
 
 async def test_g_06_an_answer_recalled_from_a_wrong_recipient_still_answers(house: House) -> None:

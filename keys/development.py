@@ -9,7 +9,7 @@ import base64
 import ipaddress
 import ssl
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -35,6 +35,20 @@ class Certificates:
     def client(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.authority))
 
+    def are_good_at(self, at: datetime) -> bool:
+        """Whether all three are there, and the certificate has a day left."""
+        try:
+            found = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        except (OSError, ValueError):
+            return False
+        life = (found.not_valid_before_utc, found.not_valid_after_utc - timedelta(days=1))
+        return life[0] <= at < life[1] and self.authority.exists() and self.key.exists()
+
+
+def certificates_in(folder: Path) -> Certificates:
+    """The files of a folder, made or not."""
+    return Certificates(folder / "authority.pem", folder / "tls.pem", folder / "tls.key")
+
 
 def make_certificates(folder: Path, not_before_at: datetime, not_after_at: datetime) -> Certificates:
     """An authority for development and a certificate for localhost, both P-256."""
@@ -44,7 +58,7 @@ def make_certificates(folder: Path, not_before_at: datetime, not_after_at: datet
     life = (not_before_at, not_after_at)
     authority = _certificate(issuer, issuer, issuer_key, issuer_key, life, is_authority=True)
     leaf = _certificate(subject, issuer, key, issuer_key, life, is_authority=False)
-    made = Certificates(folder / "authority.pem", folder / "tls.pem", folder / "tls.key")
+    made = certificates_in(folder)
     made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     made.certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
     made.key.touch(mode=0o600)
@@ -68,6 +82,7 @@ def _certificate(
     names: list[x509.GeneralName] = [
         x509.DNSName("localhost"),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        x509.IPAddress(ipaddress.ip_address("::1")),
     ]
     builder = (
         x509.CertificateBuilder()

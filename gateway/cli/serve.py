@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvloop
 
+from gateway.app import system_clock
 from gateway.core.errors import Misconfigured
 from gateway.serving import serve as serve_until_stopped
 from gateway.serving import work as work_until_stopped
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import migrations
+from keys.development import certificates_in, make_certificates
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -28,10 +32,10 @@ def serve() -> None:
 
     Example: gateway serve
     """
-    settings = _settings()
+    settings, authority = _with_tls(_settings())
     hint = _hint(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_until_stopped(settings, ready=lambda: _say_where(settings), hint=hint))
+        runner.run(serve_until_stopped(settings, ready=lambda: _say_where(settings, authority), hint=hint))
 
 
 @app.command()
@@ -77,6 +81,21 @@ def _settings() -> Settings:
     return settings
 
 
-def _say_where(settings: Settings) -> None:
+def _with_tls(settings: Settings) -> tuple[Settings, Path | None]:
+    """With a certificate for this machine alone where development has none, and the authority to trust for it."""
+    if not settings.wants_development_tls:
+        return settings, None
+    folder, now = settings.var_dir / "development-tls", system_clock()
+    made = certificates_in(folder)
+    if not made.are_good_at(now):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        made = make_certificates(folder, now - timedelta(days=1), now + timedelta(days=365))
+    files = {"tls_cert_file": made.certificate, "tls_key_file": made.key}
+    return settings.model_copy(update=files), made.authority
+
+
+def _say_where(settings: Settings, authority: Path | None) -> None:
     typer.echo(f"Serving agencies at {settings.public_url} (listening on {settings.listen})")
     typer.echo(f"Health and metrics at http://{settings.operator_listen}/livez, /readyz, /metrics")
+    if authority is not None:
+        typer.echo(f"Its certificate is for development: trust {authority}, on this machine alone")

@@ -13,10 +13,18 @@ import os
 import tomllib
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -29,6 +37,7 @@ PREFIX = "GATEWAY_"
 FILE_VARIABLE = "GATEWAY_SETTINGS_FILE"
 DEFAULT_FILE = Path("var/gateway.toml")
 LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Mode = Literal["development", "production"]
 Words = Annotated[tuple[str, ...], NoDecode]  # in the environment: separated by commas
@@ -95,7 +104,10 @@ class Settings(BaseSettings):
     )
 
     # --- how the gateway listens
-    listen: str = Field("127.0.0.1:8443", description="host:port, or unix:/path behind a proxy that ends TLS")
+    listen: str = Field(
+        "127.0.0.1:8443",
+        description="host:port, or unix:/path behind a proxy that ends TLS; in development the port of a public_url on this machine",
+    )
     tls_cert_file: Path | None = Field(
         None, description="certificate chain (PEM) when listening on host:port"
     )
@@ -393,6 +405,20 @@ class Settings(BaseSettings):
             return value
         raise ValueError("neither host:port nor unix:/path")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _listens_where_it_is_called(cls, said: dict[str, Any]) -> dict[str, Any]:
+        """In development a public address on this machine is where the gateway is: no proxy is expected before it."""
+        url = urlsplit(str(said.get("public_url", "")))
+        try:
+            is_here = url.hostname in LOOPBACK_NAMES and url.port is not None
+        except ValueError:  # a port that is none: the public address itself is refused
+            is_here = False
+        if said.get("mode") != "development" or "listen" in said or not is_here:
+            return said
+        host = "[::1]" if url.hostname == "::1" else "127.0.0.1"
+        return {**said, "listen": f"{host}:{url.port}"}
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -405,6 +431,14 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, settings_file())
 
     # --- what follows from the settings
+
+    @property
+    def wants_development_tls(self) -> bool:
+        """Whether it calls itself https on this machine and nobody has a certificate: development makes one."""
+        url = urlsplit(self.public_url)
+        is_here = url.hostname in LOOPBACK_NAMES and self.listen.rpartition(":")[0] in LOOPBACK
+        has_none = self.tls_cert_file is None and self.proxy_secret_file is None
+        return not self.is_production and url.scheme == "https" and is_here and has_none
 
     @property
     def book_url(self) -> str:

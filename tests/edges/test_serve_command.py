@@ -125,6 +125,24 @@ def test_a_process_of_its_own_serves_agencies_and_the_operator_and_ends_in_order
     assert not list((deployment.folder / "var").glob("*-wal")), "the stores were closed, not torn down"
 
 
+def test_in_development_an_address_on_this_machine_is_served_as_it_is_called(deployment: Deployment) -> None:
+    """Neither GATEWAY_LISTEN nor a certificate is set: https at the public address answers all the same."""
+    for name in ("GATEWAY_LISTEN", "GATEWAY_TLS_CERT_FILE", "GATEWAY_TLS_KEY_FILE"):
+        del deployment.environment[name]
+    made = deployment.folder / "var/development-tls/authority.pem"
+    seen = []
+    for _ in range(2):
+        with deployment.serving() as process:
+            assert process.stdout is not None
+            assert str(made.relative_to(deployment.folder)) in process.stdout.readline()
+            trusting = ssl.create_default_context(cafile=made)
+            address = f"https://127.0.0.1:{deployment.port}/oauth2/jwks"
+            with urllib.request.urlopen(address, context=trusting) as answer:
+                assert answer.status == 200
+        seen.append(made.read_bytes())
+    assert seen[0] == seen[1], "whoever trusts it need not do so again"
+
+
 def test_a_second_serving_process_is_told_of_the_first(deployment: Deployment) -> None:
     with deployment.serving():
         status, told, wrong = deployment.run("serve")

@@ -9,7 +9,8 @@ import asyncio
 import email
 import email.policy
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from typing import Any
@@ -51,6 +52,17 @@ RETURN_CHOICES = (
     ("partial", "In part: more is to come"),
     ("nil", "A nil return: the agency was not involved"),
 )
+ANSWER_SLIPS: Mapping[str, str] = {
+    "letter_reference": "Write the reference of our letter to that school, such as SG-7K3M-9QPX-2D",
+    "roll_from": "Write from when: a day, a month or a year, such as 06/09/2021, 09/2021 or 2021",
+    "roll_to": "Write until when: a day, a month or a year, such as 06/09/2021, 09/2021 or 2021, or “present”",
+    "previous_school": "Write the name of the previous school, or “not applicable”",
+    "additional_information": "Write less, or leave it empty",
+    "records_held": "Choose Yes, No or Not answered",
+}
+UNFIT = "The answers do not fit together. Check each of them"
+NOT_APPLICABLE = frozenset({"not applicable", "not_applicable", "n/a", "none"})
+_SLASHED, _STORED = re.compile(r"(?:(\d{1,2})/)?(\d{1,2})/(\d{4})"), re.compile(r"\d{4}-\d\d(?:-\d\d)?")
 ANSWER_FIELDS = ("roll_from", "roll_to", "previous_school", "additional_information")
 YES_NO = {"yes": True, "no": False}
 
@@ -188,7 +200,7 @@ async def shown_item(
         "said": said,
         "names": reading.agency_names(snapshot.directory),
         "typed": dict(visit.form) if errors or slips else _typed(said),
-        "errors": {error.pointer.rpartition("/")[2]: error.code for error in errors},
+        "errors": {name: ANSWER_SLIPS.get(name, UNFIT) for name in _fields(errors)},
         "found": slips or {},
         "owed": await console.parts.store.read(lambda tx: owed_returns(tx, read)),
         "return_kinds": RETURN_CHOICES,
@@ -274,22 +286,48 @@ def plain_words(raw: bytes, kind: str | None = None) -> tuple[str, str]:
     return subject[:200], str(text)[:MOST_CHARACTERS]
 
 
+def _fields(errors: Iterable[FieldError]) -> list[str]:
+    """The form's fields in which something is wrong, each once; "" for what is wrong with all of them together."""
+    named = [error.pointer.rpartition("/")[2] for error in errors]
+    return list(dict.fromkeys(name if name in ANSWER_SLIPS else "" for name in named))
+
+
 def _answers(form: Mapping[str, str]) -> dict[str, Any]:
     """The form's answers as members of a `dsl-confirmation`; what was left empty is absent."""
     typed = {name: form[name].strip() for name in ANSWER_FIELDS if form.get(name, "").strip()}
+    for name in typed.keys() & {"roll_from", "roll_to"}:
+        typed[name] = _stored_day(typed[name])
+    if typed.get("previous_school", "").casefold() in NOT_APPLICABLE:
+        typed["previous_school"] = "not_applicable"
     records = YES_NO.get(form.get("records_held", ""))
     never = {"never_on_roll": True} if form.get("never_on_roll") == "yes" else {}
     return {**typed, **({} if records is None else {"records_held": records}), **never}
 
 
+def _stored_day(text: str) -> str:
+    """ "06/09/2021", "09/2021" and "Present" as the message keeps them; anything else as it was typed."""
+    if (found := _SLASHED.fullmatch(text)) is None:
+        return "present" if text.casefold() == "present" else text
+    day, month, year = found.groups()
+    return "-".join([year, f"{month:0>2}", *([f"{day:0>2}"] if day else [])])
+
+
+def _shown_day(text: str) -> str:
+    """A day as people write it: "2021-09-06" as "06/09/2021"."""
+    return "/".join(reversed(text.split("-"))) if _STORED.fullmatch(text) else text
+
+
 def _typed(said: Words | None) -> dict[str, str]:
     """What stands in the form at first: what the reader suggests, but for the answer that an officer must choose."""
     suggested = _known(said.suggested or {}) if said else {}
-    return {
-        name: ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    found = {
+        name: ("yes" if value else "no") if isinstance(value, bool) else _shown_day(str(value))
         for name, value in suggested.items()
         if name != "records_held"  # never chosen beforehand: a false "No" hides a child at risk
     }
+    if found.get("previous_school") == "not_applicable":
+        found["previous_school"] = "not applicable"
+    return found
 
 
 def _known(answers: Mapping[str, Any]) -> dict[str, Any]:

@@ -482,7 +482,7 @@ def reason(code: str | None) -> str:
 def reasons(codes: Iterable[str]) -> str:
     """Several reasons as one line; only the first begins as a sentence does."""
     first, *others = [reason(code) for code in codes] or [""]
-    return "; ".join([first, *(one if one[:2].isupper() else one[:1].lower() + one[1:] for one in others)])
+    return "; ".join([first, *(one if one[1:2].isupper() else one[:1].lower() + one[1:] for one in others)])
 
 
 def file_type(media_type: str | None) -> str:

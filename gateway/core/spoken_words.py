@@ -28,7 +28,7 @@ ROLES: Mapping[str, str] = {
 def role(slug: str) -> str:
     """A seat as it stands within a sentence: "agency responder"."""
     found = spoken(slug)
-    return ROLES.get(slug, found if found[:2].isupper() else found[:1].lower() + found[1:])
+    return ROLES.get(slug, found if found[1:2].isupper() else found[:1].lower() + found[1:])
 
 
 def spoken(code: str) -> str:

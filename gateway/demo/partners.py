@@ -62,8 +62,10 @@ class School:
         return signature + raw
 
     async def take(self, raw: bytes) -> None:
-        """A letter arrives."""
-        await self._letters.put(email.message_from_bytes(raw, policy=email.policy.default))
+        """A mail arrives; one that asks nothing, such as the receipt for a reply, is left unread."""
+        mail = email.message_from_bytes(raw, policy=email.policy.default)
+        if "confirmation needed" in str(mail["Subject"]):
+            await self._letters.put(mail)
 
 
 class OwnMailServer:

@@ -35,7 +35,7 @@ from gateway.demo.partnership import (
 )
 from gateway.demo.stage import Ports, Stage, prepare_folder, set_up
 from gateway.demo.story import OFFICER, Cast, Step, StepFailed, play
-from gateway.demo.week import leave_a_week
+from gateway.demo.week import AGREES, leave_a_week
 from gateway.dispatch import intake
 from gateway.moving_clock import MovingClock
 from gateway.serving import Gateway, build, listening, running
@@ -184,13 +184,16 @@ def _free_port() -> int:
 async def _tell_where(asked: Demonstration, cast: Cast) -> None:
     settings = cast.stage.settings
     link = await create_sign_in_link(cast.gateway.parts, OFFICER)
+    command = f"GATEWAY_SETTINGS_FILE={cast.stage.settings_file} .venv/bin/gateway"
     asked.tell_open(
-        f"\nThe gateway stays up.\n  API       {settings.public_url}  (certificate: {cast.stage.certificates.authority})\n"
-        f"  Console   {settings.console_url}/console/\n"
+        f'\nThe gateway stays up. Open the link of "Sign in"; the README says what to try first.\n'
         f"  Sign in   {link}  (works once, for 15 minutes)\n"
+        f'  Again     {command} console link --officer "{OFFICER}"  (or --officer "{AGREES}", who agrees to what you ask)\n'
+        f"  API       {settings.public_url}  (certificate: {cast.stage.certificates.authority})\n"
+        f"  Console   {settings.console_url}/console/\n"
         f"  Operator  http://{settings.operator_listen}/readyz\n"
         f"  Evidence  {asked.folder}/evidence.zip, {asked.folder}/evidence-erased.zip, {asked.folder}/policy.json\n"
-        f"  Commands  GATEWAY_SETTINGS_FILE={cast.stage.settings_file} .venv/bin/gateway duties list\n"
+        f"  Commands  {command} duties list\n"
         "Stop with Ctrl-C."
     )
 

@@ -210,13 +210,13 @@ async def write_to_schools(cast: Cast) -> None:
         "c. Do you hold any records that indicate child welfare or child protection concerns relating to this child? Yes\n"
     )
     unclear = "He joined us in September. No - but please ring me, there was something last year.\n"
-    await _reply(cast, primary, first, "dsl@harbour-view.example", clear)
-    await _reply(cast, secondary, second, "dsl@cliffside.example", unclear)
+    await reply(cast, primary, first, "dsl@harbour-view.example", clear)
+    await reply(cast, secondary, second, "dsl@cliffside.example", unclear)
     confirmation = await _message_of(cast, COUNCIL, "dsl-confirmation")
     cast.done(
         "Harbour View's e-mail answered the three questions: recorded as its confirmation", confirmation
     )
-    hold = await _held_mail(cast)
+    hold = await held_mail(cast)
     cast.done("Cliffside's e-mail was unclear: held for an officer, nothing was guessed")
     await cast.command(
         "held",
@@ -334,7 +334,7 @@ async def prove_and_erase(cast: Cast) -> None:
     cast.done("Everything that was ever accepted is accounted for: nothing unexplained")
 
 
-async def _reply(cast: Cast, school: School, letter: Any, writer: str, words: str) -> None:
+async def reply(cast: Cast, school: School, letter: Any, writer: str, words: str) -> None:
     """The school's server sends to ours over STARTTLS; ours checks DKIM and hands it to the gateway."""
     raw = school.reply(letter, writer, words)
     recipient = str(letter["Reply-To"]).strip("<>")
@@ -364,7 +364,7 @@ async def _message_of(cast: Cast, agency: str, message_type: str) -> str:
     return str((await cast.clients[agency].fetch(delivery))["receipt"]["id"])
 
 
-async def _held_mail(cast: Cast) -> str:
+async def held_mail(cast: Cast) -> str:
     found: list[str] = []
 
     async def look() -> bool:

@@ -1,12 +1,13 @@
 """A week's work for whoever looks at the console after the demonstration: live incidents that stand at different points.
 
 Everything goes through the partners' own clients, at the days on which it is said to have happened: one decided, with letters that wait
-for a person and agencies that were asked; one that a partner has not decided on in time; one new; and one that may be about a child
-who is known already. Nobody in it exists.
+for a person and agencies that were asked; one whose school answered in a way that a person must read; one that a partner has not
+decided on in time; one new; and one that may be about a child who is known already. Nobody in it exists.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from gateway.core.messages import IncidentId
 from gateway.core.permissions import OfficerRole
 from gateway.demo import invented
 from gateway.demo.partnership import BUSINESS_UNIT, COUNCIL, HOSPITALS, ICB, POLICE, SOUTH_TYNESIDE
-from gateway.demo.story import OFFICER, Cast
+from gateway.demo.story import OFFICER, PATIENCE_SECONDS, Cast, held_mail, reply
 from gateway.parts import Supply
 from gateway.store.transaction import Tx
 
@@ -27,9 +28,10 @@ DECIDERS = (
     (POLICE, "dsp-police", ("Alasdair Holt", "Chief Superintendent")),
     (ICB, "dsp-icb", ("Imelda Farrow", "Chief Nurse")),
 )
+AGREES = "Desmond Quill"  # whoever looks signs in as him too, to agree to what the other asks
 PEOPLE = (
     ("Mona Ager", OfficerRole.MANAGER, "m.ager@council.example"),
-    ("Desmond Quill", OfficerRole.OFFICER, "d.quill@council.example"),
+    (AGREES, OfficerRole.OFFICER, "d.quill@council.example"),
     ("Audrey Tor", OfficerRole.AUDITOR, None),
     ("Ada Minton", OfficerRole.ADMINISTRATOR, None),
 )
@@ -42,6 +44,7 @@ async def leave_a_week(cast: Cast, real: datetime) -> list[str]:
     earliest, middle, yesterday = _mornings(real, 3)
     cast.stage.clock.move_to(max(earliest, cast.now))
     decided = await _decided(cast)
+    unclear = await _answered_unclearly(cast)
     cast.stage.clock.move_to(max(middle, cast.now))
     late = await _refer(cast, POLICE, "NP-WEEK-2", ("Isolde", "Quillfeather", "2013-02-11"))
     await _decide(cast, late, DECIDERS[0])
@@ -51,7 +54,7 @@ async def leave_a_week(cast: Cast, real: datetime) -> list[str]:
     cast.stage.clock.move_to(real)
     await _unit(cast, real)
     again = await _refer(cast, HOSPITALS, "NSH-WEEK-4", KNOWN)
-    found = [str(each["incident"]) for each in (decided, late, fresh, again)]
+    found = [str(each["incident"]) for each in (decided, unclear, late, fresh, again)]
     cast.done(f"A week's work is left to look at in the console: incidents {', '.join(found)}")
     return found
 
@@ -70,6 +73,25 @@ async def _decided(cast: Cast) -> dict[str, Any]:
         "information-return", cast.now, "NSH-WEEK-1", referral["incident"], in_reply_to=asked["id"]
     )
     await cast.clients[HOSPITALS].submit(answer)
+    return referral
+
+
+async def _answered_unclearly(cast: Cast) -> dict[str, Any]:
+    """All three decided, the letter went out, and the school wrote in its own words: the reply is left to be read."""
+    referral = await _refer(cast, POLICE, "NP-WEEK-5", ("Leopold", "Thistledown", "2016-04-17"))
+    for each in DECIDERS:
+        await _decide(cast, referral, each)
+    held = (await cast.command("held", "list"))["holds"]
+    letter = next(
+        one for one in held if one["incident"] == referral["incident"] and "awaits-release" in one["reasons"]
+    )
+    await cast.command("held", "release", letter["id"], "--officer", OFFICER)
+    school = cast.schools["harbour-view.example"]
+    arrived = await asyncio.wait_for(school.next_letter(), PATIENCE_SECONDS)
+    cast.stage.clock.move_to(cast.now + timedelta(hours=1))
+    said = "He came to us from Cliffside in September 2023 and is still here. We have a file, please ring me before you act on it.\n"
+    await reply(cast, school, arrived, "dsl@harbour-view.example", said)
+    await held_mail(cast)
     return referral
 
 

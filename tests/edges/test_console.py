@@ -437,8 +437,10 @@ async def test_a_held_reply_is_read_and_its_answer_recorded(house: House, office
     assert slip.status == 422
     assert "There is a problem" in slip.words
     assert 'value="never"' in slip.text
+    assert '<a href="#roll_from">Write from when: a day, a month or a year' in slip.text
+    answers["previous_school"] = "Not applicable"
     done = await officer.send(
-        f"/console/held/{hold.id}/answer", roll_from="2025-09", roll_to="present", **answers
+        f"/console/held/{hold.id}/answer", roll_from="3/9/2025", roll_to="Present", **answers
     )
     assert done.headers["location"] == "/console/held?done=answered"
     assert "The answer is recorded" in (await officer.get("/console/held?done=answered")).words

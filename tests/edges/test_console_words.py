@@ -44,10 +44,9 @@ def test_every_seat_is_named_as_it_stands_within_a_sentence() -> None:
 
 
 def test_several_reasons_read_as_one_sentence() -> None:
-    told = words.reasons(["same-surname", "incident-dates-differ", "nhs-numbers-differ"])
-    assert (
-        told == "A surname is the same; but it happened on another day; but the NHS numbers differ (twins?)"
-    )
+    told = words.reasons(["same-date-of-birth", "same-surname", "nhs-numbers-differ"])
+    assert told == "The date of birth is the same; a surname is the same; but the NHS numbers differ (twins?)"
+    assert words.reasons(["telephone-them", "no-certificate"]).split("; ")[1].startswith("it must")
     assert words.reasons([]) == ""
 
 

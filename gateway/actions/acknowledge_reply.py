@@ -12,6 +12,7 @@ from gateway.actions.owe_deliveries import delivery_row
 from gateway.actions.what_follows import Forwarded
 from gateway.core.messages import RoleId, Seat
 from gateway.core.rules import letter_rule
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import incidents, messages
 from gateway.store.mail import LetterRow, RawMail
@@ -56,4 +57,4 @@ def _signed_as(work: Work, message_type: str) -> RoleId:
 
 
 def _written(raw: RawMail) -> str:
-    return raw.arrived_at.isoformat().replace("+00:00", "Z")
+    return written(raw.arrived_at)

@@ -14,6 +14,7 @@ from gateway.core import clocks
 from gateway.core.messages import IncidentId, Message
 from gateway.core.rules import Pack, moment_values, told_moments
 from gateway.core.statutory import NATURE, Finding, assess, situation, together
+from gateway.core.written_times import written_or_null
 from gateway.store import incidents
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
@@ -64,6 +65,6 @@ def document(found: Finding, pack: Pack, aware_at: datetime | None) -> dict[str,
         "tell": list(found.tell),
         "missing": list(found.missing),
         "clock": found.clock,
-        "due_at": due_at.isoformat().replace("+00:00", "Z") if due_at else None,
+        "due_at": written_or_null(due_at),
         "source": found.criterion.source,
     }

@@ -22,6 +22,7 @@ from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
 from gateway.core.rules import Pack
 from gateway.core.working_days import Calendar
+from gateway.core.written_times import written
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import (
     BankHolidays,
@@ -212,4 +213,4 @@ def _counted(clock: Clock, duty: DutyRow, calendar: Calendar) -> Due | None:
 
 
 def _text(at: datetime | None) -> str:
-    return "" if at is None else at.isoformat().replace("+00:00", "Z")
+    return "" if at is None else written(at)

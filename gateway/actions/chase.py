@@ -34,6 +34,7 @@ from gateway.core.rules import (
     chase_rule,
     is_avoided,
 )
+from gateway.core.written_times import written_or_null
 from gateway.partnerships import packs
 from gateway.parts import Parts, Work
 from gateway.store import duties, mail, messages
@@ -236,6 +237,6 @@ def _body(duty: DutyRow, reached: Reminder) -> Mapping[str, Any]:
         "clock": duty.clock,
         "owed_by": {"agency": duty.agency, "role": duty.role},
         "due_on": duty.due_on.isoformat() if duty.due_on else None,
-        "due_at": duty.due_at.isoformat().replace("+00:00", "Z") if duty.due_at else None,
+        "due_at": written_or_null(duty.due_at),
         "advice": ADVICE.get(duty.expects) if reached.stage not in REMINDERS else None,
     }

@@ -14,6 +14,7 @@ from gateway.actions.say_own import OwnMessage, record_own
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, Facts, Message, MessageId, Seat
 from gateway.core.receipts import Event
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
@@ -97,7 +98,7 @@ def _document(work: Work, message: Message, asked: Composition) -> dict[str, Any
         "reference": asked.reference,
         "incident": message.incident,
         "in_reply_to": asked.in_reply_to,
-        "created_at": work.at.isoformat().replace("+00:00", "Z"),
+        "created_at": written(work.at),
         "author": {"name": name, "post": post},
         "lawful_basis": "public-task",
         "marking": asked.marking,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from gateway.actions.rehearse import Follows, Rehearsal
+from gateway.core.written_times import written
 
 
 def told(found: Rehearsal) -> dict[str, Any]:
@@ -43,14 +43,10 @@ def _duty(row: Mapping[str, Any]) -> dict[str, Any]:
     due_at = row["due_at"]
     return {
         **_picked(row, "role", "clock"),
-        "due_at": _utc(due_at) if due_at else None,
+        "due_at": written(due_at) if due_at else None,
         **_picked(row, "agency", "expects", "task"),
     }
 
 
 def _picked(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: row[name] for name in names}
-
-
-def _utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -18,7 +18,7 @@ import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,6 +28,7 @@ import aiohttp
 
 from gateway.agency.receiving import Checked, ReceiptFalse, check_acceptance, check_receipt, knows
 from gateway.agency.request_signature import signature_headers
+from gateway.core.written_times import written
 from keys.signing import FileSigner, Signer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -253,7 +254,7 @@ class AgencyClient:
         """The member `signed` of an answer: this agency's own proof of what it received; nothing without content or key."""
         if self._key is None or delivery not in self._fetched:
             return {}
-        time = self._clock().astimezone(UTC).isoformat().replace("+00:00", "Z")
+        time = written(self._clock())
         told = {"v": "acknowledgement/1", "time": time} | self._fetched[delivery]
         jwk = {name: value for name, value in self._key.public_jwk().items() if name in KEY_MEMBERS}
         return {

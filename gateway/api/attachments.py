@@ -29,6 +29,7 @@ from gateway.core.content_types import ENDINGS, TAKEN, UNSAID, not_taken
 from gateway.core.demands import CONTENT_DIGEST
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId
+from gateway.core.written_times import written
 from gateway.parts import Parts
 from gateway.store.attachments import AttachmentRow
 from keys.sealing import CannotOpen, DataKey
@@ -139,5 +140,5 @@ def _document(kept: Kept) -> dict[str, object]:
         "media_type": kept.media_type,
         "size_bytes": kept.size_bytes,
         "withheld": list(kept.reasons),
-        "expires_at": kept.expires_at.isoformat().replace("+00:00", "Z"),
+        "expires_at": written(kept.expires_at),
     }

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import re
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,6 +24,7 @@ from gateway.api.signed_answers import check_signed
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, DeliveryId
+from gateway.core.written_times import written
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import attachments, clients, deliveries, messages
 from gateway.store.attachments import AttachmentRow
@@ -232,11 +232,7 @@ def _item(row: DeliveryRow) -> dict[str, Any]:
         "partnership": row.partnership,
         "role": row.role,
         "notice": row.notice,
-        "created_at": _text(row.created_at),
-        "opened_at": _text(row.opened_at) if row.opened_at else None,
-        "recalled_at": _text(row.recalled_at) if row.recalled_at else None,
+        "created_at": written(row.created_at),
+        "opened_at": written(row.opened_at) if row.opened_at else None,
+        "recalled_at": written(row.recalled_at) if row.recalled_at else None,
     }
-
-
-def _text(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -20,6 +20,7 @@ from gateway.core.demands import CONTENT_DIGEST, IDEMPOTENCY_KEY
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, MessageId, PartnershipId, is_entered_late
 from gateway.core.rules import Pack
+from gateway.core.written_times import written
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import attachments, deliveries, duties, incidents, likenesses, log, messages
 from gateway.store.incidents import OUTCOME
@@ -109,8 +110,8 @@ async def get_message(door: Door, request: Request) -> Response:
         "reference": row.reference,
         "type": row.type,
         "decision": row.decision,
-        "created_at": _text(row.created_at),
-        "arrived_at": _text(row.arrived_at),
+        "created_at": written(row.created_at),
+        "arrived_at": written(row.arrived_at),
         "entered_late": is_entered_late(row.created_at, row.arrived_at),
         "duties": laid,
         "attachments": [attachment_document(file) for file in files],
@@ -179,7 +180,7 @@ def _timeline(tx: Tx, agency: AgencyId, pack: Pack, incident: IncidentId) -> dic
         "id": incident,
         "partnership": partnership,
         "linked": _linked(tx, agency, partnership, incident),
-        "opened_at": _text(found.opened_at) if found else None,
+        "opened_at": written(found.opened_at) if found else None,
         "label": found.label if found else None,
         "outcome": found.outcome if found else None,
         "outcomes": [{name: one[name] for name in OUTCOME} for one in found.outcomes] if found else [],
@@ -189,8 +190,8 @@ def _timeline(tx: Tx, agency: AgencyId, pack: Pack, incident: IncidentId) -> dic
                 "id": row.id,
                 "type": row.type,
                 "from": row.agency,
-                "created_at": _text(row.created_at),
-                "arrived_at": _text(row.arrived_at),
+                "created_at": written(row.created_at),
+                "arrived_at": written(row.arrived_at),
                 "entered_late": is_entered_late(row.created_at, row.arrived_at),
             }
             for row in seen
@@ -203,7 +204,3 @@ def _linked(tx: Any, agency: AgencyId, partnership: PartnershipId, incident: Inc
     pairs = likenesses.of_incident(tx, partnership, incident)
     others = sorted(pair.other(incident) for pair in pairs if pair.state == likenesses.LINKED)
     return [other for other in others if agency in incidents.participants(tx, partnership, other)]
-
-
-def _text(at: Any) -> str:
-    return str(at.isoformat().replace("+00:00", "Z"))

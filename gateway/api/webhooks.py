@@ -6,7 +6,6 @@ is an https URL whose host lies on the public internet; it is looked at again at
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +30,7 @@ from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import AgencyId, PartnershipId, RoleId, Seat
 from gateway.core.routing import EVERY_ROLE
 from gateway.core.webhooks import WebhookState
+from gateway.core.written_times import written_or_null
 from gateway.oauth.resource import Principal
 from gateway.partnerships.directory_rows import is_https
 from gateway.store import directory, webhooks
@@ -133,9 +133,9 @@ def webhook_document(row: WebhookRow) -> dict[str, Any]:
         "role": None if row.role == EVERY_ROLE else row.role,
         "url": row.address,
         "state": row.state.value,
-        "asked_at": _text(row.asked_at),
-        "waits_until": _text(row.ends_at) if row.state is not WebhookState.IN_FORCE else None,
-        "previous_secret_until": _text(row.ends_at) if row.state is WebhookState.IN_FORCE else None,
+        "asked_at": written_or_null(row.asked_at),
+        "waits_until": written_or_null(row.ends_at) if row.state is not WebhookState.IN_FORCE else None,
+        "previous_secret_until": written_or_null(row.ends_at) if row.state is WebhookState.IN_FORCE else None,
     }
 
 
@@ -169,7 +169,3 @@ async def _own(door: Door, principal: Principal, request: Request) -> WebhookRow
     if found is None or found.agency != agency or found.partnership not in principal.partnerships:
         raise Refused(ErrorCode.NOT_FOUND)
     return await door.parts.store.read(lambda tx: standing(tx, found))
-
-
-def _text(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

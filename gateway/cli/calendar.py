@@ -24,6 +24,7 @@ from gateway.app import local_today
 from gateway.cli.dates_at_hand import warnings
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, answer, opened, run
 from gateway.core.officers import TwoOfficers
+from gateway.core.written_times import written_or_null
 from gateway.dispatch.timetable import recount_open
 from gateway.partnerships.calendars import ENGLAND, BankHolidays, joined
 from gateway.store import holidays
@@ -136,8 +137,8 @@ def _move(each: Moved) -> dict[str, Any]:
         "duty": each.duty.id,
         "incident": each.duty.incident,
         "clock": each.duty.clock,
-        "old_due_at": old.isoformat().replace("+00:00", "Z") if old else None,
-        "new_due_at": new.isoformat().replace("+00:00", "Z") if new else None,
+        "old_due_at": written_or_null(old),
+        "new_due_at": written_or_null(new),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 
 from gateway.app import system_clock
 from gateway.cli.session import stop
+from gateway.core.written_times import written
 from gateway.oauth.certificates import (
     CertificateRefused,
     Window,
@@ -108,7 +109,7 @@ def _row(entry: Mapping[str, Any], at: datetime) -> dict[str, Any]:
         "x5t#S256": entry["x5t#S256"],
         "registered_as": "authority" if "chain" in entry else "certificate",
         **names,
-        "ends_at": window.ends_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "ends_at": written(window.ends_at),
         "works": window.holds(at),
     }
 

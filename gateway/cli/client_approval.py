@@ -18,10 +18,10 @@ from gateway.actions.settle import settle
 from gateway.cli.agency_keys import LARGEST_BYTES, write_challenge
 from gateway.cli.client_answers import found, receipt_rows, refuse, tell
 from gateway.cli.client_options import ChallengeOut, Client
-from gateway.cli.client_rows import utc
 from gateway.cli.session import JsonFlag, Officer, SecondOfficer, opened, run, stop
 from gateway.core import client_keys
 from gateway.core.officers import TwoOfficers
+from gateway.core.written_times import written
 from gateway.oauth.possession import NotProved, make_proof, proved_thumbprint
 from gateway.parts import Parts
 from gateway.store import clients
@@ -122,7 +122,7 @@ def _challenge_document(parts: Parts, client: str, row: ClientRow, waiting: Wait
             "client": client,
             "audience": parts.settings.public_url,
             "nonce": waiting.nonce,
-            "expires_at": utc(waiting.expires_at),
+            "expires_at": written(waiting.expires_at),
         },
         "private_half_left_out": False,
         "receipts": [],

@@ -9,6 +9,7 @@ from typing import Any
 from gateway.actions.client_concerns import concerns
 from gateway.cli.certificates import certificate_rows
 from gateway.core import client_keys
+from gateway.core.written_times import written
 from gateway.store.clients import ClientRow
 from keys.signing import jwk_thumbprint
 
@@ -25,13 +26,13 @@ def client_row(row: ClientRow, at: datetime) -> dict[str, Any]:
         "must_send": list(row.must_send),
         "receives": dict(sorted(row.receives.items())),
         "partnerships": sorted(row.partnerships),
-        "registered_at": utc(row.registered_at),
+        "registered_at": written(row.registered_at),
         "tokens_not_before": utc_or_none(row.tokens_not_before),
         "legacy_audience_until": utc_or_none(row.legacy_audience_until),
         "jwks_uri": row.jwks_uri,
         "keys_fetched_at": utc_or_none(row.keys_fetched_at),
         "keys_fault": row.keys_fault,
-        "waits_until": None if waiting is None else utc(waiting.expires_at),
+        "waits_until": None if waiting is None else written(waiting.expires_at),
         "keys": [_key_row(key, at) for key in row.keys],
         "certificates": certificate_rows(row.certificates, at),
         "concerns": [{"concern": one.concern.value, "words": one.words} for one in concerns(row, at)],
@@ -70,9 +71,4 @@ def _until(ends_at: str | None) -> str:
 
 def utc_or_none(at: datetime | None) -> str | None:
     """`utc`, or None for none."""
-    return None if at is None else utc(at)
-
-
-def utc(at: datetime) -> str:
-    """An instant as ISO 8601 with Z."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if at is None else written(at)

@@ -43,6 +43,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId, IncidentId, PartnershipId
 from gateway.core.officers import TwoOfficers
 from gateway.core.rules import Pack
+from gateway.core.written_times import written
 from gateway.parts import Parts
 from gateway.store import duties, incidents
 from gateway.store.duties import DutyRow
@@ -282,7 +283,7 @@ async def _show(duty: str, officer: str) -> dict[str, Any]:
     async with opened() as parts:
         row = await _find(parts, duty)
         viewed = await parts.perform(view_duty, DutyViewing(row.id, officer), row.partnership, row.incident)
-    said = [asdict(one) | {"at": one.at.isoformat().replace("+00:00", "Z")} for one in viewed.said]
+    said = [asdict(one) | {"at": written(one.at)} for one in viewed.said]
     return {"duty": duty_document(row), "said": said, "receipt": viewed.receipt}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from gateway.core.messages import (
 )
 from gateway.core.routing import Directory
 from gateway.core.rules import Pack
+from gateway.core.written_times import written
 from gateway.partnerships import packs
 from gateway.partnerships.calendars import shipped_holidays
 from gateway.partnerships.vocabulary import ROLES
@@ -91,7 +92,7 @@ def route(
         "assumed_directory": known is None,
         "names_this_partnership": envelope.partnership == pack.partnership,
         "sender": {"agency": message.agency, "kind": message.agency_kind.value, "assumed": sender is None},
-        "arrived_at": _utc(message.arrived_at),
+        "arrived_at": written(message.arrived_at),
         "holidays": listed.holidays.version,
         "holidays_from": listed.source,
     }
@@ -152,7 +153,3 @@ def _from(message: Message, known: Directory | None, sender: str | None) -> Mess
     agency = AgencyId(sender) if sender else next(iter(alike), message.agency)
     kind = known.agencies[agency].kind if agency in known.agencies else message.agency_kind
     return replace(message, agency=agency, agency_kind=kind)
-
-
-def _utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -17,6 +17,7 @@ from gateway.actions.read_register import REGISTERS
 from gateway.cli.directory import the_partnership
 from gateway.cli.session import JsonFlag, Officer, answer, opened, run, stop
 from gateway.cli.sheets import Month, Out, Partnership, Taken, Year, take_out
+from gateway.core.written_times import written
 from gateway.partnerships.directory_tables import LARGEST_BYTES
 from gateway.partnerships.register_files import Words, read_register_file
 from gateway.store import registers
@@ -107,7 +108,7 @@ async def _uses(wanted: str) -> list[dict[str, Any]]:
     async with opened() as parts:
         partnership = await the_partnership(parts, wanted)
         found = await parts.store.read(lambda tx: registers.uses(tx, partnership))
-    return [asdict(use) | {"at": use.at.isoformat().replace("+00:00", "Z")} for use in found]
+    return [asdict(use) | {"at": written(use.at)} for use in found]
 
 
 async def _import(name: str, content: bytes, source: str, wanted: str, officer: str | None) -> dict[str, Any]:

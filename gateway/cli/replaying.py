@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from gateway.actions.activate_pack import LOOKS_BACK, replay_here
 from gateway.actions.replay import NOT_TRIED, Difference, Replayed
 from gateway.core.messages import PartnershipId
+from gateway.core.written_times import written
 from gateway.partnerships.packs import parse
 from gateway.parts import Parts
 
@@ -26,7 +27,7 @@ async def replayed(
     return {
         "pack": partnership,
         "version": candidate.version,
-        "since": since_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "since": written(since_at),
         "messages": found.looked_at,
         "differing": len(found.differences),
         "mark": found.mark if found.differences and since_on is None else None,
@@ -59,7 +60,7 @@ def _document(found: Difference) -> dict[str, Any]:
         "message": found.message,
         "incident": found.incident,
         "type": found.type,
-        "arrived_at": found.arrived_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "arrived_at": written(found.arrived_at),
         "in": list(found.in_what),
         "now": dict(found.now),
         "then": dict(found.then),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -21,6 +21,7 @@ from gateway.core.clocks import Clock, DayEnd, Due, Unit, due, target
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import PartnershipId
 from gateway.core.working_days import Calendar, CalendarEnds, TimeFault, read_instant
+from gateway.core.written_times import written
 from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH, load_calendar
 from gateway.partnerships.clock_tables import ClockTable, load_clock_table, pack_names
 
@@ -349,7 +350,7 @@ def _document(table: ClockTable, answer: Due) -> dict[str, Any]:
         "statutory": clock.statutory,
         "start": clock.start,
         "due_on": answer.due_on.isoformat() if answer.due_on else None,
-        "due_at": _utc(answer.due_at) if answer.due_at else None,
+        "due_at": written(answer.due_at) if answer.due_at else None,
         "counted": [day.isoformat() for day in answer.counted],
         "skipped": [{"date": each.on.isoformat(), "why": each.why} for each in answer.skipped],
     }
@@ -357,10 +358,6 @@ def _document(table: ClockTable, answer: Due) -> dict[str, Any]:
 
 def _by(listed: Listed) -> dict[str, str]:
     return {"holidays": listed.holidays.version, "holidays_from": listed.source}
-
-
-def _utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _sentence(answer: Due, aim: Due | None, calendar: Calendar) -> str:

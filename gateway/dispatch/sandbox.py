@@ -20,6 +20,7 @@ from gateway.actions.take import Speaker, prepare, take
 from gateway.core.errors import Refused, Unavailable, place_of
 from gateway.core.messages import AgencyId
 from gateway.core.sandbox import KEPT, SANDBOX, Manner, manner
+from gateway.core.written_times import written
 from gateway.dispatch.erasing import complete_erasure
 from gateway.partnerships.sandbox_peers import PEERS, PERSON, POLICE
 from gateway.parts import Parts
@@ -133,7 +134,11 @@ def _documents(row: DeliveryRow, message: MessageRow, how: Manner) -> Iterator[d
 
 def _decision(row: DeliveryRow, how: Manner) -> dict[str, Any]:
     name, post = PERSON[row.agency]
-    said = {"seat": row.role, "decided_by": {"name": name, "post": post}, "decided_at": _text(row.created_at)}
+    said = {
+        "seat": row.role,
+        "decided_by": {"name": name, "post": post},
+        "decided_at": written(row.created_at),
+    }
     if how is Manner.DISSENT and row.agency == POLICE:
         said |= {
             "criteria_met": "no",
@@ -164,7 +169,7 @@ def _made(slug: str, row: DeliveryRow, **body: Any) -> dict[str, Any]:
     """The published example of a type, said by the peer about this delivery."""
     document: dict[str, Any] = json.loads(example_path(slug).read_text("utf-8"))
     name, post = PERSON[row.agency]
-    document |= {"partnership": SANDBOX, "reference": f"PEER-{row.id}", "created_at": _text(row.created_at)}
+    document |= {"partnership": SANDBOX, "reference": f"PEER-{row.id}", "created_at": written(row.created_at)}
     document |= {"incident": row.incident, "in_reply_to": row.message, "author": {"name": name, "post": post}}
     document["body"] |= body
     return document
@@ -172,7 +177,3 @@ def _made(slug: str, row: DeliveryRow, **body: Any) -> dict[str, Any]:
 
 def _is_peer(agency: AgencyId) -> bool:
     return agency in PERSON
-
-
-def _text(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

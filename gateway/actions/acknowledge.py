@@ -17,6 +17,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.ladder import Until
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.core.receipts import Event
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, duties, incidents
 from gateway.store.deliveries import DeliveryRow
@@ -133,7 +134,7 @@ def _meet(tx: Tx, work: Work, row: DeliveryRow) -> list[Said]:
         if duty.message == row.message:
             state = settled_state(duty.due_at, duty.due_inclusive, work.at)
             duties.meet(tx, duty.id, state, work.at, row.id)
-            owner, due = f"{duty.role}@{duty.agency}", duty.due_at.isoformat() if duty.due_at else "no limit"
+            owner, due = f"{duty.role}@{duty.agency}", written(duty.due_at) if duty.due_at else "no limit"
             fields = {"duty": duty.id, "owner": owner, "clock": duty.clock, "due_at": due}
             return [Said(Event.DUTY_MET, fields, reason=state.value)]
     return []

@@ -15,6 +15,7 @@ from gateway.actions.take import Speaker, prepare, take
 from gateway.core.duties import UNANSWERED
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.rules import ACKNOWLEDGEMENT
+from gateway.core.written_times import written
 from gateway.parts import Parts
 from gateway.store import deliveries
 from gateway.store.duties import DutyRow
@@ -81,7 +82,7 @@ def _triage_document(row: DutyRow, said: Told, at: datetime) -> bytes:
         "reference": f"by-telephone-{row.id}",
         "incident": row.incident,
         "in_reply_to": row.message,
-        "created_at": at.isoformat(),
+        "created_at": written(at),
         "author": person,
         "lawful_basis": "legal-obligation",
         "marking": "OFFICIAL-SENSITIVE",
@@ -93,7 +94,7 @@ def _triage_document(row: DutyRow, said: Told, at: datetime) -> bytes:
             "criteria_met": said.criteria_met,
             "outcome": said.outcome,
             "reasons": said.reasons,
-            "decided_at": at.isoformat(),
+            "decided_at": written(at),
             "means": "telephone",
         },
     }

@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.actions.keep_attachment import attachment_label, open_chunk
 from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.written_times import written
 from gateway.parts import Parts
 from gateway.store import attachments, mail, messages
 from gateway.store.transaction import Tx
@@ -55,13 +56,13 @@ def _messages(tx: Tx, parts: Parts, partnership: PartnershipId, incident: Incide
         content = _opened(parts, row.data_key, f"message:{row.id}", row.sealed)
         others = tuple(_pointers(json.loads(content))) if content else ()
         pretty = json.dumps(json.loads(content), indent=2, ensure_ascii=False).encode() if content else None
-        yield Held(f"{row.id}.json", "message", row.type, row.arrived_at.isoformat(), pretty, others)
+        yield Held(f"{row.id}.json", "message", row.type, written(row.arrived_at), pretty, others)
 
 
 def _mails(tx: Tx, parts: Parts, partnership: PartnershipId, incident: IncidentId) -> Iterator[Held]:
     for row in mail.raw_of_incident(tx, partnership, incident):
         content = _opened(parts, row.data_key, f"raw-mail:{row.id}", row.sealed)
-        yield Held(f"{row.id}.eml", "e-mail", row.kind or "mail", row.arrived_at.isoformat(), content, ("*",))
+        yield Held(f"{row.id}.eml", "e-mail", row.kind or "mail", written(row.arrived_at), content, ("*",))
 
 
 def _files(tx: Tx, parts: Parts, partnership: PartnershipId, incident: IncidentId) -> Iterator[Held]:

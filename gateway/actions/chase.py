@@ -34,7 +34,7 @@ from gateway.core.rules import (
     chase_rule,
     is_avoided,
 )
-from gateway.core.written_times import written_or_null
+from gateway.core.written_times import written, written_or_null
 from gateway.partnerships import packs
 from gateway.parts import Parts, Work
 from gateway.store import duties, mail, messages
@@ -126,8 +126,8 @@ def _state_silence(
         "owner": f"{duty.role}@{duty.agency}",
         "expects": duty.expects,
         "clock": duty.clock,
-        "due_at": duty.due_at.isoformat(),
-        "read_until": read_until.isoformat(),
+        "due_at": written(duty.due_at),
+        "read_until": written(read_until),
     }
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)
     prove(tx, parts, work, subject, [Said(Event.DEADLINE_MISSED, fields, reason="nothing-received")])

@@ -8,6 +8,7 @@ from datetime import datetime
 from gateway.actions.submit import Submission
 from gateway.actions.take import Speaker, prepare
 from gateway.core.messages import RoleId, Seat
+from gateway.core.written_times import written
 from gateway.parts import Parts
 from gateway.store.mail import LetterRow
 from schemas import read_message
@@ -35,7 +36,7 @@ async def confirmation(
         "reference": reference,
         "incident": letter.incident,
         "in_reply_to": letter.message,
-        "created_at": arrived_at.isoformat(),
+        "created_at": written(arrived_at),
         "author": {"name": name, "post": "Designated safeguarding lead"},
         "lawful_basis": "public-task",
         "marking": "OFFICIAL-SENSITIVE",

@@ -36,6 +36,7 @@ from gateway.core.rules import (
     told_moments,
 )
 from gateway.core.statutory import CLOCK, died_in_care
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, duties, holds, incidents
 from gateway.store.incidents import Incident
@@ -174,7 +175,7 @@ class _Reached:
             "outcome": self._outcome,
             "dissent": self._dissent,
             "about": about.id if about else None,
-            "reached_at": message.arrived_at.isoformat(),
+            "reached_at": written(message.arrived_at),
         }
         label = follows.label if follows and follows.label else incident.label
         outcomes = [*incident.outcomes, outcome]

@@ -21,6 +21,7 @@ from gateway.actions.take_return import sender_named
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import AgencyId, MessageId
 from gateway.core.replies import MailFile
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import custody, incidents, mail
 from gateway.store.holds import HoldRow
@@ -176,7 +177,7 @@ def _envelope(raw: RawMail, held: HoldRow, slug: str) -> dict[str, Any]:
         "partnership": held.partnership,
         "reference": f"mail-{raw.id}",
         "incident": held.incident,
-        "created_at": raw.arrived_at.isoformat(),
+        "created_at": written(raw.arrived_at),
         "marking": "OFFICIAL-SENSITIVE",
         "attachments": [],
         "do_not_contact": [],

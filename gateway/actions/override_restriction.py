@@ -16,6 +16,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import IncidentId
 from gateway.core.officers import name_key
 from gateway.core.receipts import Event
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import access, incidents
 from gateway.store.access import AdmissionRow
@@ -50,7 +51,7 @@ def override_restriction(tx: Tx, parts: Parts, work: Work, asked: Override) -> S
         incident.partnership, incident.id, key, asked.officer, asked.officer, work.at, until, asked.reason
     )
     access.admit(tx, row)
-    fields = {"officer": asked.officer, "until": until.isoformat()}
+    fields = {"officer": asked.officer, "until": written(until)}
     if asked.words:
         fields["words"] = asked.words
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)

@@ -13,6 +13,7 @@ from gateway.core.demands import DEMANDS, SIGNATURE
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.officers import TwoOfficers
 from gateway.core.receipts import Event
+from gateway.core.written_times import written
 from gateway.parts import Parts
 from gateway.store import clients
 from gateway.store.transaction import Tx
@@ -118,7 +119,7 @@ def allow_legacy_audience(tx: Tx, parts: Parts, occasion: Occasion, asked: Legac
             detail = f"It must end within {LONGEST_LEGACY.days} days from now."
             raise Refused(ErrorCode.NOT_PERMITTED, detail=detail)
     clients.allow_legacy_audience(tx, asked.client, asked.until)
-    until = "" if asked.until is None else asked.until.isoformat()
+    until = "" if asked.until is None else written(asked.until)
     reason = "legacy-audience-ended" if asked.until is None else "legacy-audience-allowed"
     said = Said(Event.CLIENT_CHANGED, {"until": until, **_by(asked.officers)}, reason)
     return prove(tx, parts, occasion, subject_of(parts, asked.client), [said])[0]

@@ -37,6 +37,7 @@ from gateway.core.rules import (
     takes_back,
 )
 from gateway.core.statutory import CLOCK as NOTIFICATION
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, duties, holds, incidents, messages
 from gateway.store.deliveries import DeliveryRow
@@ -154,7 +155,7 @@ def _take_back(
         if row.recalled_at is not None or _was_given_up(row):
             continue
         fate = fates[row.id] = _withdraw(tx, work, row)
-        opened = {"opened_at": row.opened_at.isoformat()} if row.opened_at else {}
+        opened = {"opened_at": written(row.opened_at)} if row.opened_at else {}
         fields = {"delivery": row.id, "recipient": f"{row.role}@{row.agency}", **opened, **by}
         said.append(Said(Event.RECALLED, fields, reason=fate.value))
     subject = _subject(work, message, incident)

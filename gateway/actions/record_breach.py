@@ -21,6 +21,7 @@ from gateway.core.messages import AgencyId, IncidentId, MessageId, RoleId
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances
 from gateway.core.rules import DutyRule, Recipients, Whom
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import breaches, holds, incidents, messages
 from gateway.store.incidents import Incident
@@ -78,7 +79,7 @@ def record_breach(tx: Tx, parts: Parts, work: Work, asked: Breach) -> Recorded:
     fields = {
         "breach": breach,
         "kind": asked.kind.value,
-        "aware_at": asked.aware_at.isoformat(),
+        "aware_at": written(asked.aware_at),
         "message": asked.message or "",
         "duties": " ".join(result.duties_in_short),
         "officer": asked.officer,

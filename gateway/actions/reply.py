@@ -28,6 +28,7 @@ from gateway.actions.tell_refusal import NotTaken, owe_refusal
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import AgencyId, IncidentId, PartnershipId
 from gateway.core.receipts import Event
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import duties, incidents, mail
 from gateway.store.mail import LetterRow, RawMail
@@ -208,7 +209,7 @@ def _state_arrival(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read) 
     incident = place.incident if place else None
     key = work.key if incident is not None else None
     subject = Subject(raw.id, place.partnership if place else None, incident, key)
-    fields = {"arrived_at": raw.arrived_at.isoformat(), "kind": asked.kind}
+    fields = {"arrived_at": written(raw.arrived_at), "kind": asked.kind}
     if letter is not None:
         fields["letter"] = letter.reference
     if asked.sha256 is not None:

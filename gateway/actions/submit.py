@@ -29,6 +29,7 @@ from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import IncidentId, Message
 from gateway.core.receipts import Event
 from gateway.core.rules import ACKNOWLEDGEMENT, Decision, Forward, Hold, Refuse, decide
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import duties, incidents, log, messages, replay
 from gateway.store.incidents import Incident
@@ -285,7 +286,7 @@ def _statements(
         "reference": message.reference,
         "incident": message.incident or "",
         "payload_sha256": asked.payload_sha256,
-        "arrived_at": message.arrived_at.isoformat(),
+        "arrived_at": written(message.arrived_at),
         "rule": decision.rule if isinstance(decision, Hold) else decision.route.id,
         "pack": f"{work.pack.partnership}@{work.pack.version}",
         "recipients": " ".join(result.recipients),

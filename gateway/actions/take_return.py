@@ -19,6 +19,7 @@ from gateway.core.duties import UNANSWERED
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, IncidentId, PartnershipId
 from gateway.core.routing import Directory
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import duties, mail
 from gateway.store.duties import DutyRow
@@ -72,7 +73,7 @@ async def return_of(
         "reference": f"mail-{raw.id}",
         "incident": raw.incident,
         "in_reply_to": request,
-        "created_at": raw.arrived_at.isoformat(),
+        "created_at": written(raw.arrived_at),
         "author": {"name": sender_named(directory, agency, sender), "post": "By e-mail"},
         "lawful_basis": "public-task",
         "marking": "OFFICIAL-SENSITIVE",

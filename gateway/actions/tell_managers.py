@@ -11,7 +11,7 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gateway.actions.prove import Said
 from gateway.actions.say_own import OwnMessage, owe_own, record_own
@@ -21,6 +21,7 @@ from gateway.core.messages import AgencyId, Facts, MessageId, PartnershipId, Rol
 from gateway.core.permissions import OfficerRole
 from gateway.core.receipts import Event
 from gateway.core.spoken_words import role, spoken
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store import messages, officers
 from gateway.store.officers import OfficerRow
@@ -134,7 +135,7 @@ def alert_document(
     kind, path = codes["kind"][0], codes["path"][0]
     document = {
         "type": f"officer.{kind}",
-        "timestamp": created_at.astimezone(UTC).isoformat(),
+        "timestamp": written(created_at),
         "id": delivery,
         "partnership": next(iter(codes.get("partnership", ())), ""),
         "told": told,

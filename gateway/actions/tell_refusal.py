@@ -17,6 +17,7 @@ from gateway.core.deliveries import Letter
 from gateway.core.errors import FieldError
 from gateway.core.messages import AgencyId, DeliveryId, PartnershipId
 from gateway.core.presence import LONDON
+from gateway.core.written_times import written
 from gateway.parts import Parts, Work
 from gateway.store.transaction import Tx
 from keys.sealing import DataKey
@@ -54,7 +55,7 @@ def owe_refusal(tx: Tx, parts: Parts, work: Work, told: NotTaken, arrived_at: da
         return None
     body = {
         "to": told.to,
-        "arrived_at": arrived_at.isoformat(),
+        "arrived_at": written(arrived_at),
         "reasons": list(told.reasons),
         "faults": [[fault.pointer, fault.code] for fault in told.faults[:MOST_FAULTS]],
     }

@@ -28,6 +28,7 @@ from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import AgencyId, AgencyKind, IncidentId, MessageId, RoleId
 from gateway.core.routing import Directory, Holder
 from gateway.core.rules import JointDecision, Pack
+from gateway.core.written_times import written
 from gateway.store import duties, incidents, messages
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
@@ -236,7 +237,7 @@ async def _send(
         "partnership": place.pack.partnership,
         "reference": reference,
         "incident": place.incident,
-        "created_at": console.parts.clock().isoformat(),
+        "created_at": written(console.parts.clock()),
         "marking": "OFFICIAL-SENSITIVE",
         "attachments": [],
         **envelope,

@@ -69,6 +69,19 @@ def test_modules_over_five_hundred_lines_are_under_three_in_a_hundred() -> None:
     assert len(long) < 0.03 * len(counted), long
 
 
+def test_actions_write_every_instant_alike() -> None:
+    """In messages, statements and answers: UTC with a final Z (`core.written_times`)."""
+    assert not [
+        (source.name, node.lineno)
+        for source in house()
+        if source.name.startswith("gateway/actions/")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr == "isoformat"
+        and re.search(r"(^|_)(at|until)$", ast.unparse(node.value).rpartition(".")[2])
+    ]
+
+
 def test_only_app_reads_the_wall_clock() -> None:
     """Everything else is told the time, so that tests and demonstrations can say what it is."""
     assert not [

@@ -12,14 +12,15 @@ from typing import Any
 
 from gateway.core import clocks
 from gateway.core.messages import IncidentId, Message
-from gateway.core.rules import Pack, moment_values, told_moments
-from gateway.core.statutory import NATURE, Finding, assess, situation, together
+from gateway.core.routing import Directory
+from gateway.core.rules import Pack, fits, moment_values, told_moments
+from gateway.core.statutory import NATURE, Finding, Standing, assess, situation, together
 from gateway.core.written_times import written_or_null
-from gateway.store import incidents
+from gateway.store import incidents, messages
 from gateway.store.messages import MessageRow
 from gateway.store.transaction import Tx
 
-AWARE = "aware_at"
+AWARE, HELD = "aware_at", "hold"
 
 
 def asked_of_message(pack: Pack, message: Message, rule: str) -> list[dict[str, Any]]:
@@ -45,6 +46,49 @@ def found_in(pack: Pack, rows: Iterable[MessageRow]) -> tuple[Finding, ...]:
     codes = [{name: tuple(values) for name, values in row.facts["codes"].items()} for row in rows]
     told = [situation(each, pack.places) for each in codes if NATURE in each]
     return assess(together(told), pack.statutory) if told else ()
+
+
+def limit_of_held(pack: Pack, directory: Directory, row: MessageRow) -> datetime | None:
+    """When the law's first limit on what a held message tells ends: as `limit_by_law`, of a message on record."""
+    sender = directory.agencies.get(row.agency)
+    if row.decision != HELD or sender is None:
+        return None
+    message = Message(
+        row.id,
+        row.type,
+        row.version,
+        row.partnership,
+        row.agency,
+        sender.kind,
+        row.reference,
+        row.incident,
+        row.in_reply_to,
+        row.arrived_at,
+        messages.facts_of(row.facts),
+    )
+    return limit_by_law(pack, message, row.rule)
+
+
+def limit_by_law(pack: Pack, message: Message, rule: str) -> datetime | None:
+    """The earliest instant by which the law asks for something that this message would lay by a rule, or of which it tells.
+
+    The law counts from awareness, and not from when an officer lets a message go on (X-01): nobody who looks at what is held
+    may think that there is time.
+    """
+    told = [one["due_at"] for one in asked_of_message(pack, message, rule) if one["due_at"] and _stands(one)]
+    found = [datetime.fromisoformat(at) for at in told]
+    route = next((route for route in pack.routes if route.id == rule), None)
+    moments = {} if route is None else moment_values(route, message)
+    for duty in () if route is None else route.duties:
+        clock = pack.clocks[duty.clock]
+        if pack.is_statutory(clock.id) and fits(duty.owner, message.facts.codes) and clock.start in moments:
+            due, _ = clocks.due_or_uncounted(clock, moments[clock.start], pack.calendar)
+            found += [due.due_at] if due.due_at else []
+    return min(found, default=None)
+
+
+def _stands(asked: dict[str, Any]) -> bool:
+    return str(asked["standing"]) != Standing.NOT_MET.value
 
 
 def document(found: Finding, pack: Pack, aware_at: datetime | None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from gateway.actions.need_to_know import must_know
 from gateway.actions.prove import Said, Stated, Subject, prove
 from gateway.actions.reopen import CLOSED, reopened
 from gateway.actions.ring_out_of_hours import ring_out_of_hours
+from gateway.actions.warn_unit import warn_of_held
 from gateway.actions.what_follows import Forwarded
 from gateway.core.errors import ErrorCode, FieldError, Refused
 from gateway.core.messages import IncidentId, Message
@@ -265,7 +266,8 @@ def _accept(
     if isinstance(decision, Hold):
         record(Forwarded(decision.rule))
         incidents.involve(tx, message.partnership, incident.id, [message.agency])
-        hold(tx, work, message.partnership, incident.id, ("message", message.id), decision.reasons)
+        held = hold(tx, work, message.partnership, incident.id, ("message", message.id), decision.reasons)
+        warn_of_held(tx, parts, work, message, decision.rule, held)
     else:
         go_on(tx, parts, work, message, incident, decision.route, record)
     ((answer, result),) = recorded

@@ -35,6 +35,7 @@ KINDS: Mapping[str, str] = {
     "many-openings": "An officer has opened more incidents and messages today than is usual here.",
     "many-exports": "An officer has taken out more evidence and registers today than is usual here.",
     "duty-due": "A duty is due soon and nothing has come yet.",
+    "held-by-law": "A message waits for a person's word while a limit of the law runs on what it says.",
     "day": "What the day asks for, as the first page of the console counts it:",
     "test": "This is a test of the alerts. Nothing is wrong.",
 }

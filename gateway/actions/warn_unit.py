@@ -1,4 +1,5 @@
-"""Tell the unit's people of a duty that is due soon and unanswered, while there is still time to ring somebody.
+"""Tell the unit's people of a duty that is due soon and unanswered, while there is still time to ring somebody; and of a message
+that is held while the law counts.
 
 Said once for each duty and due instant, at its last chase before the limit: what kind of thing, who owes it, by when, and the last
 trouble with reaching them. No child, no words, no person. At night and on closed days only what the law sets goes out, to who is on
@@ -11,9 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from gateway.actions.ask_the_law import limit_by_law
 from gateway.actions.tell_managers import Alert, owe_alert, owe_to_webhook, the_unit
 from gateway.core import spoken_times
 from gateway.core.alerts import QuietHours, Watch, may_go_at
+from gateway.core.messages import Message
 from gateway.parts import Parts, Work
 from gateway.settings import Settings
 from gateway.store import deliveries, officers
@@ -32,7 +35,26 @@ def warn_unit(tx: Tx, parts: Parts, work: Work, duty: DutyRow) -> int:
         facts["error"] = trouble
     reference = f"alert-{duty.id}-{len(duty.due_changes or ())}"
     alert = Alert("duty-due", "", f"/incidents/{duty.incident}", facts, reference)
-    people, turns = the_unit(tx, duty.partnership), officers.on_call_at(tx, work.at)
+    return _tell(tx, parts, work, alert, statutory=statutory)
+
+
+def warn_of_held(tx: Tx, parts: Parts, work: Work, message: Message, rule: str, held: str) -> int:
+    """Tell the unit at once that a message waits for a person while a limit of the law runs on what it says; to how many.
+
+    Nothing is owed and nobody is chased before its release, so that otherwise only the day's count would speak of it.
+    """
+    limit = limit_by_law(work.pack, message, rule)
+    if limit is None:
+        return 0
+    facts = {"due": spoken_times.limit(work.pack.calendar.local(limit))}
+    return _tell(
+        tx, parts, work, Alert("held-by-law", "", f"/held/{held}", facts, f"alert-{held}"), statutory=True
+    )
+
+
+def _tell(tx: Tx, parts: Parts, work: Work, alert: Alert, *, statutory: bool) -> int:
+    calendar = work.pack.calendar
+    people, turns = the_unit(tx, work.pack.partnership), officers.on_call_at(tx, work.at)
     told = 0
     for row in people:
         at = _when(work, parts.settings, row, people, turns, statutory=statutory)

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.actions.ask_the_law import limit_of_held
 from gateway.actions.index_children import POSSIBLE_DUPLICATE
 from gateway.actions.keep_attachment import opened_attachment
 from gateway.actions.misdirection import MISDIRECTIONS, standing_against
@@ -428,9 +429,20 @@ async def _show(hold: str, officer: str, out: Path | None) -> dict[str, Any]:
         content = await _content(parts, held, out)
         against = await standing_against(parts, held)
         ring = [asdict(one) for one in await whom_to_ring(parts, held)]
+        by_law = await _by_law(parts, held)
     to_confirm = {"to_confirm": list(against), "to_confirm_in_words": [in_words(one) for one in against]}
-    extra = (to_confirm if against else {}) | ({"ring": ring} if ring else {})
+    extra = (to_confirm if against else {}) | ({"ring": ring} if ring else {}) | by_law
     return {**_document(held), **extra, **content, "receipt": stated.id}
+
+
+async def _by_law(parts: Parts, held: HoldRow) -> dict[str, Any]:
+    """The law's limit on what a held message tells, where there is one: its clock runs while the message waits."""
+    row = await parts.store.read(lambda tx: _message_of(tx, held))
+    if row is None:
+        return {}
+    snapshot = await parts.partnerships.snapshot(held.partnership)
+    at = limit_of_held(snapshot.pack, snapshot.directory, row)
+    return {"by_law_at": at.isoformat().replace("+00:00", "Z")} if at else {}
 
 
 async def _content(parts: Parts, held: HoldRow, out: Path | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import quotequail
 from starlette.responses import Response
 
+from gateway.actions.ask_the_law import limit_of_held
 from gateway.actions.confirm_for_school import confirmation
 from gateway.actions.message_in_mail import BY_MAIL
 from gateway.actions.misdirection import MISDIRECTIONS, standing_against
@@ -199,6 +200,7 @@ async def shown_item(
         "against": await standing_against(console.parts, read.hold),
         "said": said,
         "names": reading.agency_names(snapshot.directory),
+        "by_law_at": limit_of_held(snapshot.pack, snapshot.directory, read.message) if read.message else None,
         "typed": dict(visit.form) if errors or slips else _typed(said),
         "errors": {name: ANSWER_SLIPS.get(name, UNFIT) for name in _fields(errors)},
         "found": slips or {},

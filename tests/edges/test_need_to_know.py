@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -56,7 +57,7 @@ from gateway.dispatch.timetable import brief_units, chase_due, seal_waiting
 from gateway.parts import Parts, Supply
 from gateway.store import duties, holds, log, messages, officers, proposals
 from gateway.store.transaction import Tx
-from tests.actions.scene import deliveries_of, duty_of, refer
+from tests.actions.scene import deliveries_of, duty_of, refer, waiting
 from tests.command_line import attempt
 from tests.edges.console_person import signed_in
 from tests.edges.mail_catcher import Catcher, mail_catcher, text_of
@@ -359,6 +360,30 @@ async def test_the_unit_is_told_before_a_duty_is_missed_once_without_names_and_n
     assert (status, "test alerts are on their way" in out) == (0, True), err
     await unit.mail.next("This is a test")
     await told_by(unit.hook, "officer.test")
+
+
+async def test_k12_the_unit_is_told_at_once_of_a_message_that_is_held_while_the_law_counts(
+    unit: Unit,
+) -> None:
+    """K12, X-01: nothing is owed before its release, and the five days run; alert, page and command say until when."""
+    house = unit.house
+    house.clock.move_to(datetime(2027, 3, 1, 10, 0, tzinfo=UTC))  # a Monday: until the end of the next
+    place = house.example("referral")["body"]["incident"]["place"] | {"local_authority": "E08000021"}
+    told = house.example("referral")["body"]["incident"] | {"place": place}
+    answer = await refer(house, body={"incident": told})
+    assert answer["decision"] == "hold"
+    text = text_of(await unit.mail.next("A message waits for a person's word"))
+    assert "Due: the end of Monday 8 March 2027" in text
+    assert "Testington" not in text
+    notice = (await told_by(unit.hook, "officer.held-by-law")).document
+    (held,) = [one for one in await waiting(house) if one.subject == answer["id"]]
+    assert notice["url"].endswith(f"/console/held/{held.id}")
+    async with signed_in(house, OTHER, [OfficerRole.OFFICER]) as officer:
+        assert (
+            "Due by the end of Monday 8 March 2027" in (await officer.get(f"/console/held/{held.id}")).words
+        )
+    status, out, err = await attempt(house, "held", "show", held.id, "--officer", OTHER, "--json")
+    assert (status, json.loads(out)["by_law_at"]) == (0, "2027-03-09T00:00:00Z"), err
 
 
 async def told_by(hook: WebhookServer, kind: str) -> Notice:

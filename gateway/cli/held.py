@@ -30,6 +30,7 @@ from gateway.actions.take_held_return import take_held_return
 from gateway.actions.take_return import RETURN_KINDS, Judged
 from gateway.actions.view_held import Viewing, view_held
 from gateway.cli.session import JsonFlag, Officer, answer, opened, run
+from gateway.core import written_times
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, DeliveryId, MessageId
 from gateway.dispatch.intake import confirmation
@@ -442,7 +443,7 @@ async def _by_law(parts: Parts, held: HoldRow) -> dict[str, Any]:
         return {}
     snapshot = await parts.partnerships.snapshot(held.partnership)
     at = limit_of_held(snapshot.pack, snapshot.directory, row)
-    return {"by_law_at": at.isoformat().replace("+00:00", "Z")} if at else {}
+    return {"by_law_at": written_times.written(at)} if at else {}
 
 
 async def _content(parts: Parts, held: HoldRow, out: Path | None) -> dict[str, Any]:

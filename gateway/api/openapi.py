@@ -8,7 +8,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from gateway.api import content_digest, pages
+from gateway.api import answers, content_digest, pages
 from gateway.api.door import KEY_FORM, LOG, READ, REPORTS, WRITE
 from gateway.api.inbox import LONGEST_WAIT_SECONDS, AcknowledgementBody, DeclineBody
 from gateway.api.pages import MOST, PAGE
@@ -42,7 +42,11 @@ def openapi_document(
             "responses": {
                 str(status): _response(status) for status in sorted({one.status for one in ErrorCode})
             },
-            "schemas": {"Problem": _PROBLEM, **{slug: _schema(slug) for slug in sorted(TYPES)}},
+            "schemas": {
+                "Problem": _PROBLEM,
+                **answers.SCHEMAS,
+                **{slug: _schema(slug) for slug in sorted(TYPES)},
+            },
         },
     }
 
@@ -192,6 +196,7 @@ def _schema(slug: str) -> dict[str, Any]:
 
 def _operation(method: str, path: str, words: str, security: list[dict[str, list[str]]]) -> dict[str, Any]:
     summary = " ".join(words.split())
+    status_told, told = answers.answer_of(method, path)
     operation: dict[str, Any] = {
         "summary": summary[:120],
         "description": summary,
@@ -204,7 +209,7 @@ def _operation(method: str, path: str, words: str, security: list[dict[str, list
         ]
         + list(_SENT.get((method, path), ())),
         "responses": {
-            "201" if method == "POST" else "200": {"description": "Done"},
+            status_told: told,
             **{
                 str(status): {"$ref": f"#/components/responses/{status}"}
                 for status in _refusals(method, path, not security)

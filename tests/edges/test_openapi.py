@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +23,10 @@ from gateway.core.errors import ErrorCode
 from schemas import TYPES
 from tests.edges.at_the_door import Raw
 from tests.gateway_house import House, example, gateway_house
+
+JSON, TEXT = "application/json", "text/plain"
+UNIT = "south-tyneside-sbu"  # which may take out registers too
+MAY_BE_ABSENT = {"Idempotency-Replayed", "Preference-Applied"}
 
 OAUTH_PUBLIC = {  # how one comes to be authenticated
     "/.well-known/oauth-authorization-server",
@@ -171,3 +176,69 @@ def test_where_certificates_are_taken_the_document_says_how() -> None:
     assert by_key == {"dpop": ["messages.read"]}
     assert by_certificate == {"certificateBound": ["messages.read"], "mutualTLS": []}
     assert document["components"]["securitySchemes"]["mutualTLS"]["type"] == "mutualTLS"
+
+
+def closed(schema: Any) -> Any:
+    """The same schema, in which a member that it does not name is a fault: readers are told of everything."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: closed(one) for name, one in schema.items()}
+    return inner | ({"additionalProperties": False} if "properties" in inner else {})
+
+
+async def test_each_answer_has_the_members_that_its_description_names_and_no_others(
+    house: House, anybody: Raw
+) -> None:
+    """One incident, asked about at every address that answers with JSON; the two that call an endpoint of a partner apart."""
+    document, seen = await published(anybody), set()
+
+    async def ask(raw: Raw, method: str, path: str, body: Any = None, **ids: str) -> Any:
+        where = path
+        for name, value in ids.items():
+            where = where.replace("{" + name + "}", value)
+        headers = [("Content-Type", TEXT if path == "/v1/attachments" else JSON)] if body is not None else []
+        said = await raw.call(method, where, body, headers)
+        described = document["paths"][path][method.lower()]["responses"][str(said.status)]
+        schema = closed(described["content"][JSON]["schema"])
+        parts = {name: closed(one) for name, one in document["components"]["schemas"].items()}
+        whole = {**schema, "components": {"schemas": parts}}
+        jsonschema.Draft202012Validator(whole).validate(said.document)
+        assert set(described.get("headers", {})) - MAY_BE_ABSENT <= set(said.headers)
+        seen.add((method, path))
+        return said.document
+
+    async with Raw(house, UNIT) as unit:
+        sent = json.dumps(house.example("referral", reference="DESCRIBED")).encode()
+        accepted = await ask(anybody, "POST", "/v1/messages", sent)
+        await ask(anybody, "POST", "/v1/attachments", b"a note\n")
+        here = {
+            "message": accepted["id"],
+            "incident": accepted["incident"],
+            "receipt": accepted["receipt"]["id"],
+        }
+        for path in ("/v1/messages/{message}", "/v1/messages/{message}/receipts", "/v1/incidents/{incident}"):
+            await ask(anybody, "GET", path, **here)
+        for path in ("/v1/receipts/{receipt}", "/v1/receipts/jwks", "/v1/receipts/policy", "/v1/duties"):
+            await ask(anybody, "GET", path, **here)
+        await ask(unit, "GET", "/v1/partnerships/{partnership}/directory", partnership="south-tyneside")
+        (item,) = (await ask(unit, "GET", "/v1/inbox"))["deliveries"]
+        fetched = await ask(unit, "GET", "/v1/inbox/{delivery}", delivery=item["id"])
+        assert fetched["content"]["reference"] == "DESCRIBED"
+        answer = {"by": "person", "role": "sbu"}
+        for verb, said in (("decline", {"reason": "Not ours"}), ("acknowledgement", answer)):
+            path = "/v1/inbox/{delivery}/" + verb
+            await ask(unit, "POST", path, json.dumps(said).encode(), delivery=item["id"])
+        for kind, name in (("registers", "alerts"), ("reports", "digest")):
+            path = "/v1/partnerships/{partnership}/" + kind + "/{name}"
+            await ask(unit, "GET", path, partnership="south-tyneside", name=name)
+        endpoint = json.dumps({"url": "https://192.0.2.1/"}).encode()
+        refused = await unit.call("POST", "/v1/webhooks", endpoint)
+        assert refused.document["errors"] == [{"pointer": "/url", "code": "address-refused"}]
+        await ask(unit, "GET", "/v1/webhooks")
+    left = {path.replace(":path}", "}") for _, path, _ in ROUTES} - {path for _, path in seen}
+    assert {path for path in left if not path.startswith(("/v1/log/", "/v1/webhooks/"))} == {
+        "/v1/receipts/{receipt}/proof",
+        "/v1/inbox/{delivery}/attachments/{attachment}",
+    }, "which answer with text and with files"

@@ -45,6 +45,7 @@ class Manners(Enum):
     DEAF = "takes the notice and cuts the connection before it answers"
     GONE = "answers 410"
     ELSEWHERE = "redirects to another address"
+    HANGING = "answers nothing until `may_answer`"
 
 
 @dataclass
@@ -67,6 +68,7 @@ class WebhookServer:
     forged: int = 0  # notices whose signature or time did not hold
     known: set[str] = field(default_factory=set)
     notices: asyncio.Queue[Notice] = field(default_factory=asyncio.Queue)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     clock: Any = None  # set by the house: both sides tell the same time
 
     @property
@@ -91,6 +93,8 @@ class WebhookServer:
                 return web.Response(status=410)
             case Manners.ELSEWHERE:
                 return web.Response(status=307, headers={"Location": "https://elsewhere.example/hooks"})
+            case Manners.HANGING:
+                await self.may_answer.wait()
         if not self.is_genuine(dict(request.headers), body):
             self.forged += 1
             return web.Response(status=401)

@@ -36,6 +36,7 @@ from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
 from gateway.core.routing import Directory, way_label
 from gateway.dispatch.recording import Recording
+from gateway.dispatch.under_way import UnderWay
 from gateway.parts import TRACE, Parts
 from gateway.store import deliveries, mail, messages, officers
 from gateway.store.deliveries import DeliveryRow
@@ -48,36 +49,28 @@ _OWN_LETTERS = {
     MAIL_REFUSAL: refusal_letter,
 }
 
-AGENCY_SHARE = 4  # of what is carried at once, one agency gets at most this part
 SOON_SECONDS = 0.2  # so long a batch is waited for before the next is begun beside it
 
 _log = structlog.get_logger()
 
 
-async def carry_due(parts: Parts, under_way: set[asyncio.Task[None]] | None = None) -> int:
-    """Carry one batch of due deliveries; how many there were.
+async def carry_due(parts: Parts, under_way: UnderWay | None = None) -> int:
+    """Carry one batch of due deliveries; how many there were, none where there is no room for any.
 
     With `under_way` those that take long go on in it while others are carried: one far end that hangs keeps nobody waiting.
     """
-    now, most = parts.clock(), parts.settings.deliveries_at_once
-    until = now + timedelta(seconds=parts.settings.lease_seconds)
-    room = most - len(under_way or ())
-    if under_way and room <= 0:
-        await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-        return 1
-    each = max(1, most // AGENCY_SHARE)
-    claimed = await parts.store.transact(lambda tx: deliveries.claim(tx, now, until, room, each))
-    recording = Recording(parts)
-    tasks = {asyncio.create_task(_carry(parts, row, recording)) for row in claimed}
-    if not tasks:
+    here = UnderWay(parts) if under_way is None else under_way
+    here.woken.clear()
+    room, share, to_each, now = here.room, here.share, here.to_each, parts.clock()
+    if room <= 0:
         return 0
+    until = now + timedelta(seconds=parts.settings.lease_seconds)
+    claimed = await parts.store.transact(lambda tx: deliveries.claim(tx, now, until, room, share, to_each))
+    tasks = {here.begin(row.agency, _carry(parts, row, here.recording)) for row in claimed}
     if under_way is None:
         await asyncio.gather(*tasks)
-        return len(tasks)
-    under_way |= tasks
-    for task in tasks:
-        task.add_done_callback(under_way.discard)
-    await _until_half_is_done(tasks)
+    else:
+        await _until_half_is_done(tasks)
     return len(tasks)
 
 

@@ -22,7 +22,13 @@ from gateway.app.ways_in import own_account, read_mailbox_once, read_mesh_once, 
 from gateway.core.errors import Misconfigured
 from gateway.dispatch.anchoring import anchor_newest
 from gateway.dispatch.erasing import reapply_erasures
-from gateway.dispatch.loop import CHASE_SECONDS, HOUSEKEEPING_SECONDS, carry_and_read, housekeep, watch_clocks
+from gateway.dispatch.loop import (
+    CHASE_SECONDS,
+    HOUSEKEEPING_SECONDS,
+    carry_and_read_all,
+    housekeep,
+    watch_clocks,
+)
 from gateway.dispatch.timetable import beat_when_due, seal_waiting
 from gateway.parts import Parts
 from gateway.settings import Settings
@@ -30,18 +36,6 @@ from gateway.settings.checks import refusals
 from gateway.store import log
 
 BROKER_SECONDS = 5.0  # longest wait for the broker: publishing is a hint and never worth more
-
-
-async def _carry_all(parts: Parts) -> None:
-    """Until nothing is due and nothing under way; beside a far end that hangs, what becomes due is carried."""
-    under_way: set[asyncio.Task[None]] = set()
-    pause = parts.settings.sweep_interval_seconds
-    try:
-        while (was_busy := await carry_and_read(parts, under_way)) or under_way:
-            if not was_busy:
-                await asyncio.wait(under_way, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await asyncio.gather(*under_way)
 
 
 async def _chase(parts: Parts) -> None:
@@ -57,7 +51,7 @@ CARRY, SEAL, CHASE, HOUSEKEEP = "gateway.carry", "gateway.seal", "gateway.chase"
 MAILBOX, ANCHOR, BEAT = "gateway.mailbox", "gateway.anchor", "gateway.beat"
 MESH = "gateway.mesh"
 JOBS: dict[str, Job] = {
-    CARRY: _carry_all,
+    CARRY: carry_and_read_all,
     SEAL: seal_waiting,
     CHASE: _chase,
     HOUSEKEEP: housekeep,

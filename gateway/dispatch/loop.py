@@ -39,6 +39,7 @@ from gateway.dispatch.timetable import (
     sweep_keys,
     sweep_proofs,
 )
+from gateway.dispatch.under_way import UnderWay
 from gateway.parts import Parts
 
 CHASE_SECONDS = 1.0
@@ -52,11 +53,22 @@ _log = structlog.get_logger()
 Job = Callable[[], Awaitable[object]]
 
 
-async def carry_and_read(parts: Parts, under_way: set[asyncio.Task[None]] | None = None) -> bool:
-    """One round of what is due now; whether there was anything. What takes long may go on in `under_way`."""
+async def carry_and_read(parts: Parts, under_way: UnderWay) -> bool:
+    """One round of what is due now; whether there was anything. What takes long goes on in `under_way`."""
     carried = await carry_due(parts, under_way)
     read = await read_kept(parts)
     return bool(carried or read)
+
+
+async def carry_and_read_all(parts: Parts) -> None:
+    """Until nothing is due and nothing under way; beside a far end that hangs, what becomes due is carried."""
+    under_way = UnderWay(parts)
+    try:
+        while (was_busy := await carry_and_read(parts, under_way)) or under_way.goes_on:
+            if not was_busy:
+                await under_way.rest(parts.settings.sweep_interval_seconds)
+    finally:
+        await under_way.all_end()
 
 
 async def watch_clocks(parts: Parts, ways_in: frozenset[str]) -> None:
@@ -87,14 +99,13 @@ class Dispatch:
     def __init__(self, parts: Parts, ways_in: frozenset[str] = frozenset()) -> None:
         self._parts = parts
         self._ways_in = ways_in
-        self._woken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way = UnderWay(parts)
         self.on_contradiction: Callable[[RolledBack], None] | None = None  # stops whatever serves here
 
     def start(self) -> None:
         """Begin; call within the event loop that serves."""
-        self._parts.store.on_wake = self._woken.set
+        self._parts.store.on_wake = self._under_way.woken.set
         parts, settings = self._parts, self._parts.settings
         jobs: list[tuple[Job, float]] = [
             (lambda: seal_waiting(parts), settings.seal_interval_seconds),
@@ -109,22 +120,19 @@ class Dispatch:
 
     async def stop(self) -> None:
         """Finish what runs; nothing is lost by stopping at any point."""
-        running = [*self._tasks, *self._under_way]
-        for task in running:
+        for task in self._tasks:
             task.cancel()
-        for task in running:
+        for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        await self._under_way.stop()
 
     async def _carry(self) -> None:
         """Carry and read while there is work; then sleep until woken or until the sweep."""
-        pause = self._parts.settings.sweep_interval_seconds
         while True:
-            self._woken.clear()
             busy = await self._guarded(lambda: carry_and_read(self._parts, self._under_way))
             if not busy:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), pause)
+                await self._under_way.rest(self._parts.settings.sweep_interval_seconds)
 
     async def _beat(self) -> None:
         """Heartbeats, also after a start on a fixed rhythm: when processes begin is nobody's business either."""

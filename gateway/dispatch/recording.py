@@ -1,14 +1,13 @@
-"""Outcomes of one batch of deliveries, recorded as they come: those that came while others were being written go together.
+"""Outcomes of what one process carried, recorded as they come: those that came while others were being written go together.
 
 Invariant: no outcome depends on another's. What cannot be recorded together is recorded alone, in a transaction of its own, and
-nobody waits for a far end here: only for the batch's commit that is under way. What was carried is written down although whoever
-carried it is cancelled, as at every stop: else it would be carried again.
+nobody waits for a far end here: only for the commit that is under way. What was carried is written down although whoever carried it
+is cancelled, as at every stop: else it would be carried again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import structlog
 
@@ -20,23 +19,12 @@ from gateway.parts import Parts
 _log = structlog.get_logger()
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """An outcome that is to be recorded; `state` once it is, `is_alone` once it was tried with others in vain, `fault` where the
-    database cannot answer."""
-
-    attempted: Attempted
-    state: DeliveryState | None = None
-    is_alone: bool = False
-    fault: Unavailable | None = None
-
-
 class Recording:
-    """Records one batch's outcomes; belongs to one event loop."""
+    """Belongs to one event loop."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._waiting: list[_Waiting] = []
+        self._waiting: dict[asyncio.Future[DeliveryState | None], Attempted] = {}
         self._turn = asyncio.Lock()
 
     async def record(self, attempted: Attempted) -> DeliveryState | None:
@@ -49,42 +37,38 @@ class Recording:
             raise
 
     async def _record(self, attempted: Attempted) -> DeliveryState | None:
-        if is_plain(attempted):
-            mine = _Waiting(attempted)
-            self._waiting.append(mine)
-            async with self._turn:
-                while mine in self._waiting:
-                    await self._record_some()
-            if mine.fault is not None:
-                raise mine.fault
-            if not mine.is_alone:
-                return mine.state
+        if is_plain(attempted) and (state := await self._with_others(attempted)) is not None:
+            return state
         row = attempted.delivery
         return await self._parts.perform(deliver, attempted, row.partnership, row.incident)
 
-    async def _record_some(self) -> None:
-        """Those that have waited longest and are of one partnership. They wait on until they are recorded, or are to go alone."""
-        await asyncio.sleep(0)  # whatever else has come in the same moment comes along
-        partnership = self._waiting[0].attempted.delivery.partnership
-        some = [one for one in self._waiting if one.attempted.delivery.partnership == partnership][:TOGETHER]
-        await self._record_together(some)
-        self._waiting = [one for one in self._waiting if one not in some]
+    async def _with_others(self, attempted: Attempted) -> DeliveryState | None:
+        """The new state; None when it is to be recorded alone."""
+        mine: asyncio.Future[DeliveryState | None] = asyncio.get_running_loop().create_future()
+        self._waiting[mine] = attempted
+        async with self._turn:
+            while not mine.done():
+                await self._record_some()
+        return mine.result()
 
-    async def _record_together(self, some: list[_Waiting]) -> None:
-        asked = [one.attempted for one in some]
+    async def _record_some(self) -> None:
+        """Those that have waited longest and are of one partnership."""
+        await asyncio.sleep(0)  # whatever else has come in the same moment comes along
+        partnership = next(iter(self._waiting.values())).delivery.partnership
+        alike = [one for one, asked in self._waiting.items() if asked.delivery.partnership == partnership]
+        some = {one: self._waiting.pop(one) for one in alike[:TOGETHER]}
         try:
-            states = await self._parts.perform(deliver_each, asked, asked[0].delivery.partnership, None)
+            states = await self._parts.perform(deliver_each, [*some.values()], partnership, None)
         except Unavailable as fault:
             for one in some:
-                one.fault = fault
+                one.set_exception(fault)
         except Exception as fault:  # of one of them: each finds out alone
             if not isinstance(fault, NotTogether):
-                ids = [one.delivery.id for one in asked]
-                _log.warning(
-                    "delivery.apart", deliveries=ids, fault=type(fault).__name__, where=place_of(fault)
-                )
+                ids = [asked.delivery.id for asked in some.values()]
+                told = {"fault": type(fault).__name__, "where": place_of(fault)}
+                _log.warning("delivery.apart", deliveries=ids, **told)
             for one in some:
-                one.is_alone = True
+                one.set_result(None)
         else:
             for one, state in zip(some, states, strict=True):
-                one.state = state
+                one.set_result(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,6 +112,7 @@ _GUEST = Prepared(  # of an incident of a partnership that the agency is no memb
     )
 )
 _INSERT = Prepared(insert(t.delivery))
+_FULL = Places("full")  # agencies that a worker carries the share of
 
 
 def _is_due(delivery: FromClause) -> ColumnElement[bool]:
@@ -146,26 +148,31 @@ def _heads(engine: EngineName) -> Subquery:
         .order_by(*order)
         .limit(bindparam("each"))
     )
+    has_room = queues.c.agency.not_in(_FULL.binds)
     if engine == "postgresql":
         turn = func.row_number().over(order_by=order).label("turn")
         each = head.add_columns(turn).lateral("each")
-        return select(each).select_from(queues.join(each, true())).subquery("heads")
+        return select(each).select_from(queues.join(each, true())).where(has_room).subquery("heads")
     in_head = one.c.id.in_(head.with_only_columns(waiting.c.id).correlate(queues))  # SQLite has no LATERAL
     place_in_queue = func.row_number().over(
         partition_by=(one.c.priority, one.c.agency), order_by=(one.c.next_at, one.c.id)
     )
     columns = (one.c.id, one.c.priority, one.c.next_at, place_in_queue.label("turn"))
-    return select(*columns).select_from(queues.join(one, in_head)).subquery("heads")
+    return select(*columns).select_from(queues.join(one, in_head)).where(has_room).subquery("heads")
 
 
 def _due(engine: EngineName) -> Prepared:
-    """The most urgent, and among equals the first of every queue, then the second; what another worker locks is left out."""
+    """The most urgent, and among equals the first of every queue, then the second; what another worker locks is left out, and where
+    that is all there is, one row of nothing says so."""
     heads = _heads(engine)
     order = heads.c["priority", "turn", "next_at"]
-    first = select(heads).order_by(*order).limit(bindparam("among")).subquery("in_turn")
-    due = _ALL.join(first, first.c.id == t.delivery.c.id).order_by(*first.c["priority", "turn", "next_at"])
-    locked = due.where(_is_due(t.delivery)).with_for_update(of=t.delivery, skip_locked=True)
-    return Prepared(locked.limit(bindparam("most")))
+    first = select(heads).order_by(*order).limit(bindparam("among")).cte("in_turn")
+    place = [first.c[name].label(f"in_{name}") for name in ("priority", "turn", "next_at")]
+    due = _ALL.add_columns(*place).join(first, first.c.id == t.delivery.c.id).where(_is_due(t.delivery))
+    locked = due.with_for_update(of=t.delivery, skip_locked=True).order_by(*place).limit(bindparam("most"))
+    found, anything = locked.cte("found"), select(first.c.id).limit(1).subquery("anything")
+    rows = select(*found.c[*_NAMES, "message_type"]).select_from(anything.outerjoin(found, true()))
+    return Prepared(rows.order_by(*(found.c[one.name] for one in place)))
 
 
 _DUE: Mapping[EngineName, Prepared] = {"sqlite": _due("sqlite"), "postgresql": _due("postgresql")}
@@ -225,27 +232,45 @@ def owed_by_rule(tx: Tx, partnership: PartnershipId, seat: Seat, rule: str, sinc
 
 
 def claim(
-    tx: Tx, now: datetime, lease_until: datetime, most: int, each: int | None = None
+    tx: Tx,
+    now: datetime,
+    lease_until: datetime,
+    most: int,
+    each: int | None = None,
+    carried: Mapping[AgencyId, int] | None = None,
 ) -> list[DeliveryRow]:
     """Take due deliveries for one worker: the most urgent first, and among equals one agency after the other, so that a burst
-    to one starves nobody; of one agency at most `each`.
+    to one starves nobody; of one agency at most `each`, with those that the worker carries already.
 
     The attempt number is the fence: `record` refuses a worker that lost it. What it costs grows with the agencies that anything is
     owed to, not with how much.
     """
-    each = each or most
-    asked = {"now": now, "most": most, "each": each, "among": BEHIND_OTHERS * most}
-    rows = tx.execute(_DUE[tx.engine_name], asked)
-    if not rows.rows and tx.engine_name == "postgresql":
-        # Nothing is due, or others are about to take the first of every queue.
+    each, carried = each or most, carried or {}
+    full = [agency for agency, count in carried.items() if count >= each]
+    asked = {"now": now, "most": most, "each": each, "among": BEHIND_OTHERS * most, **_FULL.of(full or [""])}
+    rows = tx.execute(_DUE[tx.engine_name], asked).rows
+    if rows and rows[0][0] is None:  # others are about to take the first of every queue
         deeper = {"each": BEHIND_OTHERS * each, "most": min(each, most), "among": BEHIND_OTHERS**2 * most}
-        rows = tx.execute(_DUE[tx.engine_name], asked | deeper)
-    found = [_delivery(row) for row in rows]
+        rows = tx.execute(_DUE[tx.engine_name], asked | deeper).rows
+    found = _within_shares([_delivery(row) for row in rows if row[0] is not None], each, carried)
     if found:
         ids = [row.id for row in found]
         for at in range(0, len(ids), AT_ONCE):
             tx.execute(_CLAIM, _PLACES.of(ids[at : at + AT_ONCE]) | {"until": lease_until})
     return [_with_attempt(row, row.attempt + 1) for row in found]
+
+
+def _within_shares(
+    found: Sequence[DeliveryRow], each: int, carried: Mapping[AgencyId, int]
+) -> list[DeliveryRow]:
+    """An agency may stand in queues of several priorities, and some of its are carried already."""
+    taken = Counter(carried)
+    within = []
+    for row in found:
+        taken[row.agency] += 1
+        if taken[row.agency] <= each:
+            within.append(row)
+    return within
 
 
 def settle(tx: Tx, delivery: DeliveryId, attempt: int, values: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from gateway.core.messages import IncidentId, MessageId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.demo.partnership import SCHOOL
 from gateway.dispatch.carrying import carry_due
+from gateway.dispatch.loop import carry_and_read_all
 from gateway.parts import Parts, Work
 from gateway.store import deliveries, mail
 from gateway.store.transaction import Tx
@@ -51,7 +52,6 @@ def measured(count: int = 300) -> dict[str, Any]:
 
 async def _drained(folder: Path, count: int) -> dict[str, Any]:
     parts = build_parts(settings_of(folder))
-    under_way: set[asyncio.Task[None]] = set()
     try:
         while await carry_due(parts):  # what opening the incidents left
             pass
@@ -59,9 +59,7 @@ async def _drained(folder: Path, count: int) -> dict[str, Any]:
         began_at = time.perf_counter()
         await _queue(parts, folder, count)
         queued_at, cpu = time.perf_counter(), time.process_time()
-        while await carry_due(parts, under_way) or under_way:
-            if under_way:
-                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+        await carry_and_read_all(parts)
         seconds, cpu = time.perf_counter() - queued_at, time.process_time() - cpu
         after = await parts.store.read(deliveries.counts_by_state)
     finally:

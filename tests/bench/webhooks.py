@@ -29,6 +29,7 @@ from adapters.webhook import signature_headers
 from gateway.app import build_parts, close
 from gateway.core.messages import AgencyId, RoleId
 from gateway.dispatch.carrying import carry_due
+from gateway.dispatch.loop import carry_and_read_all
 from gateway.parts import Parts
 from gateway.settings import Settings
 from gateway.store import deliveries, directory
@@ -75,12 +76,9 @@ def measured(count: int = 2_000) -> dict[str, Any]:
 
 async def _in_process(folder: Path, url: str, count: int) -> int:
     parts = build_parts(settings_of(folder))
-    under_way: set[asyncio.Task[None]] = set()
     try:
         await _owe(parts, url, count)
-        while await carry_due(parts, under_way) or under_way:
-            if under_way:
-                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+        await carry_and_read_all(parts)
         return (await parts.store.read(deliveries.counts_by_state)).get("delivered", 0)
     finally:
         await close(parts)

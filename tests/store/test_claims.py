@@ -82,9 +82,9 @@ async def owe(books: Store, *owed: tuple[str, str, int], due_every: timedelta = 
     await books.transact(write)
 
 
-async def take(books: Store, most: int, each: int | None = None) -> list[str]:
-    until = NOW + timedelta(minutes=2)
-    rows = await books.transact(lambda tx: deliveries.claim(tx, NOW, until, most, each))
+async def take(books: Store, most: int, each: int | None = None, **carried: int) -> list[str]:
+    until, to_each = NOW + timedelta(minutes=2), {AgencyId(name): count for name, count in carried.items()}
+    rows = await books.transact(lambda tx: deliveries.claim(tx, NOW, until, most, each, to_each))
     return [row.id for row in rows]
 
 
@@ -104,6 +104,17 @@ async def test_a_burst_to_one_agency_starves_no_other_and_each_keeps_its_own_ord
 async def test_of_one_agency_no_more_is_taken_at_once_than_its_share(books: Store) -> None:
     await owe(books, *((f"a{number}", "council", 3) for number in range(6)), ("b0", "icb", 5))
     assert (await take(books, 32, each=2)) == ["a0", "a1", "b0"]
+
+
+async def test_its_share_is_of_all_its_queues_and_of_what_is_carried_already(books: Store) -> None:
+    calm = [(f"a{number}", "council", 3) for number in range(4)]
+    await owe(
+        books, ("now0", "council", 1), ("now1", "council", 1), *calm, ("b0", "icb", 5), ("b1", "icb", 5)
+    )
+    assert (await take(books, 32, each=2, council=2, icb=1)) == ["b0"]
+    assert (await take(books, 32, each=3)) == ["now0", "now1", "a0", "b1"]
+    assert (await take(books, 1, each=3, council=2)) == ["a1"]
+    assert (await take(books, 32, each=3, council=3, icb=2)) == []
 
 
 async def test_what_is_taken_is_what_ranking_every_due_delivery_would_take(books: Store) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from gateway.store import deliveries
 from gateway.store import tables as t
 from gateway.store.engines import driver_connection, open_engine
 from gateway.store.prepared import Prepared
@@ -95,6 +96,13 @@ def test_what_is_asked_ahead_is_asked_once_in_one_round_trip(
         assert not any(is_burnt(tx, key) for key in "abcdef")
 
     assert trips(ask) == 2
+
+
+def test_looking_for_due_deliveries_where_none_is_due_is_one_question(trips: Count) -> None:
+    def look(tx: Tx) -> None:
+        assert deliveries.claim(tx, NOW, NOW, most=8, each=2) == []
+
+    assert trips(look) == 2, "and the commit"
 
 
 async def test_what_a_transaction_writes_it_finds_although_it_had_asked_ahead(store: Store) -> None:

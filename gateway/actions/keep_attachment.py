@@ -11,14 +11,14 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.actions.name_attachments import attachment_fingerprint
 from gateway.actions.prove import Occasion, Said, Subject, prove
 from gateway.core.attachments import NOT_SCANNED, UNNAMED_LIFE, WITHHELD_BY_SCAN, Scanned, Verdict
 from gateway.core.content_types import Examination, Found
-from gateway.core.errors import ErrorCode, Refused, Unavailable
+from gateway.core.errors import ErrorCode, Refused, TooFast, Unavailable
 from gateway.core.identifiers import IdKind, make_id
 from gateway.core.messages import AgencyId
 from gateway.core.receipts import Event
@@ -27,6 +27,8 @@ from gateway.store import attachments, custody
 from gateway.store.attachments import AttachmentRow
 from gateway.store.transaction import Tx
 from keys.sealing import CHUNK_BYTES, CannotOpen, DataKey, StreamKey
+
+ANOTHER_AFTER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,10 @@ async def opened_attachment(parts: Parts, file: AttachmentRow, key: DataKey) -> 
 
 
 def _begin(tx: Tx, parts: Parts, sent: Sent, file: _Coming, at: datetime) -> None:
+    """Refused beyond what one agency may have on its way, or waiting for a message: a scanner serves few at once, and all agencies."""
+    longest = timedelta(seconds=parts.settings.upload_timeout_seconds)
+    if attachments.coming(tx, sent.agency, at - longest) >= parts.settings.attachments_at_once:
+        raise TooFast(ANOTHER_AFTER_SECONDS)
     waiting = attachments.unnamed_bytes(tx, sent.agency, at)
     if waiting + sent.largest_bytes > parts.settings.attachments_unnamed_limit_bytes:
         detail = (

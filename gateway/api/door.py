@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -28,6 +30,8 @@ Said = TypeVar("Said", bound=BaseModel)
 WRITE, READ, LOG, REPORTS = "messages.write", "messages.read", "log.read", "reports.read"
 SCOPES = (WRITE, READ, LOG, REPORTS)
 
+MOST_WAITING = 10  # requests of one client that are held open at the same time, in one process
+
 KEY_FORM = r'^(?:[!#-~]{1,255}|"[!#-~]{1,255}")$'  # of an Idempotency-Key, as it is published
 
 _NAME = re.compile(r"[\x21-\x7e]{1,200}")
@@ -40,6 +44,9 @@ class Door:
 
     parts: Parts
     oauth: OAuthParts
+    waiting: Counter[str] = field(
+        default_factory=Counter
+    )  # by client: its requests that are held until something comes
 
     async def caller(self, request: Request, scope: str) -> Principal:
         """The authenticated caller, whose proof the endpoint still has to burn.
@@ -62,6 +69,17 @@ class Door:
         if not await self.oauth.burn(principal.burns):
             raise replayed(self.oauth)
         return principal
+
+    @contextmanager
+    def held(self, client: str) -> Iterator[bool]:
+        """Count a request that would wait; whether it may: one client's waiting takes nobody else's answers from the store."""
+        self.waiting[client] += 1
+        try:
+            yield self.waiting[client] <= MOST_WAITING
+        finally:
+            self.waiting[client] -= 1
+            if not self.waiting[client]:
+                del self.waiting[client]
 
 
 async def need_demanded(door: Door, request: Request, principal: Principal, among: Iterable[str]) -> None:

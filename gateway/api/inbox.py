@@ -29,8 +29,9 @@ from gateway.oauth.resource import Principal, replayed
 from gateway.store import attachments, clients, deliveries, messages
 from gateway.store.attachments import AttachmentRow
 from gateway.store.deliveries import DeliveryRow
+from gateway.store.transaction import Tx
 from schemas.conversions import in_version
-from schemas.fields import Coded
+from schemas.fields import TEXT_PATTERN, Coded, Line
 from schemas.vocabulary import Role
 
 LONGEST_WAIT_SECONDS = 30
@@ -48,32 +49,35 @@ class AcknowledgementBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     by: Literal["person", "system"]
     role: Coded[Role]
-    name: str | None = Field(None, min_length=1, max_length=200)
+    name: Line | None = None  # as in a message: what two people could read differently is in no receipt
     copies: Literal["destroyed", "returned"] | None = None  # of what a correction took back
     signed: OwnProof | None = None
 
 
 class DeclineBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    reason: str = Field(min_length=1, max_length=1000)
+    reason: str = Field(min_length=1, max_length=1000, pattern=TEXT_PATTERN)
     signed: OwnProof | None = None
 
 
 async def get_inbox(door: Door, request: Request) -> Response:
-    """Unacknowledged deliveries, oldest first, by pages; `Prefer: wait=N` waits up to 30 s for the first to come."""
+    """Unacknowledged deliveries, oldest first, by pages; `Prefer: wait=N` waits up to 30 s for the first to come, in a few
+    requests of one client at the same time: more are answered at once."""
     principal = await door.reader(request, READ)
     after, most = pages.after(request, IdKind.DELIVERY), pages.limit(request)
-    wait_seconds = _wanted_wait(request)
-    deadline = asyncio.get_running_loop().time() + (wait_seconds or 0)
-    while True:
-        rows = await door.parts.store.read(
-            lambda tx: deliveries.inbox(
-                tx, AgencyId(principal.agency), sorted(principal.partnerships), after, most
-            )
-        )
-        if rows or asyncio.get_running_loop().time() >= deadline or await request.is_disconnected():
-            break
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    def read(tx: Tx) -> list[DeliveryRow]:
+        within = sorted(principal.partnerships)
+        return deliveries.inbox(tx, AgencyId(principal.agency), within, after, most)
+
+    with door.held(principal.client_id) as may_wait:
+        wait_seconds = _wanted_wait(request) if may_wait else None
+        deadline = asyncio.get_running_loop().time() + (wait_seconds or 0)
+        while True:
+            rows = await door.parts.store.read(read)
+            if rows or asyncio.get_running_loop().time() >= deadline or await request.is_disconnected():
+                break
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
     document: dict[str, Any] = {"deliveries": [_item(row) for row in rows]}
     document["next"] = pages.following((rows[-1].created_at, rows[-1].id)) if len(rows) == most else None
     heeded = {} if wait_seconds is None else {"Preference-Applied": f"wait={wait_seconds}"}

@@ -332,6 +332,9 @@ class Settings(BaseSettings):
     attachments_unnamed_limit_bytes: PositiveInt = Field(
         4_294_967_296, description="largest sum of an agency's attachments that no message has named yet"
     )
+    attachments_at_once: PositiveInt = Field(
+        4, description="attachments of one agency that may be on their way together: each holds the scanner"
+    )
     webhook_timeout_seconds: PositiveFloat = Field(15.0, description="longest time for one webhook, in all")
     fetch_ca_file: Path | None = Field(
         None, description="authorities for fetches in place of the machine's own"

@@ -69,6 +69,13 @@ def unnamed_bytes(tx: Tx, agency: AgencyId, now: datetime) -> int:
     return int(tx.execute(query).scalar() or 0)
 
 
+def coming(tx: Tx, agency: AgencyId, since: datetime) -> int:
+    """How many of an agency's files that began to come after `since` are still on their way."""
+    a = t.attachment.c
+    query = select(func.count()).where(a.agency == agency, a.state == RECEIVING, a.received_at > since)
+    return int(tx.execute(query).scalar_one())
+
+
 def keep_chunk(tx: Tx, attachment: str, number: int, sealed: bytes) -> None:
     tx.execute(_KEEP_CHUNK, {"attachment": attachment, "number": number, "sealed": sealed})
 

@@ -15,9 +15,11 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
+from gateway.actions.keep_attachment import Sent, keep_attachment
 from gateway.agency.client import AgencyProblem
 from gateway.core.attachments import LARGEST_BYTES
 from gateway.core.content_types import PDF, TEXT
+from gateway.core.messages import AgencyId
 from gateway.dispatch.carrying import carry_due
 from gateway.dispatch.timetable import sweep_attachments, sweep_keys
 from gateway.store import tables as t
@@ -446,6 +448,30 @@ async def test_an_agency_cannot_fill_the_disk_with_files_that_no_message_names(
         problem = await refused(house, b"x" * 30_000, TEXT)
         assert (problem.status, problem.code) == (429, "too-many-requests")
         await attach(house, b"x" * 30_000, TEXT, agency=ICB)
+
+
+async def test_an_agency_cannot_hold_the_scanner_with_files_that_never_end(
+    tmp_path: Path, clamd: Clamd
+) -> None:
+    """Each file on its way has a connection of the scanner, for ten minutes if it likes; others' files wait for none of them."""
+    begun, ends = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"x" * (CHUNK_BYTES + 1)
+        begun.set()
+        await ends.wait()
+
+    async with gateway_house(tmp_path, scanner_url=clamd.url, attachments_at_once=1) as house:
+        sent = Sent(AgencyId(POLICE), "police", TEXT, LARGEST_BYTES)
+        held = asyncio.create_task(keep_attachment(house.parts, sent, slow()))
+        await begun.wait()
+        async with Raw(house, POLICE) as police:
+            said = await police.call("POST", WHERE, b"x", headers=(("Content-Type", TEXT),))
+        assert (said.status, said.code, said.headers["Retry-After"]) == (429, "too-many-requests", "2")
+        await attach(house, b"x", TEXT, agency=ICB)
+        ends.set()
+        await held
+        await attach(house, b"x", TEXT)
 
 
 async def test_only_recipients_of_the_message_get_its_files(house: House) -> None:

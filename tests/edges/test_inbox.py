@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.api.door import MOST_WAITING
 from gateway.api.inbox import LONGEST_WAIT_SECONDS
 from gateway.api.pages import MOST
 from gateway.store import clients
@@ -153,6 +154,19 @@ async def test_waiting_ends_when_something_comes(house: House, unit: Raw, prefer
     assert found.headers["Preference-Applied"] == f"wait={LONGEST_WAIT_SECONDS}"
 
 
+async def test_of_one_clients_requests_only_so_many_are_held_open(house: House, unit: Raw) -> None:
+    """Each looks into the store again and again: a client that opened a thousand would slow down everybody."""
+    wait = (("Prefer", f"wait={LONGEST_WAIT_SECONDS}"),)
+    asked = [
+        asyncio.create_task(unit.call("GET", "/v1/inbox", headers=wait)) for _ in range(MOST_WAITING + 1)
+    ]
+    async with asyncio.timeout(LONGEST_WAIT_SECONDS - 5):
+        done, held = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert [(await one).document["deliveries"] for one in done] == [[]]
+        await refer(house)
+        assert [len((await one).document["deliveries"]) for one in held] == [1] * MOST_WAITING
+
+
 async def test_a_wait_that_is_no_number_waits_not(unit: Raw) -> None:
     async with asyncio.timeout(5):
         for prefer in ("wait=", "wait=-5", "wait=abc", "await=9", "respond-async", f"wait={MARKER}"):
@@ -190,6 +204,9 @@ async def test_what_is_said_of_a_delivery_is_read_strictly(
         ("acknowledgement", b'{"by": "person", "by": "system", "role": "sbu"}', 400),
         ("acknowledgement", b'["person"]', 400),
         ("acknowledgement", b'{"by": "person", "role": "sbu", "name": "a\\u0000"}', 400),
+        ("acknowledgement", b'{"by": "person", "role": "sbu", "name": "C. \\u202edeeR"}', 422),
+        ("acknowledgement", b'{"by": "person", "role": "sbu", "name": "C. Reed\\nBcc: x"}', 422),
+        ("decline", b'{"reason": "Not ours \\u202e\\u0007"}', 422),
         ("acknowledgement", b'{"by": "person", "role": "sbu", "name": "' + b"x" * 20_000 + b'"}', 413),
         ("decline", b"{}", 422),
         ("decline", b'{"reason": ""}', 422),

@@ -7,6 +7,7 @@ HIDDEN mark says where some stood, for a person must see what a reader could not
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -23,9 +24,9 @@ class Line:
     depth: int
 
 
-def html_lines(html: str) -> list[Line]:
+def html_lines(markup: str) -> list[Line]:
     """The visible lines of an HTML body; table cells of a row are parted by tabs."""
-    clean = html.replace(STRUCK, "").replace(KEPT, "").replace(HIDDEN, "")
+    clean = markup.replace(STRUCK, "").replace(KEPT, "").replace(HIDDEN, "")
     if _is_endless(clean):
         raise ValueError("HTML with many tags or comments that do not end")
     reader = _Reader(_hidden_names(clean))
@@ -93,13 +94,26 @@ _VOID = frozenset(
 )
 _STRUCK_TAGS = frozenset({"s", "strike", "del"})
 _STRUCK_STYLE = re.compile(r"text-decoration(?:-line)?\s*:[^;]*line-through", re.IGNORECASE)
+_UNIT = r"(?:px|pt|r?em|%|v[wh]|in|[cm]m|ex|ch|pc|q)"
+_NEARLY_NOTHING = r"0?(?:\.[0-2]\d*|\.?0*)"
 _HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|(?:visibility\s*:\s*(?:hidden|collapse))|mso-hide\s*:\s*all|opacity\s*:\s*0?(?:\.[0-2]\d*|\.?0*)\s*(?:;|!|$)|"
-    r"(?<!-)font(?:-size)?\s*:[^;]*?(?<![\d.#])(?:0(?:\.\d+)?|\.\d+|[0-3](?:\.\d+)?\s*(?:px|pt)|\d(?:\.\d+)?%|[0-2]?\d%)\s*(?:px|pt|r?em|%|vw)?\s*(?:;|!|/|$)|"
-    r"(?:left|right|top|bottom|text-indent|margin(?:-\w+)?)\s*:[^;]*-\s*\d{3,}|(?<![\w-])(?:max-)?(?:height|width)\s*:\s*0(?:px|pt|em|%)?\s*(?:;|!|$)|"
-    r"clip(?:-path)?\s*:|transform\s*:|(?<![\w-])color\s*:\s*transparent|filter\s*:|bidi-override",
+    r"display\s*:\s*none|(?:visibility\s*:\s*(?:hidden|collapse))|mso-hide\s*:\s*all|"
+    rf"opacity\s*:\s*{_NEARLY_NOTHING}\s*(?:!|$)|"
+    r"(?<!-)font(?:-size)?\s*:.*?(?<![\d.#])(?:0(?:\.\d+)?|\.\d+|[0-3](?:\.\d+)?\s*(?:px|pt|mm)|\d(?:\.\d+)?%|[0-2]?\d%)\s*"
+    rf"{_UNIT}?\s*(?:!|/|$)|"
+    r"(?:left|right|top|bottom|text-indent|margin(?:-\w+)?)\s*:.*-\s*(?:\d{3,}|\d*\.?\d+e\d|\d{2,}(?:\.\d*)?\s*(?:r?em|%|v[wh]|cm|ch|ex|pc|in)|[2-9](?:\.\d*)?\s*in)|"
+    rf"(?<![\w-])(?:max-)?(?:height|width)\s*:\s*(?:0(?:\.0*)?\s*{_UNIT}?|(?:0?\.\d+|[0-3](?:\.\d+)?)\s*(?:px|pt|mm))\s*(?:!|$)|"
+    rf"line-height\s*:\s*0?(?:\.[0-4]\d*|\.?0*)\s*{_UNIT}?\s*(?:!|$)|"
+    r"(?<![\w-])(?:clip(?:-path)?|transform|zoom|scale|translate|rotate|offset(?:-\w+)?|filter|mask(?:-\w+)?)\s*:|bidi-override|"
+    r"(?<![\w-])color\s*:\s*(?:transparent|(?:hsla?|hwb|lab|lch|oklab|oklch|color|color-mix|light-dark)\(|rgba?\([^)]*%|"
+    rf"rgba?\((?:[^,)]*,){{3}}\s*{_NEARLY_NOTHING}\s*\)|rgba?\([^)]*/\s*{_NEARLY_NOTHING}\s*\)|"
+    r"#[\da-f]{3}[0-3](?![\da-f])|#[\da-f]{6}[0-3][\da-f])|"
+    r"(?<![\w-])(?:var|env|attr|calc|clamp|min|max)\(",  # a value that stands elsewhere, or is worked out
     re.IGNORECASE,
 )
+_COLOURS = re.compile(r"(?<![\w-])(background(?:-color)?|color)\s*:\s*([^;!]+)", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\(?:([\da-f]{1,6})\s?|(.))", re.IGNORECASE | re.DOTALL)
+_CONDITION = re.compile(r"\[if\b[^\]]{0,100}\]>", re.IGNORECASE)
 _WHITE = r"(?:white|snow|ivory|ghostwhite|whitesmoke|window|#f[\da-f]f[\da-f]f[\da-f]|#fff|rgba?\(\s*2[45]\d\s*,\s*2[45]\d\s*,\s*2[45]\d[^)]*\))"
 _WHITE_STYLE = re.compile(rf"(?<![\w-])color\s*:\s*{_WHITE}(?![\w-])", re.IGNORECASE)
 _WHITE_VALUE = re.compile(_WHITE, re.IGNORECASE)
@@ -108,7 +122,8 @@ _STYLE_SHEET = re.compile(r"<style\b[^<>]*>", re.IGNORECASE)
 _SHEETS_END = re.compile(r"</style\s*>", re.IGNORECASE)
 _FROM_ELSEWHERE = re.compile(r"@import\b|<link\b[^>]*stylesheet|<iframe\b|<textarea\b|<bdo\b", re.IGNORECASE)
 _WRITES = re.compile(r"(?<![\w-])content\s*:\s*[\"']?\s*[^\"';\s]", re.IGNORECASE)
-_QUIETLY = frozenset(["script", "style", "head", "title"])  # what stands in these was never for reading
+_QUIETLY = frozenset(["script", "style", "title"])  # what stands in these was never for reading
+_COLOUR_OF = {"font": "color", "body": "text"}
 _DEEPEST = 200
 _MOST_OPEN = 200  # tags in a row of which none ends: a browser would read on for ever, and so would we
 _LONGEST_DECLARATION = 400  # of a style; what is longer is believed to hide
@@ -187,6 +202,10 @@ class _Reader(HTMLParser):
         struck = any(one.struck for one in self._open)
         self._now.append(f"{STRUCK}{text}{KEPT}" if struck and text.strip() else text)
 
+    def handle_comment(self, data: str) -> None:
+        if _says_something(data):
+            self._now.append(HIDDEN)
+
     def finish(self) -> list[Line]:
         self._end_line()
         return self._lines
@@ -216,15 +235,16 @@ class _Reader(HTMLParser):
         self._now.clear()
 
 
-def _hidden_names(html: str) -> frozenset[str]:
+def _hidden_names(markup: str) -> frozenset[str]:
     """What the style sheets hide, or write words of their own into: tags, `.classes` and `#ids`."""
     found: set[str] = set()
-    for sheet in _style_sheets(html):
+    for sheet in _style_sheets(markup):
         for piece in sheet.split("}"):
-            before, begun, declared = piece.rpartition("{")
+            before, begun, raw = piece.rpartition("{")
             if not begun:
                 continue
-            selectors = before.rpartition("{")[2]  # within a condition such as @media
+            declared = _plain_style(raw)
+            selectors = _plain_style(before.rpartition("{")[2])  # within a condition such as @media
             writes = ":before" in selectors or ":after" in selectors
             if (
                 _hides(declared)
@@ -234,25 +254,26 @@ def _hidden_names(html: str) -> frozenset[str]:
             ):
                 for one in selectors.split(","):
                     last = (one.split() or [""])[-1].partition(":")[0].lower()
-                    found.update(re.findall(r"[.#]?[\w-]+", last)[-1:] or ["*"])
+                    named = [] if "[" in one else re.findall(r"[.#]?[\w-]+", last)
+                    found.update(named[-1:] or ["*"])  # by an attribute it may be anything
     return frozenset(found)
 
 
-def _is_endless(html: str) -> bool:
+def _is_endless(markup: str) -> bool:
     """Whether it is built to be read from each of many places to its end. What is asked takes one pass."""
-    if any(piece.count("<") > _MOST_OPEN for piece in html.split(">")):
+    if any(piece.count("<") > _MOST_OPEN for piece in markup.split(">")):
         return True
-    return html[html.rfind("-->") + 1 :].count("<!--") > _MOST_OPEN
+    return markup[markup.rfind("-->") + 1 :].count("<!--") > _MOST_OPEN
 
 
-def _style_sheets(html: str) -> list[str]:
+def _style_sheets(markup: str) -> list[str]:
     """The text of each style element, without comments; ValueError when there is more than any letter has."""
     found: list[str] = []
     at = 0
-    while (opening := _STYLE_SHEET.search(html, at)) is not None:
-        closing = _SHEETS_END.search(html, opening.end())
-        at = closing.end() if closing else len(html)
-        found.append(_without_comments(html[opening.end() : closing.start() if closing else at]))
+    while (opening := _STYLE_SHEET.search(markup, at)) is not None:
+        closing = _SHEETS_END.search(markup, opening.end())
+        at = closing.end() if closing else len(markup)
+        found.append(_without_comments(markup[opening.end() : closing.start() if closing else at]))
         if sum(map(len, found)) > _LONGEST_SHEETS:
             raise ValueError("the style sheets are too long")
     return found
@@ -266,11 +287,43 @@ def _without_comments(sheet: str) -> str:
 
 
 def _hides(style: str) -> bool:
-    return any(len(one) > _LONGEST_DECLARATION or _HIDDEN_STYLE.search(one) for one in style.split(";"))
+    plain = _plain_style(style)
+    if any(len(one) > _LONGEST_DECLARATION or _HIDDEN_STYLE.search(one) for one in plain.split(";")):
+        return True
+    colours = {name.lower()[:5]: value.strip().lower() for name, value in _COLOURS.findall(plain)}
+    return "color" in colours and colours["color"] == colours.get("backg")
 
 
 def _strikes(style: str) -> bool:
-    return any(_STRUCK_STYLE.search(one[:_LONGEST_DECLARATION]) for one in style.split(";"))
+    return any(_STRUCK_STYLE.search(one[:_LONGEST_DECLARATION]) for one in _plain_style(style).split(";"))
+
+
+def _plain_style(style: str) -> str:
+    """Declarations as a browser reads them: without comments, and with escaped letters as what they stand for."""
+    return _ESCAPED.sub(_unescaped, _without_comments(style) if "/*" in style else style)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[2]
+    number = int(match[1], 16)
+    return chr(number) if 0 < number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
+
+
+def _says_something(comment: str) -> bool:
+    """Whether a comment for Outlook alone holds words: its reader sees them, and nobody else."""
+    begins = _CONDITION.match(comment)
+    if begins is None:
+        return False
+    said = comment[begins.end() :]
+    for element in ("xml", "style"):
+        first, *rest = re.split(rf"<{element}\b", said, flags=re.IGNORECASE)
+        ends = re.compile(rf"</{element}\s*>", re.IGNORECASE)
+        said = first + "".join(ends.split(one, maxsplit=1)[1] if ends.search(one) else "" for one in rest)
+    first, *tags = said.split("<")
+    return any(
+        re.search(r"\w", html.unescape(one)) for one in (first, *(tag.partition(">")[2] for tag in tags))
+    )
 
 
 def _has_ground(style: str, colour: str) -> bool:
@@ -282,11 +335,11 @@ def _has_ground(style: str, colour: str) -> bool:
 
 
 def _is_hidden(tag: str, values: dict[str, str], hidden_names: frozenset[str], backed: bool) -> bool:
-    style = values.get("style", "")
+    style = _plain_style(values.get("style", ""))
     names = {"*", tag, "#" + values.get("id", "").lower()}
     names |= {"." + one for one in values.get("class", "").lower().split()}
     white = _WHITE_STYLE.search(style) or (
-        tag == "font" and _WHITE_VALUE.fullmatch(values.get("color", "").strip())
+        tag in {"font", "body"} and _WHITE_VALUE.fullmatch(values.get(_COLOUR_OF[tag], "").strip())
     )
     return (
         tag in _UNSEEN
@@ -298,7 +351,7 @@ def _is_hidden(tag: str, values: dict[str, str], hidden_names: frozenset[str], b
 
 
 def _opened(tag: str, values: dict[str, str], hidden_names: frozenset[str], backed: bool) -> _Open:
-    style = values.get("style", "")
+    style = _plain_style(values.get("style", ""))
     backed = backed or _has_ground(style, values.get("bgcolor", ""))
     return _Open(
         tag,

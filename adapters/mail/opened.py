@@ -28,6 +28,15 @@ _MOST_FORMS = 3
 _SIGNATURE_TYPES = frozenset(
     {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 )
+_OF_MACHINES = frozenset(  # RFC 3464, 8098 and 6533: told by other readers
+    {
+        "message/delivery-status",
+        "message/disposition-notification",
+        "message/global-delivery-status",
+        "message/global-disposition-notification",
+        "message/global-headers",
+    }
+)
 
 
 class Malformed(ValueError):
@@ -87,8 +96,8 @@ def open_mail(raw: bytes, entity: bytes | None = None) -> Opened:
     if entity is not None:
         message = email.message_from_bytes(entity, policy=email.policy.compat32)
     opened = Opened(message, headers, raw=raw)
-    for part, related in _leaves(message, False):
-        _sort(part, related, opened)
+    for part, within in _leaves(message, frozenset()):
+        _sort(part, within, opened)
     return opened
 
 
@@ -122,28 +131,33 @@ def _unfolded(value: object) -> str:
     return re.sub(r"\r?\n(?=[ \t])", "", text).replace("\r", " ").replace("\n", " ").strip()
 
 
-def _leaves(message: email.message.Message, related: bool) -> Iterator[tuple[email.message.Message, bool]]:
+def _leaves(
+    message: email.message.Message, within: frozenset[str]
+) -> Iterator[tuple[email.message.Message, frozenset[str]]]:
+    """The parts that hold no others, each with the kinds of multipart that it stands in."""
     payload = message.get_payload()
     if message.get_content_maintype() == "multipart" and isinstance(payload, list):
-        inside = related or message.get_content_subtype() == "related"
+        inside = within | {message.get_content_subtype()}
         for part in payload:
             if isinstance(part, email.message.Message):
                 yield from _leaves(part, inside)
     else:
-        yield message, related
+        yield message, within
 
 
-def _sort(part: email.message.Message, related: bool, opened: Opened) -> None:
+def _sort(part: email.message.Message, within: frozenset[str], opened: Opened) -> None:
     kind = part.get_content_type()
-    if kind in _SIGNATURE_TYPES or kind.startswith(
-        ("message/delivery", "message/disposition", "message/global")
-    ):
+    if kind in _OF_MACHINES or (kind in _SIGNATURE_TYPES and _is_signature(part, within)):
         return
     if kind in {"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"}:
         opened.encrypted = True
         return
-    if kind in {"message/rfc822", "text/rfc822-headers"}:
-        opened.forwarded = opened.forwarded or kind == "message/rfc822"
+    if kind == "text/rfc822-headers":
+        return
+    if kind.startswith(
+        "message/"
+    ):  # whole mails, or parts or places of them (RFC 2046, RFC 6532): somebody else's words
+        opened.forwarded = True
         return
     name = _file_name(part)
     is_text = (
@@ -159,7 +173,7 @@ def _sort(part: email.message.Message, related: bool, opened: Opened) -> None:
     if not content and not name:
         return
     attached = Attached(name or "unnamed", kind[:100], len(content), hashlib.sha256(content).hexdigest())
-    inline = related and kind.startswith("image/") and part.get("Content-ID") is not None
+    inline = "related" in within and kind.startswith("image/") and part.get("Content-ID") is not None
     if inline:
         opened.pictures.append(attached)
     else:
@@ -167,6 +181,12 @@ def _sort(part: email.message.Message, related: bool, opened: Opened) -> None:
         opened.parts_of_files.append(part)
     if content[:1024].lstrip().startswith(b"%PDF-") and len(opened.forms) < _MOST_FORMS:
         opened.forms.append((attached, read_form(content)))
+
+
+def _is_signature(part: email.message.Message, within: frozenset[str]) -> bool:
+    """A signature where signatures stand, or by the name that they have; anything else of their type is a file to be opened."""
+    name = _file_name(part).lower()
+    return "signed" in within or not name or name.endswith((".p7s", ".asc", ".sig"))
 
 
 def _unflowed(text: str, joins_words: bool) -> str:

@@ -19,6 +19,7 @@ from gateway.core.errors import Misconfigured
 from gateway.dispatch.erasing import reapply_erasures
 from gateway.settings import Settings, SettingsUnreadable
 from gateway.store import backup as backups
+from gateway.store import sessions
 from gateway.store.serving_lock import alone_on_sqlite
 
 app = typer.Typer(no_args_is_help=True)
@@ -88,6 +89,7 @@ def restore(
         f"{told['unexplained']} unexplained: see `gateway reconcile`",
         "ask each agency for the receipts that it kept since then: gateway reconcile --receipts DIR",
         "mail that came since lies in the mailbox, marked as read: have it delivered anew",
+        "everybody is signed out and invitations are void; what officers suspended, revoked, redirected or restricted since is as it was: do it again before you serve",
         "witnesses and partners hold newer checkpoints: tell them before you serve",
     ]
     answer(told, lines, as_json)
@@ -106,7 +108,9 @@ def _restore(settings: Settings, book: Path, custody: Path) -> dict[str, Any]:
 
 
 async def _after() -> dict[str, Any]:
+    """What was ended since must not go on because the book has forgotten it: sessions and invitations are over in any case."""
     async with opened() as parts:
+        await parts.store.transact(sessions.end_everything)
         again = await reapply_erasures(parts)
         found = await reconcile(parts)
     return {"erased_again": again, "unexplained": len(found.findings)}

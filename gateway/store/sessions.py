@@ -133,6 +133,13 @@ def end_all(tx: Tx, officer: str) -> int:
     return tx.execute(delete(t.session).where(t.session.c.officer == officer)).rowcount
 
 
+def end_everything(tx: Tx) -> int:
+    """Sign everybody out and take every link back, invitations too; how many sessions ended."""
+    for table in (t.sign_in_link, t.sign_in_try):
+        tx.execute(delete(table))
+    return tx.execute(delete(t.session)).rowcount
+
+
 def claim_form(tx: Tx, form: str, now: datetime) -> FormUse | None:
     """None when this form is sent for the first time, or was cut off by a crash: whoever asked now does it."""
     tx.take_turns(f"form:{form}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import sqlalchemy as sa
 
 from gateway.actions.erase import Erasure, begin_erasure
 from gateway.app import system_clock
+from gateway.console.sign_in import create_sign_in_link
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import IncidentId
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch.erasing import complete_erasure
-from gateway.store import backup, engines, migrations
+from gateway.store import backup, engines, migrations, sessions
 from gateway.store import tables as t
 from gateway.store.serving_lock import serving_lock
+from gateway.store.sessions import SessionRow
 from tests.actions.scene import refer
 from tests.command_line import attempt, gateway
 from tests.gateway_house import RealTime, gateway_house
@@ -34,6 +37,12 @@ async def test_the_drill_a_back_up_is_restored_and_what_was_lost_is_found(tmp_pa
     out, kept = tmp_path / "back-up", tmp_path / "kept"
     async with gateway_house(tmp_path, clock=RealTime()) as house:
         erased, stays = await refer(house), await refer(house)
+        await create_sign_in_link(house.parts, "Winifred Stave")
+        later = house.clock() + timedelta(days=1)
+        open_then = SessionRow(
+            "0" * 64, "winifred stave", sessions.BY_PASSKEY, house.clock(), house.clock(), later
+        )
+        await house.parts.store.transact(lambda tx: sessions.begin(tx, open_then))
         told = await gateway(house, "backup", "--out", str(out))
         assert (out / "NOT-INCLUDED.txt").is_file()
         manifest = json.loads((out / "custody" / "manifest.json").read_bytes())
@@ -56,6 +65,12 @@ async def test_the_drill_a_back_up_is_restored_and_what_was_lost_is_found(tmp_pa
         path.unlink()
     told = await gateway(house, "restore", str(out))
     assert (told["erased_again"], told["unexplained"]) == (1, 0)
+    url = f"sqlite:///{tmp_path / 'var' / 'gateway.sqlite3'}"
+    left = [
+        _run(url, lambda link, table=table: link.execute(sa.select(table)).all())
+        for table in (t.session, t.sign_in_link)
+    ]
+    assert left == [[], []], "whoever signed out since, or was never to come in, is not let in by an old book"
     states = {one["id"]: one["state"] for one in (await gateway(house, "incidents", "list"))["incidents"]}
     assert states == {erased["incident"]: "erased", stays["incident"]: "open"}
     _kept(kept, {"id": "forged", "jws": lost["receipt"]["jws"][:-8] + "AAAAAAAA"})

@@ -88,11 +88,81 @@ def test_a_style_that_is_too_long_to_be_looked_at_is_believed_to_hide(name: str)
         "@media screen{.b{display:none}}",
         "p{}/* } */ .b{font-size:0} /*",
         ".a,.b{x:y;left:-999px}",
+        r".\62{display:none}",
     ],
 )
 def test_what_a_style_sheet_hides_is_hidden_however_it_is_written(style: str) -> None:
     lines = html_lines(f"<style>{style}</style><p class='b'>c. No</p><p>b. None</p>")
     assert [line.text for line in lines if line.text] == [HIDDEN, "b. None"]
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        r"d\69splay:none",
+        "display/**/:/* */none",
+        "display:var(--none)",
+        "left:-9in",
+        "margin-left:-50em",
+        "margin-left:-9e3px",
+        "zoom:0.01",
+        "scale:0",
+        "translate:-900px",
+        "line-height:0",
+        "max-height:1px",
+        "height:.1px",
+        "color:rgb(100%,100%,100%)",
+        "color:hsl(0,0%,100%)",
+        "color:rgba(0,0,0,0)",
+        "color:rgb(0 0 0 / 0)",
+        "color:#0000",
+        "color:#12345601",
+        r"color:\77hite",
+        "color:#000;background:#000",
+        "font-size:0.01in",
+    ],
+)
+def test_an_answer_that_its_writer_cannot_see_is_none(style: str) -> None:
+    """By a sheet of theirs or beside the words: what the writer saw before sending counts, and a person looks."""
+    hidden = [f"<p style='{style}'>c. No</p>", f"<style>p{{{style}}}</style><p>c. No</p>"]
+    for markup in hidden:
+        assert [line.text for line in html_lines(markup) if line.text] == [HIDDEN]
+
+
+def test_what_is_hidden_by_an_attribute_may_be_anything() -> None:
+    lines = html_lines("<style>p[data-x]{display:none}</style><p data-x>c. No</p>")
+    assert [line.text for line in lines if line.text] == [HIDDEN]
+
+
+OUTLOOK_HEAD = (
+    "<head><meta charset=utf-8><title>x</title><!--[if !mso]><style>v\\:* {behavior:url(#default#VML);}</style><![endif]-->"
+    '<style><!-- @font-face {font-family:"\\@SimSun"; panose-1:2 15 5 2 2 2 4 3 2 4;} '
+    "p.MsoNormal {margin:0cm; margin-bottom:.0001pt; font-size:11.0pt;} --></style>"
+    '<!--[if gte mso 9]><xml><o:shapelayout v:ext="edit">96</o:shapelayout></xml><![endif]--></head>'
+)
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "margin-left:-5.4pt;text-indent:-18.0pt;mso-list:l0 level1 lfo1",
+        "font-family: Aptos, Calibri, sans-serif; font-size: 12pt; color: rgb(0, 0, 0);",
+        'font:7.0pt "Times New Roman";line-height:105%;color:#0563C1;background:white',
+        "width:1%;white-space:nowrap;height:15.0pt;min-width:0;line-height:normal",
+        "color:rgba(33, 33, 33, 1);background-color:rgb(255, 255, 255);max-width:100%",
+    ],
+)
+def test_what_mail_programs_write_hides_nothing(style: str) -> None:
+    """The head and the styles of Outlook, old and new, of Gmail and Apple's."""
+    told = html_lines(
+        f"{OUTLOOK_HEAD}<body><!--[if mso]>&nbsp;<![endif]--><p class=MsoNormal style='{style}'>c. No</p></body>"
+    )
+    assert [line.text.strip() for line in told if line.text.strip()] == ["c. No"]
+
+
+def test_words_for_one_program_alone_or_before_the_body_are_not_passed_over() -> None:
+    for markup in ("c. No<!--[if mso]><p>We worried</p><![endif]-->", "<head><p>We worried</p></head>c. No"):
+        assert any(HIDDEN in line.text for line in html_lines(markup))
 
 
 def test_a_style_that_tells_nothing_hides_nothing() -> None:

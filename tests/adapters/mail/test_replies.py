@@ -228,6 +228,9 @@ DOUBTFUL: dict[str, Review] = {
     "forwarded by subject": Review(mail(filled(), subject=f"FW: {SUBJECT}"), ("forwarded",), False),
     "forwarded to a colleague": Review(
         mail(f"I think no concerns but check CPOMS\n\n---------- Forwarded message ---------\n{OUTLOOK}\n{LETTER}", subject=f"Fwd: {SUBJECT}"), ("forwarded", "incomplete")),
+    "a whole mail attached in its newer form": Review(mail(filled(), parts=("Content-Type: message/global\n\nFrom: x@y.example\nSubject: z\n\nWe worried.\n",)), ("attachment", "forwarded"), False),
+    "a part of a mail attached": Review(mail(filled(), parts=('Content-Type: message/partial; id="a"; number=1\n\nWe worried.\n',)), ("attachment", "forwarded"), False),
+    "a file that calls itself a signature": Review(mail(filled(), parts=(file_part("concerns.pdf", "application/pkcs7-signature"),)), ("attachment",), False),
     "a whole mail attached": Review(mail(filled(), parts=("Content-Type: message/rfc822\n\nFrom: x@y.example\nSubject: z\n\nhello\n",)), ("attachment", "forwarded"), False),
     "an answer inside an attached mail": Review(
         mail("Attached.", parts=(f"Content-Type: message/rfc822\n\nFrom: {ENROLLED}\n\n{filled()}\n",)), ("attachment", "forwarded", "incomplete")),

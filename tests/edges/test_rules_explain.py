@@ -221,6 +221,7 @@ def test_the_list_in_words_warns_of_a_lapsed_review() -> None:
 def test_holiday_data_that_ends_within_a_year_is_warned_of(on: str, warned: bool) -> None:
     """Section 11.2: warn when it ends within 12 months (2028 has 366 days)."""
     rows = json.loads(run("list", "--on", on, "--json").stdout)
+    assert rows
     assert all(("holiday data ends on 2028-12-31" in " ".join(row["warnings"])) is warned for row in rows)
 
 

@@ -12,11 +12,16 @@ The room as a story:
     authorization  the protocol's states by authlib: grant, client authentication, revocation, introspection
     assertions     is this really the client?                              RFC 7523, RFC 10070
     dpop           does the caller hold the key?                           RFC 9449
+    certificates   or: does the connection show its certificate?           RFC 8705
     access_tokens  minting and opening our own tokens                      RFC 9068
+    token_keys     the keys that sign them, as they are in force now
     resource       all of it together, for one request to /v1              authenticate(...) -> Principal
-    key_policy     which public keys may speak for a client
+    key_policy     which public keys may speak for a client; possession: that a client holds its new ones
+    http_signatures  a sender's own signature over its request             RFC 9421
+    nonces, revocation_lists    what the operator may ask for besides
     jose           strict compact JWS: the one place where a signature is checked here
     reasons        why something was refused: for the log, never for the caller
     parts          what this room is given: signer, clock, clients, the book of used proofs
-    registry       those parts made from the store
+    registry       those parts made from the store; recent: what they remember for a minute
+    metadata       what is published about all this                        RFC 8414, RFC 9728
 """

@@ -187,3 +187,17 @@ def _is_protocol(source: Source, node: ast.AST) -> bool:
         for outer in ast.walk(source.tree)
         if isinstance(outer, ast.ClassDef) and node in list(ast.walk(outer))
     )
+
+
+MAPPED_ROOMS = ("api", "console", "core", "dispatch", "ledger", "oauth", "partnerships")
+
+
+@pytest.mark.parametrize("room", MAPPED_ROOMS)
+def test_a_rooms_map_names_no_module_that_is_not_there(room: str) -> None:
+    """The left column of the map in the room's own docstring."""
+    text = next(source.text for source in house() if source.name == f"gateway/{room}/__init__.py")
+    column = re.findall(r"^    ([a-z_]+(?:, [a-z_]+)*)(?:  |$)", text, re.M)
+    named = {name for names in column for name in names.split(", ")}
+    there = {name.rpartition("/")[2] for name in tracked() if name.startswith(f"gateway/{room}/")}
+    assert named
+    assert {f"{name}.py" for name in named} <= there

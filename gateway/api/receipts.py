@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from gateway.actions.export import own_policy
 from gateway.actions.take import fields_of, open_disclosures
 from gateway.api.door import LOG, READ, Door
-from gateway.api.problems import HEADERS
+from gateway.api.problems import HEADERS, problem
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, MessageId
 from gateway.ledger import sealing
@@ -23,8 +25,9 @@ from gateway.store.transaction import Tx
 
 _TILE = re.compile(r"([0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
-
+SEALED_WITHIN_SECONDS, LOOK_AGAIN_SECONDS = 2.0, 0.1
 NOT_SEALED = "This receipt is not sealed yet; ask again in a second."
+WAITS_FOR_OTHERS = "This receipt is not proved yet; ask again in a minute."
 
 
 async def get_receipt(door: Door, request: Request) -> Response:
@@ -35,19 +38,28 @@ async def get_receipt(door: Door, request: Request) -> Response:
 
 
 async def get_proof(door: Door, request: Request) -> Response:
-    """The offline proof that a receipt is in the log (tlog-proof@v1); 404 until it is sealed, normally within a second.
+    """The offline proof that a receipt is in the log (tlog-proof@v1); 404 until it is sealed, normally within a second, for which
+    it is waited.
 
     Under the first checkpoint that witnesses signed, once there is one; before, under the log's own signature, unless the log
     grows at one pace for others: then 404 until they confirmed it, normally within a minute.
     """
     principal = await door.reader(request, READ)
-    entry = await _own_entry(door, principal, request.path_params["receipt"])
     is_steady = door.parts.settings.steady_growth > 0
-    proof = await door.parts.store.read(lambda tx: _proof(tx, entry, is_steady=is_steady))
-    if proof is None:
-        detail = "This receipt is not proved yet; ask again in a minute." if is_steady else NOT_SEALED
-        raise Refused(ErrorCode.NOT_FOUND, detail=detail)
-    return PlainTextResponse(proof, headers=HEADERS)
+    deadline = asyncio.get_running_loop().time() + (0 if is_steady else SEALED_WITHIN_SECONDS)
+    while True:
+        entry = await _own_entry(door, principal, request.path_params["receipt"])
+        proof = await door.parts.store.read(partial(_proof, entry=entry, is_steady=is_steady))
+        if proof is not None:
+            return PlainTextResponse(proof, headers=HEADERS)
+        if asyncio.get_running_loop().time() >= deadline or await request.is_disconnected():
+            return _not_proved_yet(is_steady=is_steady)
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _not_proved_yet(*, is_steady: bool) -> Response:
+    detail, again = (WAITS_FOR_OTHERS, "60") if is_steady else (NOT_SEALED, "1")
+    return problem(ErrorCode.NOT_FOUND, detail=detail, headers={"Retry-After": again})
 
 
 async def get_jwks(door: Door, request: Request) -> Response:

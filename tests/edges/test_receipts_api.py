@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from gateway.agency.client import AgencyProblem
 from gateway.agency.receiving import check_receipt
+from gateway.api import receipts
 from gateway.core.messages import AgencyId
 from gateway.dispatch.timetable import seal_waiting
 from gateway.oauth.key_policy import check_jwks
@@ -28,7 +30,10 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield running
 
 
-async def test_a_receipt_is_a_promise_until_it_is_sealed_and_then_has_a_proof(house: House) -> None:
+async def test_a_receipt_is_a_promise_until_it_is_sealed_and_then_has_a_proof(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "SEALED_WITHIN_SECONDS", 0)
     answer = await refer(house)
     receipt = answer["receipt"]["id"]
     async with Raw(house, POLICE) as police:
@@ -40,7 +45,21 @@ async def test_a_receipt_is_a_promise_until_it_is_sealed_and_then_has_a_proof(ho
     assert (before["sealed"], after["sealed"]) == (False, True)
     assert before["jws"] == after["jws"] == answer["receipt"]["jws"]
     assert (early.status, early.code) == NOTHING
+    assert early.headers["Retry-After"] == "1"
     assert proof.body.startswith(b"c2sp.org/tlog-proof@v1\n")
+
+
+async def test_who_asks_for_a_proof_before_the_seal_waits_for_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "SEALED_WITHIN_SECONDS", 30)
+    answer = await refer(house)
+    async with Raw(house, POLICE) as police:
+        path = f"/v1/receipts/{answer['receipt']['id']}/proof"
+        asked = asyncio.create_task(police.call("GET", path, headers=()))
+        await police.client.token()
+        await seal_waiting(house.parts)
+        assert (await asked).body.startswith(b"c2sp.org/tlog-proof@v1\n")
 
 
 async def test_another_agency_s_messages_and_receipts_look_like_none_at_all(house: House) -> None:

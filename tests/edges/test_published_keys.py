@@ -104,6 +104,7 @@ async def publishing(folder: Path, **settings: Any) -> AsyncIterator[Publisher]:
         }
         clock = MovableClock(datetime.now(UTC))  # commands have the real time
         async with gateway_house(folder, clock=clock, **(usual | settings)) as house:
+            await house.gateway.dispatch.stop()  # housekeeping would take a test's answer
             yield Publisher(house, end)
 
 

@@ -6,6 +6,7 @@ Also the only place where the time is read: every other room is given the clock.
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -33,6 +34,7 @@ from gateway.settings.checks import refusals
 from gateway.store import tables
 from gateway.store.transaction import Store, Tx
 from keys import outside
+from keys.custody import MASTER
 from keys.hardware import HardwareHome, ModuleTrouble
 from keys.live import LiveRing
 
@@ -65,12 +67,7 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
     refused = refusals(settings)
     if refused:
         raise Misconfigured(f"{refused[0].check}: {refused[0].advice}")
-    try:
-        ring = LiveRing(settings.keys_dir, clock, home_of(settings))
-    except ModuleTrouble as fault:
-        raise Misconfigured(str(fault)) from None
-    except (OSError, ValueError, KeyError):
-        raise Misconfigured(f"no usable keys in {settings.keys_dir}: run `gateway init`") from None
+    ring = open_keys(settings, clock)
     if ring.now().are_for_development:
         _log.warning(
             "keys.for_development",
@@ -125,6 +122,29 @@ def home_of(settings: Settings) -> HardwareHome | None:
     module, token, pin_file = settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_pin_file
     signs = frozenset(settings.pkcs11_signs)
     return HardwareHome(module, token, pin_file, signs) if module and token and pin_file else None
+
+
+def open_keys(settings: Settings, clock: Clock) -> LiveRing:
+    """The keys of this deployment; Misconfigured, with what to do, when they are not there or cannot be read."""
+    try:
+        return LiveRing(settings.keys_dir, clock, home_of(settings))
+    except ModuleTrouble as fault:
+        raise Misconfigured(str(fault)) from None
+    except (OSError, ValueError, KeyError):
+        must_have_master(settings)
+        raise Misconfigured(
+            f"no usable keys in {settings.keys_dir.absolute()}: run this in the gateway's own folder, or `gateway init` first"
+        ) from None
+
+
+def must_have_master(settings: Settings) -> None:
+    """Misconfigured where signing keys lie without their master key: a new one in its place would open nothing."""
+    others = any(settings.keys_dir.glob("receipts/*"))
+    if others and not os.path.exists(settings.keys_dir / MASTER):
+        raise Misconfigured(
+            f"{MASTER} is not in {settings.keys_dir.absolute()}: put it back with `gateway keys recover` and the shares; "
+            "a new one would open nothing that was sealed"
+        )
 
 
 def _log_to_standard_error() -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.actions.reconcile import reconcile
-from gateway.app import system_clock
+from gateway.app import clock_of, open_keys, system_clock
 from gateway.cli.session import JsonFlag, answer, opened, run, stop
 from gateway.core.errors import Misconfigured
 from gateway.dispatch.erasing import reapply_erasures
@@ -101,6 +101,9 @@ def _restore(settings: Settings, book: Path, custody: Path) -> dict[str, Any]:
     backups.read_manifest(custody, "custody")
     backups.must_be_empty(settings.book_url, "book")
     backups.must_be_empty(settings.keys_book_url, "custody")
+    open_keys(
+        settings, clock_of(settings)
+    )  # before anything is loaded: a second try would find the databases full
     backups.restore(settings.keys_book_url, "custody", custody)  # first: the book's content needs its keys
     backups.restore(settings.book_url, "book", book)
     # A crash before this leaves keys without a book, and a second try says that the custody store is not empty.

@@ -22,7 +22,7 @@ from gateway.core.messages import AgencyId, AgencyKind, PartnershipId, RoleId, S
 from gateway.core.officers import TwoOfficers
 from gateway.core.presence import local_day
 from gateway.core.routing import Agency, Directory
-from gateway.core.rules import Pack, Recipients, Whom
+from gateway.core.rules import OWNER_WORDS, Pack, Recipients, Whom
 from gateway.core.sandbox import SANDBOX
 from gateway.partnerships import packs
 from gateway.partnerships.directory_files import KINDS, read_file
@@ -264,7 +264,7 @@ def _recipients(pack: Pack) -> Iterator[Recipients]:
         yield from (duty.owner for duty in follows.duties)
         yield from (Recipients(letter.sender_role) for letter in follows.letters)
     for chase in pack.chases:
-        yield from (Recipients(RoleId(to)) for to in chase.to if to not in ("owner", "owner-lead"))
+        yield from (Recipients(RoleId(to)) for to in chase.to if to not in OWNER_WORDS)
 
 
 async def _list(wanted: str) -> dict[str, Any]:

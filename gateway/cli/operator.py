@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ import typer
 from cryptography.x509 import load_pem_x509_certificate
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.app import home_of, local_today, system_clock
+from gateway.app import home_of, local_today, must_have_master, system_clock
 from gateway.app.ways_out import notaries_of
 from gateway.cli.dates_at_hand import Dates, read_dates, warnings
 from gateway.cli.mail_domains import mail_domains
@@ -35,7 +35,7 @@ from gateway.settings import (
 )
 from gateway.settings import checks as settings_checks
 from gateway.settings.checks import Finding
-from gateway.settings.listing import list_settings, unknown_variables
+from gateway.settings.listing import Listed, list_settings, unknown_variables
 from gateway.store import migrations
 from keys import custody
 from keys.hardware import ModuleTrouble
@@ -66,6 +66,7 @@ def init(
         is_new = _write_settings(file, "production" if production else "development")
         settings = Settings.load()
         settings.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        must_have_master(settings)
         custody.create(
             settings.keys_dir, "" if settings.is_production else DEVELOPMENT_PREFIX, home_of(settings)
         )
@@ -97,7 +98,7 @@ def migrate(as_json: AsJson = False) -> None:
 def doctor(as_json: AsJson = False) -> None:
     """Look at settings, keys and databases, and say what to do about what is wrong: exit 1 if anything is.
 
-    Lists every setting with its value (never a secret) and where it comes from.
+    Lists the settings that were made, with their values (never a secret); with --json every setting, and every check by name.
 
     Example: gateway doctor --json
     """
@@ -118,9 +119,7 @@ def doctor(as_json: AsJson = False) -> None:
         }
         for entry in listing
     ]
-    lines = [f"{'ok  ' if found.ok else 'MEND'}  {found.check}{_remedy(found)}" for found in findings]
-    lines += ["", *(f"{entry.variable}={entry.value}  ({entry.origin}: {entry.means})" for entry in listing)]
-    _answer(rows, lines, as_json)
+    _answer(rows, [*_settings_told(listing), "", *_findings_told(findings)], as_json)
     if not all(found.ok for found in findings):
         raise typer.Exit(1)
 
@@ -306,8 +305,25 @@ def _stop(line: str) -> None:
     raise typer.Exit(2)
 
 
-def _remedy(found: Finding) -> str:
-    return f": {found.advice}" if found.advice else ""
+def _settings_told(listing: Sequence[Listed]) -> list[str]:
+    """What somebody set; the many defaults would bury what is to mend."""
+    made = [entry for entry in listing if entry.origin != "default" or entry.variable == FILE_VARIABLE]
+    lines = [f"{entry.variable}={entry.value}  ({entry.origin}: {entry.means})" for entry in made]
+    return [*lines, f"{len(listing) - len(made)} other settings have their defaults: gateway doctor --json"]
+
+
+def _findings_told(findings: Sequence[Finding]) -> list[str]:
+    """What is to mend stands last, where a terminal shows it."""
+    sound = [found for found in findings if found.ok and not found.advice]
+    warned = [found for found in findings if found.ok and found.advice]
+    wrong = [found for found in findings if not found.ok]
+    return [
+        f"ok    {len(sound)} checks",
+        *(f"warn  {found.check}: {found.advice.removeprefix('warning: ')}" for found in warned),
+        *(f"MEND  {found.check}: {found.advice}" for found in wrong),
+        "",
+        f"To mend: {len(wrong)}. Warnings: {len(warned)}.",
+    ]
 
 
 def _answer(document: object, lines: list[str], as_json: bool) -> None:

@@ -6,6 +6,7 @@ shows the value of a secret. What only production demands stands last: developme
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ def _checks_of_every_mode(settings: Settings) -> Iterator[Finding]:
         "SQLite serves one process: set GATEWAY_DATABASE_URL to PostgreSQL for workers on a broker",
     )
     yield _keys_are_apart(settings)
+    yield _named_files(settings)
     yield from _checks_of_doors(settings)
     yield from _checks_of_the_log(settings)
     yield from _checks_of_keys(settings)
@@ -225,6 +227,15 @@ def _keys_are_apart(settings: Settings) -> Finding:
     return Finding(
         "data keys and book are apart", apart, "" if apart else advice, settings.is_production and not apart
     )
+
+
+def _named_files(settings: Settings) -> Finding:
+    """What is not there yet stops no other command: the guide names a file before it makes it."""
+    files = (name for name in type(settings).model_fields if name.endswith(("_file", "_crl_dir")))
+    named = {name: path for name in files if (path := getattr(settings, name)) is not None}
+    missing = [f"{PREFIX}{name.upper()} ({path})" for name, path in named.items() if not os.path.exists(path)]
+    advice = f"not there, or not for this account to read: {', '.join(missing)}" if missing else ""
+    return Finding("every file that a setting names is there", not missing, advice)
 
 
 def _private(settings: Settings, name: str, forbidden: int) -> Finding:

@@ -63,6 +63,16 @@ async def test_the_drill_a_back_up_is_restored_and_what_was_lost_is_found(tmp_pa
     assert (status, "not empty" in err) == (2, True)
     for path in (tmp_path / "var").glob("gateway*.sqlite3*"):
         path.unlink()
+    master = house.parts.settings.keys_dir / "master.key"
+    escrowed = master.read_bytes()
+    master.unlink()
+    for command in (("restore", str(out)), ("init",)):
+        status, _, err = await attempt(house, *command)
+        assert (status, "gateway keys recover" in err) == (2, True), "a new master key would open nothing"
+    assert not list((tmp_path / "var").glob("gateway*.sqlite3*")), "nothing was loaded, so the next try can"
+    assert not master.exists()
+    master.write_bytes(escrowed)
+    master.chmod(0o600)
     told = await gateway(house, "restore", str(out))
     assert (told["erased_again"], told["unexplained"]) == (1, 0)
     url = f"sqlite:///{tmp_path / 'var' / 'gateway.sqlite3'}"

@@ -285,8 +285,10 @@ def office(
     office = office_in(tmp_path, monkeypatch, capsys)
     for name in ("schemas", "deploy"):
         (tmp_path / name).symlink_to(ROOT / name)
-    for name in ("smtp-password", "imap-password"):
+    mesh = ("mesh-password", "mesh-shared-key", "mesh.crt", "mesh.key")
+    for name in ("smtp-password", "imap-password", "smime-authorities.pem", *mesh):
         (away / name).touch(mode=0o600)
+    (away / "smime-crl").mkdir()
     (away / "proxy-secret").touch(mode=0o600)
     (away / "proxy-secret").write_text(PROXY_SECRET)
     write_certificates(tmp_path)

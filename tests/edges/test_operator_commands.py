@@ -75,6 +75,23 @@ def test_doctor_answers_one_json_document_with_checks_and_every_setting(run: Run
     assert listed["GATEWAY_MODE"] == "file"
 
 
+def test_doctor_says_last_what_is_to_mend_and_names_a_file_that_is_not_there(run: Run) -> None:
+    """Whoever looks at night sees the last lines of a terminal, and not a hundred defaults."""
+    run("init")
+    run("migrate")
+    with Path("var/gateway.toml").open("a") as settings:
+        settings.write('\nsmtp_password_file = "etc/smtp-password"\n')
+    result = run("doctor")
+    lines = result.stdout.strip().splitlines()
+    assert result.exit_code == 1
+    assert lines[-1].startswith("To mend: 1. Warnings: ")
+    assert lines[-3].startswith("MEND  every file that a setting names is there")
+    assert "GATEWAY_SMTP_PASSWORD_FILE (etc/smtp-password)" in lines[-3]
+    assert not any(line.startswith("GATEWAY_DRAIN_SECONDS") for line in lines), "a default"
+    assert any(line.startswith("GATEWAY_SMTP_PASSWORD_FILE=etc/smtp-password") for line in lines)
+    assert run("migrate").exit_code == 0, "no other command minds"
+
+
 def test_looking_makes_nothing(run: Run) -> None:
     run("doctor")
     assert list(Path().iterdir()) == []

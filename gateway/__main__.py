@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import typer
@@ -13,6 +14,7 @@ from gateway.core.errors import GatewayError, Refused, Unavailable
 
 def main() -> None:
     """Run the command line."""
+    leave_no_core()
     arguments = sys.argv[1:]
     try:
         command = typer.main.get_command(application(arguments))
@@ -29,6 +31,16 @@ def main() -> None:
         _leave(f"the store cannot answer now: {fault.reason}", 2)
     except GatewayError as fault:
         _leave(str(fault), 2)
+
+
+def leave_no_core() -> None:
+    """A crash writes no image of this process, nor of those it starts, to a disk: keys and what children say stand in it."""
+    with contextlib.suppress(
+        ImportError, ValueError, OSError
+    ):  # where there is no such limit the others stay
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _leave(words: str, status: int) -> None:

@@ -5,6 +5,7 @@ Invariant: it never signs two checkpoints of one log of which the later is not t
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,7 +59,7 @@ class Witnessing:
             return Answer(403, "the log's signature is missing or false\n")
         if old > size:
             return Answer(400, "the old size is larger than the checkpoint\n")
-        return self._advance(origin, old, proof, note, Remembered(size, root, b""))
+        return self._advance(origin, old, proof, _of_log(note, keys), Remembered(size, root, b""))
 
     def _advance(self, origin: str, old: int, proof: list[bytes], note: bytes, new: Remembered) -> Answer:
         last = self.memory.last(origin)
@@ -73,6 +74,19 @@ class Witnessing:
         if overtaken is not None:
             return Answer(409, f"{overtaken.size}\n")
         return Answer(200, own)
+
+
+def _of_log(note: bytes, keys: Sequence[VerifierKey]) -> bytes:
+    """The note with the log's own lines alone. Anybody may hand in a public checkpoint, with lines of their making beside: what is
+    remembered is evidence against the log one day, and must be read by whoever asks for it."""
+    text, lines = parse_note(note)
+    known = {(key.name, key.id) for key in keys}
+    kept = (
+        f"— {name} {base64.b64encode(key + raw).decode()}\n"
+        for name, key, raw in lines
+        if (name, key) in known
+    )
+    return text + b"\n" + "".join(kept).encode()
 
 
 def _continues(size: int, root: bytes, proof: list[bytes], new: Remembered) -> bool:

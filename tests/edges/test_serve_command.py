@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -118,6 +119,8 @@ def test_a_process_of_its_own_serves_agencies_and_the_operator_and_ends_in_order
         assert deployment.ask_operator("/livez") == (200, "alive\n")
         assert json.loads(deployment.ask_operator("/readyz")[1])["ready"] is True
         assert "gateway_holds_open 0.0" in deployment.ask_operator("/metrics")[1]
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE), "keys stand in its memory"
         process.send_signal(signal.SIGTERM)
         told, wrong = process.communicate(timeout=STOP_SECONDS)
         assert (process.returncode, told) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -68,6 +69,27 @@ def test_what_continues_the_last_checkpoint_is_signed_and_remembered(witness: Wi
         last = witness.memory.last(ORIGIN)
         assert last is not None
         assert (last.size, last.note) == (size, note)
+
+
+def test_a_strangers_lines_beside_the_logs_hide_nothing_of_what_was_signed(witness: Witnessing) -> None:
+    """Anybody has a public checkpoint. With sixty lines more the note that is shown against a log would be one that nobody reads."""
+    assert witness.add_checkpoint(asked(100)).status == 200
+    before = witness.memory.last(ORIGIN)
+    junk = b"".join(
+        b"\xe2\x80\x94 stranger%d.example %s\n" % (n, base64.b64encode(bytes(9))) for n in range(62)
+    )
+    forged = (
+        b"\xe2\x80\x94 "
+        + NAME.encode()
+        + b" "
+        + base64.b64encode(witness_key(NAME, SIGNER).id + bytes(72))
+        + b"\n"
+    )
+    assert witness.add_checkpoint(asked(100, 100) + junk + forged).status == 200
+    last = witness.memory.last(ORIGIN)
+    assert last == before
+    assert last is not None
+    assert open_checkpoint(last.note, [log_key(ORIGIN, LOG)], [witness_key(NAME, SIGNER)], 1).size == 100
 
 
 @pytest.mark.parametrize(

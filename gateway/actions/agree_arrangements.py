@@ -96,8 +96,10 @@ def ask_arrangement(tx: Tx, parts: Parts, occasion: Occasion, asked: Arrangement
     if act is None or act.for_all is not (asked.partnership is None):
         raise Refused(ErrorCode.MALFORMED_REQUEST)
     said = {name: asked.fields.get(name, "").strip() for name in act.fields}
-    if not all(0 < len(text) <= act.fields[name] for name, text in said.items()):
-        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Something is missing, or too long.")
+    wrong = [name for name, text in said.items() if not 0 < len(text) <= act.fields[name]]
+    if wrong:
+        told = f"Missing, or too long: {', '.join(wrong)}."
+        raise Refused(ErrorCode.MALFORMED_REQUEST, detail=told)
     proposal = f"ask-{occasion.supply.take(13).hex()}"
     row = ProposalRow(
         proposal,

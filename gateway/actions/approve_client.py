@@ -56,7 +56,9 @@ def _still_waiting(row: ClientRow, occasion: Occasion, asked: Approval) -> Waiti
     if row.waiting is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="No key of this client waits for approval.")
     if row.waiting.nonce != asked.nonce:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Another challenge was given out meanwhile.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE, detail="A newer challenge was given out meanwhile: sign that one."
+        )
     if row.waiting.expires_at <= occasion.at:
         detail = "The challenge has expired: give out another with `gateway clients challenge`."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)

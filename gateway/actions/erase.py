@@ -58,7 +58,9 @@ def order_erasure(tx: Tx, parts: Parts, work: Work, asked: tuple[IncidentId, str
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND)
     if incident.legal_hold:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="A legal hold forbids erasure.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE, detail="A legal hold forbids erasure: two officers lift it first."
+        )
     if incident.state == "erased":
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This incident is erased already.")
     if incident.state != "erasing":

@@ -72,7 +72,10 @@ def read_bundle(
     """
     held = [_held(tx, parts, name, size) for name, size in pinned]
     if None in held:
-        raise Refused(ErrorCode.NOT_FOUND, detail="The log signed no checkpoint of this size.")
+        raise Refused(
+            ErrorCode.NOT_FOUND,
+            detail="The log signed no checkpoint of this size: it stands in the checkpoint's second line.",
+        )
     with_these = [(row.log, row.size) for row in held if row is not None]
     gathered = gather(tx, partnership, incident, with_these, anchored=parts.settings.is_anchored)
     disclosures = {} if key is None else _open_disclosures(gathered, key)
@@ -210,7 +213,7 @@ def _attachments(tx: Tx, parts: Parts, partnership: PartnershipId, incident: Inc
             chunks = [open_chunk(tx, stream, file.id, number, file.chunks) for number in range(file.chunks)]
         except CannotOpen:
             raise Refused(
-                ErrorCode.INTERNAL, detail="An attachment's content does not open; see the log."
+                ErrorCode.INTERNAL, detail="An attachment's content does not open: tell the operator."
             ) from None
         found[file.id] = b"".join(chunks)
     return found
@@ -242,4 +245,6 @@ def _opened(key: DataKey, message: str, sealed: bytes) -> bytes:
     try:
         return key.open(f"message:{message}", sealed)
     except CannotOpen:
-        raise Refused(ErrorCode.INTERNAL, detail="A message's content does not open; see the log.") from None
+        raise Refused(
+            ErrorCode.INTERNAL, detail="A message's content does not open: tell the operator."
+        ) from None

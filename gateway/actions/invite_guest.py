@@ -45,7 +45,9 @@ def invite_guest(tx: Tx, parts: Parts, work: Work, asked: GuestChange) -> Invite
     """Add a guest, and owe it the messages that the rules send to guests, those that came before it too."""
     incident = open_incident(tx, work, asked)
     if asked.agency not in directory.known(tx, [asked.agency]):
-        raise Refused(ErrorCode.NOT_FOUND, detail="No directory here has an agency of this id.")
+        raise Refused(
+            ErrorCode.NOT_FOUND, detail="No directory here has an agency of this id: import it first."
+        )
     if is_of_sandbox(asked.agency) or incident.partnership == SANDBOX:
         raise Refused(ErrorCode.NOT_PERMITTED, detail="The sandbox mixes with no other partnership.")
     if asked.agency in incidents.taking_part(tx, incident.partnership, incident.id):

@@ -108,7 +108,10 @@ def _locked(tx: Tx, work: Work, asked: Linking) -> tuple[Incident, Incident]:
             ErrorCode.NOT_FOUND, detail="There are no two incidents of these ids in one partnership."
         )
     if {one.state, other.state} & set(CLOSED_TO_SEARCH):
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="One of the two is erased.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="One of the two is erased: nothing can be said of it any more.",
+        )
     return one, other
 
 

@@ -178,7 +178,9 @@ def _body(key: DataKey, content: Content) -> Mapping[str, Any]:
     try:
         found: Mapping[str, Any] = json.loads(key.open(f"message:{content.message}", content.sealed))["body"]
     except CannotOpen:
-        raise Refused(ErrorCode.INTERNAL, detail="A message's content does not open; see the log.") from None
+        raise Refused(
+            ErrorCode.INTERNAL, detail="A message's content does not open: tell the operator."
+        ) from None
     return found
 
 

@@ -291,7 +291,8 @@ def _ask_for_confirmation(
     sender = next(iter(work.directory.seats_of(RoleId("sbu"))), None)
     if sender is None or work.key is None:
         raise Refused(
-            ErrorCode.NOT_ACCEPTABLE_STATE, detail="Nobody holds the seat sbu, in whose name to ask."
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="Nobody holds the seat sbu, in whose name to ask: enrol somebody first.",
         )
     holder = work.directory.present_holder(sender, work.at)
     action = MISDIRECTED if asked.misdirected_to else WITHDRAW

@@ -131,7 +131,10 @@ def _owe_the_report(
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Say whose breach it is with --agency.")
     unit = work.directory.seats_of(UNIT)[:1]
     if not seats and not unit:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Nobody holds the seat ig-officer, nor sbu.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="Nobody holds the seat ig-officer, nor sbu: enrol somebody first.",
+        )
     if not seats:
         result.gaps.append(f"nobody-holds-{IG_OFFICER}")
     owner = (seats or unit)[0]

@@ -59,7 +59,10 @@ def register_certified_client(
         detail = "The directory has no such agency: import it first, see `gateway directory import`."
         raise Refused(ErrorCode.NOT_FOUND, detail=detail)
     if clients.find(tx, asked.client) is not None:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="A client of this id is registered already.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="A client of this id is registered already: choose another id, or rotate its keys.",
+        )
     _no_other_shows(tx, asked.client, asked.certificates)
     clients.add(
         tx,

@@ -53,7 +53,10 @@ def register_client(tx: Tx, parts: Parts, occasion: Occasion, asked: Registratio
         detail = "The directory has no such agency: import it first, see `gateway directory import`."
         raise Refused(ErrorCode.NOT_FOUND, detail=detail)
     if clients.find(tx, asked.client) is not None:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="A client of this id is registered already.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="A client of this id is registered already: choose another id, or rotate its keys.",
+        )
     waiting = challenge(occasion, asked.officer)
     none_is_taken(tx, asked.client, asked.jwks["keys"])
     clients.add(
@@ -79,7 +82,7 @@ def challenge(occasion: Occasion, officer: str, overlap: timedelta = timedelta(0
     """What pending keys must sign, and who asked for them; Refused without a name."""
     asked_by = " ".join(officer.split())
     if not asked_by:
-        raise Refused(ErrorCode.NOT_PERMITTED, detail="An officer's name must be given.")
+        raise Refused(ErrorCode.NOT_PERMITTED, detail="Name the officer who asks for it.")
     nonce = occasion.supply.take(NONCE_BYTES).hex()  # goes over telephones and command lines: no dashes
     return Waiting(nonce, asked_by, occasion.at + PROVE_WITHIN, overlap)
 

@@ -64,7 +64,9 @@ def resend_letter(tx: Tx, parts: Parts, work: Work, asked: Resending) -> str:
 
 def _may_be_sent_again(tx: Tx, row: DeliveryRow, incident: Incident) -> None:
     if incident.state != "open":
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is not open.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is not open: take it up again first."
+        )
     copies = [one for one in deliveries.of_message(tx, row.message) if one.role == row.role]
     if any(one.recalled_at is not None for one in copies):
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This letter was taken back.")

@@ -27,7 +27,10 @@ def suspend_client(tx: Tx, parts: Parts, occasion: Occasion, asked: Suspension) 
     """Change the client's status and state it; Refused when it is unknown or is so already."""
     row = registered(tx, asked.client)
     if row.status == clients.PENDING:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This client was not let in yet.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="This client was not let in yet: there is nothing to suspend.",
+        )
     if (row.status == clients.SUSPENDED) != asked.ends:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=f"This client is {row.status} already.")
     if asked.ends:

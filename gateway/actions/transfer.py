@@ -152,7 +152,10 @@ def _receive(
     own = replace(work, pack=there.pack, directory=there.directory, key=there.key)
     sender = next(iter(there.directory.seats_of(UNIT)), None)
     if sender is None:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="Nobody holds the seat sbu in that partnership.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="Nobody holds the seat sbu in that partnership: enrol somebody there first.",
+        )
     chain = f"inc-{work.supply.take(16).hex()}"
     opened = incidents.newly_opened(
         there.incident, there.pack.partnership, chain, there.pack.version, work.at

@@ -65,7 +65,10 @@ async def try_way(parts: Parts, asked: WayTrial) -> Tried:
     directory = (await parts.partnerships.snapshot(asked.partnership)).directory
     way = _way(directory, asked.seat)
     if way.adapter not in parts.adapters:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="That way out is not set up here.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE,
+            detail="That way out is not set up here: the operator's settings turn it on.",
+        )
     if way.adapter == BY_MAIL:
         delivery = await parts.perform(write_test, asked, asked.partnership, None)
         return Tried(BY_MAIL, delivery, is_taken=False, reason=None)
@@ -142,7 +145,9 @@ def _way(directory: Directory, seat: Seat) -> Way:
     if seat.agency not in directory.agencies:
         raise Refused(ErrorCode.NOT_FOUND, detail="There is no agency of this id.")
     if seat not in directory.seats and seat not in directory.ways:
-        raise Refused(ErrorCode.NOT_FOUND, detail="This agency has no such seat.")
+        raise Refused(
+            ErrorCode.NOT_FOUND, detail="This agency has no such seat: see who holds which in the directory."
+        )
     way = directory.way_to(seat)
     if way.adapter not in MAY_BE_TRIED:
         detail = "They collect for themselves: there is nothing to send."

@@ -43,7 +43,9 @@ def write_letter(tx: Tx, parts: Parts, work: Work, asked: LetterWanted) -> str:
         raise Refused(ErrorCode.NOT_FOUND)
     must_know(tx, incident.partnership, incident.id, asked.officer, work.at)
     if incident.state != "open" or work.key is None:
-        raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is not open.")
+        raise Refused(
+            ErrorCode.NOT_ACCEPTABLE_STATE, detail="The incident is not open: take it up again first."
+        )
     if school is None or school.kind is not AgencyKind.SCHOOL or not school.code:
         raise Refused(ErrorCode.MALFORMED_REQUEST, detail="Choose a school of the directory.")
     child = child_of(tx, work, incident, asked.message, asked.place)

@@ -46,7 +46,9 @@ async def post_attachment(door: Door, request: Request) -> Response:
         async with asyncio.timeout(door.parts.settings.upload_timeout_seconds):
             kept = await keep_attachment(door.parts, sent, _body(request, sent.largest_bytes))
     except TimeoutError:
-        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="The body took too long to arrive.") from None
+        raise Refused(
+            ErrorCode.MALFORMED_REQUEST, detail="The body took too long to arrive: send it again."
+        ) from None
     except ScannerUnavailable as fault:
         _log.error("scanner.trouble", reason=fault.reason)
         raise Refused(ErrorCode.NO_SCANNER) from None

@@ -111,7 +111,9 @@ async def read_body(request: Request, limit_bytes: int, deadline_seconds: float)
                 digest.update(piece)
                 pieces.append(piece)
     except TimeoutError:
-        raise Refused(ErrorCode.MALFORMED_REQUEST, detail="The body took too long to arrive.") from None
+        raise Refused(
+            ErrorCode.MALFORMED_REQUEST, detail="The body took too long to arrive: send it again."
+        ) from None
     digest.check()
     return b"".join(pieces)
 

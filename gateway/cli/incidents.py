@@ -214,7 +214,10 @@ def _in_force(tx: Tx, partnership: str | None) -> tuple[PartnershipId, ...]:
     if partnership is None:
         return known
     if partnership not in known:
-        raise Refused(ErrorCode.NOT_FOUND, detail="No partnership of this name is in force here.")
+        raise Refused(
+            ErrorCode.NOT_FOUND,
+            detail="No partnership of this name is in force here: see `gateway rules list`.",
+        )
     return (PartnershipId(partnership),)
 
 

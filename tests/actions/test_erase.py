@@ -182,7 +182,11 @@ async def test_a_legal_hold_forbids_it(house: House, incident: IncidentId) -> No
         lambda tx: incidents.change(tx, SOUTH_TYNESIDE, incident, legal_hold=True)
     )
     status, out, err = await attempt(house, "erase", incident, *ORDER)
-    assert (status, out, err) == (1, "", "gateway: A legal hold forbids erasure.\n")
+    assert (status, out, err) == (
+        1,
+        "",
+        "gateway: A legal hold forbids erasure: two officers lift it first.\n",
+    )
     assert await _keys_of(house, incident) == 1
 
 

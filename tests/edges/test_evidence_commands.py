@@ -145,7 +145,10 @@ async def test_a_checkpoint_that_somebody_else_kept_must_lead_to_the_evidence(
     status, _, err = await attempt(
         house, "evidence", "export", referral["incident"], "--out", out_file, "--pinned", "999999"
     )
-    assert (status, err) == (1, "gateway: The log signed no checkpoint of this size.\n")
+    assert (status, err) == (
+        1,
+        "gateway: The log signed no checkpoint of this size: it stands in the checkpoint's second line.\n",
+    )
 
 
 async def test_a_partner_gets_what_is_about_itself_and_nothing_of_the_others(

@@ -125,50 +125,63 @@ _SCHOOLS_VOICE = re.compile(r"\b(?:our|i|my|me|she|he|her|him|mum|dad)\b", re.IG
 
 
 def _slipped_in(one: Page, sheet: Sheet, is_known: bool) -> list[str]:
-    """Words written into the quoted letter, when answers stand there too.
+    """Words that the writer put into the quoted letter.
 
-    Where the letter's own text is known, whatever is neither that nor harmless was slipped in; where it is not, what stands
-    between answered labels, or tells something behind an answer about records.
+    `is_known`: the letter's own text is known and taken out of `sheet.rest`, so that what is left is not ours.
     """
     inside = [
         answer for answer in sheet.answers if answer.quoted and answer.text and answer.value is not None
     ]
-    if (
-        is_known and not inside
-    ):  # under a header block without marks, a sentence below our letter may be theirs
-        return [
-            line.text
-            for place, line in ((place, one.lines[place]) for place in sheet.rest)
-            if line.below
-            and line.depth == 0
-            and not line.introduces
-            and not _is_harmless(line.text)
-            # what asks for answers, down to the sign-off, is the letter's own voice in another wording than ours
-            and not (place < _signed_off(one, sheet) and _is_ours(line.text))
-        ]
-    if not inside or sheet.last_label is None:
+    if not inside:
+        return _below_the_letter(one, sheet) if is_known else []
+    if sheet.last_label is None:
         return []
+    return _among_answers(one, sheet, inside, sheet.last_label, is_known)
+
+
+def _below_the_letter(one: Page, sheet: Sheet) -> list[str]:
+    """Under a header block without quotation marks: a sentence below our letter may be the writer's.
+
+    What asks for answers, down to the sign-off, is the letter's own voice in another wording than ours.
+    """
+    lines = [(place, one.lines[place]) for place in sheet.rest]
+    return [
+        line.text
+        for place, line in lines
+        if line.below
+        and line.depth == 0
+        and not line.introduces
+        and not _is_harmless(line.text)
+        and not (place < _signed_off(one, sheet) and _is_ours(line.text))
+    ]
+
+
+def _among_answers(
+    one: Page, sheet: Sheet, inside: Sequence[Answer], last_label: int, is_known: bool
+) -> list[str]:
+    """What stands in the quotation beside the answers that were typed into it (`inside`), and is neither ours nor harmless.
+
+    Where the letter's text is not known, that is what stands between answered labels, or what tells something of a child
+    behind the answer about records.
+    """
     first = min(answer.place for answer in inside)
     deepest = max(answer.depth for answer in inside)
-    held = [answer.place for answer in inside if answer.question is Question.HELD]
-    added: list[str] = []
-    for place in sheet.rest:
-        line = one.lines[place]
-        if not line.quoted or line.introduces or line.depth > deepest or _is_harmless(line.text):
-            continue
-        if (
-            is_known
-            or (first <= place < sheet.last_label)
-            or (
-                place > first
-                and held
-                and place > min(held)
-                and telling(line.text)
-                and not _is_ours(line.text)
-            )
-        ):
-            added.append(line.text)
-    return added
+    records = min((answer.place for answer in inside if answer.question is Question.HELD), default=None)
+
+    def is_added(place: int, text: str) -> bool:
+        if is_known or first <= place < last_label:
+            return True
+        return records is not None and place > max(first, records) and telling(text) and not _is_ours(text)
+
+    return [
+        line.text
+        for place, line in ((place, one.lines[place]) for place in sheet.rest)
+        if line.quoted
+        and not line.introduces
+        and line.depth <= deepest
+        and not _is_harmless(line.text)
+        and is_added(place, line.text)
+    ]
 
 
 def _signed_off(one: Page, sheet: Sheet) -> int:

@@ -5,9 +5,11 @@ The hours are the law's: elapsed time, weekends included, and no officer can wai
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from gateway.actions.hold import hold
 from gateway.actions.lay_duties import add_duties
@@ -86,31 +88,34 @@ def record_breach(tx: Tx, parts: Parts, work: Work, asked: Breach) -> Recorded:
         "words": asked.words,
     }
     subject = Subject(incident.chain, incident.partnership, incident.id, work.key)
-    receipt = prove(tx, parts, work, subject, [Said(Event.BREACH_RECORDED, fields, reason=asked.kind.value)])[
-        0
-    ]
+    said = Said(Event.BREACH_RECORDED, fields, reason=asked.kind.value)
+    (receipt,) = prove(tx, parts, work, subject, [said])
     result.record(tx)
     duty = result.duties[0] if result.duties else None
-    breaches.record(
-        tx,
-        {
-            "id": breach,
-            "partnership": incident.partnership,
-            "incident": incident.id,
-            "message": asked.message,
-            "kind": asked.kind.value,
-            "duty": duty["id"] if duty else None,
-            "aware_at": asked.aware_at,
-            "recorded_at": work.at,
-            "recorded_by": asked.officer,
-            "state": "open",
-        },
-    )
+    breaches.record(tx, _row(work, incident, asked, breach, duty))
     for gap in result.gaps:
         hold(tx, work, incident.partnership, incident.id, ("incident", incident.id), (gap,))
     _settle_the_suggestion(tx, work, incident, asked)
     return Recorded(breach, receipt.id, duty["due_at"] if duty else None)
     # A crash before the commit leaves nothing; the officer records it again.
+
+
+def _row(
+    work: Work, incident: Incident, asked: Breach, breach: str, duty: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The breach as the log of breaches keeps it; `duty` is the one to report it, if it has one."""
+    return {
+        "id": breach,
+        "partnership": incident.partnership,
+        "incident": incident.id,
+        "message": asked.message,
+        "kind": asked.kind.value,
+        "duty": duty["id"] if duty else None,
+        "aware_at": asked.aware_at,
+        "recorded_at": work.at,
+        "recorded_by": asked.officer,
+        "state": "open",
+    }
 
 
 def _message(tx: Tx, incident: Incident, asked: Breach) -> MessageId:

@@ -93,8 +93,7 @@ def _wanted_wait(request: Request) -> int | None:
 async def get_delivery(door: Door, request: Request) -> Response:
     """One delivery with the message it carries; stated as a hand-over to the agency's system.
 
-    A notice has the members of the list alone. HEAD shows nothing of it, so nothing is handed over and nothing stated. `content` is in the version
-    that the client chose; `payload` is the sender's exact bytes; the receipt's disclosure lets the recipient check them.
+    A notice has the members of the list alone. HEAD shows nothing of it, so nothing is handed over and nothing stated.
     """
     principal = await door.reader(request, READ)
     row = await find_delivery(door, principal, request)
@@ -106,6 +105,15 @@ async def get_delivery(door: Door, request: Request) -> Response:
     row = await door.parts.perform(collect, asked, row.partnership, row.incident)
     if row.notice:
         return JSONResponse(_item(row), headers=HEADERS)  # who is told, and reads nothing (S0-30)
+    return JSONResponse(await _with_content(door, principal, row), headers=HEADERS)
+
+
+async def _with_content(door: Door, principal: Principal, row: DeliveryRow) -> dict[str, Any]:
+    """The item with its message, opened.
+
+    `content` is in the version that the client chose; `payload` is the sender's exact bytes; the receipt's disclosure lets
+    the recipient check them.
+    """
     message, files, versions = await door.parts.store.read(
         lambda tx: (
             messages.find(tx, [row.partnership], row.message),
@@ -120,7 +128,7 @@ async def get_delivery(door: Door, request: Request) -> Response:
     opened = await open_disclosures(door.parts, row.partnership, message.receipt)
     sent = json.loads(raw)
     shown = in_version(sent, versions.get(sent["type"]))
-    document = {
+    return {
         **_item(row),
         "from": message.agency,
         "content": shown.content,
@@ -135,7 +143,6 @@ async def get_delivery(door: Door, request: Request) -> Response:
             "disclosures": [one for one in opened if _is_of_the_payload(one)],
         },
     }
-    return JSONResponse(document, headers=HEADERS)
 
 
 def head_alone(media_type: str) -> Response:

@@ -6,15 +6,16 @@ through.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.api import attachments, duties, inbox, messages, receipts, registers, webhooks
@@ -114,20 +115,38 @@ _FRESH = HEADERS | {"Cache-Control": "public, max-age=300"}
 
 
 class _Described:
-    """What is published of this surface."""
+    """What is published of this surface: made once, since anybody may ask and it takes longer than any other answer."""
 
     def __init__(self, mtls_url: str | None) -> None:
         self._mtls_url = mtls_url
 
     async def as_json(self, request: Request) -> Response:
-        return JSONResponse(self._document(), headers=_FRESH)
+        return _unless_known(request, self._json, "application/json")
 
     async def to_read(self, request: Request) -> Response:
-        return HTMLResponse(docs_page(self._document()), headers=_FRESH)
+        return _unless_known(request, self._page, "text/html")
+
+    @cached_property
+    def _json(self) -> bytes:
+        return bytes(JSONResponse(self._document()).body)
+
+    @cached_property
+    def _page(self) -> bytes:
+        return docs_page(self._document()).encode()
 
     def _document(self) -> dict[str, Any]:
         paths = [(method, path, one.__doc__ or "") for method, path, one in ROUTES]
         return openapi_document(paths, PUBLIC, self._mtls_url)
+
+
+def _unless_known(request: Request, body: bytes, media_type: str) -> Response:
+    """The document, or 304 for whoever has it (RFC 9110 section 13.1.2)."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = _FRESH | {"ETag": tag}
+    known = (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(","))
+    if tag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=media_type)
 
 
 async def _http_fault(request: Request, fault: Exception) -> Response:

@@ -12,6 +12,7 @@ from gateway.actions.export_register import Export, export_register
 from gateway.actions.read_register import REGISTERS, REPORTS, Wanted, read_register, usual_period
 from gateway.api.door import REPORTS as REPORTS_SCOPE
 from gateway.api.door import Door
+from gateway.api.inbox import head_alone
 from gateway.api.problems import HEADERS
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.figures import Period, named_period
@@ -49,6 +50,8 @@ async def _handed_out(door: Door, request: Request, known: tuple[str, ...]) -> R
     now = door.parts.clock()
     pack = snapshot.pack
     wanted = Wanted(name, _period(request) or usual_period(name, pack.calendar.local(now).date()))
+    if request.method == "HEAD":
+        return head_alone(_wanted_type(request))  # nothing is taken out, so nothing is stated
     sheet = await door.parts.store.read(lambda tx: read_register(tx, pack, wanted, now))
     asked = Export(pack.partnership, sheet, "api", principal.client_id, WHY)
     exported = await door.parts.perform(export_register, asked, pack.partnership, None)

@@ -117,6 +117,16 @@ async def test_the_page_to_read_shows_an_example_of_every_type_and_runs_nothing(
     assert all(f"id='{slug}'" in page for slug in TYPES)
 
 
+async def test_whoever_has_the_document_is_not_sent_it_again(anybody: Raw) -> None:
+    """RFC 9110 section 13.1.2."""
+    for path in ("/openapi.json", "/docs"):
+        first = await anybody.call("GET", path, headers=(), credentials={})
+        tag = first.headers["ETag"]
+        for known, status in ((tag, 304), (f'"other", W/{tag}', 304), ('"other"', 200)):
+            again = await anybody.call("GET", path, headers=(("If-None-Match", known),), credentials={})
+            assert (path, again.status, again.body) == (path, status, first.body if status == 200 else b"")
+
+
 async def test_what_is_public_says_so_and_is_open(anybody: Raw) -> None:
     document = await published(anybody)
     for path in PUBLIC:

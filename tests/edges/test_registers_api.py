@@ -86,6 +86,14 @@ async def test_to_every_other_kind_of_agency_there_are_no_registers(house: House
     assert await entries_named(house, "RegisterExported") == []
 
 
+async def test_asking_for_the_headers_alone_takes_nothing_out(house: House) -> None:
+    async with Raw(house, UNIT) as unit:
+        said = await unit.call("HEAD", f"{HERE}/registers/alerts", headers=(("Accept", "text/csv"),))
+    assert (said.status, said.body) == (200, b"")
+    assert said.headers["Content-Type"].startswith("text/csv")
+    assert await entries_named(house, "RegisterExported") == []
+
+
 async def test_without_the_scope_nothing_is_read(house: House) -> None:
     async with Raw(house, POLICE) as police:
         said = await police.call("GET", f"{HERE}/registers/alerts", headers=())

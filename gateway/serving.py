@@ -25,7 +25,7 @@ from starlette.routing import Mount, Route
 from gateway.api.application import agency_api
 from gateway.api.operator import operator_app
 from gateway.api.proxy import behind_the_proxy
-from gateway.app import build_parts, close
+from gateway.app import build_parts, close, shout_of_development
 from gateway.app.ways_in import MAILBOX, MESH, watch_mailbox, watch_mesh, ways_in_of
 from gateway.console.application import console_app, console_site, home
 from gateway.console.door import BASE as CONSOLE
@@ -55,6 +55,7 @@ class Gateway:
 def build(settings: Settings, clock: Clock | None = None, hint: Callable[[], None] | None = None) -> Gateway:
     """Everything that serves in one process. With `hint` the work beside it is done by workers, who are told by it."""
     parts = build_parts(settings, clock)
+    shout_of_development(parts)
     ways_in = frozenset() if hint else ways_in_of(settings)
     dispatch = Hints(parts, hint) if hint else Dispatch(parts, ways_in)
     web = agency_api(parts)

@@ -20,7 +20,7 @@ from gateway.ledger.checkpoint import log_key, origin_at
 from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
 from gateway.ledger.verify import unb64url
 from gateway.parts import Parts, Work
-from gateway.store import attachments, clients, incidents, log, mail, messages
+from gateway.store import attachments, clients, directory, incidents, log, mail, messages
 from gateway.store.log import AnchorRow, CheckpointRow
 from gateway.store.transaction import Tx
 from keys.custody import TimedKeys
@@ -47,6 +47,8 @@ def export(tx: Tx, parts: Parts, work: Work, asked: Export) -> None:
     incident = incidents.lock(tx, partnership, asked.incident)
     if incident is None:
         raise Refused(ErrorCode.NOT_FOUND)
+    if asked.reader is not None and asked.reader not in directory.known(tx, [asked.reader]):
+        raise Refused(ErrorCode.NOT_FOUND, detail="There is no agency of this id.")
     must_know(tx, partnership, incident.id, asked.officer, work.at)
     watch_use(tx, parts, work, asked.officer, EXPORTED)
     subject = Subject(incident.chain, partnership, incident.id, work.key)

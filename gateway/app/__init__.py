@@ -68,11 +68,6 @@ def build_parts(settings: Settings, clock: Clock | None = None) -> Parts:
     if refused:
         raise Misconfigured(f"{refused[0].check}: {refused[0].advice}")
     ring = open_keys(settings, clock)
-    if ring.now().are_for_development:
-        _log.warning(
-            "keys.for_development",
-            advice="anyone who can read them can forge receipts; never use them for real",
-        )
     adapters = adapters_of(settings, clock)  # what refuses to be set up does so before anything is opened
     notaries = notaries_of(settings)
     book = Store.open(
@@ -151,6 +146,8 @@ def _log_to_standard_error() -> None:
     """One JSON line a fact on standard error: standard output belongs to what a command answers."""
     if structlog.is_configured():
         return
+    # A line in one write: processes share it. Closed, it must not become standard output, where WriteLogger writes without a file.
+    standard_error = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -158,9 +155,7 @@ def _log_to_standard_error() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=lambda *_: structlog.WriteLogger(
-            sys.stderr
-        ),  # a line in one write: processes share it
+        logger_factory=lambda *_: structlog.WriteLogger(standard_error),
     )
 
 
@@ -169,6 +164,15 @@ def _share_one_heap() -> None:
     before threads start; other C libraries have no such call and one heap."""
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
+def shout_of_development(parts: Parts) -> None:
+    """Said by whatever serves or works with keys that were made for development; a command's standard error is its answer's."""
+    if parts.ring.now().are_for_development:
+        _log.warning(
+            "keys.for_development",
+            advice="anyone who can read them can forge receipts; never use them for real",
+        )
 
 
 async def close(parts: Parts) -> None:

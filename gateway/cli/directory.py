@@ -123,8 +123,13 @@ async def the_partnership(parts: Parts, wanted: str) -> PartnershipId:
     if wanted:
         return PartnershipId(wanted)
     real = [one for one in known if one != SANDBOX]
+    if not real:
+        stop(
+            "no partnership is in force here: `gateway rules activate PACK`, or name one with --partnership",
+            2,
+        )
     if len(real) != 1:
-        stop("say which directory with --partnership", 2)
+        stop(f"say which with --partnership: {', '.join(sorted(real))}", 2)
     return real[0]
 
 

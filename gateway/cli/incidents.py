@@ -347,13 +347,17 @@ def ask_child() -> Identity:
 
 
 def read_child(source: str) -> Identity:
+    """Who is looked for, from a file or standard input ("-"); wrong use when it says nothing of a child."""
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
+        text = (sys.stdin.read() if sys.stdin else "") if source == "-" else Path(source).read_text("utf-8")
         document = json.loads(text)
     except (OSError, ValueError):
-        raise typer.BadParameter("--from cannot be read as JSON") from None
+        document = None
     if not isinstance(document, dict):
-        raise typer.BadParameter("--from holds no JSON object")
+        raise typer.BadParameter(
+            'name a file that says who, as JSON such as {"nhs_number": …}: who is looked for is never an argument, since'
+            " shells keep what is typed"
+        )
     return _identity(document)
 
 

@@ -36,7 +36,7 @@ from gateway.settings import (
 from gateway.settings import checks as settings_checks
 from gateway.settings.checks import Finding
 from gateway.settings.listing import Listed, list_settings, unknown_variables
-from gateway.store import migrations
+from gateway.store import engines, migrations
 from keys import custody
 from keys.hardware import ModuleTrouble
 from keys.signing import DEVELOPMENT_PREFIX
@@ -88,9 +88,9 @@ def migrate(as_json: AsJson = False) -> None:
     with _one_line_on_failure():
         settings = Settings.load()
         settings.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for which, url in _databases(settings).items():
+        for which, url in migrations.urls(settings).items():
             migrations.migrate(url, which)
-    told = [{"database": which, "is_current": True} for which in _databases(settings)]
+    told = [{"database": which, "is_current": True} for which in migrations.urls(settings)]
     _answer(told, [f"{row['database']}: up to date" for row in told], as_json)
 
 
@@ -138,7 +138,7 @@ def examine(settings: Settings) -> list[Finding]:
         _disk(settings),
         _scanner(settings),
         _notaries(settings),
-        *(_database(which, url) for which, url in _databases(settings).items()),
+        *(_database(which, url) for which, url in migrations.urls(settings).items()),
         *_in_date(settings),
         *mail_domains(settings),
     ]
@@ -216,10 +216,6 @@ def about_holidays(found: Dates, today: date) -> Finding:
     return Finding("holiday data reaches a year ahead", True, f"warning: {words}" if words else "")
 
 
-def _databases(settings: Settings) -> dict[migrations.Which, str]:
-    return {"book": settings.book_url, "custody": settings.keys_book_url}
-
-
 def _keys(settings: Settings) -> Finding:
     try:
         ring = custody.load(settings.keys_dir, home=home_of(settings))
@@ -241,10 +237,9 @@ def _disk(settings: Settings) -> Finding:
 def _database(which: migrations.Which, url: str) -> Finding:
     """Whether it is reached and up to date. A SQLite file that is not there is not made by looking."""
     check = f"the {which} database is up to date"
-    file = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
-    if file is not None and not Path(file).is_file():
-        return Finding(check, False, "it is not there yet: run `gateway migrate`")
     try:
+        if not engines.is_there(url):
+            return Finding(check, False, "it is not there yet: run `gateway migrate`")
         current = migrations.is_current(url, which)
     except (SQLAlchemyError, GatewayError, OSError):
         variable = "GATEWAY_DATABASE_URL" if which == "book" else "GATEWAY_CUSTODY_URL"
@@ -254,7 +249,8 @@ def _database(which: migrations.Which, url: str) -> Finding:
 
 def _write_settings(file: Path, mode: str) -> bool:
     """Write every setting with its meaning, commented out but for the mode; False when the file is there already."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    # Whoever may write there may put in other keys.
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -22,7 +22,7 @@ from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import PartnershipId
 from gateway.core.working_days import Calendar, CalendarEnds, TimeFault, read_instant
 from gateway.core.written_times import written
-from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH, load_calendar
+from gateway.partnerships.calendars import HOLIDAYS_SHOULD_REACH, load_calendar, read_calendar
 from gateway.partnerships.clock_tables import ClockTable, load_clock_table, pack_names
 
 app = typer.Typer(
@@ -47,9 +47,7 @@ LARGEST_MESSAGE_BYTES = 1_048_576
 
 @app.command("explain", epilog=EXPLAIN_EXAMPLE)
 def explain(
-    pack: Annotated[
-        str, typer.Argument(metavar="PACK", help="A rule pack, as `gateway rules list` names it.")
-    ],
+    pack: Annotated[str, typer.Argument(metavar="PACK", help="A rule pack's name or folder.")],
     clock: Annotated[str, typer.Argument(metavar="CLOCK", help="A clock of that pack, such as K12.")],
     start: Annotated[
         str, typer.Option("--from", metavar="INSTANT", help="When it starts: ISO 8601 with offset.")
@@ -307,9 +305,18 @@ def _follows_in_words(follows: Mapping[str, Any]) -> list[str]:
 
 
 def _pack(name: str, listed: Listed) -> tuple[ClockTable, Calendar]:
-    if name not in pack_names():  # a name from the list, so never a path
-        _stop(ANSWER_IS_NO, f"there is no such rule pack; there are {', '.join(pack_names())}")
-    return load_clock_table(name), load_calendar(name, listed.holidays)
+    if name in pack_names():  # a name from the list, so never a path
+        return load_clock_table(name), load_calendar(name, listed.holidays)
+    folder = Path(name)
+    if "/" not in name or not (folder / "rules.toml").is_file():
+        there = ", ".join(pack_names())
+        _stop(ANSWER_IS_NO, f"there is no such rule pack; there are {there}, or a folder such as ./my-pack")
+    folder = folder.resolve()
+    try:
+        calendar = read_calendar((folder / "calendar.toml").read_text(encoding="utf-8"), listed.holidays)
+        return load_clock_table(folder.name, folder.parent), calendar
+    except (OSError, UnicodeDecodeError):
+        _stop(WRONG_USE, "a file of the pack cannot be read: write it as UTF-8 text that you may open")
 
 
 def _clock(table: ClockTable, clock_id: str) -> Clock:

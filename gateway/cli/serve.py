@@ -16,11 +16,11 @@ import typer
 import uvloop
 
 from gateway.app import system_clock
+from gateway.cli.session import usable_settings
 from gateway.core.errors import Misconfigured
 from gateway.serving import serve as serve_until_stopped
 from gateway.serving import work as work_until_stopped
-from gateway.settings import Settings, SettingsUnreadable
-from gateway.store import migrations
+from gateway.settings import Settings
 from keys.development import certificates_in, make_certificates
 
 app = typer.Typer(no_args_is_help=True)
@@ -67,17 +67,10 @@ def _hint(settings: Settings) -> Callable[[], None] | None:
 
 
 def _settings() -> Settings:
-    """The settings in force, with databases that this release can use; Misconfigured otherwise."""
-    try:
-        settings = Settings.load()
-    except SettingsUnreadable as fault:
-        raise Misconfigured(str(fault)) from None
-    databases: dict[migrations.Which, str] = {"book": settings.book_url, "custody": settings.keys_book_url}
+    """The settings in force, with databases and a folder that this release can use; Misconfigured otherwise."""
+    settings = usable_settings()
     if not settings.var_dir.is_dir():
-        raise Misconfigured("GATEWAY_VAR_DIR is not there: run `gateway init`, then `gateway migrate`")
-    for which, url in databases.items():
-        if trouble := migrations.trouble(url, which):
-            raise Misconfigured(f"the {which} database {trouble}")
+        raise Misconfigured("GATEWAY_VAR_DIR is not there: run `gateway init`")
     return settings
 
 

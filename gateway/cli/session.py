@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.actions.prove import Occasion
 from gateway.actions.settle import settle as settle  # for commands that open the deployment themselves
@@ -22,8 +23,9 @@ from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.working_days import TimeFault, read_instant
 from gateway.parts import Parts, Work
-from gateway.settings import Settings, SettingsUnreadable
-from gateway.store import incidents
+from gateway.settings import FILE_VARIABLE, Settings, SettingsUnreadable, is_set_up
+from gateway.settings.checks import refusals
+from gateway.store import incidents, migrations
 from gateway.store.transaction import Tx
 
 Asked = TypeVar("Asked")
@@ -44,18 +46,43 @@ SecondOfficer = Annotated[
 ]
 
 
+NO_SETTINGS = f"there are no settings here: run `gateway init` (for real use `gateway init --production`), or name the file in {FILE_VARIABLE}"
+
+
 @asynccontextmanager
 async def opened(settings: Settings | None = None) -> AsyncIterator[Parts]:
     """The deployment's parts while this lasts; Misconfigured with one line when they cannot be made."""
-    try:
-        in_force = settings or Settings.load()
-    except SettingsUnreadable as fault:
-        raise Misconfigured(str(fault)) from None
+    in_force = settings or usable_settings()
     parts = build_parts(in_force)
     try:
         yield parts
     finally:
         await close(parts)
+
+
+def usable_settings() -> Settings:
+    """The settings in force, with databases that this release can use; Misconfigured saying what to mend first."""
+    try:
+        settings = Settings.load()
+        if not is_set_up():
+            raise Misconfigured(NO_SETTINGS)
+    except SettingsUnreadable as fault:
+        raise Misconfigured(str(fault)) from None
+    if not refusals(settings):  # else building the parts says which
+        for which, url in migrations.urls(settings).items():
+            if trouble := _trouble_with(which, url):
+                raise Misconfigured(f"the {which} database {trouble}")
+    return settings
+
+
+def _trouble_with(which: migrations.Which, url: str) -> str | None:
+    try:
+        return migrations.trouble(url, which)
+    except SQLAlchemyError:
+        return (
+            "cannot be reached or does not answer: is it running, is its URL right, and may this account write to its file"
+            " and folder?"
+        )
 
 
 def run(coroutine: Coroutine[Any, Any, Answer]) -> Answer:

@@ -6,6 +6,7 @@ Invariant: who the child is never stands in the arguments; each incident is open
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,7 +53,8 @@ def subject_access(
     child: Annotated[
         str,
         typer.Argument(
-            metavar="CHILD", help='A file that says who, as for `gateway incidents search`; "-" asks.'
+            metavar="CHILD",
+            help='A file that says who, as for `gateway incidents search`; "-" asks, or reads standard input.',
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder for what is held.")],
@@ -68,7 +70,8 @@ def subject_access(
 
     Example: gateway subject-access child.json --out answer --officer "W. Stave"
     """
-    asked = _Request(ask_child() if child == "-" else read_child(child), officer, reason)
+    is_asked = child == "-" and sys.stdin is not None and sys.stdin.isatty()
+    asked = _Request(ask_child() if is_asked else read_child(child), officer, reason)
     index = run(_gather(asked, out))
     lines = [f"{len(index['files'])} files about {len(index['incidents'])} incidents in {out}"]
     lines += [f"not opened: {one['incident']} ({one['why']})" for one in index["not_opened"]]

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import structlog
@@ -40,10 +41,11 @@ from gateway.dispatch import intake
 from gateway.moving_clock import MovingClock
 from gateway.serving import Gateway, build, listening, running
 from gateway.store.directory import WayRow
-from gateway.store.serving_lock import serving_lock
+from gateway.store.serving_lock import is_held, serving_lock, turn
 from keys.signing import FileSigner
 
 DAYS_BACK = 28
+LOCK = "serving.lock"
 SPEAKERS = (POLICE, ICB, COUNCIL, BUSINESS_UNIT, HOSPITALS)
 
 
@@ -65,8 +67,8 @@ async def perform(asked: Demonstration) -> list[Step]:
     start_at = _working_morning(real - timedelta(days=DAYS_BACK))
     if not asked.once:
         _refuse_taken(asked.port, asked.port + 1, asked.port + 2)
-    folder = _fresh(asked.folder, real)
     async with AsyncExitStack() as stack:
+        folder = _fresh(asked.folder, real, stack)
         cast = await assemble(asked, folder, start_at, stack)
         try:
             await play(cast)
@@ -92,7 +94,6 @@ async def assemble(asked: Demonstration, folder: Path, start_at: datetime, stack
     mail_port = _free_port()
     webhook_port = _free_port()
     stage = set_up(folder, Ports(*ports_taken, mail_port, webhook_port, console_port), certificates, clock)
-    stack.enter_context(serving_lock(folder / "serving.lock"))
     gateway = build(stage.settings, clock)
     schools = {domain: School(domain, clock) for domain in ("harbour-view.example", "cliffside.example")}
     relay = Receiver(_deliver_to(schools), certificates.server(), mail_port)
@@ -150,12 +151,25 @@ def _take_in(gateway: Gateway, own: OwnMailServer) -> Callable[[bytes, str, str]
     return take
 
 
-def _fresh(folder: Path, real: datetime) -> Path:
-    """A folder for this run alone, so that each demonstration has its own database and log; older runs are removed."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for older in folder.glob("run-*"):
-        shutil.rmtree(older, ignore_errors=True)
-    return folder / f"run-{real:%Y%m%dT%H%M%S}"
+def _fresh(folder: Path, real: datetime, stack: AsyncExitStack) -> Path:
+    """A folder for this run alone, held until `stack` ends, so that each demonstration has its own database and log.
+
+    Older runs are removed, but for one that is still up. Raises Misconfigured where nothing can be written.
+    """
+    try:
+        for made in (folder.parent, folder):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with turn(folder):
+            for older in folder.glob("run-*"):
+                if not is_held(older / LOCK):
+                    shutil.rmtree(older, ignore_errors=True)
+            own = Path(mkdtemp(prefix=f"run-{real:%Y%m%dT%H%M%S}-", dir=folder))
+            stack.enter_context(serving_lock(own / LOCK))
+            return own
+    except OSError as fault:
+        raise Misconfigured(
+            f"{folder} cannot be written ({fault.strerror}): name another with --folder"
+        ) from None
 
 
 def _working_morning(day: datetime) -> datetime:

@@ -42,7 +42,6 @@ class Ports:
 
 def prepare_folder(folder: Path, start_at: datetime, real: datetime) -> Certificates:
     """Keys and certificates in an empty folder."""
-    folder.mkdir(mode=0o700, parents=True)
     custody.create(folder / "keys", DEVELOPMENT_PREFIX)
     return make_certificates(folder, min(start_at, real) - timedelta(days=1), real + timedelta(days=30))
 

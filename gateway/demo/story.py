@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from gateway.agency.client import AgencyClient, AgencyProblem
@@ -22,8 +23,10 @@ from gateway.demo.partners import OwnMailServer, School, WebhookReceiver, letter
 from gateway.demo.partnership import BUSINESS_UNIT, COUNCIL, HOSPITALS, ICB, POLICE
 from gateway.demo.stage import Stage
 from gateway.serving import Gateway
+from gateway.store.serving_lock import turn
 
 PATIENCE_SECONDS = 30
+LEFT = ("policy.json", "evidence.zip", "evidence-erased.zip")
 OFFICER, SECOND_OFFICER = "Winifred Stave", "Caspian Reed"
 
 
@@ -308,8 +311,7 @@ async def miss_a_deadline(cast: Cast) -> None:
 
 async def prove_and_erase(cast: Cast) -> None:
     """Evidence before and after erasure, verified offline by the same stand-alone verifier."""
-    folder = cast.stage.folder.parent
-    policy, before, after = (folder / name for name in ("policy.json", "evidence.zip", "evidence-erased.zip"))
+    policy, before, after = (cast.stage.folder / name for name in LEFT)
     await cast.command("evidence", "policy", "--out", str(policy))
     await cast.command("evidence", "export", cast.incident, "--out", str(before), "--officer", OFFICER)
     verdict = await cast.command("evidence", "verify", str(before), "--policy", str(policy))
@@ -329,9 +331,17 @@ async def prove_and_erase(cast: Cast) -> None:
     verdict = await cast.command("evidence", "verify", str(after), "--policy", str(policy))
     _must(verdict["verdict"] == "VALID" and verdict["content"] == "erased", f"after erasure: {verdict}")
     cast.done(f"The incident was erased; {verdict['receipts']} receipts still verify, content: erased")
+    _leave_evidence(cast.stage.folder)
     figures = await cast.command("reconcile")
     _must(figures["unexplained"] == 0, f"reconcile: {figures}")
     cast.done("Everything that was ever accepted is accounted for: nothing unexplained")
+
+
+def _leave_evidence(folder: Path) -> None:
+    """The three that belong together go where everybody looks, in one turn: another demonstration may end beside this one."""
+    with turn(folder.parent):
+        for name in LEFT:
+            (folder / name).replace(folder.parent / name)
 
 
 async def reply(cast: Cast, school: School, letter: Any, writer: str, words: str) -> None:

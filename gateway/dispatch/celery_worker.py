@@ -17,7 +17,7 @@ from typing import Any
 import uvloop
 from celery import Celery, signals
 
-from gateway.app import build_parts, close
+from gateway.app import build_parts, close, shout_of_development
 from gateway.app.ways_in import own_account, read_mailbox_once, read_mesh_once, ways_in_of
 from gateway.core.errors import Misconfigured
 from gateway.dispatch.anchoring import anchor_newest
@@ -142,6 +142,7 @@ class _House:
 
     def __init__(self) -> None:
         self.parts = build_parts(Settings.load())
+        shout_of_development(self.parts)
         self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         try:
             self.runner.run(reapply_erasures(self.parts))

@@ -167,7 +167,7 @@ def build_bundle(
     files = {
         "README.txt": words.README.encode(),
         **_summaries(gathered, disclosures),
-        "policy.example.json": _json(policy),
+        "policy.example.json": verify.written(policy),
         "verify.py": Path(verify.__file__).read_bytes(),
         **_key_files(policy),
     }
@@ -239,7 +239,7 @@ def _chosen(raw: bytes, fields: Collection[str]) -> list[str]:
 
 def manifest(incident: str, chains: Sequence[str], files: Mapping[str, bytes]) -> bytes:
     """The list of files with their digests, the chains and the count of receipts; `chains` has one name for each receipt."""
-    return _json(
+    return verify.written(
         {
             "v": "bundle/1",
             "incident": incident,
@@ -325,13 +325,9 @@ def _peer_files(disclosures: Mapping[str, Sequence[str]], mails: Mapping[str, by
 
 def _key_files(policy: Mapping[str, object]) -> dict[str, bytes]:
     """The keys one file each, for tools such as `jose`; for information only."""
-    read = verify.load_policy(_json(policy))  # refuses a policy that nobody could use
+    read = verify.load_policy(verify.written(policy))  # refuses a policy that nobody could use
     files = {f"keys/log-{number}.vkey": f"{key}\n".encode() for number, key in enumerate(read.logs)}
     files |= {f"keys/witness-{number}.vkey": f"{key}\n".encode() for number, key in enumerate(read.witnesses)}
     listed = policy["receipt_keys"]
     assert isinstance(listed, list)  # load_policy has read it
-    return files | {f"keys/{key['jwk']['kid']}.jwk": _json(key["jwk"]) for key in listed}
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"
+    return files | {f"keys/{key['jwk']['kid']}.jwk": verify.written(key["jwk"]) for key in listed}

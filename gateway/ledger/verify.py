@@ -55,6 +55,7 @@ import json
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -82,6 +83,11 @@ class Invalid(Exception):
 def canonical(value: object) -> bytes:
     """RFC 8785 for what occurs here: ASCII member names, strings, whole numbers below 2^53."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def written(value: object) -> bytes:
+    """JSON as it stands in the files of a bundle that people read too."""
+    return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def strict_json(raw: bytes) -> Any:
@@ -777,7 +783,8 @@ def add_disclosures(receipt: Receipt, raw: bytes) -> None:
 
 # --- 8. The bundle's files -------------------------------------------------------------------------------------------
 
-LIMIT_BYTES = 1 << 30  # a bundle is stored, not compressed: its size is what it costs to read
+LIMIT_BYTES = 1 << 30
+LIMIT_EXPANSION = 100  # a bundle is stored as it is; one that was packed again must not be a bomb
 PATHS = re.compile(
     r"manifest\.json|README\.txt|SUMMARY\.(html|pdf)|verify\.py|policy\.example\.json"
     r"|receipts/[0-9]{4,6}\.(jws|proof|disclosures)"
@@ -789,7 +796,8 @@ PATHS = re.compile(
 
 
 def read_zip(bundle: bytes, limit_bytes: int) -> dict[str, bytes]:
-    """The files of the zip, if they are stored without compression and no byte lies outside of the files listed."""
+    """The files of the zip, if they are stored plainly (or deflated, as whoever packs them again does) and no byte lies outside
+    of the files listed."""
     if len(bundle) > limit_bytes:
         raise Invalid("the bundle is larger than this program reads")
     try:
@@ -802,19 +810,39 @@ def read_zip(bundle: bytes, limit_bytes: int) -> dict[str, bytes]:
         raise Invalid("two files have one name")
     if not all(PATHS.fullmatch(name) and len(Path(name).parts) <= 2 for name in names):
         raise Invalid("a file has a name that a bundle does not hold")
-    if any(
-        entry.compress_type or entry.flag_bits & ~0x800 or entry.file_size != entry.compress_size
-        for entry in entries
-    ):
+    if not all(_is_plain(entry) for entry in entries):
         raise Invalid("a file is not stored plainly")
-    if len(bundle) != 22 + sum(76 + 2 * len(entry.filename) + entry.file_size for entry in entries):
+    if sum(entry.file_size for entry in entries) > min(limit_bytes, LIMIT_EXPANSION * len(bundle)):
+        raise Invalid("the files are larger than this program unpacks")
+    if len(bundle) != 22 + sum(76 + 2 * len(entry.filename) + entry.compress_size for entry in entries):
         raise Invalid("the zip holds data outside of its files")
     if not _reads_one_way(bundle, entries):
         raise Invalid("two programs could read different files from the zip")
     try:
-        return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as fault:
+        return {entry.filename: _unpacked(bundle, archive, entry) for entry in entries}
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError) as fault:
         raise Invalid("the zip is damaged") from fault
+
+
+def _is_plain(entry: zipfile.ZipInfo) -> bool:
+    """Neither encrypted nor a link: some programs would unpack that as the file that it leads to."""
+    kind = entry.external_attr >> 16 & 0o170000
+    is_whole = entry.compress_type == zipfile.ZIP_DEFLATED or (
+        entry.compress_type == zipfile.ZIP_STORED and entry.file_size == entry.compress_size
+    )
+    return is_whole and not entry.flag_bits & ~0x806 and kind in (0, 0o100000)
+
+
+def _unpacked(bundle: bytes, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """The file's bytes; refused when something lies behind the end of what is deflated."""
+    content = archive.read(entry)
+    if entry.compress_type == zipfile.ZIP_DEFLATED:
+        begins = entry.header_offset + 30 + len(entry.filename)
+        stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        again = stream.decompress(bundle[begins : begins + entry.compress_size], entry.file_size + 1)
+        if not stream.eof or stream.unused_data or again != content:
+            raise Invalid("a file holds more than what is unpacked of it")
+    return content
 
 
 def _reads_one_way(bundle: bytes, entries: Sequence[zipfile.ZipInfo]) -> bool:
@@ -823,12 +851,12 @@ def _reads_one_way(bundle: bytes, entries: Sequence[zipfile.ZipInfo]) -> bool:
     A zip describes each file twice: before its bytes, and in a directory at the end. Programs differ in which of
     the two they read, so both must agree and the files must follow each other without a gap.
     """
-    at, listed = 0, sum(30 + len(entry.filename) + entry.file_size for entry in entries)
+    at, listed = 0, sum(30 + len(entry.filename) + entry.compress_size for entry in entries)
     for entry in entries:
         head = b"PK\x03\x04" + bundle[listed + 6 : listed + 32] + entry.filename.encode()
         if entry.header_offset != at or bundle[at : at + len(head)] != head:
             return False
-        at, listed = at + len(head) + entry.file_size, listed + 46 + len(entry.filename)
+        at, listed = at + len(head) + entry.compress_size, listed + 46 + len(entry.filename)
     return True
 
 
@@ -839,6 +867,8 @@ def check_manifest(files: dict[str, bytes]) -> dict[str, Any]:
     manifest: dict[str, Any] = strict_json(files["manifest.json"])
     if not fits(manifest, MANIFEST):
         raise Invalid("the manifest is not of the form bundle/1")
+    if files["manifest.json"] != written(manifest):
+        raise Invalid("the manifest is not written as a gateway writes it")
     listed = manifest["files"]
     if set(listed) != set(files) - {"manifest.json"}:
         raise Invalid("a file is missing, or there is one that the manifest does not list")

@@ -515,3 +515,8 @@ def settings_file() -> Path | None:
             raise SettingsUnreadable(f"{FILE_VARIABLE} names a file that is not there")
         return path
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def is_set_up() -> bool:
+    """Whether anybody has said anything here: without a file and without a variable there is nothing to go by."""
+    return settings_file() is not None or any(name.startswith(PREFIX) for name in os.environ)

@@ -39,6 +39,12 @@ def open_engine(url: str, *, busy_timeout_seconds: float = 5) -> Engine:
     return _create_engine(parsed, _postgresql_settings(busy_timeout_seconds))
 
 
+def is_there(url: str) -> bool:
+    """False when this is a SQLite file that nobody has made yet, which opening it would do. Raises as `open_engine` does."""
+    parsed = _parse(url)
+    return parsed.get_backend_name() != "sqlite" or os.path.lexists(str(parsed.database))
+
+
 def engine_name(engine: Engine) -> EngineName:
     """Which of the two this is."""
     return "sqlite" if engine.dialect.name == "sqlite" else "postgresql"

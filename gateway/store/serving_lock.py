@@ -39,3 +39,23 @@ def serving_lock(path: Path) -> Iterator[None]:
         os.close(
             descriptor
         )  # lets go of the lock; the file stays, so that no two processes lock different files
+
+
+@contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """One process at a time does this in `folder`; the others wait."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock file `path`; a file that is not there holds nobody."""
+    try:
+        with serving_lock(path) if path.exists() else nullcontext():
+            return False
+    except Misconfigured:
+        return True

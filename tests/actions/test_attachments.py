@@ -111,7 +111,7 @@ def _changed(bundle: bytes, change: Any) -> bytes:
     change(content)
     manifest = json.loads(content.pop("manifest.json"))
     manifest["files"] = {name: verify.hashlib.sha256(one).hexdigest() for name, one in content.items()}
-    return store_zip(content | {"manifest.json": json.dumps(manifest).encode()})
+    return store_zip(content | {"manifest.json": verify.written(manifest)})
 
 
 async def test_the_bundle_holds_every_file_and_its_verifier_knows_another_one(house: House) -> None:

@@ -167,7 +167,7 @@ def test_a_taken_port_is_one_line_that_says_what_to_do(deployment: Deployment) -
 def test_databases_that_are_not_migrated_are_not_served(unmigrated: Deployment) -> None:
     status, told, wrong = unmigrated.run("serve")
     assert (status, told) == (2, "")
-    assert wrong == "gateway: the book database is not up to date: run `gateway migrate`\n"
+    assert wrong == "gateway: the book database is not there: run `gateway migrate`, or load a back-up\n"
 
 
 def test_the_threads_of_a_worker_share_one_heap(deployment: Deployment) -> None:

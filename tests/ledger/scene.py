@@ -327,7 +327,7 @@ class Scene:
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
         changed = self.on_manifest(value)
-        return changed if isinstance(changed, bytes) else json.dumps(changed).encode()
+        return changed if isinstance(changed, bytes) else verify.written(changed)
 
 
 def over_new_year(scene: Scene) -> Scene:

@@ -113,7 +113,7 @@ JSON = st.recursive(
 def test_a_manifest_of_any_form_is_no_crash(member: str, value: object) -> None:
     with zipfile.ZipFile(io.BytesIO(sealed(FILES))) as archive:
         manifest = json.loads(archive.read("manifest.json"))
-    raw = json.dumps(manifest | {member: value}).encode()
+    raw = verify.written(manifest | {member: value})
     finding = verify.verify_bundle(bundle.store_zip(FILES | {"manifest.json": raw}), POLICY)
     assert finding.verdict == "INVALID" or member == "incident" or manifest[member] == value
 

@@ -927,7 +927,12 @@ def stamped_with_a_certificate_for_anything(scene: Scene) -> None:
 def stamp_whose_signature_was_changed(scene: Scene) -> None:
     stamped(scene)
     sound = scene.stamps["checkpoints/300.tsr"]
-    scene.stamps["checkpoints/300.tsr"] = lambda note: sound(note)[:-1] + bytes([sound(note)[-1] ^ 1])
+
+    def change(note: bytes) -> bytes:
+        stamp = sound(note)  # once: each call signs anew
+        return stamp[:-1] + bytes([stamp[-1] ^ 1])
+
+    scene.stamps["checkpoints/300.tsr"] = change
 
 
 @case(UNTRUSTED_STAMP)
@@ -1483,7 +1488,61 @@ for _path in (
     case(ODD_NAME)(_odd_path)
 
 
+@case("the manifest is not written as a gateway writes it")
+def manifest_with_a_line_more(scene: Scene) -> None:
+    scene.on_listed = lambda files: files | {"manifest.json": files["manifest.json"] + b"\n"}
+
+
 @case(NOT_PLAIN)
+def link_in_place_of_a_file(scene: Scene) -> None:
+    def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.create_system, entry.external_attr = 3, (0o120777 if name == "README.txt" else 0o644) << 16
+            archive.writestr(entry, content)
+
+    replace_zip(scene, build)
+
+
+@case(NOT_PLAIN)
+def compressed_in_a_way_that_few_programs_read(scene: Scene) -> None:
+    def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            archive.writestr(name, content, zipfile.ZIP_BZIP2)
+
+    replace_zip(scene, build)
+
+
+@case("a file holds more than what is unpacked of it")
+def words_behind_the_end_of_what_is_deflated(scene: Scene) -> None:
+    """README.txt is deflated, and bytes follow that no program unpacks; both of the zip's headers tell the same of it."""
+    plain = b""
+
+    def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
+        nonlocal plain
+        plain = files["README.txt"]
+        stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        longer = {"README.txt": stream.compress(plain) + stream.flush() + b"hidden"}
+        for name, content in (files | longer).items():
+            archive.writestr(name, content)
+
+    def change(content: bytes) -> bytes:
+        crc, size = zlib.crc32(plain).to_bytes(4, "little"), len(plain).to_bytes(4, "little")
+        for begins, method, sizes in (
+            (content.index(b"README.txt") - 30, 8, 14),
+            (content.rindex(b"README.txt") - 46, 10, 16),
+        ):
+            packed = content[begins + sizes + 4 : begins + sizes + 8]
+            content = content[: begins + method] + b"\x08\0" + content[begins + method + 2 :]
+            content = content[: begins + sizes] + crc + packed + size + content[begins + sizes + 12 :]
+        return content
+
+    replace_zip(scene, build)
+    replaced = scene.on_zip
+    scene.on_zip = lambda content: change(replaced(content))
+
+
+@case("the files are larger than this program unpacks")
 def compressed_bomb(scene: Scene) -> None:
     def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
         for name, content in files.items():
@@ -1584,6 +1643,18 @@ def test_the_scene_without_tampering_is_valid() -> None:
     assert (finding.verdict, finding.receipts, finding.content) == ("VALID", 6, "matches")
     unsigned = "peers: 1 answers without the recipient's own signature"
     assert finding.reason == f"every receipt is in the log, which at least 2 witnesses saw; {unsigned}"
+
+
+def test_a_bundle_that_somebody_packed_again_is_the_same_evidence() -> None:
+    """Mail programs and archivers deflate: the evidence is the files, not how they are packed."""
+
+    def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            archive.writestr(name, content, zipfile.ZIP_DEFLATED)
+
+    scene = Scene()
+    replace_zip(scene, build)
+    assert scene.play() == Scene().play()
 
 
 def test_what_the_sender_signed_is_counted() -> None:

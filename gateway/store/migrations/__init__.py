@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy as sa
 
+from gateway.settings import Settings
 from gateway.store import engines, tables
 
 if (
@@ -36,6 +37,11 @@ KNOWN: dict[Which, frozenset[str]] = {
 }
 
 _ADVISORY_LOCK = 7_430_119  # any number that nothing else in the database locks
+
+
+def urls(settings: Settings) -> dict[Which, str]:
+    """Both databases of a deployment."""
+    return {"book": settings.book_url, "custody": settings.keys_book_url}
 
 
 def metadata(which: Which) -> sa.MetaData:
@@ -73,7 +79,12 @@ def is_current(url: str, which: Which) -> bool:
 
 
 def trouble(url: str, which: Which) -> str | None:
-    """Why this release cannot work on the database and what to do; None when it is current, or a newer one only added to it."""
+    """Why this release cannot work on the database and what to do; None when it is current, or a newer one only added to it.
+
+    A SQLite file that is not there is not made by asking. Raises as SQLAlchemy does when the database cannot be reached.
+    """
+    if not engines.is_there(url):
+        return "is not there: run `gateway migrate`, or load a back-up"
     found = _revision(url, which)
     if found is None or found in KNOWN[which] - {NEWEST[which]}:
         return "is not up to date: run `gateway migrate`"

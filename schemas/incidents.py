@@ -297,6 +297,7 @@ def incident_codes(incident: IncidentAccount, children: Sequence[Child]) -> dict
 
 def _circumstances(incident: IncidentAccount, children: Sequence[Child]) -> dict[str, tuple[str, ...]]:
     place = incident.place
+    responsible = (child.responsible_local_authority for child in children)
     homes = (child.home_local_authority or statutory.NOT_KNOWN for child in children)
     return {
         "nature": words(incident.nature),
@@ -306,6 +307,7 @@ def _circumstances(incident: IncidentAccount, children: Sequence[Child]) -> dict
         "age_band": _once(age_band(child, incident) for child in children),
         "placement": _once(child.placement for child in children),
         "home_local_authority": tuple(dict.fromkeys(homes)),
+        "responsible_local_authority": tuple(dict.fromkeys(council for council in responsible if council)),
         "place": (place.local_authority,) if place and place.local_authority else (),
         "place_kind": (place.kind.value,) if place else (),
         "outside_england": (("yes" if place.outside_england else "no") if place else "unknown",),

@@ -103,12 +103,9 @@ def _standing_referrals(tx: Tx, incident: Incident) -> list[MessageRow]:
         if SUPERSEDE in row.facts["codes"].get("action", ())
         for corrected in row.facts["codes"].get("corrects", ())
     }
-    return [
-        row
-        for number, row in enumerate(referrals)
-        if row.taken_back_at is None
-        and not (row.id in replaced and any(one.agency == row.agency for one in referrals[number + 1 :]))
-    ]
+    standing = [row for row in referrals if row.taken_back_at is None]
+    own = {row.agency for row in standing if row.id not in replaced}  # whoever has sent another in its place
+    return [row for row in standing if row.id not in replaced or row.agency not in own]
 
 
 def child_of(tx: Tx, work: Work, incident: Incident, message: MessageId, place: int) -> Pupil | None:

@@ -33,12 +33,14 @@ from gateway.core.rules import (
     joint_decision,
     moment_values,
 )
+from gateway.core.statutory import NATURE, lives_elsewhere
 from gateway.core.written_times import written_or_null
 from gateway.parts import Work
 from gateway.store import incidents
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
+ANOTHER_COUNCIL = "another-council"
 MORE_TIME, REQUESTED = "extension-request", "extension-requested"
 
 
@@ -52,6 +54,12 @@ def forward(tx: Tx, work: Work, message: Message, incident: Incident, route: Rou
     _met_by_itself(work, message, route, result)
     involve(tx, work, message, incident, now, result)
     result.said += meet(tx, work, message, incident, route)
+    if (
+        NATURE in message.facts.codes
+        and not now.guests
+        and lives_elsewhere(message.facts.codes, work.pack.places)
+    ):
+        gap(result, ANOTHER_COUNCIL)  # an officer invites the home council, or tells it (P-09, G-07)
     if MORE_TIME in message.facts.codes.get("kind", ()):
         gap(result, REQUESTED)  # an officer answers with `extend`
     return result

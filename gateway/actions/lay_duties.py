@@ -24,6 +24,7 @@ from gateway.core.rules import (
     DutyRule,
     Route,
     Whom,
+    fits,
     flags,
     is_avoided,
     is_each_time,
@@ -54,7 +55,7 @@ def add_duties(
     """Add a duty for each owner, due by its clock; none where the clock's start has not happened yet.
 
     A seat that must not be contacted gets no duty and an officer is asked instead (G-08), except by the law's own clocks,
-    which run all the same. A duty whose date lies beyond the holiday data is added without a date and an officer is told;
+    which run all the same. They run for a seat that nobody holds too: an officer is told of that by its gap. A duty whose date lies beyond the holiday data is added without a date and an officer is told;
     a newer list of holidays gives the date.
     """
     clock = work.pack.clocks[rule.clock]
@@ -62,7 +63,10 @@ def add_duties(
     beginning = clocks.begins(clock, moments, carried)
     if beginning is None or rule.unless_received in now.received:
         return
-    for seat, set_at in _owners(work, rule, now, result):
+    owners = _owners(work, rule, now, result)
+    if not owners and clock.statutory:
+        owners = _vacant(work, rule, now)
+    for seat, set_at in owners:
         due, is_uncounted = _due(work, clock, beginning.at, set_at)
         plan = clocks.reminders(due, work.pack.calendar)
         if is_avoided(now.avoided, seat.agency, seat.role):
@@ -126,6 +130,14 @@ def _owners(
             work, rule.owner, replace(now, told=replace(now.told, actions=(action,))), result
         )
     ]
+
+
+def _vacant(work: Work, rule: DutyRule, now: Circumstances) -> list[tuple[Seat, datetime | None]]:
+    """The seat that would owe it if anybody held it: no clock of the law stands still because a director has left (P-05)."""
+    if rule.owner.whom is not Whom.SEAT or not fits(rule.owner, now.told.codes):
+        return []
+    seat = work.directory.vacant(rule.owner.role)
+    return [] if seat is None else [(seat, None)]
 
 
 def _due(

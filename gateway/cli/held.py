@@ -73,6 +73,7 @@ REASONS = {
     "arose-where-it-came-from": "something of before its transfer needs an officer: ask the unit it came from, then release",
     "holiday-data-ends": "the list of bank holidays ends before a due date: upload a newer one with gateway calendar upload",
     "duty-ended-before": "more was told after the duty to notify was ended: it is owed again, have it decided",
+    "another-council": "a child's home or responsible council is another: invite it as a guest, or tell it yourself",
     "notification-still-owed": "the duty to notify stays: those who decided differ, or somebody in care died: see that it is notified",
     "nothing-decided": "all who decide have answered and asked for more: see that they get it and decide",
     "answer-taken-back": "the sender took an answer back: what it answered is owed again, so telephone",

@@ -129,6 +129,7 @@ REASONS = {
     "arose-where-it-came-from": "Something of before its transfer needs an officer: ask the unit it came from, then release",
     "holiday-data-ends": "The list of bank holidays ends before a due date: upload a newer one, then release",
     "duty-ended-before": "More was told after the duty to notify was ended: it is owed again, have it decided",
+    "another-council": "A child's home or responsible council is another: invite it as a guest, or tell it yourself",
     "notification-still-owed": "The duty to notify stays: those who decided differ, or somebody in care died: see that it is notified",
     "nothing-decided": "All who decide have answered and asked for more: see that they get it and decide",
     "answer-taken-back": "The sender took an answer back: what it answered is owed again, so telephone",
@@ -281,6 +282,7 @@ NOTIFIED = {
     "other-partners": "the other area's safeguarding partners",
     "host-council": "the council where it happened",
     "home-council": "the child's home council",
+    "responsible-council": "the council responsible for the young person",
 }
 
 

@@ -8,6 +8,7 @@ stand in, in their order (S3-07).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,6 +18,11 @@ from gateway.core.messages import AgencyId, AgencyKind, Facts, PartnershipId, Ro
 from gateway.core.presence import Pattern, School, Season, Term, is_in_term, local_day
 from gateway.core.rules import Recipients, Whom, fits
 
+_KIND_OF: Mapping[RoleId, AgencyKind] = {
+    RoleId("sbu"): AgencyKind.BUSINESS_UNIT,
+    RoleId("dsp-icb"): AgencyKind.ICB,
+    RoleId("dsp-police"): AgencyKind.POLICE,
+}
 EVERY_ROLE, OUT_OF_HOURS = RoleId("*"), RoleId("edt")
 
 
@@ -93,6 +99,15 @@ class Directory:
 
     def seats_of(self, role: RoleId) -> tuple[Seat, ...]:
         return self._by_role.get(role, ())
+
+    def vacant(self, role: RoleId) -> Seat | None:
+        """The seat of a role that nobody holds, at the agency whose it is by its kind: a council's, unless the role says
+        otherwise; of several agencies the one with the most seats here. None where no such agency is enrolled."""
+        kind = _KIND_OF.get(role, AgencyKind.LOCAL_AUTHORITY)
+        held = Counter(seat.agency for seat in self.seats)
+        of_kind = (agency.id for agency in self.agencies.values() if agency.kind is kind)
+        found = max(of_kind, key=lambda agency: (held[agency], agency), default=None)
+        return None if found is None else Seat(found, role)
 
     def roles_of(self, agency: AgencyId, name: str) -> frozenset[RoleId]:
         """The seats that a person of this name holds at an agency, as holder or as deputy; capitals and spaces aside."""

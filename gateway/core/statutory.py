@@ -47,6 +47,9 @@ class Situation:
     in_england: Known = Known.UNKNOWN
     in_this_area: Known = Known.UNKNOWN
     resident_here: Known = Known.UNKNOWN
+    responsible_here: Known = (
+        Known.UNKNOWN
+    )  # that the council of this area looks or looked after the young person
     looked_after: Known = Known.UNKNOWN
     care_leaver: Known = Known.UNKNOWN
     regulated_setting: Known = Known.UNKNOWN
@@ -161,6 +164,7 @@ def situation(codes: Mapping[str, tuple[str, ...]], places: Collection[str]) -> 
         in_england=in_england,
         in_this_area=Known.NO if in_england is Known.NO else _of_area(where, places),
         resident_here=_of_area(codes.get("home_local_authority", ()), places),
+        responsible_here=_of_area(codes.get("responsible_local_authority", ()), places),
         looked_after=_looked_after(status, codes.get("placement", ())),
         care_leaver=_among(status, {"care-leaver"}, {"status-not-known"}),
         regulated_setting=_among(codes.get("regulated_setting", ()), {"yes"}, {"unknown"}),
@@ -190,6 +194,12 @@ def unsettled(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings if finding.standing is not Standing.NOT_MET)
 
 
+def lives_elsewhere(codes: Mapping[str, tuple[str, ...]], places: Collection[str]) -> bool:
+    """Whether a message says that a child's home or responsible council is another than this partnership's (P-09, G-07)."""
+    named = (*codes.get("home_local_authority", ()), *codes.get("responsible_local_authority", ()))
+    return bool(places) and any(code != NOT_KNOWN and code not in places for code in named)
+
+
 def died_in_care(findings: Iterable[Finding]) -> bool:
     """Whether somebody died who was looked after, or a care leaver, or may have been: notified whatever is decided of abuse
     and neglect, so that "criteria not met" is no answer to it (S2-03, P-03, P-04)."""
@@ -210,7 +220,10 @@ def _find(criterion: Criterion, facts: Situation, conditions: Mapping[str, Known
     if criterion is ABUSE_IN_ENGLAND:
         return _in_whose_area(criterion, standing, facts, missing)
     by = "council" if criterion is ABUSE_ABROAD else "responsible-council"
-    return Finding(criterion, standing, by, criterion.notify, _home(facts), tuple(missing))
+    tell = _home(facts)
+    if criterion is not ABUSE_ABROAD and facts.responsible_here is Known.NO:
+        tell += ("responsible-council",)
+    return Finding(criterion, standing, by, criterion.notify, tell, tuple(missing))
 
 
 def _conditions(facts: Situation) -> dict[str, Mapping[str, Known]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -24,12 +24,15 @@ from tests.actions.scene import (
     deliveries_of,
     duties_of,
     duty_of,
+    empty_seat,
     entries_named,
     incident_of,
+    let_go,
     reasons,
     refer,
     send,
     sent_by_the_house,
+    waiting,
 )
 from tests.actions.test_recall import correct, take_back
 from tests.gateway_house import House
@@ -105,6 +108,42 @@ async def test_c_13_a_record_of_a_notification_that_is_taken_back_began_no_clock
     counted = {duty.clock: duty.start_at for duty in await unanswered(house, referral)}
     assert (counted["K15"], counted["K17"]) == (right, right)
     assert "K12" not in counted
+
+
+async def test_k12_a_seat_that_nobody_holds_stops_no_clock_of_the_law(house: House) -> None:
+    """P-05, G-04: the director has left and nobody is entered yet; the five days run, are chased, and the council's record ends them."""
+    await empty_seat(house, COUNCIL, "dsp-la")
+    referral = await refer(house)
+    assert "nobody-holds-dsp-la" in await reasons(house)
+    duty = await duty_of(house, referral, "dsp-la", "sin-record")
+    assert (duty.agency, duty.clock, duty.due_at) == (COUNCIL, "K12", datetime(2026, 11, 10, tzinfo=UTC))
+    assert duty.due_at is not None
+    house.clock.move_to(duty.due_at)
+    house.clock.move_by(minutes=2)
+    await chase_due(house.parts, frozenset())
+    told = [
+        chase["id"]
+        for chase in await sent_by_the_house(house, referral, "chase")
+        if chase["body"]["duty"] == duty.id
+    ]
+    assert "sbu" in {row.role for row in await deliveries_of(house, told[-1])}
+    await send(house, COUNCIL, "sin-record", incident=referral["incident"], in_reply_to=None)
+    assert (await duty_of(house, referral, "dsp-la", "sin-record")).state is DutyState.MET
+
+
+@pytest.mark.parametrize("member", ["home_local_authority", "responsible_local_authority"])
+async def test_p_09_an_officer_hears_that_a_child_is_another_council_s_until_that_is_a_guest(
+    house: House, member: str
+) -> None:
+    """P-09, G-07, S3-24: a looked-after child placed here by a council elsewhere; nobody has to notice it in the form."""
+    children = house.example("referral")["body"]["children"]
+    referral = await refer(house, body={"children": [children[0] | {member: "E08000021"}]})
+    assert referral["decision"] == "forward"
+    assert await reasons(house) == ["another-council"]
+    for hold in await waiting(house):
+        await let_go(house, hold)
+    await refer(house)
+    assert "another-council" not in await reasons(house)
 
 
 async def test_p_05_a_vote_against_that_is_taken_back_owes_the_notification_again(house: House) -> None:

@@ -73,7 +73,9 @@ async def refer(stage: Stage, agency: str = COUNCIL, **body: Any) -> Any:
     """A referral about a place of the partnership's own; `incident` may change what happened."""
     incident = stage.house.example("referral")["body"]["incident"] | body.pop("incident", {})
     incident["place"] = {**incident["place"], "local_authority": PLACE}
-    return await stage.send(agency, "referral", {"incident": incident, **body})
+    told = body.pop("children", stage.house.example("referral")["body"]["children"])
+    at_home = [{**child, "home_local_authority": PLACE} for child in told]
+    return await stage.send(agency, "referral", {"incident": incident, "children": at_home, **body})
 
 
 async def decide(stage: Stage, about: Any, outcome: str = "met", author: str = MANAGER) -> Any:

@@ -254,7 +254,7 @@ def test_every_field_of_a_form_comes_back_as_it_was_sent(slug: str, pointer: str
 
 FOUR = ("referral", "serious-incident-form", "dcs-notification", "serious-incident-alert")
 ALIKE = {
-    "nature", "abuse_or_neglect", "suspected_suicide", "child_status", "age_band", "placement", "home_local_authority",
+    "nature", "abuse_or_neglect", "suspected_suicide", "child_status", "age_band", "placement", "home_local_authority", "responsible_local_authority",
     "place", "place_kind", "outside_england", "regulated_setting", "statutory_ground", "statutory_ground_undecided",
     "media_interest", "police_investigation", "parallel_process",
 }  # fmt: skip

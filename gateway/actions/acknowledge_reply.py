@@ -1,7 +1,8 @@
 """Tell a school that its reply reached us: once for each letter, to who holds the seat by the directory, without content.
 
 Invariant: it answers a person's reply to one of our letters and nothing else, so that no two machines can answer each other;
-it goes to the enrolled seat and never to the address that a mail claims to come from. Whoever did not write learns of it.
+it goes to the enrolled seat and never to the address that a mail claims to come from. So a lead in whose name somebody else
+wrote learns of it.
 Source: RFC 3834 sections 2 and 4; S2-23.
 """
 

@@ -1,4 +1,4 @@
-"""Keep a checkpoint that witnesses signed and an authority stamped: from now on statements are made after it."""
+"""Keep a checkpoint that witnesses signed and authorities stamped: statements made from now on name it as earlier than they are."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ class Approval:
 def approve_client(tx: Tx, parts: Parts, occasion: Occasion, asked: Approval) -> list[Stated]:
     """Let every pending key sign from now on and state each; Refused by one officer alone, or without a whole proof.
 
-    Keys by value must each be proved. Of a client that publishes its keys itself one is enough: who holds one and rules
-    the address has shown what it can.
+    Keys by value must each be proved. Of a client that publishes its keys itself one is enough: whoever holds one of them
+    and controls the address has shown as much as can be shown.
     """
     row = registered(tx, asked.client)
     waiting = _still_waiting(row, occasion, asked)

@@ -1,6 +1,6 @@
 """Say on a fixed rhythm that the gateway runs, with its open work as commitments: so the log grows by night too.
 
-Whoever sees the log's size alone (a witness) then cannot tell a quiet hour from one without anybody.
+So a witness, who sees only how large the log is, cannot tell a quiet hour from one in which nobody was there.
 """
 
 from __future__ import annotations

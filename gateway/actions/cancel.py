@@ -1,4 +1,4 @@
-"""Give a delivery up before it is made, on an officer's word: nothing of it is sent any more, and the ledger says so."""
+"""Cancel a delivery that has not left yet, on an officer's word: nothing of it is sent, and the ledger says so."""
 
 from __future__ import annotations
 

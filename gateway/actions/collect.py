@@ -1,4 +1,4 @@
-"""An agency's own system fetches a message from its inbox: stated once, as a hand-over and nothing more."""
+"""An agency's own system fetches a message from its inbox: stated once, as a hand-over, which is no acknowledgement."""
 
 from __future__ import annotations
 

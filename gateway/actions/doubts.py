@@ -1,6 +1,6 @@
-"""What only the directory and the incident's own messages can tell of a message: whether it must be refused, or a person look.
+"""Reasons to refuse a message, or to have a person look, that only the directory and the incident's own messages can give.
 
-The same questions are asked when a message arrives and when a held one is released, so that a hold lets nothing slip by.
+They are looked for when a message arrives, and again when a held one is released, so that a hold lets nothing slip by.
 """
 
 from __future__ import annotations

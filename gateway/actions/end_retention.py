@@ -26,7 +26,7 @@ SHORTEST_YEAR = timedelta(days=365)
 
 @dataclass(frozen=True, slots=True)
 class PastRetention:
-    """One incident whose class has run out; `is_held`: a legal hold bars its erasure."""
+    """One incident that has been kept as long as its retention class says; `is_held`: a legal hold bars its erasure."""
 
     incident: IncidentId
     kind: str

@@ -1,7 +1,8 @@
 """Stop something for an officer, with coarse reasons.
 
-What arises on an incident after it was handed over stays with the unit that it came from, which alone holds its content: its
-officers see it and can only end it. Where a partnership here took it over, its officers hear that there is something to ask for.
+After an incident was handed over, what is held on it stays with the unit that it came from, which alone has its content:
+that unit's officers see it and can only end it. Where a partnership here took the incident over, its officers are told that
+there is something to ask the first unit for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An officer says whether two incidents are about the same child. They are linked both ways and never merged (G-05).
 
-Each keeps its own messages, duties, receipts and erasure. What both ask of one seat is waived one by one, by the ordinary
-waiver with its two officers.
+Each keeps its own messages, duties, receipts and erasure. Where both ask one seat for the same thing, officers waive one of
+the two duties by the ordinary waiver.
 """
 
 from __future__ import annotations

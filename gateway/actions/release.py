@@ -164,9 +164,9 @@ def _stub(message: MessageId, incident: Incident, work: Work) -> Message:
 def _forward_held(
     tx: Tx, parts: Parts, work: Work, row: MessageRow, incident: Incident, held: HoldRow
 ) -> None:
-    """What the rules held now takes its route: clocks start from its arrival, not from the release.
+    """Let a message that the rules held take its route: clocks start from its arrival, not from the release.
 
-    What nobody was asked about when it was held, a person is asked now.
+    Doubts that have come up since it was held are put to an officer now.
     """
     message = message_of(row, work)
     decision = decide(message, work.pack, released=True)

@@ -254,9 +254,10 @@ def _previous_school(answer: Submission) -> str | None:
 
 
 def _submit(tx: Tx, parts: Parts, work: Work, raw: RawMail, asked: Read, submitted: Submitted) -> str:
-    """Through the same door as by the API, with the same receipt; what the rules refuse waits for an officer, and its sender is told.
+    """Submit the message as the API would, with the same receipt. One that the rules refuse waits for an officer, and its
+    sender is told why.
 
-    Words of the mail's own beside the message are no part of it: they wait for a person, and keep nothing back.
+    Words in the mail besides the message are no part of it: an officer is asked to read them, and the message goes on.
     """
     outcome = _submitted(tx, parts, work, submitted.submission)
     message = submitted.submission.message

@@ -1,7 +1,7 @@
-"""What the gateway itself says: a message of its own, proved and recorded by the same row whoever it is for, and its delivery.
+"""A message of the gateway's own: proved, recorded and owed in one way, whoever it is for.
 
-Invariant: what is sealed is sealed under the key that its statement's commitments are sealed under; without a key there must be
-nothing in it to seal. Its sender's reference is its own, so nobody's repeat can meet it.
+Invariant: content and the disclosures of its statement are sealed under one key; without a key there must be nothing to seal.
+Its reference is made here, so that no sender's repeat can be taken for it.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ async def take(parts: Parts, submission: Submission) -> Accepted:
 
 
 async def _submit(parts: Parts, submission: Submission) -> Accepted | Rejected:
-    """Once more when another server took the same reference in the same instant: then it is found, and it is a repeat."""
+    """Run it again when another server took the same reference in the same instant: the second run finds a repeat."""
     message = submission.message
     for _ in range(RACES):
         with suppress(messages.Raced):

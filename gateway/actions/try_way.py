@@ -1,9 +1,9 @@
 """Send a test to a seat by the way it is reached: it is about nobody, asks nothing, and leaves an entry.
 
-By e-mail it is a delivery of the outbox like any other, to whoever would read a real one now, so that its state, its repeats and a
-notice that it came back are seen where those of all deliveries are. A system is called at once: an agency's endpoint with a signed
-notice that tells of nothing, MESH by asking whether our own mailbox is let in (nothing goes to the recipient's). An inbox is collected
-by its agency: there is nothing to send.
+By e-mail it is a delivery of the outbox like any other, to whoever would read a real one now; its state, its repeats and a
+notice that it came back are seen where those of all deliveries are. A system is called at once: an agency's endpoint with a
+signed notice that says nothing; MESH by asking whether our own mailbox is let in, so that nothing goes to the recipient. An
+inbox is collected by its agency, so there is nothing to send.
 """
 
 from __future__ import annotations

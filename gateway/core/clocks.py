@@ -198,9 +198,10 @@ def due(clock: Clock, start_at: datetime, calendar: Calendar) -> Due:
 
 
 def due_of_duty(clock: Clock, start_at: datetime, calendar: Calendar) -> Due:
-    """As `due`; what began before the holiday data does is counted from its first day, and is long past either way (S2-04).
+    """As `due`, but a start before the holiday data begins is counted from the data's first day (S2-04).
 
-    No message is refused for being about something that came to light years later. Raises CalendarEnds past the data's end.
+    Such a duty is long overdue either way, and no message is refused for being about something that came to light years
+    later. Raises CalendarEnds where the holiday data ends before the due day.
     """
     try:
         return due(clock, start_at, calendar)
@@ -212,9 +213,9 @@ def due_of_duty(clock: Clock, start_at: datetime, calendar: Calendar) -> Due:
 
 
 def due_or_uncounted(clock: Clock, start_at: datetime, calendar: Calendar) -> tuple[Due, bool]:
-    """As `due_of_duty`; without a date, and True, where the holiday data ends before it (edge case 14 of section 11.6).
+    """As `due_of_duty`, and whether the holiday data ends too early to give a date (edge case 14 of section 11.6).
 
-    Nothing that is told is refused because a list of holidays is out of date; its duty waits uncounted for a newer one.
+    No message is refused because a list of holidays is out of date: its duty waits without a date for a newer list.
     """
     try:
         return due_of_duty(clock, start_at, calendar), False

@@ -40,9 +40,10 @@ def settled_state(due_at: datetime | None, inclusive: bool, arrived_at: datetime
 def event_time(
     event_at: datetime | None, arrived_at: datetime, not_before_at: datetime | None = None
 ) -> datetime:
-    """The instant that counts: of the event that an answer tells of, where it tells one; it cannot lie after its telling.
+    """The instant that counts: that of the event which an answer tells of, or the answer's arrival where it tells of none.
 
-    Nor before `not_before_at`, where that is given: an event told to lie earlier than it can have is not believed.
+    An event cannot lie after the arrival of the answer that tells of it. One that is said to lie before `not_before_at` is
+    not believed, and the arrival counts.
     """
     if event_at is None or (not_before_at is not None and event_at < not_before_at):
         return arrived_at

@@ -384,7 +384,8 @@ def moment_values(route: Route, message: Message) -> dict[str, datetime]:
 
 
 def told_moments(message: Message) -> dict[str, datetime]:
-    """What the body tells of. No event lies after its telling: a year mistyped moves no clock of the law out of sight."""
+    """The instants that the body tells of, none later than the message's arrival: so a mistyped year cannot push a clock of
+    the law out of sight. Instants that are set for the future (`SET_AHEAD`) stay as they are."""
     return {
         name: at if name in SET_AHEAD else min(at, message.arrived_at)
         for name, at in message.facts.moments.items()

@@ -174,7 +174,8 @@ def situation(codes: Mapping[str, tuple[str, ...]], places: Collection[str]) -> 
 
 
 def together(told: Iterable[Situation]) -> Situation:
-    """Several messages on one incident: what one of them affirms stands, what only one of them knows is known."""
+    """The situation that several messages on one incident give: a fact that any of them affirms is affirmed, and a fact that
+    any of them knows is known."""
     several = tuple(told) or (Situation(),)
     merged = {f.name: _affirmed(getattr(one, f.name) for one in several) for f in fields(Situation)}
     return Situation(**merged)

@@ -163,7 +163,7 @@ async def climb_due(parts: Parts) -> int:
 async def recount_open(parts: Parts) -> int:
     """Count open duties anew after another list of holidays came into force (C-12); how many moved.
 
-    Until half a minute after it did they are counted again and again: another process may still lay duties by the list before.
+    For half a minute afterwards they are counted again at every step, since another process may still lay duties by the old list.
     """
     waits = await parts.store.read(holidays.waits_for_recount)
     if waits is None:

@@ -149,8 +149,10 @@ def owed(
 def laid(
     tx: Tx, partnership: PartnershipId, incident: IncidentId
 ) -> dict[tuple[Any, ...], frozenset[DutyState]]:
-    """Every duty that an incident has or had, by what makes two of them the same (`SAME`), and how those stand; what ended
-    with the message that began it, never was."""
+    """The states of every duty that an incident has or had, by what makes two duties the same (`SAME`).
+
+    A duty that ended together with the message that began it counts as never laid.
+    """
     found: dict[tuple[Any, ...], frozenset[DutyState]] = {}
     for row in tx.execute(_LAID, {"partnership": partnership, "incident": incident}):
         *same, state = row

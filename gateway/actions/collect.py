@@ -20,10 +20,13 @@ from gateway.store.transaction import Tx
 
 @dataclass(frozen=True, slots=True)
 class Collection:
+    """What is asked for by whom. Whoever only looks (HEAD) is shown no content, so that nothing is stated."""
+
     agency: AgencyId
     partnerships: tuple[str, ...]
     delivery: DeliveryId
     client: str
+    only_looks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class AttachmentCollection:
 def collect(tx: Tx, parts: Parts, work: Work, asked: Collection) -> DeliveryRow:
     """The delivery, marked as opened; Refused as by `locked_delivery`: what is erased or recalled is handed to nobody."""
     row = _not_recalled(tx, asked)
-    if row.opened_at is None:
+    if row.opened_at is None and not asked.only_looks:
         deliveries.change(tx, row.id, opened_at=work.at)
         heard_from(tx, work, row, Until.COLLECTED)
         fields = {"delivery": row.id, "recipient": row.agency, "role": row.role, "client": asked.client}
@@ -55,6 +58,8 @@ def collect_attachment(tx: Tx, parts: Parts, work: Work, asked: AttachmentCollec
     if file.state != attachments.KEPT:
         detail = "An officer has not let this attachment go on, or it has been erased."
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail=detail)
+    if asked.of.only_looks:
+        return file
     fields = {"delivery": row.id, "recipient": row.agency, "client": asked.of.client, "attachment": file.id}
     subject = Subject(row.message, row.partnership, row.incident, work.key)
     prove(tx, parts, work, subject, [Said(Event.CONTENT_HANDOVER, fields)])

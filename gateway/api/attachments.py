@@ -12,7 +12,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from gateway.actions.collect import AttachmentCollection, Collection, collect_attachment
+from gateway.actions.collect import AttachmentCollection, collect_attachment
 from gateway.actions.keep_attachment import (
     Infected,
     Kept,
@@ -22,7 +22,7 @@ from gateway.actions.keep_attachment import (
 )
 from gateway.api.content_digest import ContentDigest
 from gateway.api.door import READ, WRITE, Door, is_encoded, need_demanded, said_bytes
-from gateway.api.inbox import find_delivery, head_alone
+from gateway.api.inbox import collection, find_delivery, head_alone
 from gateway.api.problems import HEADERS
 from gateway.core.attachments import LARGEST_BYTES, ScannerUnavailable
 from gateway.core.content_types import ENDINGS, TAKEN, UNSAID, not_taken
@@ -67,15 +67,10 @@ async def get_attachment(door: Door, request: Request) -> Response:
     """A file of a delivery's message, as a download; stated as a hand-over. Not before an officer let a withheld one go."""
     principal = await door.reader(request, READ)
     row = await find_delivery(door, principal, request)
-    if request.method == "HEAD":
-        return head_alone(UNSAID)
-    asked = AttachmentCollection(
-        Collection(
-            AgencyId(principal.agency), tuple(sorted(principal.partnerships)), row.id, principal.client_id
-        ),
-        request.path_params["attachment"],
-    )
+    asked = AttachmentCollection(collection(request, principal, row), request.path_params["attachment"])
     file = await door.parts.perform(collect_attachment, asked, row.partnership, row.incident)
+    if asked.of.only_looks:
+        return head_alone(file.media_type)
     key = await door.parts.key_by_id(file.data_key)
     if key is None:
         raise Refused(ErrorCode.NOT_ACCEPTABLE_STATE, detail="This attachment has been erased.")

@@ -97,12 +97,10 @@ async def get_delivery(door: Door, request: Request) -> Response:
     """
     principal = await door.reader(request, READ)
     row = await find_delivery(door, principal, request)
-    if request.method == "HEAD":
-        return head_alone("application/json")
-    asked = Collection(
-        AgencyId(principal.agency), tuple(sorted(principal.partnerships)), row.id, principal.client_id
-    )
+    asked = collection(request, principal, row)
     row = await door.parts.perform(collect, asked, row.partnership, row.incident)
+    if asked.only_looks:
+        return head_alone("application/json")
     if row.notice:
         return JSONResponse(_item(row), headers=HEADERS)  # who is told, and reads nothing (S0-30)
     return JSONResponse(await _with_content(door, principal, row), headers=HEADERS)
@@ -143,6 +141,16 @@ async def _with_content(door: Door, principal: Principal, row: DeliveryRow) -> d
             "disclosures": [one for one in opened if _is_of_the_payload(one)],
         },
     }
+
+
+def collection(request: Request, principal: Principal, row: DeliveryRow) -> Collection:
+    return Collection(
+        AgencyId(principal.agency),
+        tuple(sorted(principal.partnerships)),
+        row.id,
+        principal.client_id,
+        only_looks=request.method == "HEAD",
+    )
 
 
 def head_alone(media_type: str) -> Response:

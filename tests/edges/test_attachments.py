@@ -25,7 +25,7 @@ from gateway.dispatch.timetable import sweep_attachments, sweep_keys
 from gateway.store import tables as t
 from keys.sealing import CHUNK_BYTES
 from tests import files
-from tests.actions.scene import COUNCIL, ICB, POLICE, SCHOOL, entries_named, entries_of, rows, send
+from tests.actions.scene import COUNCIL, ICB, POLICE, SCHOOL, entries_named, entries_of, events_of, rows, send
 from tests.edges.at_the_door import MARKER, Raw, Said
 from tests.gateway_house import House, gateway_house
 from tests.scanners import EICAR, Clamd, real_clamd, scripted_clamd
@@ -137,6 +137,19 @@ async def test_it_is_handed_out_as_a_download_that_no_browser_interprets(house: 
     assert said.headers["X-Content-Type-Options"] == "nosniff"
     assert said.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert said.headers["Content-Type"].startswith("text/plain")
+
+
+async def test_asking_for_the_headers_alone_hands_no_file_over(house: House) -> None:
+    kept = await attach(house, files.pdf())
+    sent = await send(house, POLICE, "referral", attachments=[named(kept)])
+    delivery = await first_delivery(house, COUNCIL)
+    async with Raw(house, COUNCIL) as raw:
+        path = f"/v1/inbox/{delivery}/attachments/"
+        said = await raw.call("HEAD", path + kept["id"], headers=())
+        none = await raw.call("HEAD", path + "att-none", headers=())
+    assert (said.status, said.body, said.headers["Content-Type"]) == (200, b"", PDF)
+    assert none.status == 404
+    assert "ContentHandover" not in await events_of(house, sent["id"])
 
 
 async def test_the_receipt_commits_to_the_files_that_the_message_names(house: House) -> None:

@@ -153,7 +153,7 @@ class Settings(BaseSettings):
     )
     sweep_interval_seconds: PositiveFloat = Field(2.0, description="how often due work is looked for")
     deliveries_at_once: PositiveInt = Field(
-        32, description="deliveries that one worker carries at the same time"
+        32, description="deliveries that one worker carries at the same time, to one agency a quarter of them"
     )
 
     # --- the ledger

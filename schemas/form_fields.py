@@ -7,6 +7,7 @@ come beside the form). A field is named by its JSON pointer (RFC 6901), so that 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -114,13 +115,15 @@ class _Walk:
             for name, one in schema["properties"].items()
             if at or name not in FIXED | _LEFT_OUT
         )
-        return Part(_pointer(at), str(schema.get("description", "")), members, is_required=is_required)
+        return Part(
+            _pointer(at), _for_people(str(schema.get("description", ""))), members, is_required=is_required
+        )
 
     def _part(self, schema: Mapping[str, Any], at: tuple[str, ...], is_required: bool) -> FormField | Part:
         schema = self._plain(schema)
         if "properties" in schema:
             return self.group(schema, at, is_required)
-        told = str(schema.get("description", ""))
+        told = _for_people(str(schema.get("description", "")))
         if schema.get("type") == "array" and "properties" in self._plain(schema["items"]):
             several = range(self.places(at, int(schema.get("minItems", 0))))
             listed = tuple(self._part(schema["items"], (*at, str(place)), place == 0) for place in several)
@@ -175,6 +178,11 @@ def _heading(title: str, pointer: str) -> str:
     if above in ([], ["body"]):
         return "What you tell" if name == "body" else _words(name)
     return f"{title}: {_words(name)}"
+
+
+def _for_people(told: str) -> str:
+    """A schema's description as a form tells it: what is said to developers alone is said otherwise or left out."""
+    return re.sub(r"\bslug(s?)\b", r"short name\1", told.replace(": RFC 3339 with offset", ""))
 
 
 def _pointer(at: tuple[str, ...]) -> str:

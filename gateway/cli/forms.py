@@ -65,7 +65,7 @@ def print_forms(
     about = {"pack": found.partnership, "version": found.version, "files": files}
     answer(
         about,
-        [*files, f"{len(files)} forms of version {found.version}: print them again when it changes"],
+        [*files, f"rules {found.version}: print them again when these change"],
         as_json,
     )
 

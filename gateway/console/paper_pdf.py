@@ -20,7 +20,8 @@ from gateway.console.sheet import HOUSE, Sheet
 
 MARGIN = 16 * mm
 LINES = {"text": 6, "lines": 3}  # how many a person gets to write on; one for all else
-BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9.5, leading=13)
+BODY_POINTS = 9.5
+BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=BODY_POINTS, leading=13)
 HINT = ParagraphStyle("hint", BODY, fontSize=8, leading=10, textColor=colors.HexColor("#444444"))
 STRONG = ParagraphStyle("strong", BODY, fontName="Helvetica-Bold")
 TITLE = ParagraphStyle("title", BODY, fontName="Helvetica-Bold", fontSize=16, leading=20, spaceAfter=4)
@@ -63,9 +64,13 @@ def pdf(sheet: Sheet) -> bytes:
 
 def _foot(sheet: Sheet, canvas: Canvas, _: object) -> None:
     canvas.setFont("Helvetica", 8)
-    told = f"{sheet.title}, rules {sheet.version}. OFFICIAL-SENSITIVE when filled in."
-    canvas.drawString(MARGIN, 9 * mm, told[:110])
-    canvas.drawRightString(A4[0] - MARGIN, 9 * mm, f"Page {canvas.getPageNumber()}  Reference ______________")
+    right = f"Page {canvas.getPageNumber()}  Reference ______________"
+    told = f"OFFICIAL-SENSITIVE when filled in. Rules {sheet.version}. {sheet.title}"
+    room = A4[0] - 2 * MARGIN - canvas.stringWidth(right) - 3 * mm
+    while canvas.stringWidth(told) > room:
+        told = told[:-2] + "…"
+    canvas.drawString(MARGIN, 9 * mm, told)
+    canvas.drawRightString(A4[0] - MARGIN, 9 * mm, right)
 
 
 def _head(sheet: Sheet) -> Iterator[Flowable]:
@@ -73,7 +78,12 @@ def _head(sheet: Sheet) -> Iterator[Flowable]:
     yield Spacer(1, 2 * mm)
     yield Paragraph(escape(f"{sheet.partnership}, rules {sheet.version}"), HINT)
     yield Paragraph(escape(sheet.title), TITLE)
-    yield ListFlowable([Paragraph(escape(one), BODY) for one in sheet.how], bulletType="1", leftIndent=14)
+    yield ListFlowable(
+        [Paragraph(escape(one), BODY) for one in sheet.how],
+        bulletType="1",
+        bulletFontSize=BODY_POINTS,
+        leftIndent=14,
+    )
     for name, text in sheet.head:
         yield Paragraph(f"<b>{escape(name)}:</b> {escape(text)}", BODY)
     yield Spacer(1, 3 * mm)

@@ -96,3 +96,11 @@ def test_what_is_empty_is_absent_and_a_place_left_out_closes_up() -> None:
         },
     )
     assert (document["body"], faults) == ({"children": [{"given_names": "Robin"}]}, ())
+
+
+@pytest.mark.parametrize("slug", sorted(TYPES))
+def test_no_form_tells_people_what_is_said_to_developers(slug: str) -> None:
+    """Paper, PDF and page have the schema's own descriptions; "slug" and an RFC's number help nobody with a pen."""
+    told = " ".join(field.told for section in sections_of(slug) for field in section.fields)
+    assert "slug" not in told
+    assert "RFC" not in told

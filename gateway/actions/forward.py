@@ -41,6 +41,7 @@ from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
 
 ANOTHER_COUNCIL = "another-council"
+EXCLUDES = "excludes-recipients"  # binds at once (G-08); whether it is right, and who else must know, an officer says
 MORE_TIME, REQUESTED = "extension-request", "extension-requested"
 
 
@@ -78,7 +79,8 @@ def work_out(
     `known` are the instants that start clocks, those of this message among them.
     """
     result = Forwarded(route.id)
-    if avoided := message.facts.codes.get("do_not_contact"):
+    avoided = message.facts.codes.get("do_not_contact", ())
+    if avoided:
         now = replace(now, avoided=now.avoided.union(avoided))
     add_deliveries(work, message, incident, route.deliver, now, result)
     own = moment_values(route, message)
@@ -87,6 +89,8 @@ def work_out(
         add_duties(work, message.id, incident, rule, starts, now, result)
     if not result.deliveries and not result.gaps and any(fits(to, now.told.codes) for to in route.deliver):
         result.gaps.append("reaches-nobody")
+    if avoided and "person" not in avoided:  # else an officer has looked before it was forwarded
+        gap(result, EXCLUDES)
     return result
 
 

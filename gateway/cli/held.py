@@ -69,6 +69,7 @@ REASONS = {
     "nobody-to-ring": "no adviser with a telephone number is named, whom a school could ring",
     "unknown-agency": "the agency is not enrolled in the directory",
     "do-not-contact": "the message asks that this recipient is not told: find another",
+    "excludes-recipients": "it asks that a post or an agency is not told of this incident, and nobody there is from now on: ask the sender why, and tell who must know",
     "opened-by-wrong-recipient": "a wrong recipient may have read it: open a breach record",
     "arose-where-it-came-from": "something of before its transfer needs an officer: ask the unit it came from, then release",
     "holiday-data-ends": "the list of bank holidays ends before a due date: upload a newer one with gateway calendar upload",

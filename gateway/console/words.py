@@ -125,6 +125,7 @@ REASONS = {
     "nobody-to-ring": "No adviser with a telephone number is named, whom a school could ring",
     "unknown-agency": "The agency is not enrolled in the directory",
     "do-not-contact": "The message asks that this recipient is not told: find another",
+    "excludes-recipients": "It asks that a post or an agency is not told of this incident, and nobody there is from now on: ask the sender why, and tell who must know",
     "opened-by-wrong-recipient": "A wrong recipient may have read it: open a breach record",
     "arose-where-it-came-from": "Something of before its transfer needs an officer: ask the unit it came from, then release",
     "holiday-data-ends": "The list of bank holidays ends before a due date: upload a newer one, then release",

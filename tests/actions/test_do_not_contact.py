@@ -133,6 +133,17 @@ async def test_g_08_what_is_said_later_binds_from_then_on(house: House) -> None:
     assert ICB not in {row.agency for row in later}
 
 
+async def test_g_08_whom_a_partner_excludes_is_an_officers_question_at_once(house: House) -> None:
+    """One agency's word could else cut another off from a child's matter, and nobody would look."""
+    referral = await refer(house)
+    concern = {"agency": ICB, "role": None, "person": None, "reason": "Invented."}
+    said = await send(house, POLICE, "call-log", incident=referral["incident"], do_not_contact=[concern])
+    (held,) = [one for one in await waiting(house) if one.subject == said["id"]]
+    assert (said["decision"], held.reasons) == ("forward", ("excludes-recipients",))
+    await let_go(house, held)
+    assert said["id"] not in [one.subject for one in await waiting(house)]
+
+
 async def test_s2_26_siblings_at_two_schools_each_school_sees_its_own_pupil_alone(house: House) -> None:
     elder = {"given_names": "Jory", "nhs_number": "9990000026", "school_urn": OTHER_URN}
     referral = await refer(house, body=pupils(house, {}, elder))

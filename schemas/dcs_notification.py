@@ -159,7 +159,7 @@ class DcsNotification(Body):
                 "subject_type": words(*self.subject_types),
                 "path": words(self.path),
                 "inter_agency_failure": words(failure.basis if failure else None),
-                "case_recorded": ("yes" if self.case_record else "no",),
+                "case_recorded": ("yes" if self.case_record and self.case_record.recorded_at else "no",),
                 **incident_codes(self.incident, self.children),
             },
             schools=schools_of(self.children),

@@ -35,6 +35,7 @@ from gateway.core.deliveries import (
 from gateway.core.errors import Unavailable, place_of
 from gateway.core.messages import Seat
 from gateway.core.routing import Directory, way_label
+from gateway.core.written_times import written
 from gateway.dispatch.recording import Recording
 from gateway.dispatch.under_way import UnderWay
 from gateway.parts import TRACE, Parts
@@ -212,6 +213,9 @@ async def letter_of(
         notice = {"type": NOTICE, "of": row.message_type, "incident": row.incident}
         return address, parts.compose({}, notice, None)
     document["incident"] = row.incident  # the message that opens an incident cannot name it itself
+    document["created_at"] = written(
+        row.created_at
+    )  # a letter bears the day of its release, not that of its draft
     known = await parts.store.read(lambda tx: mail.letter_of_message(tx, message.id))
     pack = (await parts.partnerships.snapshot(row.partnership)).pack
     token = known.token if known else None

@@ -12,8 +12,10 @@ from adapters.memory import Fail, MemoryAdapter
 from gateway.core.deliveries import PATIENCE, DeliveryState, TryLater
 from gateway.core.duties import DutyState
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import RoleId, Seat
-from gateway.dispatch.carrying import carry_due
+from gateway.core.messages import MessageId, RoleId, Seat
+from gateway.demo.partnership import SOUTH_TYNESIDE
+from gateway.dispatch.carrying import carry_due, letter_of
+from gateway.store import messages
 from schemas import read_message
 from tests.actions.scene import (
     SCHOOL,
@@ -147,6 +149,24 @@ async def test_a_released_letter_starts_the_clock_of_its_answer_and_cannot_be_re
             await let_go(house, hold, refuse)
         assert refused.value.code is ErrorCode.NOT_ACCEPTABLE_STATE
     assert len([d for d in await duties_of(house, referral) if d.expects == "dsl-confirmation"]) == 1
+
+
+async def test_s2_21_a_letter_bears_the_day_of_its_release(house: House) -> None:
+    """S2-21, K13: dated by its draft, it would say of a school that it has kept us waiting over Christmas."""
+    _, (letter,) = await letters_for(house, {})
+    house.clock.move_by(days=9)
+    for held in await waiting(house):
+        await let_go(house, held)
+    (delivery,) = await deliveries_of(house, letter["id"])
+    row = await house.parts.store.read(
+        lambda tx: messages.find(tx, [SOUTH_TYNESIDE], MessageId(letter["id"]))
+    )
+    assert row is not None
+    directory = (await house.parts.partnerships.snapshot(SOUTH_TYNESIDE)).directory
+    _, shown = await letter_of(house.parts, delivery, row, directory)
+    assert shown is not None
+    assert "11 November 2026" in shown.text
+    assert "2 November 2026" not in shown.text
 
 
 async def test_a_refused_letter_is_never_sent(house: House) -> None:

@@ -225,6 +225,13 @@ async def test_a_ground_of_the_law_is_the_director_s_to_notify_whatever_the_revi
     assert await children_s.states(answer, "sin-record") == ["met"]  # by when it was sent (C-16)
 
 
+async def test_s1_13_naming_the_case_system_is_no_record_in_it(children_s: Council) -> None:
+    """S1-13: recorded means at a time; a reference that was only opened leaves the service manager to record the decisions."""
+    named = example(PACK)["body"]["case_record"] | {"recorded_at": None, "recorded_by": None}
+    answer = await children_s.send(PACK, notification(case_record=named))
+    assert await children_s.states(answer, "case-record") == ["open"]
+
+
 async def test_the_director_s_decision_that_the_criteria_are_not_met_ends_the_duty_to_notify(
     children_s: Council,
 ) -> None:

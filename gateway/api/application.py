@@ -6,6 +6,7 @@ through.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from functools import cached_property, partial
@@ -103,6 +104,9 @@ def agency_api(parts: Parts) -> Starlette:
         exception_handlers={HTTPException: _http_fault},
     )
     app.state.limits = limits
+    app.state.closing = (
+        asyncio.Event()
+    )  # whoever serves it sets it when it stops: nobody is kept waiting then
     app.router.redirect_slashes = False
     return app
 

@@ -82,6 +82,12 @@ class Door:
                 del self.waiting[client]
 
 
+async def is_over(request: Request, deadline: float) -> bool:
+    """Whether a request that waits should wait no longer: its time is up, its caller has gone, or the gateway stops."""
+    is_late = asyncio.get_running_loop().time() >= deadline
+    return is_late or request.app.state.closing.is_set() or await request.is_disconnected()
+
+
 async def need_demanded(door: Door, request: Request, principal: Principal, among: Iterable[str]) -> None:
     """Refused when the client is registered to send one of these headers and did not."""
     client = await door.oauth.find_client(principal.client_id)

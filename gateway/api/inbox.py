@@ -18,7 +18,7 @@ from gateway.actions.find_answer import find_answer
 from gateway.actions.prove import Stated
 from gateway.actions.take import open_disclosures
 from gateway.api import pages
-from gateway.api.door import READ, WRITE, Door, read_said
+from gateway.api.door import READ, WRITE, Door, is_over, read_said
 from gateway.api.problems import HEADERS
 from gateway.api.signed_answers import check_signed
 from gateway.core.errors import ErrorCode, Refused
@@ -75,7 +75,7 @@ async def get_inbox(door: Door, request: Request) -> Response:
         deadline = asyncio.get_running_loop().time() + (wait_seconds or 0)
         while True:
             rows = await door.parts.store.read(read)
-            if rows or asyncio.get_running_loop().time() >= deadline or await request.is_disconnected():
+            if rows or await is_over(request, deadline):
                 break
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
     document: dict[str, Any] = {"deliveries": [_item(row) for row in rows]}

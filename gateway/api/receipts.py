@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway.actions.export import own_policy
 from gateway.actions.take import fields_of, open_disclosures
-from gateway.api.door import LOG, READ, Door
+from gateway.api.door import LOG, READ, Door, is_over
 from gateway.api.problems import HEADERS, problem
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, MessageId
@@ -52,7 +52,7 @@ async def get_proof(door: Door, request: Request) -> Response:
         proof = await door.parts.store.read(partial(_proof, entry=entry, is_steady=is_steady))
         if proof is not None:
             return PlainTextResponse(proof, headers=HEADERS)
-        if asyncio.get_running_loop().time() >= deadline or await request.is_disconnected():
+        if await is_over(request, deadline):
             return _not_proved_yet(is_steady=is_steady)
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
 

@@ -167,6 +167,17 @@ async def test_of_one_clients_requests_only_so_many_are_held_open(house: House, 
         assert [len((await one).document["deliveries"]) for one in held] == [1] * MOST_WAITING
 
 
+async def test_waiting_ends_when_the_gateway_stops(house: House, unit: Raw) -> None:
+    """Else every deployment would wait for every inbox, and cut it off in the end."""
+    waiting = asyncio.create_task(
+        unit.call("GET", "/v1/inbox", headers=(("Prefer", f"wait={LONGEST_WAIT_SECONDS}"),))
+    )
+    house.gateway.web.state.closing.set()
+    async with asyncio.timeout(LONGEST_WAIT_SECONDS - 5):
+        said = await waiting
+    assert (said.status, said.document) == (200, {"deliveries": [], "next": None})
+
+
 async def test_a_wait_that_is_no_number_waits_not(unit: Raw) -> None:
     async with asyncio.timeout(5):
         for prefer in ("wait=", "wait=-5", "wait=abc", "await=9", "respond-async", f"wait={MARKER}"):

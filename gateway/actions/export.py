@@ -89,7 +89,12 @@ def read_bundle(
     contents = {} if key is None else _contents(tx, gathered, partnership, incident, key)
     files = {} if key is None else _attachments(tx, parts, partnership, incident)
     mails = {} if key is None else _mails(tx, parts, gathered, partnership, incident, disclosures)
-    policy = own_policy(parts, peers_of(tx), log.origins(tx))
+    peers = peers_of(tx)
+    if (
+        reader is not None
+    ):  # only its own answers are opened for it, and who else is connected here is none of its business
+        peers = {agency: keys for agency, keys in peers.items() if agency == reader}
+    policy = own_policy(parts, peers, log.origins(tx))
     return build_bundle(
         gathered,
         disclosures=disclosures,

@@ -60,7 +60,9 @@ async def post_bundle(console: Console, visit: Visit) -> Response:
 
 async def get_policy(console: Console, visit: Visit) -> Response:
     """What a stranger checks a bundle with: our public keys and who confirms the log. It holds no secret and nothing of an incident."""
-    policy = await console.parts.store.read(lambda tx: own_policy(console.parts, peers_of(tx)))
+    policy = await console.parts.store.read(
+        lambda tx: own_policy(console.parts, peers_of(tx), log.origins(tx))
+    )
     headers = {"Content-Disposition": 'attachment; filename="policy.json"'}
     return Response(json.dumps(policy, indent=2).encode(), media_type="application/json", headers=headers)
 

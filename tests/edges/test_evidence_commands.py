@@ -164,6 +164,10 @@ async def test_a_partner_gets_what_is_about_itself_and_nothing_of_the_others(
             if name.endswith(".disclosures")
             for one in json.loads(archive.read(name))
         ]
+        example = json.loads(archive.read("policy.example.json"))
+    assert [peer["agency"] for peer in example["peers"]] == ["northshire-icb"], (
+        "who else is connected is not told"
+    )
     assert ["recipient", "northshire-icb"] in told
     assert {value for name, value in told if name in ("sender", "recipient")} == {"northshire-icb"}
     assert not {name for name, _ in told} & {"recipients", "duties", "officer", "payload_sha256"}

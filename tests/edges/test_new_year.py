@@ -19,6 +19,7 @@ from keys.signing import FileSigner
 from tests.actions.scene import UNIT, refer
 from tests.command_line import attempt, gateway
 from tests.edges.at_the_door import Raw
+from tests.edges.console_person import signed_in
 from tests.gateway_house import House, gateway_house
 
 OLD, NEW = "gateway.example/ledger/2026", "gateway.example/ledger/2027"
@@ -83,6 +84,9 @@ async def _bundle_is_valid(house: House, incident: str, closed: int) -> None:
     await gateway(house, "evidence", "policy", "--out", str(policy))
     found = await gateway(house, "evidence", "verify", str(bundle), "--policy", str(policy))
     assert (found["verdict"], found["content"]) == ("VALID", "matches")
+    async with signed_in(house) as officer:
+        taken = verify.load_policy((await officer.get("/console/policy.json")).text.encode())
+    assert {key.name for key in taken.logs} >= {OLD, NEW}, "the page's policy checks the old year too"
     names = set(zipfile.ZipFile(bundle).namelist())
     assert {"links/2027.jws", "links/2027.proof", f"checkpoints/2026_{closed}.note"} <= names
 

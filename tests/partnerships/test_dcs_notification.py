@@ -225,6 +225,20 @@ async def test_a_ground_of_the_law_is_the_director_s_to_notify_whatever_the_revi
     assert await children_s.states(answer, "sin-record") == ["met"]  # by when it was sent (C-16)
 
 
+async def test_x_01_a_ground_that_a_missing_fact_leaves_open_is_the_director_s_to_decide(
+    children_s: Council,
+) -> None:
+    """X-01, P-05: found to be met, it is owed from the council's awareness on Friday and not from the decision."""
+    incident = example(PACK)["body"]["incident"]
+    unsure = incident | {"nature": "serious-harm", "ongoing": False, "abuse_or_neglect": "unknown"}
+    answer = await children_s.send(PACK, notification(incident=unsure))
+    assert await children_s.states(answer, "sin-record") == []
+    assert await children_s.states(answer, "sin-criteria") == ["open"]
+    await children_s.decide(answer, "sin-criteria", "met", "dcs")
+    assert await children_s.states(answer, "sin-criteria") == ["met"]
+    assert "dcs: sin-record, K12, 2026-11-28T00:00:00Z" in await children_s.owed(answer)
+
+
 async def test_s1_13_naming_the_case_system_is_no_record_in_it(children_s: Council) -> None:
     """S1-13: recorded means at a time; a reference that was only opened leaves the service manager to record the decisions."""
     named = example(PACK)["body"]["case_record"] | {"recorded_at": None, "recorded_by": None}

@@ -423,6 +423,9 @@ async def test_s2_04_another_agency_s_near_miss_that_is_notified_after_all_count
     heard_at = stage.house.clock()
     assert await stage.laid(told, "K12") == {}
     stage.house.clock.move_by(hours=5)
+    decided = await refer(stage, POLICE, incident=missed, referral_kind="near-miss")
+    await decide(stage, decided)
+    assert set(await stage.laid(decided, "K12")) == {SIN}  # the nominated officer finds the criteria met
     worse = stage.house.example("referral")["body"]["incident"]
     worse["place"] = {**worse["place"], "local_authority": PLACE}
     await stage.answer(POLICE, "referral", told, {"incident": worse})

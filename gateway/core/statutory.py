@@ -158,8 +158,8 @@ def situation(codes: Mapping[str, tuple[str, ...]], places: Collection[str]) -> 
     where = codes.get("place", ())
     in_england = _in_england(codes.get("outside_england", ()), where)
     return Situation(
-        death=_among(nature, {"death"}, {"not-known"}),
-        serious_harm=_among(nature, {"serious-harm"}, {"not-known"}),
+        death=_of_a_child(_among(nature, {"death"}, {"not-known"}), codes),
+        serious_harm=_of_a_child(_among(nature, {"serious-harm"}, {"not-known"}), codes),
         abuse_or_neglect=_among(codes.get("abuse_or_neglect", ()), {"known", "suspected"}, {"unknown"}),
         in_england=in_england,
         in_this_area=Known.NO if in_england is Known.NO else _of_area(where, places),
@@ -288,6 +288,13 @@ def _of_area(codes: Collection[str], places: Collection[str]) -> Known:
     if not codes or not places:
         return Known.UNKNOWN
     return _among(codes, places, {NOT_KNOWN})
+
+
+def _of_a_child(happened: Known, codes: Mapping[str, tuple[str, ...]]) -> Known:
+    """As told; but a form that is about somebody else, say a parent, does not say that it happened to a child (S1-09, S3-27)."""
+    about = codes.get("subject_type", ())
+    of_child = any(each.startswith("child") for each in (*about, *codes.get("categories", ())))
+    return min(happened, Known.UNKNOWN) if about and not of_child else happened
 
 
 def _looked_after(status: Collection[str], homes: Collection[str]) -> Known:

@@ -238,6 +238,19 @@ def test_s2_03_who_lives_in_care_or_came_alone_is_not_said_to_be_out_of_care(
     assert (each.standing, each.missing) == (Standing.UNDECIDED, ("looked-after",))
 
 
+@pytest.mark.parametrize("about", [("connected-adult",), ("staff", "public")])
+def test_s1_09_s3_27_a_parent_s_death_is_not_said_to_be_a_child_s(about: tuple[str, ...]) -> None:
+    """Nor is it said not to be one: a person decides. With a child among those whom it is about it is as told."""
+    told = codes(("death", "suspected", "here", "here", "looked-after", "no", "under-18"))
+    adult = {e.criterion.id: e for e in assess(situation(told | {"subject_type": about}, PLACES))}
+    for name in ("abuse-in-england", "abuse-death", "looked-after-death"):
+        assert (adult[name].standing, adult[name].missing[0]) == (Standing.UNDECIDED, "nature")
+    both = assess(situation(told | {"subject_type": (*about, "child")}, PLACES))
+    assert both == assess(situation(told, PLACES))
+    category = {"subject_type": about, "categories": ("child-death-or-serious-injury",)}
+    assert assess(situation(told | category, PLACES)) == both
+
+
 def test_an_unborn_child_is_a_child_even_without_an_age() -> None:
     """P-06, X-23."""
     told = codes(("serious-harm", "suspected", "here", "here", "unborn", "no", "unknown"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -33,20 +34,37 @@ def operator_app(parts: Parts) -> Starlette:
         return JSONResponse(document, status)
 
     async def metrics(request: Request) -> Response:
-        at = parts.clock()
+        at, troubles = parts.clock(), await readiness.troubles()
         return PlainTextResponse(
-            await parts.store.read(lambda tx: _figures(tx, at)), media_type="text/plain; version=0.0.4"
+            await parts.store.read(lambda tx: _figures(tx, at, troubles)),
+            media_type="text/plain; version=0.0.4",
         )
 
     routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
     return Starlette(routes=routes)
 
 
+TROUBLES = (
+    *(
+        "sealing",
+        "carrying",
+        "unconfirmed",
+        "mailbox",
+        "mesh",
+        "mail",
+        "scanner",
+        "keys-unreadable",
+        "disk-low",
+    ),
+)  # each has its figure from the first scrape on: a rule sees it rise
 COUNTED_TO = 100_000  # of each state: a scrape costs no more with a million delivered
 
 
-def _figures(tx: Tx, at: datetime) -> bytes:
+def _figures(tx: Tx, at: datetime, troubles: Sequence[str] = ()) -> bytes:
     registry = CollectorRegistry()
+    trouble = Gauge("gateway_trouble", "What /readyz names: 1 while it lasts", ["trouble"], registry=registry)
+    for name in {*TROUBLES, *troubles}:
+        trouble.labels(name).set(name in troubles)
     states = Gauge(
         "gateway_deliveries", f"Deliveries by state, {COUNTED_TO} at most", ["state"], registry=registry
     )

@@ -48,12 +48,17 @@ class Readiness:
         except Unavailable:  # it went away in this moment
             return 503, {"ready": False, "reason": "database"}
 
+    async def troubles(self) -> list[str]:
+        """What only delays work, by the names of the operator's guide; Unavailable without the database."""
+        at = self._parts.clock()
+        found = await self._parts.store.read(lambda tx: list(_of_the_book(tx, self._parts, at)))
+        found += self._of_this_machine()
+        await self._ask_far_ends()
+        return sorted({*found, *self._far_troubles})
+
     async def _with_troubles(self) -> dict[str, Any]:
         at = self._parts.clock()
-        troubles = await self._parts.store.read(lambda tx: list(_of_the_book(tx, self._parts, at)))
-        troubles += self._of_this_machine()
-        await self._ask_far_ends()
-        document: dict[str, Any] = {"ready": True, "troubles": sorted({*troubles, *self._far_troubles})}
+        document: dict[str, Any] = {"ready": True, "troubles": await self.troubles()}
         if self._parts.settings.is_anchored:
             waits = await self._parts.store.read(log.oldest_unanchored)
             document["log_pending_seconds"] = 0 if waits is None else int((at - waits).total_seconds())

@@ -43,3 +43,17 @@ def test_every_rule_is_named_in_the_operators_guide_and_no_other() -> None:
 
 async def test_nothing_waiting_is_zero_seconds(figures: str) -> None:
     assert "gateway_delivery_waits_seconds 0.0" in figures
+
+
+async def test_each_trouble_of_readyz_is_a_figure_that_rises(sqlite_url: str) -> None:
+    """A mailbox that nobody reads at night woke nobody: /readyz is for people, rules see figures alone."""
+    opened = Store.open(sqlite_url, book)
+    opened.create_tables()
+    try:
+        told = (await opened.read(lambda tx: _figures(tx, NOW, ["mailbox"]))).decode()
+    finally:
+        await opened.aclose()
+    assert 'gateway_trouble{trouble="mailbox"} 1.0' in told
+    assert 'gateway_trouble{trouble="disk-low"} 0.0' in told
+    section = GUIDE[GUIDE.index("## 8. Watch") : GUIDE.index("| `GatewayDown`")]
+    assert set(re.findall(r'gateway_trouble\{trouble="([a-z-]+)"\}', told)) <= set(re.findall(r"`([a-z-]+)`", section))

@@ -56,4 +56,6 @@ async def test_each_trouble_of_readyz_is_a_figure_that_rises(sqlite_url: str) ->
     assert 'gateway_trouble{trouble="mailbox"} 1.0' in told
     assert 'gateway_trouble{trouble="disk-low"} 0.0' in told
     section = GUIDE[GUIDE.index("## 8. Watch") : GUIDE.index("| `GatewayDown`")]
-    assert set(re.findall(r'gateway_trouble\{trouble="([a-z-]+)"\}', told)) <= set(re.findall(r"`([a-z-]+)`", section))
+    assert set(re.findall(r'gateway_trouble\{trouble="([a-z-]+)"\}', told)) <= set(
+        re.findall(r"`([a-z-]+)`", section)
+    )

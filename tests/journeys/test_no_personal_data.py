@@ -42,6 +42,7 @@ WORDS = (
     "No trace of the child",
     "Told by telephone: the criteria",
 )
+LETTERS, RECEIPTS = 2, 2  # to the schools: one for each school, and word that its reply came
 STAFF = tuple(
     dict.fromkeys(word for seat in SEATS for word in (seat.name, seat.email, seat.telephone) if word)
 )
@@ -155,7 +156,7 @@ def test_no_header_of_a_letter_names_the_child(traces: Traces) -> None:
     """Mail servers on the way read and log headers; the child stands in the body alone, under TLS."""
     receipts = [raw for raw in traces.letters if b"auto-replied" in raw]
     letters = [raw for raw in traces.letters if raw not in receipts]
-    assert (len(letters), len(receipts)) == (2, 2)
+    assert (len(letters), len(receipts)) == (LETTERS, RECEIPTS)
     heads = [head for raw in traces.letters for head in every_header(raw)]
     assert any(head.startswith("Message-ID") for head in heads)
     assert_free_of(heads, the_child())
@@ -250,8 +251,9 @@ async def _play(traces: Traces, folder: Path) -> None:
         cast = RecordingCast(**{each.name: getattr(plain, each.name) for each in fields(Cast)})
         cast.traces = traces
         plain.gateway.web.add_middleware(Recorder, traces=traces)
+        came = asyncio.Semaphore(0)
         for school in cast.schools.values():
-            _keep_letters(school, traces)
+            _keep_letters(school, traces, came)
         for act in (
             story.notify,
             story.collect,
@@ -268,6 +270,9 @@ async def _play(traces: Traces, folder: Path) -> None:
         traces.urls[:] = (
             own_addresses  # what a caller writes into an address of its own making is its own doing
         )
+        async with asyncio.timeout(story.PATIENCE_SECONDS):
+            for _ in range(LETTERS + RECEIPTS):
+                await came.acquire()
         parts = cast.gateway.parts
         traces.metrics.append(await _metrics(cast))
         traces.files_before |= _database_files(folder)
@@ -282,11 +287,12 @@ def _monday_morning_four_weeks_ago() -> Any:
     return (day - timedelta(days=day.weekday())).replace(hour=10, minute=0, second=0, microsecond=0)
 
 
-def _keep_letters(school: Any, traces: Traces) -> None:
+def _keep_letters(school: Any, traces: Traces, came: asyncio.Semaphore) -> None:
     take = school.take
 
     async def keep(raw: bytes) -> None:
         traces.letters.append(raw)
+        came.release()
         await take(raw)
 
     school.take = keep

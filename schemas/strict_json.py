@@ -74,10 +74,11 @@ def _bounded(digits: str) -> int:
 
 
 def _finite(digits: str) -> float:
+    """A whole number is an integer however it is written: 14.0 is 14, as JSON Schema has it (2020-12, section 6.1.1)."""
     value = float(digits)
     if not math.isfinite(value):
         raise malformed("number-out-of-range")
-    return value
+    return int(value) if value.is_integer() and abs(value) <= LARGEST_INTEGER else value
 
 
 def _not_a_number(_name: str) -> NoReturn:

@@ -44,7 +44,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        help="The safeguarding gateway. Every command has --help with an example, and most have --json.",
+        help="The safeguarding gateway. Every command has --help with an example, and --json.",
     )
 
     @app.callback()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,8 @@ from gateway.core.messages import IncidentId
 from gateway.dispatch.erasing import complete_erasure
 from gateway.ledger.verify import Invalid, Policy, load_policy, open_receipt
 from gateway.store import log
-from gateway.store.reconcile import Reconciliation
+from gateway.store.reconcile import Finding
+from gateway.store.serving_lock import is_held
 
 MOST_SHOWN = 100
 
@@ -78,10 +80,17 @@ def erase(
 async def _reconcile() -> tuple[dict[str, Any], list[str]]:
     async with opened() as parts:
         found = await reconcile_all(parts)
+        is_up = not parts.settings.is_on_sqlite or is_held(parts.settings.var_dir / "serving.lock")
     views = {"messages": asdict(found.messages), "deliveries": asdict(found.deliveries)}
-    total = {**views["deliveries"], "unexplained": len(found.findings)}
-    shown = [asdict(one) for one in found.findings[:MOST_SHOWN]]
-    return {**total, **views, "findings": shown}, _in_words(found, views)
+    waiting = [] if is_up else [one for one in found.findings if one.waits]
+    findings = [one for one in found.findings if one not in waiting]
+    total = {**views["deliveries"], "unexplained": len(findings), **views}
+    told = {**total, "findings": _shown(findings), "waiting": _shown(waiting)}
+    return told, _in_words(findings, len(waiting), views)
+
+
+def _shown(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    return [{"what": one.what, "id": one.id} for one in findings[:MOST_SHOWN]]
 
 
 async def _hold_against(folder: Path) -> tuple[dict[str, Any], list[str]]:
@@ -118,15 +127,17 @@ def _receipt(file: Path, policy: Policy) -> dict[str, Any]:
     }
 
 
-def _in_words(found: Reconciliation, views: dict[str, dict[str, int]]) -> list[str]:
+def _in_words(findings: Sequence[Finding], waiting: int, views: dict[str, dict[str, int]]) -> list[str]:
     lines = [
         f"{name}: " + ", ".join(f"{count} {word}" for word, count in figures.items())
         for name, figures in views.items()
     ]
-    if not found.findings:
+    if waiting:
+        lines.append(f"{waiting} entries and mails wait until a gateway serves: none does")
+    if not findings:
         return [*lines, "Everything is accounted for."]
-    shown = [f"UNEXPLAINED  {one.what}: {one.id}" for one in found.findings[:MOST_SHOWN]]
-    hidden = len(found.findings) - len(shown)
+    shown = [f"UNEXPLAINED  {one.what}: {one.id}" for one in findings[:MOST_SHOWN]]
+    hidden = len(findings) - len(shown)
     return [*lines, *shown, *([f"and {hidden} more"] if hidden else [])]
 
 

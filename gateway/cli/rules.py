@@ -165,7 +165,9 @@ def route(
         _stop(WRONG_USE, str(fault))
     except Refused as refused:
         unreadable = refused.code in (ErrorCode.MALFORMED_JSON, ErrorCode.TOO_LARGE)
-        _stop(WRONG_USE if unreadable else ANSWER_IS_NO, refused.detail or refused.code.title)
+        faults = ", ".join(f"{error.pointer} {error.code}".strip() for error in refused.errors)
+        words = (refused.detail or refused.code.title) + (f": {faults}" if faults else "")
+        _stop(WRONG_USE if unreadable else ANSWER_IS_NO, words)
     typer.echo(json.dumps(answer) if as_json else "\n".join(_route_in_words(answer)))
     raise typer.Exit(ANSWER_IS_NO if answer["decision"] == "refuse" else 0)
 

@@ -16,7 +16,7 @@ import typer
 import uvloop
 
 from gateway.app import system_clock
-from gateway.cli.session import usable_settings
+from gateway.cli.session import JsonFlag, answer, usable_settings
 from gateway.core.errors import Misconfigured
 from gateway.serving import serve as serve_until_stopped
 from gateway.serving import work as work_until_stopped
@@ -27,20 +27,25 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def serve() -> None:
+def serve(as_json: JsonFlag = False) -> None:
     """Serve agencies, carry deliveries, read mail, watch clocks and seal the log. SIGTERM and Ctrl-C end it in order.
+
+    Says where as soon as it answers.
 
     Example: gateway serve
     """
     settings, authority = _with_tls(_settings())
     hint = _hint(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_until_stopped(settings, ready=lambda: _say_where(settings, authority), hint=hint))
+        runner.run(
+            serve_until_stopped(settings, ready=lambda: _say_where(settings, authority, as_json), hint=hint)
+        )
 
 
 @app.command()
 def work(
     processes: Annotated[int, typer.Option(min=1, help="Worker processes, with a broker.")] = 2,
+    as_json: JsonFlag = False,
 ) -> None:
     """Carry deliveries, read mail, watch clocks and seal, without answering agencies. Needs PostgreSQL; as many as you like.
 
@@ -52,10 +57,16 @@ def work(
     if settings.broker_url is not None:
         from gateway.dispatch import celery_worker
 
+        if as_json:
+            answer({"broker": True, "processes": processes}, [], as_json)
         celery_worker.celery_app(settings).worker_main(celery_worker.arguments(processes))
         return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work_until_stopped(settings, ready=lambda: typer.echo("Working: no broker, one process")))
+        runner.run(work_until_stopped(settings, ready=lambda: _say_working(as_json)))
+
+
+def _say_working(as_json: bool) -> None:
+    answer({"broker": False, "processes": 1}, ["Working: no broker, one process"], as_json)
 
 
 def _hint(settings: Settings) -> Callable[[], None] | None:
@@ -87,8 +98,13 @@ def _with_tls(settings: Settings) -> tuple[Settings, Path | None]:
     return settings.model_copy(update=files), made.authority
 
 
-def _say_where(settings: Settings, authority: Path | None) -> None:
-    typer.echo(f"Serving agencies at {settings.public_url} (listening on {settings.listen})")
-    typer.echo(f"Health and metrics at http://{settings.operator_listen}/livez, /readyz, /metrics")
+def _say_where(settings: Settings, authority: Path | None, as_json: bool) -> None:
+    where = {"public_url": settings.public_url, "listen": settings.listen}
+    told = {**where, "operator_listen": settings.operator_listen, "authority": authority and str(authority)}
+    lines = [
+        f"Serving agencies at {settings.public_url} (listening on {settings.listen})",
+        f"Health and metrics at http://{settings.operator_listen}/livez, /readyz, /metrics",
+    ]
     if authority is not None:
-        typer.echo(f"Its certificate is for development: trust {authority}, on this machine alone")
+        lines.append(f"Its certificate is for development: trust {authority}, on this machine alone")
+    answer(told, lines, as_json)

@@ -79,6 +79,7 @@ def serve(
         Path | None, typer.Option(metavar="FILE", help="Certificate chain (PEM), to end TLS itself.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key (PEM).")] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Answer the gateway until SIGTERM or Ctrl-C. It may be killed at any time: what it signed, it remembers."""
     from gateway.app import system_clock
@@ -91,7 +92,10 @@ def serve(
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or (tls_cert is None) != (tls_key is None):
         _stop("--listen is host:port; --tls-cert and --tls-key go together")
-    typer.echo(f"Witnessing {len(witness.logs)} logs as {witness.name} at {listen}")
+    told = {"name": witness.name, "logs": len(witness.logs), "listen": listen}
+    typer.echo(
+        json.dumps(told) if as_json else f"Witnessing {len(witness.logs)} logs as {witness.name} at {listen}"
+    )
     listen_until_stopped(witness, host.strip("[]"), int(port), tls_cert, tls_key)
 
 

@@ -63,10 +63,14 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something unexplained: what it is, in plain words, and whose id to look for."""
+    """Something unexplained: what it is, in plain words, and whose id to look for.
+
+    What `waits` for a process is explained while none is up.
+    """
 
     what: str
     id: str
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +238,11 @@ def _unsealed(tx: Tx, now: datetime) -> list[Finding]:
     e = t.entry.c
     query = select(e.id).where(e.leaf_index.is_(None), e.at < now - UNSEALED_TOO_LONG)
     what = "an entry has not been sealed for more than a minute"
-    return [Finding(what, entry) for entry in tx.execute(query).scalars()]
+    return [Finding(what, entry, waits=True) for entry in tx.execute(query).scalars()]
 
 
 def _unread(tx: Tx, now: datetime) -> list[Finding]:
     m = t.raw_mail.c
     query = select(m.id).where(m.state == "stored", m.stored_at < now - UNREAD_TOO_LONG)
     what = "a mail was kept more than five minutes ago and has not been read"
-    return [Finding(what, one) for one in tx.execute(query).scalars()]
+    return [Finding(what, one, waits=True) for one in tx.execute(query).scalars()]

@@ -7,12 +7,15 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from gateway.__main__ import main
+from gateway.cli.groups import application
 from gateway.core.errors import Misconfigured
 from gateway.demo.run import Demonstration, perform
 from gateway.settings import PREFIX
@@ -176,6 +179,33 @@ def test_a_clock_is_explained_from_a_folder_too(run: Run) -> None:
     (own / "calendar.toml").unlink()
     assert run("rules", "explain", "./near-here", *words)[0] == 2
     assert run("rules", "explain", "./nowhere", *words)[0] == 1
+
+
+def test_every_command_answers_with_json_and_shows_an_example() -> None:
+    """Contract section 2: also those that go on until they are stopped, which say first where they are."""
+    commands = dict(_commands(typer.main.get_command(application([])), "gateway"))
+    assert len(commands) > 100
+    for name, command in commands.items():
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert "--json" in options, name
+        assert f"Example: {name}" in f"{command.help} {command.epilog}", name
+
+
+def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield name, command
+        return
+    for word, one in below.items():
+        yield from _commands(one, f"{name} {word}")
+
+
+def test_a_message_that_does_not_meet_its_schema_is_told_where(run: Run) -> None:
+    example = Path(__file__).parents[2] / "schemas" / "v1" / "examples" / "referral.json"
+    Path("message.json").write_text(json.dumps(json.loads(example.read_text("utf-8")) | {"version": 9}))
+    status, out, err = run("rules", "route", "south-tyneside", "message.json", "--json")
+    assert (status, out) == (1, "")
+    assert err.endswith(": /version unknown-version\n")
 
 
 # --- the demonstration's folder -----------------------------------------------------------------------------------------

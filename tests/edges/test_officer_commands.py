@@ -20,6 +20,7 @@ from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.dispatch import intake
 from gateway.store import deliveries, directory, log, mail
 from gateway.store import tables as t
+from gateway.store.serving_lock import serving_lock
 from gateway.store.transaction import Tx
 from tests.command_line import attempt, gateway
 from tests.gateway_house import House, RealTime, gateway_house
@@ -368,7 +369,15 @@ async def test_whatever_breaks_the_account_is_named_and_the_answer_is_no(house: 
     await sealed(house)
     hold = await the_hold(house, "delivery")
     long_ago = house.clock() - timedelta(hours=1)
-    raw = {"id": "eml-stuck", "way_in": "mailbox", "uidvalidity": 1, "uid": 1, "digest": "x", "attempts": 0}
+    raw = {
+        "id": "eml-stuck",
+        "way_in": "mailbox",
+        "uidvalidity": 1,
+        "uid": 1,
+        "digest": "x",
+        "attempts": 0,
+        "is_awaited": False,
+    }
     raw |= {"arrived_at": long_ago, "stored_at": long_ago, "state": "stored"}
     delivered = (await house.parts.store.read(lambda tx: deliveries.of_message(tx, referral["id"])))[0].id
     breaks = {
@@ -389,12 +398,23 @@ async def test_whatever_breaks_the_account_is_named_and_the_answer_is_no(house: 
     for statement in breaks.values():
         await _break(house, statement)
     await _break(house, insert(t.raw_mail).values(**raw))
-    status, out, _ = await attempt(house, "reconcile", "--json")
+    with serving_lock(house.parts.settings.var_dir / "serving.lock"):
+        status, out, _ = await attempt(house, "reconcile", "--json")
     told = json.loads(out)
     expected = {*breaks, "a mail was kept more than five minutes ago and has not been read"}
     assert status == 1
     assert {one["what"] for one in told["findings"]} == expected
     assert told["unexplained"] == len(told["findings"]) == len(expected)
+    assert told["waiting"] == []
+    status, out, _ = await attempt(
+        house, "reconcile", "--json"
+    )  # nothing serves: what waits for that is explained
+    told = json.loads(out)
+    assert {one["what"] for one in told["waiting"]} == {
+        "an entry has not been sealed for more than a minute",
+        "a mail was kept more than five minutes ago and has not been read",
+    }
+    assert told["unexplained"] == len(expected) - 2
 
 
 async def test_a_promised_recipient_without_a_delivery_is_unexplained(house: House) -> None:
@@ -432,6 +452,7 @@ async def test_a_mail_that_cannot_be_taken_is_an_officers_and_stops_nobody_behin
         "uidvalidity": 1,
         "uid": 1,
         "digest": "x",
+        "is_awaited": False,
         "attempts": 0,
     }
     damaged |= {

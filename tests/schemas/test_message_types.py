@@ -137,6 +137,7 @@ def test_facts_of_a_referral() -> None:
             "age_band": ("under-18",),
             "placement": ("with-family",),
             "home_local_authority": ("E08000023",),
+            "responsible_local_authority": (),
             "place": ("E08000023",),
             "place_kind": ("home",),
             "outside_england": ("no",),

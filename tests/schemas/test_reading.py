@@ -21,6 +21,7 @@ from schemas import (
     read_message,
     read_object,
     schema_path,
+    strict_json,
     write_message,
 )
 from schemas.people import ChildStatus
@@ -86,7 +87,7 @@ def test_neither_a_message_nor_an_error_about_it_prints_what_was_sent() -> None:
         ({"/type": None}, ("/type", "unknown-type")),
         ({"/version": ABSENT}, ("/version", "required")),
         ({"/version": 2}, ("/version", "unknown-version")),
-        ({"/version": 1.0}, ("/version", "unknown-version")),
+        ({"/version": 1.5}, ("/version", "unknown-version")),
         ({"/version": True}, ("/version", "unknown-version")),
         ({"/version": "1"}, ("/version", "unknown-version")),
         ({"/body": ABSENT}, ("/body", "required")),
@@ -266,3 +267,15 @@ def test_any_value_anywhere_is_taken_or_refused_and_never_crashes(data: st.DataO
         assert refused.code in {ErrorCode.INVALID_MESSAGE, ErrorCode.MALFORMED_JSON}
         assert 1 <= len(refused.errors) <= MOST_ERRORS
         assert "invalid" not in {error.code for error in refused.errors}
+
+
+def test_a_whole_number_is_an_integer_however_it_is_written() -> None:
+    """JSON Schema 2020-12 section 6.1.1: what the published schema takes is taken here, and 1.5 by neither."""
+    for version in (1.0, 1e0):
+        assert faults(changed("referral", {"/version": version})) == []
+    assert strict_json.parse(b'{"count": 14.0, "share": 0.5, "large": 1e300}') == {
+        "count": 14,
+        "share": 0.5,
+        "large": 1e300,
+    }
+    assert type(strict_json.parse(b'{"count": 14.0}')["count"]) is int

@@ -122,7 +122,9 @@ async def take(parts: Parts, submission: Submission) -> Accepted:
     if not isinstance(outcome, Accepted) or outcome.is_repeat:
         await forget_key(parts, submission)
     if not isinstance(outcome, Accepted):
-        raise RefusedByRules(outcome.code, (FieldError(outcome.pointer, outcome.code.slug),))
+        # The rules' one word about form is that an incident must be named.
+        word = "required" if outcome.code is ErrorCode.INVALID_MESSAGE else outcome.code.slug
+        raise RefusedByRules(outcome.code, (FieldError(outcome.pointer, word),))
     if submission.attachments:
         await attach_keys(parts, message.partnership, MessageId(outcome.id), outcome.incident)
     if not outcome.is_repeat:

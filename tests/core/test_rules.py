@@ -89,8 +89,8 @@ def test_only_the_council_records_a_notification() -> None:
 
 
 def test_a_message_that_opens_nothing_must_name_its_incident() -> None:
-    answer = decide(replace(REFERRAL, type="call-log"), PACK)
-    assert answer == Refuse("call-log", ErrorCode.INVALID_MESSAGE, "/incident")
+    answer = decide(replace(REFERRAL, type="information-return"), PACK)
+    assert answer == Refuse("information-return", ErrorCode.INVALID_MESSAGE, "/incident")
 
 
 def test_no_rule_for_these_facts_is_an_officer_s_question() -> None:
@@ -137,7 +137,7 @@ def test_doubts_hold_with_every_reason_until_an_officer_has_looked(
 
 
 def test_a_release_takes_nothing_that_is_refused() -> None:
-    assert isinstance(decide(replace(REFERRAL, type="call-log"), PACK, released=True), Refuse)
+    assert isinstance(decide(replace(REFERRAL, type="information-return"), PACK, released=True), Refuse)
 
 
 @pytest.mark.parametrize(

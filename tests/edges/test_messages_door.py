@@ -348,6 +348,17 @@ async def test_a_proof_that_came_with_something_refused_is_used_up_too(
     assert (await rows(house))["message"] == 0
 
 
+async def test_a_call_may_come_before_any_form_and_a_return_needs_its_incident(
+    house: House, police: Raw
+) -> None:
+    """S0-10: the published example of a call names no incident, and opens one."""
+    call = await police.post(as_bytes(house.example("call-log", reference="NP-CALL")))
+    assert (call.status, call.document["decision"]) == (201, "forward")
+    assert call.document["incident"].startswith("SI-")
+    said = await police.post(as_bytes(house.example("information-return", reference="NP-R", incident=None)))
+    assert (said.status, said.document["errors"]) == (422, [{"pointer": "/incident", "code": "required"}])
+
+
 async def test_what_the_rules_refuse_uses_its_proof_and_says_why(house: House, police: Raw) -> None:
     proof = await police.credentials("POST", "/v1/messages")
     body = as_bytes(house.example("chase", reference="NP-15", incident=None))

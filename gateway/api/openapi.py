@@ -8,6 +8,8 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
+from pydantic import BaseModel
+
 from gateway.api import answers, content_digest, pages
 from gateway.api.door import KEY_FORM, LOG, READ, REPORTS, WRITE
 from gateway.api.inbox import LONGEST_WAIT_SECONDS, AcknowledgementBody, DeclineBody
@@ -45,6 +47,7 @@ def openapi_document(
             "schemas": {
                 "Problem": _PROBLEM,
                 **answers.SCHEMAS,
+                **{body.__name__: _shape(body) for body, _ in _BODIES.values()},
                 **{slug: _schema(slug) for slug in sorted(TYPES)},
             },
         },
@@ -186,12 +189,33 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
+_BODIES: dict[
+    str, tuple[type[BaseModel], dict[str, Any]]
+] = {  # by the last step of the path, each with an example
+    "acknowledgement": (AcknowledgementBody, {"by": "person", "role": "sbu", "name": "Winifred Stave"}),
+    "decline": (DeclineBody, {"reason": "Not one of ours."}),
+    "webhooks": (
+        WebhookBody,
+        {"partnership": "south-tyneside", "url": "https://hooks.northshire-icb.example/gateway"},
+    ),
+}
+
+
 @lru_cache(maxsize=64)
 def _schema(slug: str) -> dict[str, Any]:
-    """The published schema as a component: its own references point into this document, whose dialect is the same."""
-    text = schema_path(slug).read_text("utf-8")
-    document: dict[str, Any] = json.loads(text.replace('"#/$defs/', f'"#/components/schemas/{slug}/$defs/'))
+    """The published schema of a message type as a component, whose dialect is the same."""
+    document = _as_component(slug, schema_path(slug).read_text("utf-8"))
     return {name: value for name, value in document.items() if name not in ("$schema", "$id")}
+
+
+def _shape(body: type[BaseModel]) -> dict[str, Any]:
+    return _as_component(body.__name__, json.dumps(body.model_json_schema()))
+
+
+def _as_component(name: str, schema: str) -> dict[str, Any]:
+    """Its references point to its own parts, which stand elsewhere in this document."""
+    document: dict[str, Any] = json.loads(schema.replace('"#/$defs/', f'"#/components/schemas/{name}/$defs/'))
+    return document
 
 
 def _operation(method: str, path: str, words: str, security: list[dict[str, list[str]]]) -> dict[str, Any]:
@@ -228,17 +252,12 @@ def _operation(method: str, path: str, words: str, security: list[dict[str, list
 
 
 def _body(path: str) -> dict[str, Any] | None:
-    match path.rpartition("/")[2]:
-        case "messages":
-            return _messages()
-        case "acknowledgement":
-            said = {"by": "person", "role": "sbu", "name": "Winifred Stave"}
-            return {"schema": AcknowledgementBody.model_json_schema(), "example": said}
-        case "webhooks":
-            asked = {"partnership": "south-tyneside", "url": "https://hooks.northshire-icb.example/gateway"}
-            return {"schema": WebhookBody.model_json_schema(), "example": asked}
-        case "decline":
-            return {"schema": DeclineBody.model_json_schema(), "example": {"reason": "Not one of ours."}}
+    last = path.rpartition("/")[2]
+    if last == "messages":
+        return _messages()
+    if last in _BODIES:
+        body, example = _BODIES[last]
+        return {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}, "example": example}
     return None
 
 

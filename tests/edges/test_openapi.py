@@ -64,6 +64,17 @@ async def test_the_document_is_valid_openapi_and_names_every_route(anybody: Raw)
     assert described == {(method, path.replace(":path}", "}")) for method, path, _ in ROUTES}
 
 
+async def test_whatever_the_document_refers_to_stands_in_it(anybody: Raw) -> None:
+    document = await published(anybody)
+    named = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(document)))
+    assert "#/components/schemas/AcknowledgementBody/$defs/Role" in named
+    for reference in named:
+        assert reference.startswith("#/")
+        part: Any = document
+        for step in reference[2:].split("/"):
+            part = part[step]
+
+
 async def test_every_message_type_has_its_schema_and_an_example_that_fits_it(anybody: Raw) -> None:
     document = await published(anybody)
     content = document["paths"]["/v1/messages"]["post"]["requestBody"]["content"]["application/json"]

@@ -5,7 +5,7 @@ Other pages ask with `ask`: they name an act of `actions.second_officer.ACTS` an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -23,13 +23,13 @@ from gateway.actions.second_officer import (
 )
 from gateway.actions.transfer import Receiving, receiving_in
 from gateway.actions.view import Viewing, view
-from gateway.console import arrangements, reading
+from gateway.console import arrangements, reading, words
 from gateway.console.door import Console, Visit
 from gateway.console.pages import go, page
 from gateway.core.errors import ErrorCode, Refused
-from gateway.core.messages import IncidentId, PartnershipId
+from gateway.core.messages import AgencyId, DutyId, IncidentId, MessageId, PartnershipId
 from gateway.parts import Parts, Work
-from gateway.store import proposals
+from gateway.store import breaches, duties, messages, proposals
 from gateway.store.proposals import ProposalRow
 from gateway.store.transaction import Tx
 
@@ -60,13 +60,34 @@ async def get_approval(console: Console, visit: Visit) -> Response:
     asked = Viewing(officer.name, partnership, incident, row.id)
     await console.parts.perform(view, asked, partnership, incident)
     fields = await console.parts.perform(_fields, row, partnership, incident)
+    names = reading.agency_names((await console.parts.partnerships.snapshot(partnership)).directory)
     shown: dict[str, Any] = {
         "row": row,
         "act": ACTS[row.act],
         "fields": fields,
+        "meant": await console.parts.store.read(lambda tx: dict(_meant(tx, partnership, fields, names))),
         "is_own": is_own(row, officer.name),
     }
     return page(visit, "approval.html", here="approvals", **shown, now=console.parts.clock())
+
+
+def _meant(
+    tx: Tx, partnership: PartnershipId, fields: Mapping[str, str], names: Mapping[AgencyId, str]
+) -> Iterator[tuple[str, str]]:
+    """What an id among the fields stands for: nobody can agree to a thing of which they see the id alone."""
+    message = messages.find(tx, (partnership,), MessageId(fields.get("message", "")))
+    if message is not None:
+        agency = names.get(message.agency, message.agency)
+        yield "message", f"{words.message_title(message.type)}, {agency}, {words.when(message.arrived_at)}"
+    duty = duties.find(tx, DutyId(fields.get("duty", "")))
+    if duty is not None and duty.partnership == partnership:
+        agency = names.get(duty.agency, duty.agency)
+        yield "duty", f"{words.expected(duty.expects)}, owed by {agency}, due {words.due_of(duty)}"
+    breach = breaches.find(tx, (partnership,), fields.get("breach", ""))
+    if breach is not None:
+        yield "breach", words.BREACH_KINDS[breach.kind]
+    if (agency_id := AgencyId(fields.get("agency", ""))) in names:
+        yield "agency", names[agency_id]
 
 
 async def post_agree(console: Console, visit: Visit) -> Response:

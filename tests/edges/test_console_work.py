@@ -88,6 +88,7 @@ async def agreed(house: House, officer: Browser, asked: Page) -> Page:
     (newest,) = rows
     own = await officer.get(f"/console/approvals/{newest.id}")
     assert "another officer must agree" in own.words
+    assert not re.search("<dd>(msg|dty|brc)-", own.text), "an id alone says nobody what they agree to"
     async with signed_in(house, SECOND) as other:
         await other.get(f"/console/approvals/{newest.id}")
         return await other.send(f"/console/approvals/{newest.id}/agree")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 
 from gateway.__main__ import main
 from gateway.app import build_parts, close
@@ -49,8 +50,11 @@ class Office:
     def __call__(self, *words: str) -> Told:
         self._capsys.readouterr()
         self._monkeypatch.setattr(sys, "argv", ["gateway", *words])
+        was_configured = structlog.is_configured()
         with pytest.raises(SystemExit) as left:
             main()
+        if not was_configured:  # each command is a process of its own: its standard error ends with it
+            structlog.reset_defaults()
         said = self._capsys.readouterr()
         return Told(int(left.value.code or 0), said.out, said.err)
 

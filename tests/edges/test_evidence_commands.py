@@ -151,6 +151,18 @@ async def test_a_checkpoint_that_somebody_else_kept_must_lead_to_the_evidence(
     )
 
 
+async def test_evidence_for_an_agency_that_nobody_knows_is_refused_and_nothing_is_written(
+    house: House, referral: dict[str, Any]
+) -> None:
+    """A slip of the pen would else hand out a bundle that opens nothing, and state an export to nobody."""
+    out = house.parts.settings.var_dir / "nobody.zip"
+    status, said, err = await attempt(
+        house, "evidence", "export", referral["incident"], "--out", str(out), "--for", "northshire-icp"
+    )
+    assert (status, said, err) == (1, "", "gateway: There is no agency of this id.\n")
+    assert not out.exists()
+
+
 async def test_a_partner_gets_what_is_about_itself_and_nothing_of_the_others(
     house: House, referral: dict[str, Any]
 ) -> None:

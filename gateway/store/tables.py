@@ -480,9 +480,7 @@ raw_mail = Table(
     Column("envelope_to", Text),  # our own reply address, which carries only a token
     Column("arrived_at", Instant, nullable=False),
     Column("stored_at", Instant, nullable=False),
-    Column(
-        "is_awaited", Boolean, nullable=False
-    ),  # it came to a letter's own reply address: read before others
+    Column("is_awaited", Boolean, nullable=False),  # it came to a letter's own reply address: read first
     Column("state", Text, nullable=False),  # stored, read, held, settled
     Column("kind", Text),
     Column("attempts", Integer, nullable=False, default=0),

@@ -113,7 +113,7 @@ async def test_a_seat_that_must_not_be_contacted_gets_nothing_and_an_officer_hea
     answer = await refer(house, do_not_contact=[concern])
     assert ICB not in {row.agency for row in await deliveries_of(house, answer["id"])}
     assert "dsp-icb" not in {duty.role for duty in await duties_of(house, answer)}
-    assert await reasons(house) == ["do-not-contact"]
+    assert await reasons(house) == ["do-not-contact", "excludes-recipients"]
 
 
 async def test_later_messages_of_the_incident_pass_that_seat_by_too(house: House) -> None:

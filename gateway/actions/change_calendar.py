@@ -15,7 +15,7 @@ from typing import Any
 from gateway.actions.prove import Occasion, Said, Stated, Subject, prove
 from gateway.core import clocks
 from gateway.core.clocks import Clock, Due, Unit
-from gateway.core.duties import DutyState, next_chase_at, settled_state
+from gateway.core.duties import DutyState, is_early, next_chase_at, settled_state
 from gateway.core.errors import ErrorCode, Misconfigured, Refused
 from gateway.core.messages import DutyId, PartnershipId
 from gateway.core.officers import TwoOfficers
@@ -173,6 +173,7 @@ def reschedule(
         chase_stage=None,
         next_chase_at=next_chase_at(plan, work.at),
         state=_state(duty, due).value,
+        is_early=_is_early(duty, due, work.pack.calendar),
     )
     told: dict[str, Any] = {"duty": duty.id, "clock": duty.clock, **change, **fields}
     said = Said(Event.DUTY_RESCHEDULED, told, reason=cause)
@@ -184,6 +185,11 @@ def _state(duty: DutyRow, due: Due) -> DutyState:
     if duty.met_at is None:
         return DutyState.OPEN
     return settled_state(due.due_at, due.inclusive, duty.event_at or duty.met_at)
+
+
+def _is_early(duty: DutyRow, due: Due, calendar: Calendar) -> bool:
+    at = duty.event_at or duty.met_at
+    return at is not None and is_early(due.clock, due.due_on, at, calendar)
 
 
 def clock_of(tx: Tx, duty: DutyRow, at_hand: Pack | None = None) -> Clock:

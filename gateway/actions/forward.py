@@ -15,7 +15,7 @@ from gateway.actions.meet import earliest, meet
 from gateway.actions.owe_deliveries import add_deliveries
 from gateway.actions.prove import Said
 from gateway.actions.what_follows import Forwarded, gap
-from gateway.core.duties import event_time, settled_state
+from gateway.core.duties import EARLY, event_time, is_early, settled_state
 from gateway.core.messages import AgencyId, Message
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances
@@ -124,11 +124,13 @@ def _met_by_itself(work: Work, message: Message, route: Route, result: Forwarded
         begins_at = earliest(work.pack, row["clock"], row["start_at"])
         counts_at = event_time(told_at, message.arrived_at, begins_at)
         state = settled_state(row["due_at"], row["due_inclusive"], counts_at)
+        early = is_early(work.pack.clocks.get(row["clock"]), row["due_on"], counts_at, work.pack.calendar)
         met = {
             "state": state.value,
             "met_at": message.arrived_at,
             "met_by": message.id,
             "event_at": counts_at if told_at else None,
+            "is_early": early,
             "next_chase_at": None,
         }
         result.duties[number] = {**row, **met}
@@ -138,7 +140,7 @@ def _met_by_itself(work: Work, message: Message, route: Route, result: Forwarded
             "clock": row["clock"],
             "due_at": written_or_null(row["due_at"]) or "no limit",
         }
-        result.said.append(Said(Event.DUTY_MET, fields, reason=state.value))
+        result.said.append(Said(Event.DUTY_MET, fields, reason=EARLY if early else state.value))
 
 
 def involve(

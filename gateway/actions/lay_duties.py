@@ -113,6 +113,7 @@ def _duty_row(
         "met_at": None,
         "met_by": None,
         "event_at": None,
+        "is_early": False,
     }
 
 

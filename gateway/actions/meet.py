@@ -10,7 +10,7 @@ from datetime import datetime
 
 from gateway.actions.decided_on import thread
 from gateway.actions.prove import Said
-from gateway.core.duties import UNANSWERED, event_time, settled_state
+from gateway.core.duties import EARLY, UNANSWERED, event_time, is_early, settled_state
 from gateway.core.messages import Message, RoleId
 from gateway.core.receipts import Event
 from gateway.core.rules import (
@@ -58,7 +58,8 @@ def _close(tx: Tx, pack: Pack, duty: DutyRow, message: Message) -> Said:
     told_at = message.facts.moments.get(duty.event) if duty.event else None
     counts_at = event_time(told_at, message.arrived_at, earliest(pack, duty.clock, duty.start_at))
     state = settled_state(duty.due_at, duty.due_inclusive, counts_at)
-    duties.meet(tx, duty.id, state, message.arrived_at, message.id, counts_at if told_at else None)
+    early = is_early(pack.clocks.get(duty.clock), duty.due_on, counts_at, pack.calendar)
+    duties.meet(tx, duty.id, state, message.arrived_at, message.id, counts_at if told_at else None, early)
     fields = {
         "duty": duty.id,
         "owner": f"{duty.role}@{duty.agency}",
@@ -70,7 +71,7 @@ def _close(tx: Tx, pack: Pack, duty: DutyRow, message: Message) -> Said:
             "event_at": written_or_null(counts_at) or "",
             "arrived_at": written_or_null(message.arrived_at) or "",
         }
-    return Said(Event.DUTY_MET, fields, reason=state.value)
+    return Said(Event.DUTY_MET, fields, reason=EARLY if early else state.value)
 
 
 def _seats_duties(

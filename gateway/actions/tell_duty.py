@@ -18,10 +18,11 @@ def duty_document(duty: DutyRow | Mapping[str, Any]) -> dict[str, Any]:
 
     `due_changes` are the due before and after with cause and time (C-12); `original_due_at` is what the figures count by when
     an officer gave more time (G-10). `uncounted`: it has a limit, and no date before a newer list of holidays is uploaded.
-    `reason_missing`: it is late and nobody has said why.
+    `early`: it was met before its exact day (C-11). `reason_missing`: it was late or early, and nobody has said why.
     """
     row = {name: getattr(duty, name) for name in duty.__slots__} if isinstance(duty, DutyRow) else duty
     state = row["state"].value if isinstance(row["state"], DutyState) else row["state"]
+    wants_reason = state in LATE or bool(row.get("is_early"))
     changes: Sequence[Mapping[str, Any]] = row.get("due_changes") or ()
     return {
         "id": row["id"],
@@ -45,7 +46,8 @@ def duty_document(duty: DutyRow | Mapping[str, Any]) -> dict[str, Any]:
         "met_at": written_or_null(row.get("met_at")),
         "event_at": written_or_null(row.get("event_at")),
         "met_by": row.get("met_by"),
-        "reason_missing": state in LATE and row.get("explained_at") is None,
+        "early": bool(row.get("is_early")),
+        "reason_missing": wants_reason and row.get("explained_at") is None,
         "chase_stage": row.get("chase_stage"),
     }
 

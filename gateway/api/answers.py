@@ -117,6 +117,7 @@ SCHEMAS: dict[str, Schema] = {
         met_at=_or_null(INSTANT),
         event_at=_or_null(INSTANT),
         met_by=_or_null(TEXT),
+        early=FLAG,
         reason_missing=FLAG,
         chase_stage=_or_null(TEXT),
     ),

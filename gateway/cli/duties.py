@@ -187,11 +187,13 @@ def extend(
 @app.command()
 def explain(
     duty: DutyArgument,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it was late; sealed with the incident.")],
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why it was late or early; sealed with the incident.")
+    ],
     officer: Officer,
     as_json: JsonFlag = False,
 ) -> None:
-    """Record why a duty was met late or missed. Until then it is listed with "reason missing".
+    """Record why a duty was missed, met late or met before its exact day. Until then it is listed with "reason missing".
 
     Example: gateway duties explain dty-… --reason "The records were at the archive" --officer "W. Stave"
     """
@@ -207,7 +209,9 @@ def limit_of(one: Mapping[str, Any]) -> str:
 def _remarks(one: Mapping[str, Any]) -> str:
     """What else is to be said of a duty in a list."""
     moved = [f"was {each['old_due_at'] or 'not counted'}: {each['cause']}" for each in one["due_changes"]]
-    return "".join(f" ({each})" for each in [*moved, *(["reason missing"] if one["reason_missing"] else [])])
+    early = ["before its day"] if one["early"] else []
+    unsaid = ["reason missing"] if one["reason_missing"] else []
+    return "".join(f" ({each})" for each in [*moved, *early, *unsaid])
 
 
 async def _list(

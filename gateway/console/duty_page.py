@@ -25,7 +25,7 @@ from gateway.console.deliveries import said
 from gateway.console.door import Console, Visit
 from gateway.console.forms import local_instant
 from gateway.console.pages import go, page
-from gateway.core.duties import UNANSWERED, DutyState
+from gateway.core.duties import UNANSWERED
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId, IncidentId, Seat
 from gateway.core.rules import ACKNOWLEDGEMENT
@@ -90,7 +90,7 @@ async def post_extend(console: Console, visit: Visit) -> Response:
 
 
 async def post_explain(console: Console, visit: Visit) -> Response:
-    row, why_so = await found(console, visit), said(visit, "reason", "Say why it was late.")
+    row, why_so = await found(console, visit), said(visit, "reason", "Say why.")
     asked = Explanation(row.id, visit.signed_in.name, why_so)
     await console.parts.perform(explain, asked, row.partnership, row.incident)
     return _back(row, "explained")
@@ -119,7 +119,6 @@ async def _shown(
         "names": reading.agency_names(directory),
         "people": numbers_of(directory, Seat(row.agency, row.role), now),
         "is_open": row.state in UNANSWERED,
-        "is_late": row.state in (DutyState.MET_LATE, DutyState.MISSED),
         "is_statutory": is_statutory,
         "is_decision": row.expects == TRIAGE,
         "is_acknowledgement": row.expects == ACKNOWLEDGEMENT,

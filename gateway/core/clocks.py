@@ -61,14 +61,6 @@ class Roll(Enum):
     FORWARD = "forward"
 
 
-class Timing(Enum):
-    """How an event stands to a due. EARLY exists only for an exact day: a deviation with a reason, no breach (C-11)."""
-
-    ON_TIME = "on-time"
-    EARLY = "early"
-    LATE = "late"
-
-
 class Stage(Enum):
     """When somebody is reminded or told (G-02), in order."""
 
@@ -126,8 +118,8 @@ class Clock:
 class Due:
     """When a duty is due, and how that was counted. Both are None where there is no limit.
 
-    `due_at` is UTC; `not_before_at` is the start of the due day of an exact clock. `counted` are the days counted,
-    `skipped` those passed over, each with its reason; both are empty for hours and months.
+    `due_at` is UTC. `counted` are the days counted, `skipped` those passed over, each with its reason; both are empty for
+    hours and months.
     """
 
     clock: Clock
@@ -136,7 +128,6 @@ class Due:
     due_at: datetime | None
     counted: tuple[date, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    not_before_at: datetime | None = None
 
     @property
     def inclusive(self) -> bool:
@@ -253,22 +244,6 @@ def target(clock: Clock, start_at: datetime, calendar: Calendar) -> Due | None:
     return _due_on(aim, _in_utc(start_at), Count(same_day, (), ()), calendar)
 
 
-def judge(due: Due, event_at: datetime) -> Timing:
-    """How an event stands to a due, by the time it happened and not by when it was recorded (C-11, C-16)."""
-    if due.due_at is None:
-        return Timing.ON_TIME
-    if event_at > due.due_at or (event_at == due.due_at and not due.inclusive):
-        return Timing.LATE
-    if due.not_before_at is not None and event_at < due.not_before_at:
-        return Timing.EARLY
-    return Timing.ON_TIME
-
-
-def is_met(due: Due, event_at: datetime) -> bool:
-    """Whether an event at this instant breaches nothing; an exact day brought forward counts as met (C-11)."""
-    return judge(due, event_at) is not Timing.LATE
-
-
 def reminders(due: Due, calendar: Calendar) -> tuple[Reminder, ...]:
     """When to remind and escalate (G-02): half-way, one working day before, at due, one and two working days after.
 
@@ -365,9 +340,8 @@ def _rolled(clock: Clock, count: Count, calendar: Calendar) -> Count:
 
 
 def _due_on(clock: Clock, start_at: datetime, count: Count, calendar: Calendar) -> Due:
-    not_before_at = calendar.instant(count.on, time(0)) if clock.exact else None
     end_at = _day_end_at(clock.day_end, count.on, calendar)
-    return Due(clock, start_at, count.on, end_at, count.counted, count.skipped, not_before_at)
+    return Due(clock, start_at, count.on, end_at, count.counted, count.skipped)
 
 
 def _day_end_at(day_end: DayEnd, on: date, calendar: Calendar) -> datetime:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 
-from gateway.core.clocks import Reminder
+from gateway.core.clocks import Clock, Reminder
 from gateway.core.messages import RoleId
+from gateway.core.working_days import Calendar
 
 # the cause, in a duty's changes, and the reason of a hold: the list of bank holidays ends before its due day
 UNCOUNTED = "holiday-data-ends"
@@ -27,6 +28,7 @@ class DutyState(Enum):
     WAIVED = "waived"
 
 
+EARLY = "met-early"  # how a receipt calls what was met before its exact day
 UNANSWERED = frozenset({DutyState.OPEN, DutyState.MISSED})
 
 
@@ -35,6 +37,11 @@ def settled_state(due_at: datetime | None, inclusive: bool, arrived_at: datetime
     if due_at is None or arrived_at < due_at or (inclusive and arrived_at == due_at):
         return DutyState.MET
     return DutyState.MET_LATE
+
+
+def is_early(clock: Clock | None, due_on: date | None, at: datetime, calendar: Calendar) -> bool:
+    """Whether an event lies before the day that an exact clock sets: it wants a reason and is no breach (C-11)."""
+    return clock is not None and clock.exact and due_on is not None and calendar.local(at).date() < due_on
 
 
 def event_time(

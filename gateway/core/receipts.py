@@ -162,7 +162,7 @@ class Event(Enum):
     )
     DUTY_EXPLAINED = (
         "DutyExplained",
-        "A reason was recorded for a duty met late or missed; not that it is a good one.",
+        "A reason was recorded for a duty missed, met late or met before its day; not that it is a good one.",
     )
     REMINDER_SENT = ("ReminderSent", "A reminder was handed to delivery; not that it was read.")
     ESCALATED = ("Escalated", "The matter was handed to the next role; not that the role has acted.")

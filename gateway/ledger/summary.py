@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from gateway.core.duties import DutyState
+from gateway.core.duties import EARLY, DutyState
 from gateway.core.receipts import Event
 from gateway.ledger import verify
 
@@ -254,6 +254,9 @@ _OUTCOMES = {
 }
 
 
+_HOW = {DutyState.MET_LATE.value: " late", EARLY: " before its day"}
+
+
 def _duties(lines: Sequence[Line]) -> list[Block]:
     """Who owed what by when, and what came of it: laid by an accepted message, ended by later receipts."""
     found: dict[tuple[str, str, str], list[str]] = {}
@@ -265,8 +268,8 @@ def _duties(lines: Sequence[Line]) -> list[Block]:
             found.setdefault((owner, clock, _due(due)), []).append(told)
     for number, one in enumerate(lines):
         if one.event in _OUTCOMES:
-            late = " late" if one.statement.get("reason") == DutyState.MET_LATE.value else ""
-            told = f"{_OUTCOMES[one.event]}{late} on {_when(one.time)} (receipt {number:04d})"
+            how = _HOW.get(str(one.statement.get("reason")), "")
+            told = f"{_OUTCOMES[one.event]}{how} on {_when(one.time)} (receipt {number:04d})"
             found.setdefault(_which(one, found), []).append(told)
     if not found:
         return []

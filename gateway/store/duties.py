@@ -43,7 +43,13 @@ class DutyRow:
     event: str | None
     event_at: datetime | None
     due_changes: Sequence[Mapping[str, Any]] | None = None
+    is_early: bool = False
     explained_at: datetime | None = None
+
+    @property
+    def wants_reason(self) -> bool:
+        """It was late, or before its exact day, and somebody is to say why (S4-22, C-11)."""
+        return self.is_early or self.state in (DutyState.MET_LATE, DutyState.MISSED)
 
     @property
     def is_uncounted(self) -> bool:
@@ -75,6 +81,7 @@ _NAMES = (
     "event",
     "event_at",
     "due_changes",
+    "is_early",
     "explained_at",
 )
 _STATE = _NAMES.index("state")
@@ -97,6 +104,7 @@ _MEET = Prepared(
         met_at=bindparam("at"),
         met_by=bindparam("by"),
         event_at=bindparam("told_at"),
+        is_early=bindparam("early"),
         next_chase_at=None,
     )
 )
@@ -161,16 +169,23 @@ def laid(
 
 
 def meet(
-    tx: Tx, duty: DutyId, state: DutyState, at: datetime, by: str, told_at: datetime | None = None
+    tx: Tx,
+    duty: DutyId,
+    state: DutyState,
+    at: datetime,
+    by: str,
+    told_at: datetime | None = None,
+    is_early: bool = False,
 ) -> None:
     """Close a duty with the answer that arrived `at`; `told_at` is the event's own time where that counted (C-16)."""
-    tx.execute(_MEET, {"duty": duty, "new_state": state.value, "at": at, "by": by, "told_at": told_at})
+    values = {"duty": duty, "new_state": state.value, "at": at, "by": by, "told_at": told_at}
+    tx.execute(_MEET, values | {"early": is_early})
 
 
 def owe_again(tx: Tx, duty: DutyId, at: datetime) -> None:
     """Its answer no longer counts: open as before, looked at by the next chase."""
     fresh = dict.fromkeys(("met_at", "met_by", "event_at", "explained_at", "waived_reason"))
-    change(tx, duty, state=DutyState.OPEN.value, chase_stage=None, next_chase_at=at, **fresh)
+    change(tx, duty, state=DutyState.OPEN.value, is_early=False, chase_stage=None, next_chase_at=at, **fresh)
 
 
 def change(tx: Tx, duty: DutyId, **values: Any) -> None:

@@ -423,7 +423,10 @@ duty = Table(
     Column("event", Text),  # the moment of the answer that counts in place of its arrival
     Column("event_at", Instant),  # when that was; met_at stays the arrival
     Column("due_changes", JSON(none_as_null=True)),  # each with the due before and after, the cause and when
-    Column("explained_at", Instant),  # a reason for its lateness stands in the ledger
+    Column("is_early", Boolean, nullable=False, default=False),  # met before its exact day (C-11)
+    Column(
+        "explained_at", Instant
+    ),  # a reason for its lateness, or for its being early, stands in the ledger
     Index("duty_chase", "state", "next_chase_at"),
     Index("duty_due", "state", "due_at"),
     Index("duty_by_incident", "partnership", "incident", "state"),

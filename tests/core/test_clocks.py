@@ -16,25 +16,28 @@ from gateway.core.clocks import (
     Beginning,
     Clock,
     DayEnd,
+    Due,
     Roll,
     Stage,
-    Timing,
     Unit,
     begins,
     due,
     due_or_uncounted,
     due_set_at,
-    is_met,
-    judge,
     reminders,
     target,
 )
+from gateway.core.duties import DutyState, is_early, settled_state
 from gateway.core.errors import Misconfigured
 from gateway.core.working_days import Calendar, CalendarEnds, Convention, Skipped
 from gateway.partnerships.clock_tables import load_clock_table
 from tests.core.test_working_days import ENGLAND, at, vectors
 
 SECOND = timedelta(seconds=1)
+
+
+def is_in_time(answer: Due, event_at: datetime) -> bool:
+    return settled_state(answer.due_at, answer.inclusive, event_at) is DutyState.MET
 
 
 def clock(unit: Unit, amount: int | None = None, **more: Any) -> Clock:
@@ -64,8 +67,8 @@ def test_hours_are_elapsed_time_whatever_the_day(vector: dict[str, Any]) -> None
         assert answer.due_on == ENGLAND.local(at(expected)).date()
         assert answer.due_at is not None
         assert answer.due_at.utcoffset() == timedelta(0)
-        assert is_met(answer, at(expected))
-        assert not is_met(answer, at(expected) + SECOND)
+        assert is_in_time(answer, at(expected))
+        assert not is_in_time(answer, at(expected) + SECOND)
 
 
 @pytest.mark.parametrize("vector", vectors(), ids=lambda v: str(v["id"]))
@@ -134,7 +137,7 @@ def test_ten_calendar_days_on_a_saturday_roll_back_to_friday(chain: str) -> None
 def test_a_late_submission_is_late_and_still_gives_the_full_fifteen_days() -> None:
     """Case G: two working days late, to be reported; K17 runs from the actual submission."""
     answer = due(K12, at("2026-11-23T10:00Z"), ENGLAND)
-    assert judge(answer, at("2026-12-02T11:00Z")) is Timing.LATE
+    assert not is_in_time(answer, at("2026-12-02T11:00Z"))
     assert len(due(K17, at("2026-12-02T11:00Z"), ENGLAND).counted) == 15
 
 
@@ -170,12 +173,12 @@ def test_a_notification_at_half_past_eleven_on_day_five_is_on_time_until_midnigh
     evening = ENGLAND.instant(date.fromisoformat(day), time(23, 30))
     midnight = ENGLAND.instant(date.fromisoformat(day) + timedelta(days=1), time(0))
     close = ENGLAND.instant(date.fromisoformat(day), time(17))
-    assert is_met(by_midnight, evening)
-    assert is_met(by_midnight, midnight - SECOND)
-    assert not is_met(by_midnight, midnight)
-    assert not is_met(by_cob, evening)
-    assert is_met(by_cob, close)
-    assert not is_met(by_cob, close + SECOND)
+    assert is_in_time(by_midnight, evening)
+    assert is_in_time(by_midnight, midnight - SECOND)
+    assert not is_in_time(by_midnight, midnight)
+    assert not is_in_time(by_cob, evening)
+    assert is_in_time(by_cob, close)
+    assert not is_in_time(by_cob, close + SECOND)
     assert (by_midnight.inclusive, by_cob.inclusive) == (False, True)
 
 
@@ -253,30 +256,37 @@ def test_a_review_without_notification_runs_from_the_partners_decision() -> None
 
 
 @pytest.mark.parametrize(
-    ("held", "timing"),
+    ("held", "state", "early"),
     [
-        ("2026-12-09T16:00", Timing.EARLY),
-        ("2026-12-09T23:59:59", Timing.EARLY),
-        ("2026-12-10T00:00", Timing.ON_TIME),
-        ("2026-12-10T17:00", Timing.ON_TIME),
-        ("2026-12-10T17:00:01", Timing.LATE),
-        ("2026-12-11T10:00", Timing.LATE),
+        ("2026-12-09T16:00", DutyState.MET, True),
+        ("2026-12-09T23:59:59", DutyState.MET, True),
+        ("2026-12-10T00:00", DutyState.MET, False),
+        ("2026-12-10T17:00", DutyState.MET, False),
+        ("2026-12-10T17:00:01", DutyState.MET_LATE, False),
+        ("2026-12-11T10:00", DutyState.MET_LATE, False),
     ],
 )
 def test_an_exact_day_is_missed_in_both_directions_but_only_late_is_a_breach(
-    held: str, timing: Timing
+    held: str, state: DutyState, early: bool
 ) -> None:
     """C-11, X-04 (K15): the eighth working day after Monday 30 November is Thursday 10 December."""
-    answer = due(K15, at("2026-11-30T16:00Z"), ENGLAND)
-    assert judge(answer, at(held + "Z")) is timing
-    assert is_met(answer, at(held + "Z")) is (timing is not Timing.LATE)
+    answer, held_at = due(K15, at("2026-11-30T16:00Z"), ENGLAND), at(held + "Z")
+    assert settled_state(answer.due_at, answer.inclusive, held_at) is state
+    assert is_early(K15, answer.due_on, held_at, ENGLAND) is early
+
+
+def test_what_has_no_exact_day_is_never_early() -> None:
+    """C-11: fifteen working days are a limit and not a day."""
+    answer = due(K17, at("2026-11-30T16:00Z"), ENGLAND)
+    assert not is_early(K17, answer.due_on, at("2026-11-30T16:01Z"), ENGLAND)
+    assert not is_early(None, answer.due_on, at("2026-11-30T16:01Z"), ENGLAND)
 
 
 def test_the_dues_of_a_clock_without_limit_are_null_and_never_late() -> None:
     """X-08 (K13): only ageing, with a local target of one working day."""
     answer = due(K13, at("2026-11-27T17:30Z"), ENGLAND)
     assert (answer.due_on, answer.due_at, answer.counted) == (None, None, ())
-    assert is_met(answer, at("2027-11-27T17:30Z"))
+    assert is_in_time(answer, at("2027-11-27T17:30Z"))
     assert reminders(answer, ENGLAND) == ()
     aim = target(K13, at("2026-11-27T17:30Z"), ENGLAND)
     assert aim is not None
@@ -515,4 +525,4 @@ def test_reminders_are_strictly_ordered_after_the_start_and_surround_the_due(
 )
 def test_what_is_done_at_once_is_never_late(start_at: datetime, rule: Clock) -> None:
     """A due never lies before its start."""
-    assert is_met(due(rule, start_at, ENGLAND), start_at)
+    assert is_in_time(due(rule, start_at, ENGLAND), start_at)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.actions.explain import Explanation, explain
+from gateway.actions.tell_duty import duty_document
 from gateway.core.duties import DutyState
+from gateway.core.errors import Refused
 from gateway.demo.partnership import SOUTH_TYNESIDE
 from gateway.store.duties import DutyRow
 from tests.actions.neighbours import FELLSIDE_COUNCIL, fellside_joins
@@ -20,10 +23,12 @@ from tests.actions.scene import (
     POLICE,
     SCHOOL,
     UNIT,
+    coarse_reason,
     decide_all,
     deliveries_of,
     duties_of,
     duty_of,
+    entries_named,
     events_of,
     incident_of,
     let_go,
@@ -265,6 +270,32 @@ async def test_s4_24_a_later_meeting_asks_the_same_agency_for_something_else(hou
         "2026-12-11",
         "2026-12-18",
     ]
+
+
+@pytest.mark.parametrize(("day", "early"), [(11, True), (12, False)])
+async def test_c_11_a_meeting_before_its_exact_day_breaches_nothing_and_wants_a_reason(
+    house: House, day: int, early: bool
+) -> None:
+    """C-11, K15: "reason missing" until an officer says why; on the eighth working day itself nothing is asked."""
+    referral = await notified(house)
+    held_at = datetime(2026, 11, day, 14, tzinfo=UTC)
+    house.clock.move_to(held_at + timedelta(hours=1))
+    await held(house, referral, held_at=held_at.isoformat())
+    meeting = await duty_of(house, referral, "sbu", "meeting-notice")
+    assert (meeting.state, meeting.event_at, meeting.is_early) == (DutyState.MET, held_at, early)
+    assert duty_document(meeting)["reason_missing"] is early
+    (entry,) = [
+        one for one in await entries_named(house, "DutyMet") if coarse_reason(one) == "met-early"
+    ] or [None]
+    assert (entry is not None) is early
+    asked = Explanation(meeting.id, "Winifred Stave", "All could come a day before.")
+    if not early:
+        with pytest.raises(Refused):
+            await house.parts.perform(explain, asked, meeting.partnership, meeting.incident)
+        return
+    await house.parts.perform(explain, asked, meeting.partnership, meeting.incident)
+    document = duty_document(await duty_of(house, referral, "sbu", "meeting-notice"))
+    assert (document["early"], document["reason_missing"]) == (True, False)
 
 
 async def test_s4_24_an_action_of_an_agency_that_nobody_knows_waits_for_an_officer(house: House) -> None:

@@ -181,6 +181,7 @@ def upgrade() -> None:
         sa.Column("event", sa.Text(), nullable=True),
         sa.Column("event_at", sa.Text(), nullable=True),
         sa.Column("due_changes", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("is_early", sa.Boolean(), nullable=False),
         sa.Column("explained_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )

@@ -154,6 +154,7 @@ FELT_IN = {  # the refusals that come of a function's no
     "to_the_millisecond": (NUMBER,),
     "counts": (NUMBER,),
     "fits": (NUMBER,),
+    "_is_plain": ("a file is not stored plainly",),
     "_reads_one_way": ("two programs could read different files from the zip",),
     "_holds": (
         "the statement claims a time after others had seen it",

@@ -1513,17 +1513,24 @@ def compressed_in_a_way_that_few_programs_read(scene: Scene) -> None:
     replace_zip(scene, build)
 
 
-@case("a file holds more than what is unpacked of it")
-def words_behind_the_end_of_what_is_deflated(scene: Scene) -> None:
-    """README.txt is deflated, and bytes follow that no program unpacks; both of the zip's headers tell the same of it."""
+@case(NOT_PLAIN)
+def encrypted_as_both_headers_say(scene: Scene) -> None:
+    def change(content: bytes) -> bytes:
+        for flags_at in (content.index(b"README.txt") - 30 + 6, content.rindex(b"README.txt") - 46 + 8):
+            content = content[:flags_at] + bytes([content[flags_at] | 1]) + content[flags_at + 1 :]
+        return content
+
+    scene.on_zip = change
+
+
+def deflated_as(scene: Scene, pack: Callable[[bytes], bytes]) -> None:
+    """README.txt is packed so, and both of the zip's headers tell the same of it: deflated, of its own length and sum."""
     plain = b""
 
     def build(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
         nonlocal plain
         plain = files["README.txt"]
-        stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        longer = {"README.txt": stream.compress(plain) + stream.flush() + b"hidden"}
-        for name, content in (files | longer).items():
+        for name, content in (files | {"README.txt": pack(plain)}).items():
             archive.writestr(name, content)
 
     def change(content: bytes) -> bytes:
@@ -1540,6 +1547,31 @@ def words_behind_the_end_of_what_is_deflated(scene: Scene) -> None:
     replace_zip(scene, build)
     replaced = scene.on_zip
     scene.on_zip = lambda content: change(replaced(content))
+
+
+def deflate(content: bytes, ends: int = zlib.Z_FINISH) -> bytes:
+    stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return stream.compress(content) + stream.flush(ends)
+
+
+MORE_THAN_UNPACKED = "a file holds more than what is unpacked of it"
+
+
+@case(MORE_THAN_UNPACKED)
+def words_behind_the_end_of_what_is_deflated(scene: Scene) -> None:
+    deflated_as(scene, lambda plain: deflate(plain) + b"hidden")
+
+
+@case(MORE_THAN_UNPACKED)
+def words_behind_the_length_that_is_told(scene: Scene) -> None:
+    """One byte more: some programs unpack as much as there is, others as much as is told."""
+    deflated_as(scene, lambda plain: deflate(plain + b"!"))
+
+
+@case(MORE_THAN_UNPACKED)
+def deflated_without_an_end(scene: Scene) -> None:
+    """Some programs refuse it, others take what there is."""
+    deflated_as(scene, lambda plain: deflate(plain, zlib.Z_SYNC_FLUSH))
 
 
 @case("the files are larger than this program unpacks")

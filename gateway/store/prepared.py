@@ -68,17 +68,21 @@ class Found:
 class Prepared:
     """A SELECT, UPDATE or INSERT with named parameters. An INSERT takes its columns from the rows it is given.
 
-    `taken` makes what is raised when a key is taken, in place of an IntegrityError.
+    `taken` makes what is raised when a key is taken, in place of an IntegrityError. `writes` names the table of a text, which
+    does not tell it: without it, whatever was asked ahead of that text counts as changed.
     """
 
     __slots__ = ("_compiled", "_core", "_is_insert", "is_select", "tables", "taken")
 
-    def __init__(self, core: Core, taken: Callable[[], Exception] | None = None) -> None:
+    def __init__(
+        self, core: Core, taken: Callable[[], Exception] | None = None, writes: sa.Table | None = None
+    ) -> None:
         self._core = core
         self._is_insert = isinstance(core, sa.Insert)
         self._compiled: dict[tuple[str, ...], Compiled] = {}
         self.is_select = isinstance(core, sa.Select)
-        self.tables = frozenset(one.name for one in iterate(core) if isinstance(one, sa.Table))
+        named = (one for one in iterate(core) if isinstance(one, sa.Table))
+        self.tables = frozenset(one.name for one in named) if writes is None else frozenset([writes.name])
         self.taken = taken
 
     def run(self, cursor: Any, dialect: Dialect, values: Values) -> Found:

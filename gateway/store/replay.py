@@ -22,7 +22,8 @@ _BURN = Prepared(
     sa.text(
         "INSERT INTO replay (key, expires_at) VALUES (:key, :expires_at)"
         " ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE replay.expires_at <= :now"
-    ).bindparams(sa.bindparam("expires_at", type_=Instant()), sa.bindparam("now", type_=Instant()))
+    ).bindparams(sa.bindparam("expires_at", type_=Instant()), sa.bindparam("now", type_=Instant())),
+    writes=t.replay,
 )
 _FIND = sa.select(t.replay.c.key).where(
     t.replay.c.key == sa.bindparam("key"), t.replay.c.expires_at > sa.bindparam("now")

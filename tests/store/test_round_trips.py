@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gateway.store import deliveries
+from gateway.store import deliveries, log, replay
 from gateway.store import tables as t
 from gateway.store.engines import driver_connection, open_engine
 from gateway.store.prepared import Prepared
@@ -96,6 +96,15 @@ def test_what_is_asked_ahead_is_asked_once_in_one_round_trip(
         assert not any(is_burnt(tx, key) for key in "abcdef")
 
     assert trips(ask) == 2
+
+
+def test_a_proof_that_is_burnt_changes_nothing_else_that_was_asked_ahead(trips: Count) -> None:
+    def ask_burn_ask(tx: Tx) -> None:
+        tx.ahead(lambda tx: log.chain_head(tx, "msg-one"))
+        assert replay.burn(tx, "key", NOW, NOW)
+        assert log.chain_head(tx, "msg-one") is None
+
+    assert trips(ask_burn_ask) == 2, "and the commit"
 
 
 def test_looking_for_due_deliveries_where_none_is_due_is_one_question(trips: Count) -> None:

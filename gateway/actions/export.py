@@ -18,7 +18,7 @@ from gateway.ledger.appending import disclosures_label
 from gateway.ledger.bundle import Gathered, build_bundle, gather
 from gateway.ledger.checkpoint import log_key, origin_at
 from gateway.ledger.policy import ReceiptKeyWindow, StampersNamed, make_policy
-from gateway.ledger.verify import unb64url
+from gateway.ledger.statement import fields_of, opened
 from gateway.parts import Parts, Work
 from gateway.store import attachments, clients, directory, incidents, log, mail, messages
 from gateway.store.log import AnchorRow, CheckpointRow
@@ -138,11 +138,9 @@ _OF_READER = frozenset(  # neither who else was told or owes something, nor whic
 
 
 def _of_reader(disclosures: Sequence[str], reader: AgencyId) -> list[str]:
-    told = {name: (value, one) for one in disclosures for _, name, value in [json.loads(unb64url(one))]}
-    about = {
-        str(told[name][0]).rpartition("@")[2] for name in ("sender", "recipient", "owner") if name in told
-    }
-    return [one for name, (_, one) in told.items() if name in _OF_READER] if about == {reader} else []
+    told = fields_of(disclosures)
+    about = {str(told[name]).rpartition("@")[2] for name in ("sender", "recipient", "owner") if name in told}
+    return [one for one in disclosures if opened(one)[0] in _OF_READER] if about == {reader} else []
 
 
 def peers_of(tx: Tx) -> dict[str, list[str]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from gateway.actions.acknowledge import Acknowledgement, said_of
 from gateway.actions.prove import Stated
-from gateway.actions.take import fields_of, open_disclosures
+from gateway.actions.take import open_disclosures
+from gateway.ledger.statement import fields_of
 from gateway.parts import Parts
 from gateway.store import log
 from gateway.store.deliveries import DeliveryRow

@@ -11,11 +11,10 @@ from datetime import datetime
 
 from gateway.actions.circumstances import circumstances
 from gateway.actions.lay_duties import add_duties, lay_anew, lay_once
-from gateway.actions.meet import earliest, meet
+from gateway.actions.meet import meet, met_by
 from gateway.actions.owe_deliveries import add_deliveries
 from gateway.actions.prove import Said
 from gateway.actions.what_follows import Forwarded, gap
-from gateway.core.duties import EARLY, event_time, is_early, settled_state
 from gateway.core.messages import AgencyId, Message
 from gateway.core.receipts import Event
 from gateway.core.routing import Circumstances
@@ -120,27 +119,23 @@ def _met_by_itself(work: Work, message: Message, route: Route, result: Forwarded
             continue
         if not answers_task(row["task"], message):
             continue
-        told_at = message.facts.moments.get(row["event"])
-        begins_at = earliest(work.pack, row["clock"], row["start_at"])
-        counts_at = event_time(told_at, message.arrived_at, begins_at)
-        state = settled_state(row["due_at"], row["due_inclusive"], counts_at)
-        early = is_early(work.pack.clocks.get(row["clock"]), row["due_on"], counts_at, work.pack.calendar)
-        met = {
-            "state": state.value,
+        met = met_by(work.pack, message, row)
+        result.duties[number] = {
+            **row,
+            "state": met.state.value,
             "met_at": message.arrived_at,
             "met_by": message.id,
-            "event_at": counts_at if told_at else None,
-            "is_early": early,
+            "event_at": met.event_at,
+            "is_early": met.is_early,
             "next_chase_at": None,
         }
-        result.duties[number] = {**row, **met}
         fields = {
             "duty": row["id"],
             "owner": f"{row['role']}@{row['agency']}",
             "clock": row["clock"],
             "due_at": written_or_null(row["due_at"]) or "no limit",
         }
-        result.said.append(Said(Event.DUTY_MET, fields, reason=EARLY if early else state.value))
+        result.said.append(Said(Event.DUTY_MET, fields, reason=met.reason))
 
 
 def involve(

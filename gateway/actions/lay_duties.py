@@ -30,7 +30,7 @@ from gateway.core.rules import (
     is_each_time,
     moment_values,
 )
-from gateway.core.written_times import written_or_null
+from gateway.core.written_times import written
 from gateway.parts import Work
 from gateway.store import duties
 from gateway.store.incidents import Incident
@@ -55,8 +55,8 @@ def add_duties(
     """Add a duty for each owner, due by its clock; none where the clock's start has not happened yet.
 
     A seat that must not be contacted gets no duty and an officer is asked instead (G-08), except by the law's own clocks,
-    which run all the same. They run for a seat that nobody holds too: an officer is told of that by its gap. A duty whose date lies beyond the holiday data is added without a date and an officer is told;
-    a newer list of holidays gives the date.
+    which run all the same. They run for a seat that nobody holds too: an officer is told of that by its gap. A duty whose date
+    lies beyond the holiday data is added without a date and an officer is told; a newer list of holidays gives the date.
     """
     clock = work.pack.clocks[rule.clock]
     carried = (*flags(now.told), *(() if NOTIFIED in moments else (WITHOUT_NOTIFICATION,)))
@@ -152,7 +152,7 @@ def _due(
 
 def uncounted(at: datetime) -> dict[str, str]:
     """The entry in `due_changes` that says: the holiday data gave this duty no date."""
-    return {"old_due_at": "", "new_due_at": "", "cause": UNCOUNTED, "at": written_or_null(at) or ""}
+    return {"old_due_at": "", "new_due_at": "", "cause": UNCOUNTED, "at": written(at)}
 
 
 def lay_once(

@@ -6,11 +6,14 @@ both instants are stated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from gateway.actions.decided_on import thread
 from gateway.actions.prove import Said
-from gateway.core.duties import EARLY, UNANSWERED, event_time, is_early, settled_state
+from gateway.core.duties import EARLY, UNANSWERED, DutyState, event_time, is_early, settled_state
 from gateway.core.messages import Message, RoleId
 from gateway.core.receipts import Event
 from gateway.core.rules import (
@@ -22,12 +25,14 @@ from gateway.core.rules import (
     answers_task,
     joint_decision,
 )
-from gateway.core.written_times import written_or_null
+from gateway.core.written_times import written, written_or_null
 from gateway.parts import Work
 from gateway.store import duties
 from gateway.store.duties import DutyRow
 from gateway.store.incidents import Incident
 from gateway.store.transaction import Tx
+
+JUDGED_BY = ("clock", "event", "start_at", "due_on", "due_at", "due_inclusive")
 
 
 def meet(tx: Tx, work: Work, message: Message, incident: Incident, route: Route) -> list[Said]:
@@ -54,24 +59,43 @@ def earliest(pack: Pack, clock: str, start_at: datetime) -> datetime | None:
     return start_at if found is not None and (found.statutory or found.exact) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """How an answer meets a duty. `event_at`: when what it tells of happened, where that counts and not the arrival."""
+
+    state: DutyState
+    event_at: datetime | None
+    is_early: bool
+
+    @property
+    def reason(self) -> str:
+        """As the receipt calls it."""
+        return EARLY if self.is_early else self.state.value
+
+
+def met_by(pack: Pack, message: Message, duty: Mapping[str, Any]) -> Met:
+    """How `message` meets a duty, of which `JUDGED_BY` are asked."""
+    clock, told_at = pack.clocks.get(duty["clock"]), message.facts.moments.get(duty["event"])
+    counts_at = event_time(told_at, message.arrived_at, earliest(pack, duty["clock"], duty["start_at"]))
+    return Met(
+        settled_state(duty["due_at"], duty["due_inclusive"], counts_at),
+        counts_at if told_at else None,
+        is_early(clock, duty["due_on"], counts_at, pack.calendar),
+    )
+
+
 def _close(tx: Tx, pack: Pack, duty: DutyRow, message: Message) -> Said:
-    told_at = message.facts.moments.get(duty.event) if duty.event else None
-    counts_at = event_time(told_at, message.arrived_at, earliest(pack, duty.clock, duty.start_at))
-    state = settled_state(duty.due_at, duty.due_inclusive, counts_at)
-    early = is_early(pack.clocks.get(duty.clock), duty.due_on, counts_at, pack.calendar)
-    duties.meet(tx, duty.id, state, message.arrived_at, message.id, counts_at if told_at else None, early)
+    met = met_by(pack, message, {name: getattr(duty, name) for name in JUDGED_BY})
+    duties.meet(tx, duty.id, met.state, message.arrived_at, message.id, met.event_at, met.is_early)
     fields = {
         "duty": duty.id,
         "owner": f"{duty.role}@{duty.agency}",
         "clock": duty.clock,
         "due_at": written_or_null(duty.due_at) or "no limit",
     }
-    if told_at:
-        fields |= {
-            "event_at": written_or_null(counts_at) or "",
-            "arrived_at": written_or_null(message.arrived_at) or "",
-        }
-    return Said(Event.DUTY_MET, fields, reason=EARLY if early else state.value)
+    if met.event_at:
+        fields |= {"event_at": written(met.event_at), "arrived_at": written(message.arrived_at)}
+    return Said(Event.DUTY_MET, fields, reason=met.reason)
 
 
 def _seats_duties(

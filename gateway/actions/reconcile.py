@@ -6,12 +6,9 @@ is right. Reads only; what it finds is for a person.
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Iterable
-
 from gateway.actions.take import open_disclosures
 from gateway.core.messages import MessageId
+from gateway.ledger.statement import fields_of
 from gateway.parts import Parts
 from gateway.store import reconcile as rows
 from gateway.store.reconcile import Reconciliation
@@ -25,14 +22,6 @@ async def reconcile(parts: Parts) -> Reconciliation:
         disclosures = await open_disclosures(parts, unsent.partnership, unsent.receipt)
         if not disclosures:
             broken[unsent.message] = "a receipt cannot be opened and no erasure says why"
-        elif _recipients(disclosures):
+        elif fields_of(disclosures).get("recipients"):
             broken[unsent.message] = "a receipt promises recipients and no delivery is owed"
     return await parts.store.read(lambda tx: rows.reconcile(tx, now, broken))
-
-
-def _recipients(disclosures: Iterable[str]) -> list[str]:
-    for one in disclosures:
-        _salt, name, value = json.loads(base64.urlsafe_b64decode(one + "=" * (-len(one) % 4)))
-        if name == "recipients":
-            return str(value).split()
-    return []

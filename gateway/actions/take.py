@@ -5,11 +5,10 @@ The same for every door: the API, a school's e-mail, an officer's word.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -170,12 +169,6 @@ async def open_disclosures(parts: Parts, partnership: PartnershipId, receipt: st
     if entry is None or entry.disclosures is None or key is None:
         return ()
     return tuple(json.loads(key.open(disclosures_label(receipt), entry.disclosures)))
-
-
-def fields_of(disclosures: Iterable[str]) -> dict[str, str | int]:
-    """What opened commitments say, by name (RFC 9901 section 4.2.1)."""
-    padded = (one + "=" * (-len(one) % 4) for one in disclosures)
-    return dict(json.loads(base64.urlsafe_b64decode(one))[1:] for one in padded)
 
 
 def _canonical(raw: bytes) -> bytes:

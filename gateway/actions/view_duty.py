@@ -19,7 +19,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import DutyId
 from gateway.core.receipts import Event
 from gateway.ledger.appending import disclosures_label
-from gateway.ledger.verify import unb64url
+from gateway.ledger.statement import fields_of
 from gateway.parts import Parts, Work
 from gateway.store import duties, incidents, log
 from gateway.store.log import EntryRow
@@ -80,9 +80,9 @@ def _said(entries: list[EntryRow], duty: DutyId, key: DataKey) -> Iterator[SaidO
 
 
 def _fields(key: DataKey, entry: str, sealed: bytes) -> dict[str, Any]:
-    """What the entry commits to, by name (RFC 9901 section 4.2.1: a disclosure is a salt, a name and a value)."""
+    """What the entry commits to, by name."""
     try:
         opened = json.loads(key.open(disclosures_label(entry), sealed))
     except CannotOpen:
         raise Refused(ErrorCode.INTERNAL, detail="What an entry says does not open; see the log.") from None
-    return {name: value for _, name, value in (json.loads(unb64url(one)) for one in opened)}
+    return fields_of(opened)

@@ -25,6 +25,7 @@ from gateway.core.errors import ErrorCode, Refused
 from gateway.core.identifiers import IdKind
 from gateway.core.messages import AgencyId, DeliveryId
 from gateway.core.written_times import written
+from gateway.ledger import statement
 from gateway.oauth.resource import Principal, replayed
 from gateway.store import attachments, clients, deliveries, messages
 from gateway.store.attachments import AttachmentRow
@@ -109,8 +110,8 @@ async def get_delivery(door: Door, request: Request) -> Response:
 async def _with_content(door: Door, principal: Principal, row: DeliveryRow) -> dict[str, Any]:
     """The item with its message, opened.
 
-    `content` is in the version that the client chose; `payload` is the sender's exact bytes; the receipt's disclosure lets
-    the recipient check them.
+    `content` is in the version that the client chose; `payload` is the sender's exact bytes. Of the receipt's commitments the one
+    to these bytes is opened, so that the recipient can check them; the others are the sender's.
     """
     message, files, versions = await door.parts.store.read(
         lambda tx: (
@@ -138,7 +139,7 @@ async def _with_content(door: Door, principal: Principal, row: DeliveryRow) -> d
         "receipt": {
             "id": message.receipt,
             "jws": message.answer["jws"],
-            "disclosures": [one for one in opened if _is_of_the_payload(one)],
+            "disclosures": [one for one in opened if statement.opened(one)[0] == "payload_sha256"],
         },
     }
 
@@ -167,12 +168,6 @@ def attachment_document(file: AttachmentRow) -> dict[str, Any]:
         "available": file.state == attachments.KEPT,
         "withheld": list(file.reasons) if file.state == attachments.WITHHELD else [],
     }
-
-
-def _is_of_the_payload(disclosure: str) -> bool:
-    """A recipient may check that these bytes are those that were accepted; the other commitments are the sender's."""
-    padded = disclosure + "=" * (-len(disclosure) % 4)
-    return bool(json.loads(base64.urlsafe_b64decode(padded))[1] == "payload_sha256")
 
 
 async def post_acknowledgement(door: Door, request: Request) -> Response:

@@ -12,12 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway.actions.export import own_policy
-from gateway.actions.take import fields_of, open_disclosures
+from gateway.actions.take import open_disclosures
 from gateway.api.door import LOG, READ, Door, is_over
 from gateway.api.problems import HEADERS, problem
 from gateway.core.errors import ErrorCode, Refused
 from gateway.core.messages import AgencyId, MessageId
 from gateway.ledger import sealing
+from gateway.ledger.statement import fields_of
 from gateway.oauth.resource import Principal
 from gateway.store import deliveries, log, messages
 from gateway.store.log import EntryRow

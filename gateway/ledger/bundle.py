@@ -21,6 +21,7 @@ from gateway.core.messages import IncidentId, PartnershipId
 from gateway.core.receipts import Event
 from gateway.ledger import sealing, verify
 from gateway.ledger import summary as words
+from gateway.ledger.statement import fields_of, opened
 from gateway.store import log
 from gateway.store.log import AnchorRow, CheckpointRow, EntryRow
 from gateway.store.transaction import Tx
@@ -233,8 +234,8 @@ _OPENS = re.compile(r"(payloads|attachments|peer)/.*|receipts/.*\.disclosures|SU
 
 
 def _chosen(raw: bytes, fields: Collection[str]) -> list[str]:
-    opened = {json.loads(verify.unb64url(one))[1]: one for one in json.loads(raw)}
-    return [opened[name] for name in sorted(set(fields))]
+    by_name = {opened(one)[0]: one for one in json.loads(raw)}
+    return [by_name[name] for name in sorted(set(fields))]
 
 
 def manifest(incident: str, chains: Sequence[str], files: Mapping[str, bytes]) -> bytes:
@@ -282,15 +283,14 @@ def _check_contents(
 ) -> None:
     accepted = {one.id for one in gathered.entries if one.event == Event.SUBMISSION_ACCEPTANCE.text}
     for entry, content in contents.items():
-        opened = [json.loads(verify.unb64url(one)) for one in disclosures.get(entry, ())]
-        committed = [value for _, name, value in opened if name == "payload_sha256"]
-        if entry not in accepted or committed != [hashlib.sha256(content).hexdigest()]:
+        committed = fields_of(disclosures.get(entry, ())).get("payload_sha256")
+        if entry not in accepted or committed != hashlib.sha256(content).hexdigest():
             raise ValueError("a payload is not the one that its receipt commits to")
 
 
 def _check_attachments(disclosures: Mapping[str, Sequence[str]], attachments: Mapping[str, bytes]) -> None:
-    opened = [json.loads(verify.unb64url(one)) for several in disclosures.values() for one in several]
-    named = {file for _, name, value in opened if name == "attachments" for file in str(value).split()}
+    listed = [str(fields_of(several).get("attachments", "")) for several in disclosures.values()]
+    named = {file for one in listed for file in one.split()}
     if not {f"{one}={hashlib.sha256(content).hexdigest()}" for one, content in attachments.items()} <= named:
         raise ValueError("an attachment is not one that a receipt commits to")
 
@@ -313,10 +313,10 @@ def _peer_files(disclosures: Mapping[str, Sequence[str]], mails: Mapping[str, by
     """What recipients signed and mails as they came, named by the receipts that commit to them."""
     files = {f"peer/{entry}.eml": content for entry, content in mails.items()}
     for entry, several in disclosures.items():
-        opened = dict(json.loads(verify.unb64url(one))[1:] for one in several)
-        if "peer_jws" in opened:
-            files[f"peer/{entry}.jws"] = opened["peer_jws"].encode()
-        if entry in mails and opened.get("peer_sha256") != hashlib.sha256(mails[entry]).hexdigest():
+        fields = fields_of(several)
+        if "peer_jws" in fields:
+            files[f"peer/{entry}.jws"] = str(fields["peer_jws"]).encode()
+        if entry in mails and fields.get("peer_sha256") != hashlib.sha256(mails[entry]).hexdigest():
             raise ValueError("a mail is not the one that its receipt commits to")
     if not set(mails) <= set(disclosures):
         raise ValueError("a mail has no receipt that commits to it")

@@ -13,13 +13,13 @@ import json
 import re
 import secrets
 from binascii import b2a_base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from gateway.core.receipts import Event
-from gateway.ledger.verify import LIMIT_STATEMENT_BYTES, NAME, REF
+from gateway.ledger.verify import LIMIT_STATEMENT_BYTES, NAME, REF, unb64url
 from keys.signing import Signer
 
 SALT_BYTES = 16  # RFC 9901 section 9.3: at least 128 bits each
@@ -105,6 +105,17 @@ def disclosure(salt: bytes, name: str, value: Value) -> str:
         raise ValueError("numbers stay below 2^53")
     written = str(value) if isinstance(value, int) else _quoted(value)
     return _b64url(f'["{_b64url(salt)}","{name}",{written}]'.encode())  # as `_encode` writes it
+
+
+def opened(one: str) -> tuple[str, Value]:
+    """Name and value of a disclosure."""
+    _salt, name, value = json.loads(unb64url(one))
+    return name, value
+
+
+def fields_of(disclosures: Iterable[str]) -> dict[str, Value]:
+    """What the disclosures of one statement say, by name."""
+    return dict(map(opened, disclosures))
 
 
 def commitment(one: str) -> str:

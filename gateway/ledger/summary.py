@@ -17,6 +17,7 @@ from typing import Any
 from gateway.core.duties import EARLY, DutyState
 from gateway.core.receipts import Event
 from gateway.ledger import verify
+from gateway.ledger.statement import fields_of
 
 README = """\
 EVIDENCE BUNDLE
@@ -132,8 +133,7 @@ class Line:
 
 def line(statement: bytes, disclosures: Sequence[str], is_sealed: bool) -> Line:
     """A receipt as the summary reads it; `disclosures` as they stand in the bundle."""
-    opened = (json.loads(verify.unb64url(one)) for one in disclosures)
-    return Line(json.loads(statement), {name: value for _, name, value in opened}, is_sealed)
+    return Line(json.loads(statement), fields_of(disclosures), is_sealed)
 
 
 def summary(incident: str, lines: Sequence[Line]) -> list[Block]:
